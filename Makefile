@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make bench` measures, `make test` proves.
+# Options: QUICK=1 (about two minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, BACKENDS="theano numpy", DEVICES=cpu,
+#          PYTHON=<interpreter to create .venv with, 3.11 to 3.13>.
+
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
+	$(foreach d,$(DEVICES),--device $(d))
+
+.PHONY: help bench test report doctor lint clean
+
+help:
+	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
+	@echo "make test                         run the test suite"
+	@echo "make report                       print the latest run's report again"
+	@echo "make doctor                       what this machine has, lacks, and what to do about it"
+	@echo "make lint                         check the code's style"
+	@echo "make clean                        remove .venv and caches (results stay)"
+
+$(STAMP): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@echo "creating $(VENV) and installing pinned packages (a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench run $(RUN_OPTIONS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest
+
+report: $(STAMP)
+	@$(BIN)/python -m bench report
+
+doctor: $(STAMP)
+	@$(BIN)/python -m bench doctor
+
+lint: $(STAMP)
+	@$(BIN)/python -m ruff check .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

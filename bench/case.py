@@ -1,0 +1,136 @@
+"""What can be measured: frozen cases, and the plan of a run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+HARNESSES = ("data", "compile", "epoch", "batch_size", "reference")
+CACHES = ("cold", "warm")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure; everything that makes two durations comparable is in here.
+
+    ``batch_size`` and ``num_epochs`` are ``None`` where the harness has no use for them; ``cache`` is the state
+    of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.
+    """
+
+    harness: str
+    backend: str | None
+    variant: str | None
+    device: str
+    threads: int
+    dataset: str
+    batch_size: int | None = None
+    cache: str | None = None
+    num_epochs: int | None = None
+    seed: int = 1
+
+    @property
+    def label(self) -> str:
+        """A short name for people, e.g. ``epoch theano/as_published cpu warm``."""
+        parts = [self.harness]
+        if self.backend:
+            parts += ["/".join(filter(None, (self.backend, self.variant))), self.device]
+        if self.cache:
+            parts.append(self.cache)
+        if self.harness == "reference":
+            parts.append(f"seed {self.seed}")
+        return " ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Case:
+        """The case of a record; fields a newer version added are ignored."""
+        return cls(**{field.name: record[field.name] for field in fields(cls) if field.name in record})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A case, how many process replicates of it a run wants, and how long one may take."""
+
+    case: Case
+    replicates: int
+    limit_seconds: float
+    expected_seconds: float  # a first guess for the progress display; replaced by what is measured
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "case": self.case.to_json(),
+            "replicates": self.replicates,
+            "limit_seconds": self.limit_seconds,
+            "expected_seconds": self.expected_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Planned:
+        return cls(**{**record, "case": Case.from_json(record["case"])})
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a run measures: process replicates of each harness, and epochs of the reference run."""
+
+    data: int
+    compile_cold: int
+    compile_warm: int
+    epoch: int
+    batch_size: int
+    reference_seeds: tuple[int, ...]
+    reference_epochs: int
+
+
+FULL = Effort(
+    data=4, compile_cold=2, compile_warm=3, epoch=4, batch_size=2, reference_seeds=(1, 2, 3), reference_epochs=20
+)
+# Two processes are the least from which an interval can be drawn at all.
+QUICK = Effort(
+    data=2, compile_cold=1, compile_warm=1, epoch=2, batch_size=1, reference_seeds=(1,), reference_epochs=2
+)
+
+
+def make_plan(
+    effort: Effort,
+    *,
+    harnesses: tuple[str, ...] = HARNESSES,
+    backends: tuple[tuple[str, str, str], ...],
+    threads: int,
+    dataset: str,
+    batch_size: int = 500,
+    num_epochs: int | None = None,
+) -> list[Planned]:
+    """The cases of a run; ``backends`` lists (backend, variant, device) triples that can run here."""
+    epochs = num_epochs or effort.reference_epochs
+    plan = []
+    if "data" in harnesses:
+        plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 8))
+    for backend, variant, device in backends:
+
+        def case(harness: str, cache: str | None = "warm", *, _of=(backend, variant, device), **more: Any) -> Case:
+            return Case(harness, *_of, threads, dataset, cache=cache, **more)
+
+        if "compile" in harnesses:
+            if backend_compiles_to_disk(backend):
+                plan.append(Planned(case("compile", "cold"), effort.compile_cold, 900, 40))
+            plan.append(Planned(case("compile"), effort.compile_warm, 900, 12))
+        if "epoch" in harnesses:
+            plan.append(Planned(case("epoch", batch_size=batch_size), effort.epoch, 900, 20))
+        if "batch_size" in harnesses:
+            plan.append(Planned(case("batch_size"), effort.batch_size, 900, 25))
+        if "reference" in harnesses:
+            plan += [
+                Planned(
+                    case("reference", batch_size=batch_size, num_epochs=epochs, seed=seed), 1, 600 + 90 * epochs, 12 + 3 * epochs
+                )
+                for seed in effort.reference_seeds
+            ]
+    return plan
+
+
+def backend_compiles_to_disk(backend: str) -> bool:
+    """Whether ``backend`` keeps compiled code between processes, so that cold and warm differ."""
+    return backend == "theano"

@@ -1,0 +1,145 @@
+"""``bench doctor``: what this machine has for the suite, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from mlp.errors import MlpError
+
+OK, WARNING, MISSING = "ok", "warning", "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``remedy`` is None when nothing needs doing."""
+
+    subject: str
+    state: str
+    detail: str
+    remedy: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(data: str | None = None) -> list[Finding]:
+    """All findings; ``missing`` ones stop ``make bench``, warnings only limit what its numbers mean."""
+    checks: list[Callable[[], list[Finding]]] = [
+        _python,
+        _compiler,
+        _blas,
+        _threads,
+        _compile_directory,
+        _devices,
+        lambda: _dataset(data),
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> list[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return [Finding("Python", OK, f"{version}, NumPy {machine.package_version('numpy')}")]
+
+
+def _compiler() -> list[Finding]:
+    version = machine.compiler_version()
+    if version is None:
+        return [Finding("C++ compiler", MISSING, "none on PATH", "install g++ (Debian, Ubuntu: apt install g++)")]
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    if not header.exists():
+        return [
+            Finding(
+                "C++ compiler",
+                MISSING,
+                f"{version}, but Python.h is missing",
+                "install Python's headers (Debian, Ubuntu: apt install python3-dev)",
+            )
+        ]
+    return [Finding("C++ compiler", OK, version)]
+
+
+def _blas() -> list[Finding]:
+    from mlp.theano_compat.blas import choose_blas
+
+    blas = choose_blas()
+    if not blas.ldflags:
+        return [
+            Finding(
+                "BLAS",
+                WARNING,
+                f"{blas.name}: {blas.note}",
+                "reinstall SciPy from its wheel, or name a BLAS in THEANO_FLAGS=blas.ldflags=...",
+            )
+        ]
+    return [Finding("BLAS", OK, f"{blas.name}: {blas.note}")]
+
+
+def _threads() -> list[Finding]:
+    usable = machine.usable_cores()
+    asked = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name in os.environ}
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    findings = [Finding("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
+    if asked:
+        settings = ", ".join(f"{name}={value}" for name, value in asked.items())
+        findings = [Finding("Threads", OK, f"{usable} usable cores; {settings} is replaced by --threads")]
+    if busy > usable / 2:
+        findings.append(
+            Finding(
+                "Load",
+                WARNING,
+                f"load average {busy:.1f} on {usable} cores: something else is computing",
+                "stop it, or expect wide intervals",
+            )
+        )
+    return findings
+
+
+def _compile_directory() -> list[Finding]:
+    folder = Path(tempfile.gettempdir())
+    if not os.access(folder, os.W_OK):
+        return [Finding("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")]
+    return [Finding("Scratch folder", OK, "writable; compile caches live there as long as a run")]
+
+
+def _devices() -> list[Finding]:
+    from mlp.backends import NAMES, Available, load
+
+    findings = []
+    for device in ("cpu", "cuda"):
+        for name in NAMES:
+            answer = load(name).availability(device)
+            subject = f"{name} on {device}"
+            if isinstance(answer, Available):
+                findings.append(Finding(subject, OK, answer.detail))
+            else:
+                state = MISSING if (name, device) == ("theano", "cpu") else WARNING
+                findings.append(Finding(subject, state, answer.reason, answer.remedy))
+    return findings
+
+
+def _dataset(data: str | None) -> list[Finding]:
+    from mlp.dataset import identify, locate
+
+    try:
+        source = locate(data)
+        identity = identify(source.directory)
+    except MlpError as error:
+        return [Finding("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")]
+    if identity.name == "mnist":
+        return [Finding("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")]
+    return [
+        Finding(
+            "Dataset",
+            WARNING,
+            f"{identity.name}, not MNIST: accuracy is not compared with the reference",
+            "set MNIST_DIR to a directory with the four MNIST files, or connect to a network once",
+        )
+    ]

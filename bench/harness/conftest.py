@@ -1,0 +1,123 @@
+"""Gives the harnesses their case (backend, device, dataset, effort) and hands the results to the runner.
+
+By hand: ``pytest bench/harness --backend theano --device cpu --data DIR``.  ``bench run`` passes the same options and,
+in addition, ``--result FILE``: there this process leaves what it measured, and why a measurement failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from mlp.errors import MlpError
+from mlp.recipe import CANONICAL, Recipe
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How the harnesses should run: the recipe, and whether few rounds are enough."""
+
+    backend: str
+    variant: str | None
+    device: str
+    recipe: Recipe
+    quick: bool
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mlp-bench", "what to measure")
+    group.addoption("--backend", default="theano", help="backend that executes the recipe (default: theano)")
+    group.addoption("--variant", default=None, help="how to run that backend (default: its first variant)")
+    group.addoption("--device", default="cpu", help="cpu, cuda or cuda:<index> (default: cpu)")
+    group.addoption("--data", default=None, help="directory with the MNIST files (default: where load_data looks)")
+    group.addoption("--batch-size", type=int, default=CANONICAL.batch_size, help="examples per minibatch")
+    group.addoption("--epochs", type=int, default=CANONICAL.num_epochs, help="epochs of the reference run")
+    group.addoption("--seed", type=int, default=CANONICAL.seed, help="seed of weights, order and masks")
+    group.addoption("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
+    group.addoption("--result", default=None, help="file for the runner: measurements and failures as JSON")
+
+
+@pytest.fixture(scope="session")
+def case(pytestconfig: pytest.Config) -> Effort:
+    option = pytestconfig.getoption
+    recipe = replace(
+        CANONICAL, batch_size=option("--batch-size"), num_epochs=option("--epochs"), seed=option("--seed")
+    )
+    return Effort(option("--backend"), option("--variant"), option("--device"), recipe, option("--quick"))
+
+
+@pytest.fixture(scope="session")
+def data_directory(pytestconfig: pytest.Config) -> Path:
+    from mlp.dataset import locate
+
+    return locate(pytestconfig.getoption("--data")).directory
+
+
+@pytest.fixture(scope="session")
+def data(data_directory: Path):
+    from mlp.dataset import load_files
+
+    return load_files(data_directory)
+
+
+@pytest.fixture(scope="session")
+def compiled(case: Effort):
+    """The backend of the case, built from the recipe's initial weights, compiled and ready to train."""
+    return compiled_backend(case, case.recipe)
+
+
+def compiled_backend(case: Effort, recipe: Recipe):
+    from mlp.backends import create
+    from mlp.training import initial_parameters
+
+    backend = create(case.backend, case.variant, case.device)
+    backend.build(recipe, initial_parameters(recipe), case.device)
+    backend.compile()
+    return backend
+
+
+# --- handing over to the runner ---------------------------------------------------------------------------------
+
+_failures: list[dict[str, str]] = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = (yield).get_result()
+    if report.failed and call.excinfo is not None:
+        error = call.excinfo.value
+        reason = str(error) if isinstance(error, MlpError) else f"{type(error).__name__}: {error}"
+        _failures.append({"measurement": item.name, "reason": reason.splitlines()[0] if reason else "unknown"})
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    path = session.config.getoption("--result")
+    if not path:
+        return
+    benchmarks = getattr(session.config, "_benchmarksession", None)
+    measurements = [
+        {
+            "name": measurement_name(bench.name),
+            "seconds": list(bench.extra_info.pop("samples_seconds", None) or bench.stats.data),
+            "params": dict(bench.params or {}),
+            "extra": dict(bench.extra_info),
+        }
+        for bench in (benchmarks.benchmarks if benchmarks else [])
+        if bench and not bench.has_error
+    ]
+    for measurement in list(measurements):  # durations that one run yields beside its own, e.g. compile phases
+        for name, seconds in measurement["extra"].pop("parts_seconds", {}).items():
+            measurements.append({"name": name, "seconds": seconds, "params": measurement["params"], "extra": {}})
+    partial = f"{path}.partial"
+    with open(partial, "w") as file:
+        json.dump({"measurements": measurements, "failures": _failures}, file)
+    os.replace(partial, path)
+
+
+def measurement_name(test_name: str) -> str:
+    """``test_train_step[500]`` measures ``train_step``."""
+    return test_name.removeprefix("test_").partition("[")[0]

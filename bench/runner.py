@@ -1,0 +1,165 @@
+"""Cases -> fresh processes, interleaved and time-limited -> the record.
+
+The order is A B C A B C ..., so that a machine that drifts drifts for every case alike.  Each replicate is written
+before the next one starts: whatever ends a run, what was measured is kept, and ``resume`` goes on from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench import worker
+from bench.case import Case, Planned
+from bench.errors import RecordError
+from bench.record import SCHEMA_VERSION, RunFolder
+
+Measure = Callable[[Case], worker.Outcome]
+
+
+class Progress(Protocol):
+    """What a run tells whoever watches: see ``bench.progress``."""
+
+    def start(self, planned: Planned, replicate: int) -> None: ...
+
+    def finish(self, planned: Planned, outcome: worker.Outcome) -> None: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """One process replicate that is still to be measured."""
+
+    planned: Planned
+    replicate: int
+
+
+def interleave(plan: Iterable[Planned], done: Counter[Case] | None = None) -> Iterator[Step]:
+    """The steps of ``plan`` round by round, without those that are ``done`` already."""
+    done = done or Counter()
+    plan = list(plan)
+    for replicate in range(max((planned.replicates for planned in plan), default=0)):
+        for planned in plan:
+            if done[planned.case] <= replicate < planned.replicates:
+                yield Step(planned, replicate)
+
+
+def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
+    """Measure what the plan of ``folder`` still lacks, one replicate at a time.
+
+    A failed replicate stays on record with its reason; only a resumed run tries it again.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the record is marked ``interrupted``.
+    RecordError
+        If the record cannot be written; everything before is kept.
+    """
+    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
+    folder.update_header(status="running", finished_at=None)
+    try:
+        for step in interleave(plan, measured_counts(folder)):
+            progress.start(step.planned, step.replicate)
+            started_at = now()
+            outcome = measure(step.planned.case)
+            folder.append(_replicate(step, outcome, started_at))
+            progress.finish(step.planned, outcome)
+    except KeyboardInterrupt:
+        folder.update_header(status="interrupted", finished_at=now())
+        raise
+    folder.update_header(status="complete", finished_at=now())
+
+
+def measured_counts(folder: RunFolder) -> Counter[Case]:
+    """How many replicates of each case are on record and ok; failed ones are measured again on resume."""
+    return Counter(Case.from_json(entry["case"]) for entry in folder.replicates() if entry["status"] == "ok")
+
+
+def _replicate(step: Step, outcome: worker.Outcome, started_at: str) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "case": step.planned.case.to_json(),
+        "replicate": step.replicate,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "started_at": started_at,
+        "wall_seconds": outcome.wall_seconds,
+        "measurements": outcome.measurements,
+    }
+
+
+class WorkerPool:
+    """Measures cases in fresh processes, with compile caches of its own that live as long as the run.
+
+    The warm cache is primed by the first cold measurement (or, if none is planned, by one that is not recorded),
+    so that a warm sample never pays for another's compilation.
+    """
+
+    def __init__(self, plan: list[Planned], data_directory: Path, quick: bool, warn: Callable[[str], None]) -> None:
+        self._limits = {planned.case: planned.limit_seconds for planned in plan}
+        self._data_directory = data_directory
+        self._quick = quick
+        self._warn = warn
+        try:
+            self._scratch = Path(tempfile.mkdtemp(prefix="mlp-bench-"))
+        except OSError as error:
+            raise RecordError(
+                f"no scratch folder for the compile caches can be made: {error.strerror}; "
+                "free space in the temporary folder, or set TMPDIR to another one."
+            ) from error
+        self._warm = self._scratch / "warm"
+        self._primed: set[tuple[str | None, str | None, str]] = set()
+        self._count = 0
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def measure(self, case: Case) -> worker.Outcome:
+        """One fresh process for ``case``."""
+        stack = (case.backend, case.variant, case.device)
+        if case.cache == "cold" and stack not in self._primed:
+            outcome = self._run(case, self._warm)
+            if outcome.reason is None:
+                self._primed.add(stack)
+            return outcome
+        if case.cache == "cold":
+            cold = self._scratch / f"cold-{self._count}"
+            try:
+                return self._run(case, cold)
+            finally:
+                shutil.rmtree(cold, ignore_errors=True)
+        if case.cache == "warm" and stack not in self._primed:
+            self._primed.add(stack)  # once, even if it fails: the measurement itself then tells why
+            priming = Case("compile", *stack, case.threads, case.dataset, cache="cold")
+            outcome = self._run(priming, self._warm)
+            if outcome.reason is not None:
+                self._warn(f"the compile cache could not be primed: {outcome.reason}")
+        return self._run(case, self._warm if case.cache else None)
+
+    def _run(self, case: Case, compile_directory: Path | None) -> worker.Outcome:
+        self._count += 1
+        result = self._scratch / f"result-{self._count}.json"
+        argv = worker.command(case, self._data_directory, self._quick, result)
+        limit_seconds = self._limits.get(case, 900.0)
+        return worker.measure(argv, worker.environment(case, compile_directory), result, limit_seconds)
+
+
+def new_run_id(commit_id: str | None) -> str:
+    """``20261124-101500-3f2a91c``: sorts by time, names the commit."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    return f"{stamp}-{(commit_id or 'nocommit')[:7]}"
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

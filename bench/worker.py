@@ -1,0 +1,143 @@
+"""One process replicate: a fresh pytest process that measures one case, bounded in time, and never believed blindly.
+
+Whatever happens to the worker (an error, a crash, a hang, the kernel's memory killer) becomes a ``failed`` replicate
+with the reason in one sentence; the run goes on with the other cases.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.case import Case
+
+PROJECT = Path(__file__).resolve().parent.parent
+FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one worker left: its measurements, and why it failed if it did."""
+
+    measurements: list[dict[str, Any]]
+    reason: str | None
+    wall_seconds: float
+
+    @property
+    def status(self) -> str:
+        return "ok" if self.reason is None else "failed"
+
+
+def command(case: Case, data_directory: Path, quick: bool, result: Path, python: str = sys.executable) -> list[str]:
+    """The pytest command line that measures ``case``; the same options work by hand."""
+    options = [f"--data={data_directory}", f"--seed={case.seed}", f"--result={result}"]
+    if case.backend:
+        options += [f"--backend={case.backend}", f"--device={case.device}"]
+    if case.variant:
+        options.append(f"--variant={case.variant}")
+    if case.batch_size is not None:
+        options.append(f"--batch-size={case.batch_size}")
+    if case.num_epochs is not None:
+        options.append(f"--epochs={case.num_epochs}")
+    if quick:
+        options.append("--quick")
+    harness = PROJECT / "bench" / "harness" / f"bench_{case.harness}.py"
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-quiet", str(harness), *options]
+
+
+def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
+    """This process's environment with the case's thread counts and compile cache.
+
+    Every thread pool that a BLAS or OpenMP runtime could open gets the same size, so that none of them fights
+    another; a user's THEANO_FLAGS are kept, except for the compile directory, which is part of the case.
+    """
+    variables = dict(os.environ)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        variables[name] = str(case.threads)
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))
+    if compile_directory is not None:
+        kept = [
+            flag
+            for flag in variables.get("THEANO_FLAGS", "").split(",")
+            if flag and not re.match(r"\s*(base_)?compiledir\s*=", flag)
+        ]
+        variables["THEANO_FLAGS"] = ",".join([*kept, f"base_compiledir={compile_directory}"])
+    return variables
+
+
+def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:
+    """Run one worker to its end, or to ``limit_seconds``, and say what came of it.
+
+    KeyboardInterrupt ends the worker with everything it started, then goes on to the caller.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv,
+            env=variables,
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches only us, so that the order of the end is ours
+        )
+        try:
+            exit_code = process.wait(limit_seconds)
+            reason = None
+        except subprocess.TimeoutExpired:
+            exit_code = None
+            reason = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
+        finally:
+            _end_group(process)
+        wall_seconds = time.perf_counter() - start
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    measurements, failures = _read_result(result)
+    if reason is None:
+        reason = _why_failed(exit_code, measurements, failures, text)
+    return Outcome(measurements, reason, wall_seconds)
+
+
+def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    try:
+        content = json.loads(result.read_text())
+    except (OSError, ValueError):  # the worker ended before it could write: its exit code says how
+        return [], []
+    return content["measurements"], content["failures"]
+
+
+def _why_failed(exit_code: int, measurements: list[dict], failures: list[dict[str, str]], text: str) -> str | None:
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        if -exit_code == signal.SIGKILL:
+            return "it was killed (SIGKILL), most likely by the kernel because memory ran out"
+        return f"it crashed ({name}); last words: {_last_words(text)}"
+    if failures:
+        return "; ".join(dict.fromkeys(failure["reason"] for failure in failures))
+    if exit_code not in (FINISHED, SOME_FAILED) or not measurements:
+        return f"it ended with exit code {exit_code} and no result; last words: {_last_words(text)}"
+    return None
+
+
+def _last_words(text: str, most: int = 300) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(E\s|ERROR|\w*Error)", line)]
+    return (errors or lines or ["(none)"])[-1][:most]
+
+
+def _end_group(process: subprocess.Popen) -> None:
+    """End the worker and everything it started, compilers included."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except OSError:
+        pass  # nobody of the group is left, as after every normal end
+    process.wait()

@@ -1,0 +1,160 @@
+"""Bad input gets one sentence and exit code 2, before anything is measured."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from bench import cli, doctor
+from bench.runner import WorkerPool
+from bench.worker import Outcome
+
+
+@pytest.fixture
+def invoke(monkeypatch, tmp_path):
+    def invoke(*arguments):
+        monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=200))
+        monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True, width=200))
+        return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def small_data(monkeypatch, tmp_path):
+    """A located dataset that costs nothing to identify."""
+    from mlp import dataset
+
+    monkeypatch.setattr(dataset, "locate", lambda directory=None, progress=None: dataset.Source(tmp_path, "directory"))
+    monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {"train-images": "00"}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--batch-size", "0"], "batch size must be at least 1"),
+        (["--batch-size", "-5"], "batch size must be at least 1"),
+        (["--batch-size", "20000"], "larger than the validation set"),
+        (["--epochs", "0"], "number of epochs must be at least 1"),
+        (["--backend", "caffe"], "unknown backend 'caffe'"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+        (["--harness", "speed"], "unknown harness 'speed'"),
+        (["--threads", "0"], "--threads must be at least 1"),
+        (["--resume", "no-such-run"], "no-such-run"),
+    ],
+)
+def test_bad_input_is_one_sentence(invoke, small_data, tmp_path, options, sentence):
+    result = invoke("run", "--runs-dir", tmp_path / "runs", *options)
+    assert result.exit_code == cli.BAD_INPUT
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "runs").glob("*/replicates/*"))
+
+
+def test_a_missing_data_directory_is_one_sentence(invoke, tmp_path):
+    result = invoke("run", "--data", tmp_path / "nowhere", "--runs-dir", tmp_path / "runs")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "nowhere" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_results_folder_is_one_sentence(invoke, tmp_path):
+    result = invoke("report", "--runs-dir", tmp_path)
+    assert result.exit_code == cli.BAD_INPUT
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def answers(outcome):
+    return lambda self, case: outcome
+
+
+GOOD = Outcome([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
+BAD = Outcome([], "it crashed (SIGSEGV); last words: (none)", 1.0)
+
+
+def run_data(invoke, tmp_path, *more):
+    return invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", *more)
+
+
+def test_a_run_ends_with_a_report(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == 0, result.output
+    (report,) = (tmp_path / "runs").glob("*/report.md")
+    assert "custom" in report.read_text().splitlines()[0].lower()
+
+
+def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(BAD))
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == cli.NOTHING_MEASURED
+    assert "SIGSEGV" in next((tmp_path / "runs").glob("*/report.md")).read_text()
+
+
+def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_path, monkeypatch):
+    outcomes = iter([GOOD, BAD, GOOD, GOOD])
+    monkeypatch.setattr(WorkerPool, "measure", lambda self, case: next(outcomes))
+    assert run_data(invoke, tmp_path).exit_code == cli.FAILED
+    assert len(list((tmp_path / "runs").glob("*/replicates/*.json"))) == 4
+
+
+def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch):
+    outcomes = iter([GOOD])
+
+    def interrupted(self, case):
+        try:
+            return next(outcomes)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(WorkerPool, "measure", interrupted)
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == cli.INTERRUPTED
+    (report,) = (tmp_path / "runs").glob("*/report.md")
+    run_id = report.parent.name
+    assert f"RESUME={run_id}" in result.stderr
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    resumed = invoke("run", "--resume", run_id, "--runs-dir", tmp_path / "runs")
+    assert resumed.exit_code == 0, resumed.output
+    header = json.loads((report.parent / "run.json").read_text())
+    assert header["status"] == "complete"
+    assert len(list((report.parent / "replicates").glob("*.json"))) == 4
+
+
+def test_a_run_on_other_data_is_not_resumed(invoke, small_data, tmp_path, monkeypatch):
+    from mlp import dataset
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path)
+    monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {"train-images": "ff"}))
+    result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "its dataset is custom" in result.stderr
+
+
+def test_doctor_names_what_is_missing_and_fails(invoke, monkeypatch):
+    findings = [
+        doctor.Finding("BLAS", doctor.OK, "OpenBLAS"),
+        doctor.Finding("C++ compiler", doctor.MISSING, "none on PATH", "install g++"),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda data: findings)
+    result = invoke("doctor")
+    assert result.exit_code == cli.FAILED
+    assert "install g++" in result.stdout
+    as_json = json.loads(invoke("doctor", "--json").stdout)
+    assert as_json[1]["remedy"] == "install g++"
+
+
+def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (finding,) = doctor._compiler()
+    assert finding.state == doctor.MISSING
+    assert "g++" in finding.remedy
+
+
+def test_doctor_looks_at_everything_on_a_real_machine(small_data):
+    subjects = {finding.subject for finding in doctor.examine(None)}
+    assert {"Python", "C++ compiler", "BLAS", "Threads", "theano on cpu", "theano on cuda", "Dataset"} <= subjects

@@ -1,0 +1,174 @@
+"""The runner interleaves, records each replicate before the next, survives interruption, and resumes."""
+
+from collections import Counter
+
+import pytest
+
+from bench.case import Case, Planned
+from bench.errors import RecordError
+from bench.record import SCHEMA_VERSION, RunFolder
+from bench.runner import Step, WorkerPool, execute, interleave, measured_counts
+from bench.worker import Outcome
+
+A, B, C = (Case(harness, "theano", "as_published", "cpu", 2, "mnist") for harness in ("epoch", "batch_size", "compile"))
+PLAN = [Planned(A, 3, 60, 1), Planned(B, 2, 60, 1), Planned(C, 1, 60, 1)]
+OK = Outcome([{"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}], None, 1.5)
+FAILED = Outcome([], "it crashed (SIGSEGV); last words: (none)", 0.5)
+
+
+class SilentProgress:
+    def start(self, planned, replicate):
+        pass
+
+    def finish(self, planned, outcome):
+        pass
+
+
+@pytest.fixture
+def folder(tmp_path):
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": "run",
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "finished_at": None,
+        "status": "running",
+        "mode": "full",
+        "plan": [planned.to_json() for planned in PLAN],
+    }
+    return RunFolder.create(tmp_path, header)
+
+
+def names(steps):
+    return [step.planned.case.harness for step in steps]
+
+
+def test_cases_alternate_instead_of_running_in_blocks():
+    assert names(interleave(PLAN)) == ["epoch", "batch_size", "compile", "epoch", "batch_size", "epoch"]
+
+
+def test_what_is_done_is_left_out():
+    assert names(interleave(PLAN, Counter({A: 1, C: 1}))) == ["batch_size", "epoch", "batch_size", "epoch"]
+
+
+def test_nothing_is_left_of_a_finished_plan():
+    assert list(interleave(PLAN, Counter({A: 3, B: 2, C: 1}))) == []
+
+
+def test_an_empty_plan_has_no_steps():
+    assert list(interleave([])) == []
+
+
+def test_a_step_knows_its_replicate():
+    assert next(interleave(PLAN, Counter({A: 1, B: 2, C: 1}))) == Step(PLAN[0], 1)
+
+
+def test_a_run_measures_its_whole_plan_and_is_complete(folder):
+    measured = []
+    execute(folder, lambda case: measured.append(case) or OK, SilentProgress())
+    assert Counter(measured) == {A: 3, B: 2, C: 1}
+    again = RunFolder.open(folder.path)
+    assert again.header["status"] == "complete"
+    assert [r["status"] for r in again.replicates()] == ["ok"] * 6
+
+
+def test_a_failed_case_does_not_stop_the_others(folder):
+    execute(folder, lambda case: FAILED if case == B else OK, SilentProgress())
+    replicates = folder.replicates()
+    assert Counter(r["status"] for r in replicates) == {"ok": 4, "failed": 2}
+    assert {r["reason"] for r in replicates if r["status"] == "failed"} == {FAILED.reason}
+
+
+def test_an_interrupted_run_keeps_what_it_has_and_resumes_with_the_rest(folder):
+    outcomes = iter([OK, OK])
+
+    def interrupted_after_two(case):
+        try:
+            return next(outcomes)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(folder, interrupted_after_two, SilentProgress())
+    reopened = RunFolder.open(folder.path)
+    assert reopened.header["status"] == "interrupted"
+    assert measured_counts(reopened) == {A: 1, B: 1}
+
+    resumed = []
+    execute(reopened, lambda case: resumed.append(case) or OK, SilentProgress())
+    assert Counter(resumed) == {A: 2, B: 1, C: 1}
+    assert RunFolder.open(folder.path).header["status"] == "complete"
+
+
+def test_a_resumed_run_tries_failed_replicates_again(folder):
+    execute(folder, lambda case: FAILED if case == C else OK, SilentProgress())
+    resumed = []
+    execute(folder, lambda case: resumed.append(case) or OK, SilentProgress())
+    assert resumed == [C]
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_was_measured(folder, monkeypatch):
+    append = RunFolder.append
+
+    def full_after_two(self, replicate):
+        if len(self.replicates()) == 2:
+            raise RecordError("cannot write the record: no space left on device.")
+        return append(self, replicate)
+
+    monkeypatch.setattr(RunFolder, "append", full_after_two)
+    with pytest.raises(RecordError, match="no space left"):
+        execute(folder, lambda case: OK, SilentProgress())
+    assert len(RunFolder.open(folder.path).replicates()) == 2
+
+
+class Recorded(WorkerPool):
+    """A pool whose workers do nothing but tell which compile directory they were given."""
+
+    def __init__(self, tmp_path, reason=None):
+        self.warnings = []
+        super().__init__(PLAN, tmp_path, False, self.warnings.append)
+        self.given = []
+        self._reason = reason
+
+    def _run(self, case, compile_directory):
+        self.given.append((case.harness, case.cache, compile_directory))
+        self._count += 1
+        return Outcome([], self._reason, 0.0)
+
+
+def test_the_first_cold_compilation_primes_the_warm_cache(tmp_path):
+    with Recorded(tmp_path) as pool:
+        pool.measure(Case("compile", "theano", "as_published", "cpu", 2, "mnist", cache="cold"))
+        pool.measure(Case("epoch", "theano", "as_published", "cpu", 2, "mnist", cache="warm"))
+        (_, _, primed), (_, _, warm) = pool.given
+    assert primed == warm
+
+
+def test_a_later_cold_compilation_gets_a_fresh_directory(tmp_path):
+    cold = Case("compile", "theano", "as_published", "cpu", 2, "mnist", cache="cold")
+    with Recorded(tmp_path) as pool:
+        for _ in range(3):
+            pool.measure(cold)
+        directories = [directory for _, _, directory in pool.given]
+    assert len(set(directories)) == 3
+
+
+def test_a_warm_case_alone_is_primed_first_and_only_once(tmp_path):
+    warm = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
+    with Recorded(tmp_path) as pool:
+        pool.measure(warm)
+        pool.measure(warm)
+        assert [harness for harness, _, _ in pool.given] == ["compile", "epoch", "epoch"]
+
+
+def test_a_failed_priming_is_a_warning_and_not_the_end(tmp_path):
+    warm = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
+    with Recorded(tmp_path, reason="no compiler") as pool:
+        pool.measure(warm)
+        assert pool.warnings == ["the compile cache could not be primed: no compiler"]
+
+
+def test_the_scratch_folder_goes_with_the_pool(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Recorded(tmp_path):
+        assert list(tmp_path.glob("mlp-bench-*"))
+    assert not list(tmp_path.glob("mlp-bench-*"))

@@ -1,0 +1,111 @@
+"""Whatever happens to a worker becomes one sentence, and nothing it started stays behind."""
+
+import json
+import os
+import sys
+import time
+
+import psutil
+import pytest
+
+from bench import worker
+from bench.case import Case
+
+CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
+
+
+def measure(code, tmp_path, limit_seconds=60):
+    result = tmp_path / "result.json"
+    argv = [sys.executable, "-c", code, str(result)]
+    return worker.measure(argv, dict(os.environ), result, limit_seconds)
+
+
+def leaves(measurements, failures=()):
+    content = json.dumps({"measurements": measurements, "failures": list(failures)})
+    return f"import sys; open(sys.argv[1], 'w').write({content!r})\n"
+
+
+STEP = {"name": "train_step", "seconds": [0.5], "params": {}, "extra": {}}
+
+
+def test_a_worker_that_ends_well_hands_over_its_measurements(tmp_path):
+    outcome = measure(leaves([STEP]), tmp_path)
+    assert (outcome.status, outcome.reason) == ("ok", None)
+    assert outcome.measurements == [STEP]
+
+
+def test_a_worker_that_hangs_is_stopped_at_its_limit(tmp_path):
+    outcome = measure("import time; time.sleep(600)", tmp_path, limit_seconds=0.5)
+    assert outcome.status == "failed"
+    assert "limit of 0.5 s" in outcome.reason
+
+
+def test_what_a_hung_worker_started_is_stopped_with_it(tmp_path):
+    pid_file = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({str(pid_file)!r}, 'w').write(str(child.pid)); time.sleep(600)"
+    )
+    measure(code, tmp_path, limit_seconds=3)
+    child_pid = int(pid_file.read_text())
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(child_pid) and time.monotonic() < deadline:
+        if psutil.Process(child_pid).status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.05)
+    else:
+        assert not psutil.pid_exists(child_pid)
+
+
+def test_a_worker_killed_for_memory_says_so(tmp_path):
+    outcome = measure("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
+    assert "memory ran out" in outcome.reason
+
+
+def test_a_worker_that_crashes_names_the_signal(tmp_path):
+    outcome = measure("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path)
+    assert "crashed (SIGSEGV)" in outcome.reason
+
+
+def test_a_worker_that_dies_early_leaves_its_last_words(tmp_path):
+    outcome = measure("import a_module_that_is_not_there", tmp_path)
+    assert "exit code 1" in outcome.reason
+    assert "a_module_that_is_not_there" in outcome.reason
+
+
+def test_a_failed_measurement_is_a_failure_even_beside_good_ones(tmp_path):
+    failure = {"measurement": "test_run", "reason": "the training loss became nan in epoch 1."}
+    outcome = measure(leaves([STEP], [failure]) + "sys.exit(1)", tmp_path)
+    assert outcome.status == "failed"
+    assert outcome.reason == "the training loss became nan in epoch 1."
+    assert outcome.measurements == [STEP]
+
+
+def test_a_worker_that_measured_nothing_has_failed(tmp_path):
+    assert measure(leaves([]), tmp_path).status == "failed"
+
+
+def test_every_thread_pool_gets_the_threads_of_the_case():
+    variables = worker.environment(CASE, None)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        assert variables[name] == "2"
+
+
+def test_the_users_theano_flags_stay_but_the_compile_directory_is_the_cases(tmp_path, monkeypatch):
+    monkeypatch.setenv("THEANO_FLAGS", "blas.ldflags=-lopenblas,base_compiledir=/elsewhere,compiledir=/there")
+    flags = worker.environment(CASE, tmp_path)["THEANO_FLAGS"].split(",")
+    assert flags == ["blas.ldflags=-lopenblas", f"base_compiledir={tmp_path}"]
+
+
+def test_the_command_line_states_the_whole_case(tmp_path):
+    argv = worker.command(CASE, tmp_path, True, tmp_path / "result.json", python="python")
+    assert argv[:3] == ["python", "-m", "pytest"]
+    assert any(part.endswith("bench_epoch.py") for part in argv)
+    for option in ("--backend=theano", "--variant=as_published", "--device=cpu", "--batch-size=500", "--quick"):
+        assert option in argv
+
+
+@pytest.mark.parametrize("harness", ["data", "compile", "epoch", "batch_size", "reference"])
+def test_every_harness_has_its_file(harness):
+    assert (worker.PROJECT / "bench" / "harness" / f"bench_{harness}.py").exists()
