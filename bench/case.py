@@ -122,12 +122,9 @@ def make_plan(
         if "batch_size" in harnesses:
             plan.append(Planned(case("batch_size"), effort.batch_size, 900, 25))
         if "reference" in harnesses:
-            plan += [
-                Planned(
-                    case("reference", batch_size=batch_size, num_epochs=epochs, seed=seed), 1, 600 + 90 * epochs, 12 + 3 * epochs
-                )
-                for seed in effort.reference_seeds
-            ]
+            for seed in effort.reference_seeds:
+                reference = case("reference", batch_size=batch_size, num_epochs=epochs, seed=seed)
+                plan.append(Planned(reference, 1, 600 + 90 * epochs, 12 + 3 * epochs))
     return plan
 
 

@@ -48,8 +48,8 @@ class Backend(ABC):
         self.variant = variant or self.variants[0]
         self.compile_seconds: dict[str, float] = {}  # parts of the last compile(), by name, for the compile harness
 
-    @classmethod
-    def import_framework(cls) -> None:  # noqa: B027 (a backend without a framework has nothing to import)
+    @classmethod  # noqa: B027 (not abstract: a backend without a framework has nothing to import)
+    def import_framework(cls) -> None:
         """Import what the backend is made of, so that the reference clock need not pay for it."""
 
     @classmethod
