@@ -1,0 +1,92 @@
+"""What the README says is true: its commands exist and run, its table is generated, its Python works."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+
+PROJECT = Path(__file__).resolve().parent.parent
+README = (PROJECT / "README.md").read_text()
+CI = (PROJECT / ".ci" / "run").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+def shell_commands():
+    return [line for block in blocks("sh") for line in block.splitlines() if line]
+
+
+RUN_BY_A_TEST = {
+    "make clean",  # test_make_clean_keeps_results
+    "make bench",  # the same command as with QUICK=1, only longer
+    "pytest bench/harness/bench_epoch.py --backend theano --device cpu",  # test_the_harnesses_run_by_hand
+}
+
+
+@pytest.mark.parametrize("command", shell_commands())
+def test_every_command_is_run_by_ci_or_a_test(command):
+    assert command in CI or command in RUN_BY_A_TEST
+
+
+def test_every_bench_command_named_in_the_readme_exists():
+    named = set(re.findall(r"python -m bench ([a-z]+)", README))
+    assert named and named <= set(cli.main.commands)
+
+
+def test_every_make_target_is_explained_by_help():
+    makefile = (PROJECT / "Makefile").read_text()
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.M)
+    for target in targets.split():
+        assert target == "help" or f'"make {target}' in makefile
+
+
+def test_make_clean_keeps_results(tmp_path):
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    for name in (".venv/bin/python", "results/runs/a/run.json", "mlp/__pycache__/x.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "mlp", "results"]
+    assert (tmp_path / "results/runs/a/run.json").exists()
+    assert not (tmp_path / "mlp/__pycache__").exists()
+
+
+def test_without_a_new_enough_python_make_says_so(tmp_path):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = subprocess.run(["make", "test", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "older than Python 3.11" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_harnesses_run_by_hand(tmp_path):
+    """With the NumPy backend, so that nothing has to be compiled; CI runs them all with Theano."""
+    argv = [sys.executable, "-m", "pytest", "bench/harness/bench_epoch.py", "--backend", "numpy", "--variant"]
+    argv += ["float32", "--quick", "-p", "no:cacheprovider"]
+    done = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "test_train_epoch" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path):
+    code = blocks("python")[0]
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Epoch 1 of 1 took" in done.stdout
+    assert "Final results in" in done.stdout
