@@ -18,8 +18,8 @@ from mlp.recipe import CANONICAL, Recipe
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How the harnesses should run: the recipe, and whether few rounds are enough."""
+class Assignment:
+    """What this process is asked to measure; ``quick`` means that few rounds are enough."""
 
     backend: str
     variant: str | None
@@ -42,12 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def case(pytestconfig: pytest.Config) -> Effort:
+def case(pytestconfig: pytest.Config) -> Assignment:
     option = pytestconfig.getoption
     recipe = replace(
         CANONICAL, batch_size=option("--batch-size"), num_epochs=option("--epochs"), seed=option("--seed")
     )
-    return Effort(option("--backend"), option("--variant"), option("--device"), recipe, option("--quick"))
+    return Assignment(option("--backend"), option("--variant"), option("--device"), recipe, option("--quick"))
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +65,12 @@ def data(data_directory: Path):
 
 
 @pytest.fixture(scope="session")
-def compiled(case: Effort):
+def compiled(case: Assignment):
     """The backend of the case, built from the recipe's initial weights, compiled and ready to train."""
     return compiled_backend(case, case.recipe)
 
 
-def compiled_backend(case: Effort, recipe: Recipe):
+def compiled_backend(case: Assignment, recipe: Recipe):
     from mlp.backends import create
     from mlp.training import initial_parameters
 

@@ -1,0 +1,134 @@
+"""Theano: the canonical backend.  ``as_published`` is exactly the tutorial's graph on Theano's default optimiser."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlp.backends.base import Available, Backend, Unavailable
+from mlp.errors import BackendError
+from mlp.recipe import Recipe
+from mlp.theano_compat.blas import choose_blas
+from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, check_compile_directory, find_compiler
+
+
+class TheanoBackend(Backend):
+    name = "theano"
+    variants = ("as_published",)
+
+    @classmethod
+    def import_framework(cls) -> None:
+        import mlp.canonical  # noqa: F401
+
+    @classmethod
+    def availability(cls, device: str = "cpu") -> Available | Unavailable:
+        for package in ("theano", "lasagne"):
+            if importlib.util.find_spec(package) is None:
+                return Unavailable(f"the package {package} is not installed", f"pip install {package}")
+        if device != "cpu":
+            if importlib.util.find_spec("pygpu") is None:
+                return Unavailable(
+                    "Theano reaches a GPU only through pygpu and libgpuarray, and pygpu is not installed",
+                    "No package index offers pygpu for this Python; measure device cpu instead.",
+                )
+            return Unavailable("the GPU path of this backend is not written yet", "Measure device cpu instead.")
+        if find_compiler() is None:
+            return Unavailable(NO_COMPILER, INSTALL_COMPILER + ".")
+        try:
+            check_compile_directory()
+        except BackendError as error:
+            return Unavailable(str(error).rstrip("."), "Then try again.")
+        return Available(f"Theano 1.0.5, BLAS: {choose_blas().name}")
+
+    def build(
+        self,
+        recipe: Recipe,
+        parameters: Sequence[np.ndarray] | None,
+        device: str = "cpu",
+        network: Any = None,
+    ) -> None:
+        """Describe network, loss and update.
+
+        ``network``, a Lasagne layer, is trained further instead of a new one; ``parameters=None`` then keeps its own.
+        """
+        self.import_framework()
+        import lasagne
+        import theano.tensor as T
+
+        from mlp import canonical
+
+        self.recipe = recipe
+        # Lasagne draws its weights and each dropout layer's seed from this generator.
+        lasagne.random.set_rng(np.random.RandomState(recipe.seed))
+        if network is None:
+            self._input_var = T.tensor4("inputs")
+            network = canonical.build_mlp(self._input_var, recipe)
+        else:
+            self._input_var = lasagne.layers.get_all_layers(network)[0].input_var
+        self.network = network
+        self._target_var = T.ivector("targets")
+        self._updates: dict[Any, Any] = {}
+        if parameters is not None:
+            lasagne.layers.set_all_param_values(network, list(parameters))
+
+    def compile(self) -> None:
+        """Compile the training and the validation function; ``compile_seconds`` tells the parts."""
+        from mlp import canonical
+        from mlp.backends.theano_clock import compilation_parts
+
+        with compilation_parts() as parts:
+            start = time.perf_counter()
+            try:
+                loss, self._updates = canonical.training_expressions(self.network, self._target_var, self.recipe)
+                inputs = [self._input_var, self._target_var]
+                self._train_fn = canonical.theano.function(inputs, loss, updates=self._updates)
+                trained = time.perf_counter()
+                self._val_fn = canonical.compile_validation_function(self.network, *inputs)
+            except OSError as error:  # the lock or the cache in the compile directory
+                raise BackendError(
+                    f"Theano's compile directory failed while compiling ({error}): free it or name another with "
+                    "THEANO_FLAGS=base_compiledir=<directory>."
+                ) from error
+            validated = time.perf_counter()
+        self.compile_seconds = {
+            "compile_train": trained - start,
+            "compile_validate": validated - trained,
+            **{f"compile_{name}": seconds for name, seconds in parts.items()},
+        }
+
+    def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return float(self._train_fn(_as_images(images), labels))
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """Means over whole minibatches, as in the tutorial: a remainder that does not fill one is left out."""
+        results = [self._val_fn(_as_images(x), y) for x, y in self._minibatches(images, labels)]
+        loss, accuracy = np.mean(results, axis=0, dtype=np.float64)
+        return float(loss), float(accuracy)
+
+    def parameters(self) -> list[np.ndarray]:
+        import lasagne
+
+        return lasagne.layers.get_all_param_values(self.network)
+
+    def set_parameters(self, parameters: Sequence[np.ndarray]) -> None:
+        import lasagne
+
+        lasagne.layers.set_all_param_values(self.network, list(parameters))
+        own = set(lasagne.layers.get_all_params(self.network))
+        for accumulator in self._updates:  # RMSProp's running mean of squares, one for each parameter
+            if accumulator not in own:
+                accumulator.set_value(np.zeros_like(accumulator.get_value()))
+
+    def synchronize(self) -> None:
+        """Nothing to wait for: on a CPU a Theano function returns when its work is done."""
+
+
+def _as_images(images: np.ndarray) -> np.ndarray:
+    return images if images.ndim == 4 else images.reshape(-1, 1, 28, 28)
+
+
+BACKEND = TheanoBackend

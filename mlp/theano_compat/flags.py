@@ -1,0 +1,33 @@
+"""THEANO_FLAGS: defaults for what the user has not set, read by Theano when it is imported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mlp.errors import BackendError
+from mlp.theano_compat import compiler
+from mlp.theano_compat.blas import choose_blas, flag_in
+from mlp.theano_compat.numpy_names import IS_NUMPY_2
+
+HEADER = Path(__file__).with_name("compat.h")
+LOCK_TIMEOUT_SECONDS = 120  # a live process refreshes its lock every 2 minutes at most; then waiting is pointless
+
+
+def prepare() -> None:
+    """Check compiler and compile directory, then complete THEANO_FLAGS; raises BackendError as ``install``."""
+    if compiler.find_compiler() is None:
+        raise BackendError(f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}.")
+    compiler.check_compile_directory()
+    os.environ["THEANO_FLAGS"] = completed(os.environ.get("THEANO_FLAGS", ""))
+
+
+def completed(flags: str) -> str:
+    """``flags`` with our defaults added; what the user set stays, and comes last so that it wins."""
+    defaults = {"floatX": "float32", "blas.ldflags": choose_blas().ldflags}
+    if IS_NUMPY_2 and str(HEADER) not in flags:
+        users = flag_in(flags, "gcc.cxxflags")
+        defaults["gcc.cxxflags"] = f"-include {HEADER}" + (f" {users}" if users else "")
+        flags = ",".join(flag for flag in flags.split(",") if not flag.strip().startswith("gcc.cxxflags="))
+    added = [f"{name}={value}" for name, value in defaults.items() if flag_in(flags, name) is None]
+    return ",".join([*added, *(flag for flag in flags.split(",") if flag.strip())])

@@ -1,0 +1,40 @@
+"""Names that NumPy has dropped since Theano 1.0.5 (2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlp.theano_compat.modules import provide
+
+IS_NUMPY_2 = int(np.__version__.partition(".")[0]) >= 2
+RAVEL_AXIS = -(2**31)  # NPY_RAVEL_AXIS, NumPy 2's mark for axis=None; compat.h does the same for C
+
+
+class _Cast:
+    """``np.cast[dtype](value)``; Theano also indexes it with its own types."""
+
+    def __getitem__(self, kind: Any) -> Any:
+        return np.dtype(getattr(kind, "dtype", kind)).type
+
+
+def restore() -> None:
+    """Put them back into this process's NumPy."""
+    for builtin in (bool, int, float, complex, object, str):  # aliases, gone in 1.24: theano.scalar, lasagne.layers
+        if builtin.__name__ not in vars(np):
+            setattr(np, builtin.__name__, builtin)
+    # numpy.distutils: deprecated in 1.23, gone on Python 3.12.  Theano asks it only for include folders and for
+    # the BLAS NumPy was built with, which mlp.theano_compat.blas answers better.
+    provide("numpy.distutils")
+    provide("numpy.distutils.__config__", blas_opt_info={})
+    provide("numpy.distutils.misc_util", get_numpy_include_dirs=lambda: [np.get_include()])
+    if not IS_NUMPY_2:
+        return
+    np.product = np.prod
+    np.MAXDIMS = RAVEL_AXIS  # theano.tensor uses it only to say axis=None
+    np.ComplexWarning = np.exceptions.ComplexWarning
+    np.sctype2char = lambda kind: np.dtype(kind).char
+    np.core = np._core  # the public name warns at every access (theano.gof.cc)
+    np.cast = _Cast()
+    provide("numpy.linalg.linalg", LinAlgError=np.linalg.LinAlgError)

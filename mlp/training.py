@@ -1,0 +1,247 @@
+"""One training loop for every backend: phases by the reference clock, history, callbacks, and a Ctrl-C that keeps
+the network."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp.errors import DivergedError
+from mlp.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mlp.backends.base import Backend
+    from mlp.dataset import Dataset
+
+PHASES = ("load", "build", "compile", "train", "validate", "test")
+
+
+@dataclass
+class EpochRecord:
+    """What one epoch gave; accuracies are fractions."""
+
+    epoch: int  # from 1
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    train_seconds: float
+    validate_seconds: float
+
+
+@dataclass
+class History:
+    """What a training run did and how long each phase took.
+
+    ``phases`` maps each of PHASES to seconds.  ``total_seconds`` is the reference clock: loading, building and
+    compilation included, the framework's import (``import_seconds``) not.  What is None was not reached.
+    """
+
+    epochs: list[EpochRecord] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    import_seconds: float | None = None
+    total_seconds: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    test_examples: int | None = None
+    interrupted: bool = False
+
+    @property
+    def rest_seconds(self) -> float | None:
+        """The part of the total that no phase explains."""
+        return None if self.total_seconds is None else self.total_seconds - sum(self.phases.values())
+
+
+class Callback:
+    """What may be told of a training run; override what you need.  ``logs`` holds plain numbers."""
+
+    def on_train_begin(self, logs: dict[str, Any]) -> None: ...
+
+    def on_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+        """After minibatch ``batch`` (from 0 in each epoch); ``logs["loss"]`` is its mean loss."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """After epoch ``epoch`` (from 0); ``logs`` holds the fields of EpochRecord."""
+
+    def on_train_end(self, logs: dict[str, Any]) -> None: ...
+
+
+class LossHistory(Callback):
+    """Collects the loss of every minibatch in ``losses``: the tutorial's first exercise."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def on_train_begin(self, logs: dict[str, Any]) -> None:
+        self.losses = []
+
+    def on_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+        self.losses.append(logs["loss"])
+
+
+def initial_parameters(recipe: Recipe) -> list[np.ndarray]:
+    """``[W1, b1, W2, b2, ...]``, float32, from the recipe's seed: the same for every backend.
+
+    Weights are uniform in ``[-a, a)`` with ``a = sqrt(6 / (inputs + units))`` (Glorot and Bengio 2010, eq. 16),
+    drawn in float64 by ``numpy.random.RandomState``, whose stream NumPy has frozen; biases are zero.
+    """
+    random = np.random.RandomState(recipe.seed)
+    parameters = []
+    for num_inputs, num_units in zip(recipe.layer_widths[:-1], recipe.layer_widths[1:], strict=True):
+        limit = math.sqrt(6 / (num_inputs + num_units))
+        parameters.append(random.uniform(-limit, limit, (num_inputs, num_units)).astype(np.float32))
+        parameters.append(np.zeros(num_units, np.float32))
+    return parameters
+
+
+def train(
+    backend: Backend,
+    recipe: Recipe,
+    data: Dataset | Sequence[np.ndarray] | Callable[[], Any],
+    *,
+    device: str = "cpu",
+    parameters: Sequence[np.ndarray] | None = None,
+    network: Any = None,
+    callbacks: Iterable[Callback] = (),
+    clock: Callable[[], float] = time.perf_counter,
+    verbose: bool = True,
+) -> History:
+    """Run the recipe on ``backend``: load, build, compile, train and validate each epoch, test.
+
+    Parameters
+    ----------
+    data : six arrays, or a callable that returns them
+        A callable is called inside the clock: that is the phase ``load``.
+    parameters : arrays, optional
+        Where to start from; default: ``initial_parameters(recipe)``, or those of ``network`` if one is given.
+    network : optional
+        A network of an earlier run on the same backend, to be trained further.
+
+    Raises
+    ------
+    RecipeError
+        If a minibatch does not fit the data; nothing has been compiled by then.
+    DivergedError
+        If the training or validation loss is NaN or infinite.
+    """
+    history = History()
+    import_start = clock()
+    backend.import_framework()
+    start = clock()
+    history.import_seconds = start - import_start
+    callbacks = list(callbacks)
+
+    @contextmanager
+    def phase(name: str) -> Iterator[None]:
+        phase_start = clock()
+        yield
+        backend.synchronize()
+        history.phases[name] = history.phases.get(name, 0.0) + clock() - phase_start
+
+    with phase("load"):
+        arrays = data() if callable(data) else data
+    X_train, y_train, X_val, y_val, X_test, y_test = arrays
+    recipe.check_batch_fits(len(X_train), "training set")
+    recipe.check_batch_fits(len(X_val), "validation set")
+    recipe.check_batch_fits(len(X_test), "test set")
+
+    with phase("build"):
+        if network is not None:
+            backend.build(recipe, parameters, device, network=network)
+        else:
+            backend.build(recipe, parameters or initial_parameters(recipe), device)
+    with phase("compile"):
+        backend.compile()
+
+    try:
+        _train_epochs(backend, recipe, (X_train, y_train, X_val, y_val), history, callbacks, phase, verbose)
+    except KeyboardInterrupt:
+        history.interrupted = True
+        history.total_seconds = clock() - start
+        done = len(history.epochs)
+        print(f"Interrupted after {done} of {recipe.num_epochs} epochs: returning the network trained so far.")
+        return history
+
+    with phase("test"):
+        history.test_loss, history.test_accuracy = backend.evaluate(X_test, y_test)
+    history.test_examples = len(X_test) // recipe.batch_size * recipe.batch_size
+    history.total_seconds = clock() - start
+    if verbose:
+        print(f"Final results in {history.total_seconds} seconds:")
+        print(f"  test loss:\t\t\t{history.test_loss:.6f}")
+        print(f"  test accuracy:\t\t{history.test_accuracy * 100:.2f} %")
+    return history
+
+
+def _train_epochs(
+    backend: Backend,
+    recipe: Recipe,
+    arrays: tuple[np.ndarray, ...],
+    history: History,
+    callbacks: list[Callback],
+    phase: Callable[[str], Any],
+    verbose: bool,
+) -> None:
+    X_train, y_train, X_val, y_val = arrays
+    random = np.random.RandomState(recipe.seed)
+    for callback in callbacks:
+        callback.on_train_begin({})
+    on_step = _tell_batches(callbacks)
+    for epoch in range(recipe.num_epochs):
+        before = dict(history.phases)
+        with phase("train"):
+            order = random.permutation(len(X_train))
+            train_loss = backend.train_epoch(X_train, y_train, order, on_step)
+        _require_finite(train_loss, "training", epoch)
+        with phase("validate"):
+            validation_loss, validation_accuracy = backend.evaluate(X_val, y_val)
+        _require_finite(validation_loss, "validation", epoch)
+        record = EpochRecord(
+            epoch=epoch + 1,
+            train_loss=train_loss,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            train_seconds=history.phases["train"] - before.get("train", 0.0),
+            validate_seconds=history.phases["validate"] - before.get("validate", 0.0),
+        )
+        history.epochs.append(record)
+        if verbose:
+            _print_epoch(record, recipe.num_epochs)
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, dict(vars(record)))
+    for callback in callbacks:
+        callback.on_train_end({})
+
+
+def _tell_batches(callbacks: list[Callback]) -> Callable[[int, float], None] | None:
+    """None if nobody listens, so that a backend need not fetch every minibatch's loss from its device."""
+    listeners = [callback for callback in callbacks if type(callback).on_batch_end is not Callback.on_batch_end]
+    if not listeners:
+        return None
+
+    def on_step(batch: int, loss: float) -> None:
+        for callback in listeners:
+            callback.on_batch_end(batch, {"loss": loss})
+
+    return on_step
+
+
+def _require_finite(loss: float, which: str, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the {which} loss became {loss} in epoch {epoch + 1}: lower the learning rate, or check the data."
+        )
+
+
+def _print_epoch(record: EpochRecord, num_epochs: int) -> None:
+    # The tutorial's "took" covers training and validation.
+    took_seconds = record.train_seconds + record.validate_seconds
+    print(f"Epoch {record.epoch} of {num_epochs} took {took_seconds:.3f}s")
+    print(f"training loss:\t\t{record.train_loss:.6f}")
+    print(f"validation loss:\t\t{record.validation_loss:.6f}")
+    print(f"validation accuracy:\t\t{record.validation_accuracy * 100:.2f} %")
