@@ -1,0 +1,324 @@
+"""MNIST as six float32 arrays: where it is found, how it is read, and what proves that it is MNIST.
+
+Where ``load_data`` looks, in this order: an explicit directory (argument or MNIST_DIR), the user's cache directory,
+a verified download, and only when none can be had, the surrogate.  An explicit directory that is damaged is an
+error: it is never passed over in silence.
+
+IDX, the format of the files (Y. LeCun, "The MNIST database"): two zero bytes, a type byte (8 = unsigned byte), the
+number of dimensions, each dimension as a big-endian 32-bit integer, then the bytes in row-major order.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mlp import surrogate
+from mlp.errors import DatasetError
+
+STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+TRAINING_EXAMPLES, VALIDATION_EXAMPLES, TEST_EXAMPLES = 50_000, 10_000, 10_000
+IMAGE_SHAPE = (28, 28)
+
+# SHA-256 of the decompressed files: compressed ones differ between mirrors.
+MNIST_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "http://yann.lecun.com/exdb/mnist/",
+)
+CONNECT_TIMEOUT_SECONDS = 10
+GET_ANOTHER = "delete it and fetch it again, or name another directory with --data or MNIST_DIR"
+
+
+class Dataset(NamedTuple):
+    """Images float32 (n, 1, 28, 28), pixel / 256, so in [0, 1); labels uint8 (n,), 0 to 9."""
+
+    X_train: np.ndarray  # n = 50,000
+    y_train: np.ndarray
+    X_val: np.ndarray  # n = 10,000: the last ones of the training file
+    y_val: np.ndarray
+    X_test: np.ndarray  # n = 10,000
+    y_test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the four files are, and how they came there: directory, cache, download or surrogate."""
+
+    directory: Path
+    origin: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the files are: ``mnist``, ``surrogate`` or ``custom``, by the SHA-256 of their decompressed bytes."""
+
+    name: str
+    sha256: dict[str, str]
+
+
+def load_data(directory: str | os.PathLike | None = None, progress: bool | None = None) -> Dataset:
+    """The six arrays of the tutorial; see ``locate`` for where they come from.
+
+    Raises
+    ------
+    DatasetError
+        If the files are missing from an explicit directory, damaged, or not what they claim to be.
+    """
+    source = locate(directory, progress)
+    if source.origin == "surrogate":
+        print("MNIST could not be had: using the surrogate, whose accuracy means nothing for MNIST.", file=sys.stderr)
+    return load_files(source.directory)
+
+
+def locate(directory: str | os.PathLike | None = None, progress: bool | None = None) -> Source:
+    """Find the four files, downloading or generating them if need be.
+
+    ``progress`` shows a bar while downloading (default: if stderr is a terminal).  Cached files are verified each
+    time; a damaged one is discarded and fetched again.  MLP_BENCH_OFFLINE=1 keeps from downloading, and
+    MLP_BENCH_CACHE names another cache directory.
+
+    Raises
+    ------
+    DatasetError
+        If an explicit directory lacks a file, or the cache directory cannot be written.
+    """
+    explicit = directory or os.environ.get("MNIST_DIR")
+    if explicit:
+        explicit = Path(explicit)
+        if not explicit.is_dir():
+            raise DatasetError(f"{explicit} is not a directory: name one that holds the four MNIST files.")
+        for stem in STEMS:
+            find_file(explicit, stem)
+        return Source(explicit, "directory")
+    cache = cache_directory() / "mnist"
+    missing = [stem for stem in STEMS if not _is_verified(cache, stem, MNIST_SHA256[stem])]
+    if not missing:
+        return Source(cache, "cache")
+    if os.environ.get("MLP_BENCH_OFFLINE") != "1":
+        show = sys.stderr.isatty() if progress is None else progress
+        if all(_download(stem, cache, show) for stem in missing):  # stops at the first that no mirror has
+            return Source(cache, "download")
+    return Source(_surrogate_files(), "surrogate")
+
+
+def cache_directory() -> Path:
+    """MLP_BENCH_CACHE, or the platform's cache directory for this user."""
+    chosen = os.environ.get("MLP_BENCH_CACHE")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("mlp-bench"))
+
+
+def identify(directory: Path) -> Identity:
+    """Hash the four files; a matter of a tenth of a second, so it is kept out of every timed load."""
+    sha256 = {}
+    for stem in STEMS:
+        path = find_file(directory, stem)
+        sha256[stem] = hashlib.sha256(decompress(read_bytes(path), path)).hexdigest()
+    names = {"mnist": MNIST_SHA256, "surrogate": surrogate.SHA256}
+    return Identity(next((name for name, known in names.items() if known == sha256), "custom"), sha256)
+
+
+# --- the steps of loading, each timed by bench/harness/bench_data.py -------------------------------------------
+
+
+def find_file(directory: Path, stem: str) -> Path:
+    """The file of ``stem`` in ``directory``: gzip or plain, with ``-idx`` or ``.idx`` in its name."""
+    for name in (stem, stem.replace("-idx", ".idx")):
+        for suffix in (".gz", ""):
+            path = directory / (name + suffix)
+            if path.is_file():
+                return path
+    raise DatasetError(
+        f"{directory} has no file {stem}.gz (nor {stem}): put the four MNIST files there, or name another directory "
+        "with --data or MNIST_DIR."
+    )
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file as it is on disk."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+
+
+def decompress(raw: bytes, path: Path) -> bytes:
+    """The IDX bytes; plain IDX passes through.  gzip checks its own CRC and length."""
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DatasetError(f"{path} is a damaged gzip file ({error}): {GET_ANOTHER}.") from error
+
+
+def parse_idx(content: bytes, path: Path, ndim: int) -> np.ndarray:
+    """The uint8 array of ``ndim`` dimensions in ``content``: a read-only view, not a copy."""
+    expected_magic = 0x800 + ndim
+    if content.lstrip()[:1] == b"<":
+        raise DatasetError(f"{path} holds a web page, not IDX data: {GET_ANOTHER}.")
+    header_bytes = 4 + 4 * ndim
+    if len(content) < header_bytes:
+        raise DatasetError(f"{path} ends after {len(content)} bytes, within its IDX header: {GET_ANOTHER}.")
+    magic, *shape = struct.unpack(f">{1 + ndim}I", content[:header_bytes])
+    if magic != expected_magic:
+        raise DatasetError(
+            f"{path} has the magic number {magic:#010x}, but {ndim}-dimensional bytes have {expected_magic:#010x}: "
+            f"{GET_ANOTHER}."
+        )
+    expected, actual = math.prod(shape), len(content) - header_bytes
+    if actual > expected:
+        raise DatasetError(f"{path} has {actual - expected} trailing bytes after {expected} of data: {GET_ANOTHER}.")
+    if actual < expected:
+        dimensions = " x ".join(map(str, shape))
+        raise DatasetError(
+            f"{path} promises {dimensions} = {expected} bytes of data but has {actual}: {GET_ANOTHER}."
+        )
+    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
+
+
+def convert(images: np.ndarray) -> np.ndarray:
+    """uint8 (n, 28, 28) to float32 (n, 1, 28, 28), pixel / 256 as in the tutorial (not 255)."""
+    return (images / np.float32(256)).reshape(-1, 1, *IMAGE_SHAPE)
+
+
+def load_files(directory: Path) -> Dataset:
+    """Read, decompress, check and convert the four files of ``directory``."""
+    return _assemble(directory, lambda path: decompress(read_bytes(path), path))
+
+
+def load_memory_mapped(directory: Path) -> Dataset:
+    """The same from plain IDX files without reading them into memory first."""
+
+    def content(path: Path) -> np.ndarray:
+        if path.suffix == ".gz":
+            raise DatasetError(f"{path} is compressed and cannot be memory-mapped: decompress it first.")
+        return np.memmap(path, np.uint8, "r")
+
+    return _assemble(directory, lambda path: memoryview(content(path)).cast("B"))
+
+
+def _assemble(directory: Path, content_of) -> Dataset:
+    arrays = []
+    for images_stem, labels_stem, num_examples in (
+        (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
+        (*STEMS[2:], TEST_EXAMPLES),
+    ):
+        images_path, labels_path = find_file(directory, images_stem), find_file(directory, labels_stem)
+        images = _parse(content_of(images_path), images_path, 3)
+        labels = _parse(content_of(labels_path), labels_path, 1)
+        _check_pair(images, labels, images_path, labels_path, num_examples)
+        arrays += [convert(images), labels.copy()]
+    X, y, X_test, y_test = arrays
+    n = TRAINING_EXAMPLES
+    return Dataset(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
+
+
+def _parse(content, path: Path, ndim: int) -> np.ndarray:
+    if isinstance(content, memoryview):  # memory-mapped: only the header is copied
+        header_bytes = 4 + 4 * ndim
+        head = bytes(content[:header_bytes])
+        if len(content) >= header_bytes and head[:4] == struct.pack(">I", 0x800 + ndim):
+            shape = struct.unpack(f">{ndim}I", head[4:])
+            if math.prod(shape) == len(content) - header_bytes:
+                return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
+        content = bytes(content)  # damaged: parse_idx says how
+    return parse_idx(content, path, ndim)
+
+
+def _check_pair(images: np.ndarray, labels: np.ndarray, images_path: Path, labels_path: Path, expected: int) -> None:
+    if images.shape[1:] != IMAGE_SHAPE:
+        rows, columns = images.shape[1:]
+        raise DatasetError(f"{images_path} has images of {rows} x {columns} pixels, not 28 x 28: {GET_ANOTHER}.")
+    if len(images) != len(labels):
+        raise DatasetError(
+            f"{images_path} has {len(images)} images but {labels_path.name} has {len(labels)} labels: {GET_ANOTHER}."
+        )
+    if len(images) != expected:
+        raise DatasetError(f"{images_path} has {len(images)} images, not {expected}: {GET_ANOTHER}.")
+    if labels.max(initial=0) > 9:
+        raise DatasetError(f"{labels_path} has the label {labels.max()}; labels are 0 to 9: {GET_ANOTHER}.")
+
+
+# --- the cache: nothing gets in unless its hash is right ---------------------------------------------------------
+
+
+def _is_verified(directory: Path, stem: str, sha256: str) -> bool:
+    path = directory / f"{stem}.gz"
+    try:
+        content = decompress(read_bytes(path), path)
+    except DatasetError:
+        return False
+    return hashlib.sha256(content).hexdigest() == sha256
+
+
+def _download(stem: str, cache: Path, progress: bool) -> bool:
+    """Fetch one file from the first mirror that has the right bytes; whether that succeeded."""
+    for mirror in MIRRORS:
+        with _scratch_in(cache) as scratch:
+            try:
+                _fetch(f"{mirror}{stem}.gz", Path(scratch), progress)
+            except (OSError, ValueError):  # requests' and pooch's errors: no network, no such file, broken off
+                continue
+            if _is_verified(Path(scratch), stem, MNIST_SHA256[stem]):
+                os.replace(Path(scratch) / f"{stem}.gz", cache / f"{stem}.gz")
+                return True
+    return False
+
+
+def _fetch(url: str, directory: Path, progress: bool) -> None:
+    import logging
+
+    import pooch
+
+    pooch.get_logger().setLevel(logging.ERROR)
+    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=CONNECT_TIMEOUT_SECONDS)
+    # The identity is checked on the decompressed bytes afterwards: mirrors may compress differently.
+    pooch.retrieve(url, known_hash=None, fname=url.rpartition("/")[2], path=directory, downloader=downloader)
+
+
+def _surrogate_files() -> Path:
+    """The surrogate's four files in the cache, made there if they are not, so that loading them costs what MNIST's
+    loading costs."""
+    cache = cache_directory() / f"surrogate-{surrogate.VERSION}"
+    if not all(_is_verified(cache, stem, surrogate.SHA256[stem]) for stem in STEMS):
+        arrays = surrogate.make()
+        with _scratch_in(cache) as scratch:
+            for stem in STEMS:
+                path = Path(scratch) / f"{stem}.gz"
+                path.write_bytes(gzip.compress(surrogate.to_idx(arrays[stem]), compresslevel=6, mtime=0))
+                os.replace(path, cache / path.name)
+    return cache
+
+
+def _scratch_in(cache: Path) -> tempfile.TemporaryDirectory:
+    """A scratch folder on the cache's own file system, so that a finished file can be moved in one step."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=cache, prefix="incoming-")
+    except OSError as error:
+        raise DatasetError(
+            f"the cache directory {cache} cannot be written ({error.strerror}): name another with MLP_BENCH_CACHE, "
+            "or give the MNIST files with --data or MNIST_DIR."
+        ) from error
