@@ -1,0 +1,9 @@
+"""Errors of the measuring and the reading side; each message is one sentence a user can act on."""
+
+
+class BenchError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class RecordError(BenchError):
+    """A run folder cannot be written, read or understood."""

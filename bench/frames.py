@@ -1,0 +1,132 @@
+"""Run folders -> tidy pandas frames: one row per sample, per phase, per epoch; units in the column names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from bench.errors import RecordError
+from bench.record import RunFolder
+
+CASE_COLUMNS = ["harness", "backend", "variant", "device", "batch_size", "threads", "cache", "dataset", "seed"]
+KEYS = ["run_id", "process", *CASE_COLUMNS]
+COLUMNS = {
+    "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
+    "samples": [*KEYS, "measurement", "round", "seconds"],
+    "phases": [*KEYS, "phase", "seconds"],
+    "epochs": [
+        *KEYS,
+        *("epoch", "train_loss", "validation_loss", "validation_accuracy", "train_seconds", "validate_seconds"),
+    ],
+    "results": [
+        *KEYS,
+        *("total_seconds", "rest_seconds", "import_seconds", "num_epochs", "test_loss", "test_accuracy"),
+        *("test_examples", "peak_rss_bytes"),
+    ],
+    "timeline": [*KEYS, "t_seconds", "rss_bytes", "cpu_percent"],
+    "machine": ["run_id", "property", "value"],
+    "failures": [*KEYS, "reason"],
+}
+CATEGORIES = [
+    *("run_id", "harness", "backend", "variant", "device", "cache", "dataset", "measurement", "phase"),
+    *("status", "mode"),
+]
+INTEGERS = ["process", "batch_size", "threads", "seed", "round", "epoch", "num_epochs", "test_examples"]
+
+
+class Frames(NamedTuple):
+    """What the runs hold; every column is explained in results/README.md.  What is missing is NA."""
+
+    runs: pd.DataFrame
+    samples: pd.DataFrame
+    phases: pd.DataFrame
+    epochs: pd.DataFrame
+    results: pd.DataFrame  # one row for each reference run
+    timeline: pd.DataFrame
+    machine: pd.DataFrame
+    failures: pd.DataFrame
+
+
+def load_runs(path: str | Path = "results/runs") -> Frames:
+    """The frames of one run folder, or of every run in a folder of runs.
+
+    Raises
+    ------
+    RecordError
+        If there is no run, or one is damaged or of a newer schema.
+    """
+    path = Path(path)
+    paths = [path] if (path / "run.json").exists() else sorted(found.parent for found in path.glob("*/run.json"))
+    if not paths:
+        raise RecordError(f"{path} holds no runs: measure one with make bench.")
+    return frames_of([RunFolder.open(found) for found in paths])
+
+
+def frames_of(folders: list[RunFolder]) -> Frames:
+    """The frames of runs that are open already."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
+    for folder in folders:
+        _add_header(rows, folder.header)
+        for replicate in folder.replicates():
+            _add_replicate(rows, folder.header["run_id"], replicate)
+    return Frames(**{name: _frame(rows[name], columns) for name, columns in COLUMNS.items()})
+
+
+def _add_header(rows: dict[str, list], header: dict[str, Any]) -> None:
+    machine = header.get("machine") or {}
+    rows["runs"].append(
+        {
+            **{name: header.get(name) for name in ("run_id", "started_at", "finished_at", "status", "mode")},
+            "dataset": (header.get("dataset") or {}).get("identity"),
+            "commit": (header.get("commit") or {}).get("id"),
+            "cpu_model": machine.get("cpu_model"),
+            "usable_cores": machine.get("usable_cores"),
+        }
+    )
+    for name, value in machine.items():
+        text = value if isinstance(value, str) or value is None else json.dumps(value)
+        rows["machine"].append({"run_id": header["run_id"], "property": name, "value": text})
+
+
+def _add_replicate(rows: dict[str, list], run_id: str, replicate: dict[str, Any]) -> None:
+    case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
+    keys = {"run_id": run_id, "process": replicate["sequence"], **case}
+    if replicate["status"] != "ok":
+        rows["failures"].append({**keys, "reason": replicate.get("reason")})
+    for measurement in replicate["measurements"]:
+        own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
+        for number, seconds in enumerate(measurement["seconds"]):
+            rows["samples"].append({**own, "measurement": measurement["name"], "round": number, "seconds": seconds})
+        if "phases" in measurement["extra"]:
+            _add_reference_run(rows, own, measurement)
+
+
+def _add_reference_run(rows: dict[str, list], keys: dict[str, Any], measurement: dict[str, Any]) -> None:
+    extra = measurement["extra"]
+    rows["phases"] += [{**keys, "phase": phase, "seconds": seconds} for phase, seconds in extra["phases"].items()]
+    rows["epochs"] += [{**keys, **epoch} for epoch in extra.get("epochs", [])]
+    rows["timeline"] += [{**keys, **sample} for sample in extra.get("timeline", [])]
+    known = {name: extra.get(name) for name in COLUMNS["results"] if name not in keys}
+    rows["results"].append(
+        {
+            **keys,
+            **known,
+            "total_seconds": measurement["seconds"][0],
+            "num_epochs": len(extra.get("epochs", [])),
+        }
+    )
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=columns)
+    for column in columns:
+        if column in CATEGORIES:
+            frame[column] = frame[column].astype("category")
+        elif column in INTEGERS:
+            frame[column] = frame[column].astype("Int64")
+        elif column.endswith(("seconds", "loss", "accuracy", "percent", "bytes")):
+            frame[column] = frame[column].astype("float64")
+    return frame

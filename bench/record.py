@@ -1,0 +1,130 @@
+"""Run folder <-> values.  A run is ``run.json`` and one file in ``replicates/`` for each process replicate.
+
+Every file is written to a temporary name, flushed and renamed, so it is complete or absent; a killed run leaves a
+readable folder.  JSON only: nothing is ever unpickled.  Raw samples are kept for ever, statistics are recomputed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RecordError
+
+# 1 (2026-11): first version.
+SCHEMA_VERSION = 1
+
+
+class RunFolder:
+    """One run on disk.  ``problems`` names what could not be read."""
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = path
+        self.header = header
+        self.problems: list[str] = []
+
+    @classmethod
+    def create(cls, runs_dir: Path, header: dict[str, Any]) -> RunFolder:
+        """A new folder for ``header``; raises RecordError if the run exists or cannot be written."""
+        path = Path(runs_dir) / header["run_id"]
+        try:
+            (path / "replicates").mkdir(parents=True)
+        except FileExistsError:
+            raise RecordError(f"run {path.name} exists already in {runs_dir}: go on with --resume {path.name}.") from None
+        except OSError as error:
+            raise RecordError(
+                f"the run folder {path} cannot be made ({error.strerror}): name another with --runs-dir."
+            ) from error
+        folder = cls(path, header)
+        folder.update_header()
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run; raises RecordError if there is none, or it is damaged, or of a newer schema."""
+        path = Path(path)
+        try:
+            header = json.loads((path / "run.json").read_text())
+            version = header["schema_version"]
+        except FileNotFoundError:
+            raise RecordError(f"{path} is no run: it has no run.json; see the folders in {path.parent}.") from None
+        except OSError as error:
+            raise RecordError(f"{path / 'run.json'} cannot be read ({error.strerror}).") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RecordError(
+                f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
+            ) from error
+        if version > SCHEMA_VERSION:
+            raise RecordError(
+                f"run {path.name} has schema version {version}, this version of mlp-bench reads up to "
+                f"{SCHEMA_VERSION}: update mlp-bench to read it."
+            )
+        return cls(path, header)
+
+    def update_header(self, **changes: Any) -> None:
+        self.header = {**self.header, **changes}
+        self._write(self.path / "run.json", self.header)
+
+    def append(self, replicate: dict[str, Any]) -> Path:
+        """Write one process replicate under the next sequence number."""
+        numbers = [int(path.stem) for path in (self.path / "replicates").glob("*.json") if path.stem.isdigit()]
+        sequence = max(numbers, default=0) + 1
+        path = self.path / "replicates" / f"{sequence:04d}.json"
+        self._write(path, {**replicate, "sequence": sequence})
+        return path
+
+    def replicates(self) -> list[dict[str, Any]]:
+        """All replicates in the order of their sequence; a damaged file is named in ``problems`` and left out."""
+        found = []
+        self.problems = []
+        for path in sorted((self.path / "replicates").glob("*.json")):
+            try:
+                replicate = json.loads(path.read_text())
+                if not {"case", "status", "measurements", "sequence"} <= replicate.keys():
+                    raise ValueError("fields are missing")
+            except (OSError, ValueError, AttributeError) as error:
+                self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
+                continue
+            found.append(replicate)
+        return found
+
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        temporary = None
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".partial", delete=False) as file:
+                temporary = Path(file.name)
+                json.dump(_finite(content), file, allow_nan=False, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)  # NamedTemporaryFile makes files that only their owner may read
+            os.replace(temporary, path)
+        except OSError as error:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+            raise RecordError(
+                f"cannot write {path} ({error.strerror or error}); what was measured before is kept: free space, then "
+                f"go on with make bench RESUME={self.path.name}."
+            ) from error
+
+
+def latest_run(runs_dir: Path) -> Path:
+    """The run that started last; raises RecordError if there is none."""
+    runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))
+    if not runs:
+        raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
+    return runs[-1]
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with NaN and infinity as null: JSON has neither, and readers must see that a number is missing."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

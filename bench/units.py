@@ -1,0 +1,53 @@
+"""Where numbers become text, and nowhere else.  Missing is "–", never 0."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Three significant digits in the unit that fits: ``12.3 s``, ``4.56 ms``, ``789 µs``; minutes from 120 s."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds >= 120:
+        return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"
+    for scale, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if abs(seconds) >= scale:
+            return f"{_three_digits(seconds / scale)} {unit}"
+    return f"{_three_digits(seconds / 1e-9)} ns" if seconds else "0 s"
+
+
+def format_interval(low: float | None, high: float | None) -> str:
+    """Two durations in seconds: ``1.20 s to 1.31 s``."""
+    if low is None or high is None:
+        return MISSING
+    return f"{format_seconds(low)} to {format_seconds(high)}"
+
+
+def format_bytes(num_bytes: float | None) -> str:
+    if num_bytes is None or not math.isfinite(num_bytes):
+        return MISSING
+    for scale, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if num_bytes >= scale:
+            return f"{_three_digits(num_bytes / scale)} {unit}"
+    return f"{num_bytes:.0f} B"
+
+
+def format_percent(fraction: float | None, digits: int = 2) -> str:
+    return MISSING if fraction is None or not math.isfinite(fraction) else f"{fraction * 100:.{digits}f} %"
+
+
+def format_number(value: float | None) -> str:
+    """Three significant digits, thousands separated."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:,.0f}" if abs(value) >= 1000 else _three_digits(value)
+
+
+def _three_digits(value: float) -> str:
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 2
+    if 10 ** (-digits) * round(abs(value) * 10**digits) >= 10 ** (3 - digits):  # 9.995 rounds to 10.0, not 10.00
+        digits -= 1
+    return f"{value:.{max(digits, 0)}f}"
