@@ -1,0 +1,65 @@
+"""How long does loading take, and which part of it?
+
+The tutorial's whole loading, then its steps: read the compressed files, decompress them, convert to float32; and
+the same from plain IDX files, read or memory-mapped.  Files are in the page cache: the disk itself is not measured.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mlp.dataset import STEMS, convert, decompress, find_file, load_files, load_memory_mapped, parse_idx, read_bytes
+
+
+@pytest.fixture(scope="module")
+def paths(data_directory):
+    return [find_file(data_directory, stem) for stem in STEMS]
+
+
+@pytest.fixture(scope="module")
+def raw(paths):
+    return [(read_bytes(path), path) for path in paths]
+
+
+@pytest.fixture(scope="module")
+def plain_directory(raw, tmp_path_factory):
+    """The four files as plain IDX, written outside the clock."""
+    directory = tmp_path_factory.mktemp("plain")
+    for (content, path), stem in zip(raw, STEMS, strict=True):
+        (directory / stem).write_bytes(decompress(content, path))
+    return directory
+
+
+@pytest.fixture
+def measure(benchmark, case):
+    def measure(function, num_bytes: int) -> None:
+        benchmark.pedantic(function, rounds=3 if case.quick else 5, iterations=1, warmup_rounds=1)
+        benchmark.extra_info["bytes"] = num_bytes
+
+    return measure
+
+
+def test_load(measure, data_directory):
+    measure(lambda: load_files(data_directory), 70_000 * 784 * 4)
+
+
+def test_read(measure, paths, raw):
+    measure(lambda: [read_bytes(path) for path in paths], sum(len(content) for content, _ in raw))
+
+
+def test_decompress(measure, raw):
+    num_bytes = sum(len(decompress(content, path)) for content, path in raw)
+    measure(lambda: [decompress(content, path) for content, path in raw], num_bytes)
+
+
+def test_convert(measure, raw):
+    images = [parse_idx(decompress(*raw[index]), raw[index][1], 3) for index in (0, 2)]
+    measure(lambda: [convert(pixels) for pixels in images], 70_000 * 784 * 4)
+
+
+def test_load_plain_idx(measure, plain_directory):
+    measure(lambda: load_files(plain_directory), 70_000 * 784 * 4)
+
+
+def test_load_memory_mapped(measure, plain_directory):
+    measure(lambda: load_memory_mapped(plain_directory), 70_000 * 784 * 4)
