@@ -190,9 +190,7 @@ def _stacks(backends: tuple[str, ...], devices: tuple[str, ...]) -> tuple[tuple[
     """Every (backend, default variant, device) asked for; raises BackendError for one that cannot run."""
     from mlp.backends import create
 
-    return tuple(
-        (name, create(name, device=device).variant, device) for device in devices for name in backends
-    )
+    return tuple((name, create(name, device=device).variant, device) for device in devices for name in backends)
 
 
 def _blas() -> dict[str, Any]:

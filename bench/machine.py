@@ -162,5 +162,3 @@ def _quietly(ask: Any) -> Any:
 
 def _is_number(text: str) -> bool:
     return text.replace(".", "", 1).isdigit()
-
-

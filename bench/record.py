@@ -34,7 +34,9 @@ class RunFolder:
         try:
             (path / "replicates").mkdir(parents=True)
         except FileExistsError:
-            raise RecordError(f"run {path.name} exists already in {runs_dir}: go on with --resume {path.name}.") from None
+            raise RecordError(
+                f"run {path.name} exists already in {runs_dir}: go on with --resume {path.name}."
+            ) from None
         except OSError as error:
             raise RecordError(
                 f"the run folder {path} cannot be made ({error.strerror}): name another with --runs-dir."

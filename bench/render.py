@@ -41,7 +41,9 @@ def to_terminal(first_line: str, sections: list[Section], console: Console) -> N
         for sentence in section.sentences:
             console.print(_clean(sentence), markup=False, highlight=False)
         if section.headers:
-            table = Table(*[escape(header) for header in section.headers], show_edge=False, box=None, padding=(0, 2, 0, 0))
+            table = Table(
+                *[escape(header) for header in section.headers], show_edge=False, box=None, padding=(0, 2, 0, 0)
+            )
             for row in section.rows:
                 table.add_row(*[escape(_clean(cell)) for cell in row])
             console.print(table, highlight=False)

@@ -213,7 +213,14 @@ def _reference_runs(frames: Frames) -> list[Section]:
                     format_bytes(_or_none(result.peak_rss_bytes)),
                 ]
             )
-        headers = ["seed", "reference clock", "validation after epoch 1", "test accuracy", "binomial 95 %", "peak memory"]
+        headers = [
+            "seed",
+            "reference clock",
+            "validation after epoch 1",
+            "test accuracy",
+            "binomial 95 %",
+            "peak memory",
+        ]
         found.append(Section(f"Reference run, seed by seed: {name}", [], headers, rows))
     return found
 
@@ -325,7 +332,11 @@ def _machine(header: dict[str, Any]) -> Section:
 
 def _failures(folder: RunFolder, frames: Frames) -> Section | None:
     rows = [
-        [str(row.harness), "/".join(str(part) for part in (row.backend, row.variant) if pd.notna(part)), str(row.reason)]
+        [
+            str(row.harness),
+            "/".join(str(part) for part in (row.backend, row.variant) if pd.notna(part)),
+            str(row.reason),
+        ]
         for row in frames.failures.itertuples()
     ]
     if not rows and not folder.problems:

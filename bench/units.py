@@ -1,10 +1,10 @@
-"""Where numbers become text, and nowhere else.  Missing is "–", never 0."""
+"""Where numbers become text, and nowhere else.  Missing is a dash, never 0."""
 
 from __future__ import annotations
 
 import math
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -45,9 +45,7 @@ def training_expressions(network: DenseLayer, target_var, recipe: Recipe = CANON
     prediction = lasagne.layers.get_output(network)
     loss = categorical_crossentropy(prediction, target_var).mean()
     params = lasagne.layers.get_all_params(network, trainable=True)
-    updates = rmsprop(
-        loss, params, learning_rate=recipe.learning_rate, rho=recipe.rho, epsilon=recipe.epsilon
-    )
+    updates = rmsprop(loss, params, learning_rate=recipe.learning_rate, rho=recipe.rho, epsilon=recipe.epsilon)
     return loss, updates
 
 

@@ -192,9 +192,7 @@ def parse_idx(content: bytes, path: Path, ndim: int) -> np.ndarray:
         raise DatasetError(f"{path} has {actual - expected} trailing bytes after {expected} of data: {GET_ANOTHER}.")
     if actual < expected:
         dimensions = " x ".join(map(str, shape))
-        raise DatasetError(
-            f"{path} promises {dimensions} = {expected} bytes of data but has {actual}: {GET_ANOTHER}."
-        )
+        raise DatasetError(f"{path} promises {dimensions} = {expected} bytes of data but has {actual}: {GET_ANOTHER}.")
     return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
 
 

@@ -115,7 +115,7 @@ def load_parameters(path: str | os.PathLike) -> list[np.ndarray]:
     except OSError as error:
         raise MlpError(f"cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise MlpError(f"{path} does not hold a network's parameters; give a file that save_parameters wrote.") from error
+        raise MlpError(f"{path} holds no network's parameters: give a file that save_parameters wrote.") from error
     widths = [array.shape for array in parameters]
     good = num_layers > 0 and all(
         len(weights) == 2 and biases == weights[1:] for weights, biases in zip(widths[::2], widths[1::2], strict=True)

@@ -10,6 +10,7 @@ platform.  Some images are two classes on top of each other and noise covers all
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import numpy as np
 
@@ -111,7 +112,7 @@ def _sample_points() -> np.ndarray:
     """POINTS_PER_DIGIT points along each digit's strokes, int64 (10, points, 2) in fixed point."""
     table = np.empty((10, POINTS_PER_DIGIT, 2), np.int64)
     for digit, strokes in enumerate(GLYPHS):
-        segments = [pair for stroke in strokes for pair in zip(stroke[:-1], stroke[1:], strict=True)]
+        segments = [pair for stroke in strokes for pair in pairwise(stroke)]
         lengths = [max(abs(x1 - x0), abs(y1 - y0)) for (x0, y0), (x1, y1) in segments]
         total, ends = sum(lengths), np.cumsum(lengths)
         for index in range(POINTS_PER_DIGIT):

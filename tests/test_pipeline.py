@@ -13,7 +13,18 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def run(tmp_path, *options):
-    argv = [sys.executable, "-m", "bench", "run", "--quick", "--backend", "numpy", "--runs-dir", str(tmp_path), *options]
+    argv = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--quick",
+        "--backend",
+        "numpy",
+        "--runs-dir",
+        str(tmp_path),
+        *options,
+    ]
     return subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, timeout=900)
 
 

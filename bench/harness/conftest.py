@@ -44,9 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def case(pytestconfig: pytest.Config) -> Assignment:
     option = pytestconfig.getoption
-    recipe = replace(
-        CANONICAL, batch_size=option("--batch-size"), num_epochs=option("--epochs"), seed=option("--seed")
-    )
+    recipe = replace(CANONICAL, batch_size=option("--batch-size"), num_epochs=option("--epochs"), seed=option("--seed"))
     return Assignment(option("--backend"), option("--variant"), option("--device"), recipe, option("--quick"))
 
 

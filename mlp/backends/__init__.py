@@ -30,9 +30,7 @@ def create(name: str, variant: str | None = None, device: str = "cpu") -> Backen
     check_device(device)
     backend = load(name)
     if variant is not None and variant not in backend.variants:
-        raise BackendError(
-            f"backend {name} has no variant {variant!r}: choose one of {', '.join(backend.variants)}."
-        )
+        raise BackendError(f"backend {name} has no variant {variant!r}: choose one of {', '.join(backend.variants)}.")
     answer = backend.availability(device)
     if isinstance(answer, Unavailable):
         raise BackendError(f"backend {name} cannot run on {device}: {answer.reason}. {answer.remedy}")

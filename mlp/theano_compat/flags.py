@@ -17,7 +17,9 @@ LOCK_TIMEOUT_SECONDS = 120  # a live process refreshes its lock every 2 minutes 
 def prepare() -> None:
     """Check compiler and compile directory, then complete THEANO_FLAGS; raises BackendError as ``install``."""
     if compiler.find_compiler() is None:
-        raise BackendError(f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}.")
+        raise BackendError(
+            f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}."
+        )
     compiler.check_compile_directory()
     os.environ["THEANO_FLAGS"] = completed(os.environ.get("THEANO_FLAGS", ""))
 

@@ -1,0 +1,347 @@
+"""Loading: the tutorial's arrays from good files, one sentence from bad ones, and a cache nobody need distrust."""
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mlp import dataset, surrogate
+from mlp.errors import DatasetError
+
+PATH = Path("some-file")
+COUNTS = {"train": 60_000, "t10k": 10_000}
+
+
+def idx(array):
+    return surrogate.to_idx(np.asarray(array, np.uint8))
+
+
+@pytest.fixture(scope="session")
+def good_files():
+    """Four valid IDX contents whose pixels tell which image they belong to."""
+    contents = {}
+    for stem in dataset.STEMS:
+        count = COUNTS[stem.partition("-")[0]]
+        if "images" in stem:
+            pixels = np.repeat((np.arange(count) % 256).astype(np.uint8), 784).reshape(count, 28, 28)
+            contents[stem] = idx(pixels)
+        else:
+            contents[stem] = idx(np.arange(count) % 10)
+    return contents
+
+
+@pytest.fixture
+def directory(tmp_path, good_files):
+    for stem, content in good_files.items():
+        (tmp_path / stem).write_bytes(content)
+    return tmp_path
+
+
+def replace_file(directory, stem, content, suffix=""):
+    (directory / stem).unlink()
+    (directory / (stem + suffix)).write_bytes(content)
+
+
+IMAGES, LABELS = dataset.STEMS[0], dataset.STEMS[1]
+
+
+# --- good files ------------------------------------------------------------------------------------------------
+
+
+def test_the_arrays_are_the_tutorials(directory):
+    data = dataset.load_data(directory)
+    assert [array.shape for array in data] == [
+        (50_000, 1, 28, 28),
+        (50_000,),
+        (10_000, 1, 28, 28),
+        (10_000,),
+        (10_000, 1, 28, 28),
+        (10_000,),
+    ]
+    assert [array.dtype for array in data] == [np.float32, np.uint8] * 3
+
+
+def test_validation_is_the_end_of_the_training_file_and_pixels_are_divided_by_256(directory):
+    data = dataset.load_data(directory)
+    assert data.X_train[255, 0, 0, 0] == np.float32(255 / 256)
+    assert data.X_val[0, 0, 5, 5] == np.float32((50_000 % 256) / 256)
+    assert data.y_val[7] == (50_007 % 10)
+
+
+def test_gzip_and_plain_files_give_the_same(directory):
+    plain = dataset.load_files(directory)
+    for stem in dataset.STEMS:
+        replace_file(directory, stem, gzip.compress((directory / stem).read_bytes(), 1), ".gz")
+    for one, other in zip(plain, dataset.load_files(directory), strict=True):
+        assert (one == other).all()
+
+
+def test_memory_mapping_gives_the_same(directory):
+    for one, other in zip(dataset.load_files(directory), dataset.load_memory_mapped(directory), strict=True):
+        assert (one == other).all()
+
+
+def test_the_other_spelling_of_file_names_is_found(directory):
+    (directory / IMAGES).rename(directory / "train-images.idx3-ubyte")
+    assert dataset.find_file(directory, IMAGES).name == "train-images.idx3-ubyte"
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=6)))
+def test_parse_idx_reads_what_was_written(array):
+    assert (dataset.parse_idx(idx(array), PATH, array.ndim) == array).all()
+
+
+@given(st.binary(max_size=64), st.integers(1, 3))
+def test_arbitrary_bytes_are_parsed_or_refused_but_never_crash(content, ndim):
+    try:
+        array = dataset.parse_idx(content, PATH, ndim)
+    except DatasetError as error:
+        assert str(PATH) in str(error)
+    else:
+        assert array.ndim == ndim and idx(array) == content
+
+
+def test_real_mnist_is_recognised(mnist_directory):
+    assert dataset.identify(mnist_directory).name == "mnist"
+    data = dataset.load_data(mnist_directory)
+    # Known facts of MNIST: the first training digits, and how often each class occurs in the test set.
+    assert list(data.y_train[:10]) == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert list(np.bincount(data.y_test)) == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert data.X_train.max() == np.float32(255 / 256)
+
+
+def test_other_data_is_custom(directory):
+    identity = dataset.identify(directory)
+    assert identity.name == "custom"
+    assert identity.sha256[LABELS] == hashlib.sha256((directory / LABELS).read_bytes()).hexdigest()
+
+
+# --- bad files: each one sentence with the file's name and what to do --------------------------------------------
+
+
+def refusal(directory):
+    with pytest.raises(DatasetError) as caught:
+        dataset.load_data(directory)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_truncated_gzip(directory):
+    content = gzip.compress((directory / IMAGES).read_bytes(), 1)
+    replace_file(directory, IMAGES, content[: len(content) // 2], ".gz")
+    assert "damaged gzip file" in refusal(directory)
+
+
+def test_a_gzip_with_a_wrong_checksum(directory):
+    content = bytearray(gzip.compress((directory / LABELS).read_bytes(), 1))
+    content[-6] ^= 0xFF
+    replace_file(directory, LABELS, bytes(content), ".gz")
+    assert "damaged gzip file" in refusal(directory)
+
+
+def test_a_wrong_magic_number(directory):
+    content = (directory / IMAGES).read_bytes()
+    replace_file(directory, IMAGES, struct.pack(">I", 0x0D03) + content[4:])
+    assert "0x00000d03" in refusal(directory)
+
+
+def test_labels_in_place_of_images(directory):
+    replace_file(directory, IMAGES, (directory / LABELS).read_bytes())
+    assert "magic number 0x00000801" in refusal(directory)
+
+
+def test_dimensions_that_promise_more_than_there_is(directory):
+    replace_file(directory, LABELS, (directory / LABELS).read_bytes()[:-5])
+    assert "promises 60000 = 60000 bytes of data but has 59995" in refusal(directory)
+
+
+def test_trailing_bytes(directory):
+    replace_file(directory, LABELS, (directory / LABELS).read_bytes() + b"xyz")
+    assert "3 trailing bytes" in refusal(directory)
+
+
+def test_a_memory_mapped_file_with_trailing_bytes(directory):
+    replace_file(directory, LABELS, (directory / LABELS).read_bytes() + b"xyz")
+    with pytest.raises(DatasetError, match="3 trailing bytes"):
+        dataset.load_memory_mapped(directory)
+
+
+def test_a_label_above_nine(directory):
+    replace_file(directory, LABELS, idx(np.full(60_000, 10)))
+    assert "has the label 10" in refusal(directory)
+
+
+def test_counts_that_differ(directory):
+    replace_file(directory, LABELS, idx(np.zeros(59_999)))
+    message = refusal(directory)
+    assert "60000 images" in message and "59999 labels" in message
+
+
+def test_images_of_another_size(directory):
+    replace_file(directory, dataset.STEMS[2], idx(np.zeros((10_000, 14, 14))))
+    assert "14 x 14 pixels, not 28 x 28" in refusal(directory)
+
+
+def test_too_few_examples(directory):
+    replace_file(directory, dataset.STEMS[2], idx(np.zeros((10, 28, 28))))
+    replace_file(directory, dataset.STEMS[3], idx(np.zeros(10)))
+    assert "has 10 images, not 10000" in refusal(directory)
+
+
+def test_a_web_page_saved_as_gz(directory):
+    replace_file(directory, IMAGES, b"<!DOCTYPE html><html>404 Not Found</html>", ".gz")
+    assert "web page" in refusal(directory)
+
+
+def test_an_empty_file(directory):
+    replace_file(directory, IMAGES, b"")
+    assert "ends after 0 bytes" in refusal(directory)
+
+
+def test_a_missing_file(directory):
+    (directory / IMAGES).unlink()
+    assert IMAGES in refusal(directory)
+
+
+def test_a_missing_directory(tmp_path):
+    assert "is not a directory" in refusal(tmp_path / "nowhere")
+
+
+def test_a_file_without_permission(directory, monkeypatch):
+    def denied(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", denied)  # root may read everything, so permissions alone cannot show it
+    assert "check its permissions" in refusal(directory)
+
+
+# --- where it looks ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("MNIST_DIR", raising=False)
+    monkeypatch.delenv("MLP_BENCH_OFFLINE", raising=False)
+    monkeypatch.setenv("MLP_BENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def known(monkeypatch, good_files):
+    """Let the small synthetic files count as MNIST."""
+    known = {stem: hashlib.sha256(content).hexdigest() for stem, content in good_files.items()}
+    monkeypatch.setattr(dataset, "MNIST_SHA256", known)
+
+
+@pytest.fixture
+def quick_surrogate(monkeypatch, good_files):
+    arrays = {
+        stem: np.frombuffer(content, np.uint8, offset=16 if "images" in stem else 8).reshape(
+            (-1, 28, 28) if "images" in stem else -1
+        )
+        for stem, content in good_files.items()
+    }
+    known = {stem: hashlib.sha256(content).hexdigest() for stem, content in good_files.items()}
+    monkeypatch.setattr(surrogate, "make", lambda: arrays)
+    monkeypatch.setattr(surrogate, "SHA256", known)
+
+
+def serves(monkeypatch, answer):
+    """Replace the network: ``answer(url)`` gives the file's bytes or raises."""
+    asked = []
+
+    def fetch(url, directory, progress):
+        asked.append(url)
+        (directory / url.rpartition("/")[2]).write_bytes(answer(url))
+
+    monkeypatch.setattr(dataset, "_fetch", fetch)
+    return asked
+
+
+def stem_of(url):
+    return url.rpartition("/")[2].removesuffix(".gz")
+
+
+def test_an_explicit_directory_comes_before_the_environment(directory, monkeypatch, tmp_path):
+    monkeypatch.setenv("MNIST_DIR", str(tmp_path / "nowhere"))
+    assert dataset.locate(directory) == dataset.Source(directory, "directory")
+    monkeypatch.setenv("MNIST_DIR", str(directory))
+    assert dataset.locate() == dataset.Source(directory, "directory")
+
+
+def test_a_download_is_verified_and_then_found_in_the_cache(cache, known, good_files, monkeypatch):
+    asked = serves(monkeypatch, lambda url: gzip.compress(good_files[stem_of(url)], 1))
+    assert dataset.locate().origin == "download"
+    assert len(asked) == 4
+    assert dataset.locate() == dataset.Source(cache / "mnist", "cache")
+    assert len(asked) == 4
+    assert sorted(path.name for path in (cache / "mnist").iterdir()) == sorted(f"{stem}.gz" for stem in dataset.STEMS)
+
+
+def test_a_mirror_with_something_else_is_passed_over(cache, known, good_files, monkeypatch):
+    def answer(url):
+        if url.startswith(dataset.MIRRORS[0]):
+            return b"<html>moved</html>"
+        return gzip.compress(good_files[stem_of(url)], 1)
+
+    asked = serves(monkeypatch, answer)
+    assert dataset.locate().origin == "download"
+    assert len(asked) == 8
+
+
+def test_a_download_that_breaks_half_way_leaves_nothing_to_trust(
+    cache, known, good_files, monkeypatch, quick_surrogate
+):
+    def answer(url):
+        content = gzip.compress(good_files[stem_of(url)], 1)
+        return content[: len(content) // 2]
+
+    serves(monkeypatch, answer)
+    assert dataset.locate().origin == "surrogate"
+    assert not list((cache / "mnist").iterdir())
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(cache, known, good_files, monkeypatch):
+    asked = serves(monkeypatch, lambda url: gzip.compress(good_files[stem_of(url)], 1))
+    dataset.locate()
+    (cache / "mnist" / f"{LABELS}.gz").write_bytes(b"damaged")
+    del asked[:]
+    assert dataset.locate().origin == "download"
+    assert [stem_of(url) for url in asked] == [LABELS]
+
+
+def test_without_a_network_the_surrogate_is_made_once_and_announced(cache, monkeypatch, quick_surrogate, capsys):
+    def no_network(url):
+        raise ConnectionError("no route")
+
+    serves(monkeypatch, no_network)
+    data = dataset.load_data()
+    assert data.X_train.shape == (50_000, 1, 28, 28)
+    assert "surrogate" in capsys.readouterr().err
+    monkeypatch.setattr(surrogate, "make", lambda: pytest.fail("made twice"))
+    source = dataset.locate()
+    assert source.origin == "surrogate"
+    assert dataset.identify(source.directory).name == "surrogate"
+
+
+def test_offline_nothing_is_asked(cache, monkeypatch, quick_surrogate):
+    monkeypatch.setenv("MLP_BENCH_OFFLINE", "1")
+    asked = serves(monkeypatch, lambda url: pytest.fail("asked"))
+    assert dataset.locate().origin == "surrogate"
+    assert asked == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path, cache):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    monkeypatch.setenv("MLP_BENCH_CACHE", str(blocker / "cache"))
+    monkeypatch.setenv("MLP_BENCH_OFFLINE", "1")
+    with pytest.raises(DatasetError, match="cannot be written"):
+        dataset.locate()
