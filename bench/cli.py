@@ -230,6 +230,19 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--readme", type=click.Path(path_type=Path), default=Path("README.md"), show_default=True)
+@click.option("--records", type=click.Path(path_type=Path), default=Path("results/records"), show_default=True)
+@one_sentence
+def readme(readme: Path, records: Path) -> None:
+    """Write the README's result table anew from the newest committed record."""
+    from bench.readme import newest_record, results_block, with_results
+
+    record = newest_record(records)
+    readme.write_text(with_results(readme.read_text(), results_block(record)))
+    console.print(f"{readme} shows {record}", markup=False, highlight=False)
+
+
+@main.command()
 @click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
 @one_sentence

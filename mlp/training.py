@@ -14,6 +14,7 @@ import numpy as np
 
 from mlp.errors import DivergedError
 from mlp.recipe import Recipe
+from mlp.seeding import random_stream
 
 if TYPE_CHECKING:
     from mlp.backends.base import Backend
@@ -90,7 +91,7 @@ def initial_parameters(recipe: Recipe) -> list[np.ndarray]:
     Weights are uniform in ``[-a, a)`` with ``a = sqrt(6 / (inputs + units))`` (Glorot and Bengio 2010, eq. 16),
     drawn in float64 by ``numpy.random.RandomState``, whose stream NumPy has frozen; biases are zero.
     """
-    random = np.random.RandomState(recipe.seed)
+    random = random_stream(recipe, "weights")
     parameters = []
     for num_inputs, num_units in zip(recipe.layer_widths[:-1], recipe.layer_widths[1:], strict=True):
         limit = math.sqrt(6 / (num_inputs + num_units))
@@ -188,7 +189,7 @@ def _train_epochs(
     verbose: bool,
 ) -> None:
     X_train, y_train, X_val, y_val = arrays
-    random = np.random.RandomState(recipe.seed)
+    random = random_stream(recipe, "order")
     for callback in callbacks:
         callback.on_train_begin({})
     on_step = _tell_batches(callbacks)

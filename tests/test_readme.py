@@ -90,3 +90,19 @@ def test_the_python_of_the_readme_runs(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Epoch 1 of 1 took" in done.stdout
     assert "Final results in" in done.stdout
+
+
+def test_the_result_table_is_the_records():
+    from bench.readme import newest_record, results_block, with_results
+
+    records = PROJECT / "results" / "records"
+    record = newest_record(records).relative_to(PROJECT)
+    assert with_results(README, results_block(record)) == README, "run: python -m bench readme"
+
+
+def test_a_readme_without_marks_is_refused():
+    from bench.errors import BenchError
+    from bench.readme import with_results
+
+    with pytest.raises(BenchError, match="two marks"):
+        with_results("# Title\n", "table")

@@ -6,9 +6,11 @@ import time
 
 import numpy as np
 
+from mlp.seeding import random_stream
+
 
 def _order(case, data) -> np.ndarray:
-    return np.random.RandomState(case.recipe.seed).permutation(len(data.X_train))
+    return random_stream(case.recipe, "order").permutation(len(data.X_train))
 
 
 def test_train_epoch(benchmark, case, compiled, data):

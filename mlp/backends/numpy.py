@@ -13,6 +13,7 @@ import numpy as np
 
 from mlp.backends.base import Available, Backend, Unavailable
 from mlp.recipe import Recipe
+from mlp.seeding import random_stream
 
 
 class NumpyBackend(Backend):
@@ -28,7 +29,7 @@ class NumpyBackend(Backend):
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
         self.recipe = recipe
         self._dtype = np.dtype(self.variant)
-        self._masks = np.random.RandomState(recipe.seed)
+        self._masks = random_stream(recipe, "dropout")
         self.set_parameters(parameters)
         self.network = self
 

@@ -12,6 +12,7 @@ import numpy as np
 from mlp.backends.base import Available, Backend, Unavailable
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
+from mlp.seeding import random_stream
 from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, check_compile_directory, find_compiler
 
@@ -62,8 +63,8 @@ class TheanoBackend(Backend):
         from mlp import canonical
 
         self.recipe = recipe
-        # Lasagne draws its weights and each dropout layer's seed from this generator.
-        lasagne.random.set_rng(np.random.RandomState(recipe.seed))
+        # Lasagne draws each dropout layer's seed from this generator (and weights, which are replaced below).
+        lasagne.random.set_rng(random_stream(recipe, "dropout"))
         if network is None:
             self._input_var = T.tensor4("inputs")
             network = canonical.build_mlp(self._input_var, recipe)
