@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from bench.errors import RecordError
@@ -15,7 +17,7 @@ CASE_COLUMNS = ["harness", "backend", "variant", "device", "batch_size", "thread
 KEYS = ["run_id", "process", *CASE_COLUMNS]
 COLUMNS = {
     "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
-    "samples": [*KEYS, "measurement", "round", "seconds"],
+    "samples": [*KEYS, "measurement", "round", "seconds", "examples", "bytes"],
     "phases": [*KEYS, "phase", "seconds"],
     "epochs": [
         *KEYS,
@@ -34,7 +36,8 @@ CATEGORIES = [
     *("run_id", "harness", "backend", "variant", "device", "cache", "dataset", "measurement", "phase"),
     *("status", "mode"),
 ]
-INTEGERS = ["process", "batch_size", "threads", "seed", "round", "epoch", "num_epochs", "test_examples"]
+INTEGERS = ["process", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
+INTEGERS += ["examples", "test_examples", "usable_cores"]
 
 
 class Frames(NamedTuple):
@@ -70,9 +73,46 @@ def frames_of(folders: list[RunFolder]) -> Frames:
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
     for folder in folders:
         _add_header(rows, folder.header)
-        for replicate in folder.replicates():
+        replicates = folder.replicates()
+        complete = _complete_cases(folder.header, replicates)
+        for replicate in replicates:
+            if replicate["status"] != "ok" and _key(replicate["case"]) in complete:
+                # A resumed run measured this case again: what the failed process left would count twice.
+                replicate = {**replicate, "measurements": []}
             _add_replicate(rows, folder.header["run_id"], replicate)
     return Frames(**{name: _frame(rows[name], columns) for name, columns in COLUMNS.items()})
+
+
+def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
+    """The cases of the plan that have all their replicates without a failed one."""
+    good = Counter(_key(replicate["case"]) for replicate in replicates if replicate["status"] == "ok")
+    return {_key(entry["case"]) for entry in header["plan"] if good[_key(entry["case"])] >= entry["replicates"]}
+
+
+def _key(case: dict[str, Any]) -> str:
+    return json.dumps(case, sort_keys=True)
+
+
+def trustworthy(frames: Frames) -> tuple[Frames, list[str]]:
+    """``frames`` without the durations nobody may average, and a sentence for each measurement left out.
+
+    One sample that is missing, zero, negative or infinite takes all samples of that measurement in that process with
+    it: a clock that went wrong once is not trusted for the rest.
+    """
+    bad = frames.samples.assign(bad=~_is_duration(frames.samples["seconds"]))
+    together = bad.groupby(["process", "run_id", "measurement", "batch_size"], observed=True, dropna=False)["bad"]
+    tainted = together.transform("any").astype(bool)
+    counts = bad[tainted].groupby(["process", "measurement"], observed=True).size()
+    left_out = [
+        f"process {process}: all {count} samples of {measurement} were left out, because one is no positive number"
+        for (process, measurement), count in counts.items()
+    ]
+    results = frames.results[_is_duration(frames.results["total_seconds"])]
+    return frames._replace(samples=frames.samples[~tainted], results=results), left_out
+
+
+def _is_duration(seconds: pd.Series) -> pd.Series:
+    return np.isfinite(seconds) & (seconds > 0)
 
 
 def _add_header(rows: dict[str, list], header: dict[str, Any]) -> None:
@@ -98,9 +138,11 @@ def _add_replicate(rows: dict[str, list], run_id: str, replicate: dict[str, Any]
         rows["failures"].append({**keys, "reason": replicate.get("reason")})
     for measurement in replicate["measurements"]:
         own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
+        what = {name: measurement["extra"].get(name) for name in ("examples", "bytes")}
         for number, seconds in enumerate(measurement["seconds"]):
-            rows["samples"].append({**own, "measurement": measurement["name"], "round": number, "seconds": seconds})
-        if "phases" in measurement["extra"]:
+            sample = {"measurement": measurement["name"], "round": number, "seconds": seconds}
+            rows["samples"].append({**own, **sample, **what})
+        if "phases" in measurement["extra"] and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 
 

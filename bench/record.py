@@ -50,13 +50,21 @@ class RunFolder:
         """An existing run; raises RecordError if there is none, or it is damaged, or of a newer schema."""
         path = Path(path)
         try:
-            header = json.loads((path / "run.json").read_text())
+            header = json.loads((path / "run.json").read_text(encoding="utf-8"))
             version = header["schema_version"]
+            if not isinstance(version, int):
+                raise ValueError(f"schema_version is {version!r}")
+            for name in ("run_id", "status", "mode", "plan"):
+                header[name]
         except FileNotFoundError:
             raise RecordError(f"{path} is no run: it has no run.json; see the folders in {path.parent}.") from None
         except OSError as error:
             raise RecordError(f"{path / 'run.json'} cannot be read ({error.strerror}).") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except KeyError as error:
+            raise RecordError(
+                f"{path / 'run.json'} is damaged (it has no {error}): restore it from a copy, or measure again."
+            ) from error
+        except (ValueError, TypeError) as error:
             raise RecordError(
                 f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
             ) from error
@@ -72,7 +80,7 @@ class RunFolder:
         self._write(self.path / "run.json", self.header)
 
     def append(self, replicate: dict[str, Any]) -> Path:
-        """Write one process replicate under the next sequence number."""
+        """Write one process replicate under the next sequence number; raises RecordError if it cannot be written."""
         numbers = [int(path.stem) for path in (self.path / "replicates").glob("*.json") if path.stem.isdigit()]
         sequence = max(numbers, default=0) + 1
         path = self.path / "replicates" / f"{sequence:04d}.json"
@@ -80,19 +88,21 @@ class RunFolder:
         return path
 
     def replicates(self) -> list[dict[str, Any]]:
-        """All replicates in the order of their sequence; a damaged file is named in ``problems`` and left out."""
+        """All replicates in the order of their sequence; a damaged file is named in ``problems`` and left out.
+
+        One damaged file costs one replicate and not the run, so this never raises.
+        """
         found = []
         self.problems = []
         for path in sorted((self.path / "replicates").glob("*.json")):
             try:
-                replicate = json.loads(path.read_text())
-                if not {"case", "status", "measurements", "sequence"} <= replicate.keys():
-                    raise ValueError("fields are missing")
-            except (OSError, ValueError, AttributeError) as error:
+                replicate = json.loads(path.read_text(encoding="utf-8"))
+                _check_replicate(replicate)
+            except (OSError, ValueError) as error:
                 self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
                 continue
             found.append(replicate)
-        return found
+        return sorted(found, key=lambda replicate: replicate["sequence"])
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
         temporary = None
@@ -105,12 +115,13 @@ class RunFolder:
             os.chmod(temporary, 0o644)  # NamedTemporaryFile makes files that only their owner may read
             os.replace(temporary, path)
         except OSError as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
             raise RecordError(
                 f"cannot write {path} ({error.strerror or error}); what was measured before is kept: free space, then "
                 f"go on with make bench RESUME={self.path.name}."
             ) from error
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)  # gone already after the rename; left by whatever came before it
 
 
 def latest_run(runs_dir: Path) -> Path:
@@ -119,6 +130,25 @@ def latest_run(runs_dir: Path) -> Path:
     if not runs:
         raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
     return runs[-1]
+
+
+def _check_replicate(replicate: Any) -> None:
+    """Raise ValueError unless ``replicate`` has the shape that every reader relies on."""
+    if not isinstance(replicate, dict) or not isinstance(replicate.get("case"), dict):
+        raise ValueError("it has no case")
+    if not isinstance(replicate.get("sequence"), int) or replicate.get("status") not in ("ok", "failed"):
+        raise ValueError("its sequence or status is missing")
+    measurements = replicate.get("measurements")
+    if not isinstance(measurements, list):
+        raise ValueError("it has no measurements")
+    for measurement in measurements:
+        if not isinstance(measurement, dict) or not isinstance(measurement.get("name"), str):
+            raise ValueError("a measurement has no name")
+        seconds = measurement.get("seconds")
+        if not isinstance(seconds, list) or not all(isinstance(one, (int, float, type(None))) for one in seconds):
+            raise ValueError(f"the seconds of {measurement['name']} are no list of numbers")
+        if not all(isinstance(measurement.get(name), dict) for name in ("params", "extra")):
+            raise ValueError(f"the parameters of {measurement['name']} are missing")
 
 
 def _finite(value: Any) -> Any:

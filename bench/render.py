@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from tabulate import tabulate
 
-MAX_CELL = 200  # characters; a hostile machine name does not make the report unreadable
+MAX_TEXT = 600  # characters; a hostile machine name does not make the report unreadable
 
 
 @dataclass
@@ -52,7 +52,7 @@ def to_terminal(first_line: str, sections: list[Section], console: Console) -> N
 def _clean(text: str) -> str:
     """One line without control characters, cut where it no longer helps."""
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text if len(text) <= MAX_CELL * 3 else text[: MAX_CELL * 3] + "…"
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
 def _escape_markdown(text: str) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench import stats
 from bench.errors import RecordError
-from bench.frames import Frames, frames_of
+from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
 from bench.render import Section, to_markdown, to_terminal
 from bench.units import MISSING, format_bytes, format_interval, format_number, format_percent, format_seconds
@@ -37,7 +37,7 @@ def write_report(path: Path) -> Path:
     try:
         for name in ("samples", "phases", "epochs", "results", "timeline", "failures"):
             getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
-        summary = json.dumps(summarize(folder, frames), indent=1)
+        summary = json.dumps(summarize(folder, frames), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")
         report = folder.path / "report.md"
         report.write_text(to_markdown(first_line(folder.header), sections(folder, frames)), encoding="utf-8")
@@ -66,13 +66,16 @@ def first_line(header: dict[str, Any]) -> str:
 
 def sections(folder: RunFolder, frames: Frames) -> list[Section]:
     """The report in the order a reader asks: the answer, its parts, each harness, the machine, what went wrong."""
+    frames, left_out = trustworthy(frames)
     candidates = [
         _answer(folder.header, frames),
         *_reference_runs(frames),
-        *_harness_sections(frames),
+        *_data(frames),
+        *_compile(frames),
+        *_epoch(frames),
         *_batch_size(frames),
         _machine(folder.header),
-        _failures(folder, frames),
+        _failures(frames, [*folder.problems, *left_out]),
         _skipped(folder.header),
         _reproduce(folder.header),
     ]
@@ -97,6 +100,7 @@ def _canonical_recipe() -> dict[str, Any]:
 
 def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
     """The report's main numbers, JSON-ready; what was not measured is None."""
+    frames, left_out = trustworthy(frames)
     header = folder.header
     summary: dict[str, Any] = {
         "run_id": header["run_id"],
@@ -107,6 +111,7 @@ def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
         "reference_test_accuracy": REFERENCE.test_accuracy,
         "comparable_with_reference": is_comparable(header, frames),
         "failed_processes": len(frames.failures),
+        "left_out": left_out,
         "reference_runs": [],
         "measurements": [],
     }
@@ -145,22 +150,24 @@ def _answer(header: dict[str, Any], frames: Frames) -> Section:
 
 def _answer_sentence(header: dict[str, Any], frames: Frames, keys: dict[str, Any], results: pd.DataFrame) -> str:
     total = stats.estimate([[seconds] for seconds in results["total_seconds"]])
-    runs = f"{total.num_processes} seeds" if total.num_processes > 1 else "one seed"
+    runs = f"median of {total.num_processes} seeds" if total.num_processes > 1 else "one seed"
     took = f"{format_seconds(total.center)} by the reference clock ({runs}"
-    took += f", {format_interval(total.low, total.high)})" if total.low is not None else ")"
+    took += f", 95 % interval {format_interval(total.low, total.high)})" if total.low is not None else ")"
     who = f"{keys['backend']}/{keys['variant']} on {keys['device']}"
     if not is_comparable(header, frames):
         epochs = int(results["num_epochs"].max())
         return f"With {who}, {epochs} epochs took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
     ratio = REFERENCE.total_seconds / total.center
-    compared = f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times slower than"
+    compared = f"{ratio:.3g} times as fast as" if ratio >= 1 else f"it takes {1 / ratio:.3g} times as long as"
     sentence = (
-        f"This machine runs the canonical workload with {who} in {took}: {compared} the reference of "
+        f"This machine runs the canonical workload with {who} in {took}: {compared} the 2016 reference of "
         f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date})."
     )
     agreement = _agreement(header, results)
     if agreement is None:
-        return sentence + " Accuracy is not compared: the data is not MNIST."
+        identity = (header.get("dataset") or {}).get("identity")
+        why = "none was recorded" if identity == "mnist" else "the data is not MNIST"
+        return f"{sentence} Accuracy is not compared: {why}."
     verdict = "agrees with" if agreement.agrees else "does NOT agree with"
     return (
         f"{sentence} Its mean test accuracy of {format_percent(agreement.mean)} {verdict} the published "
@@ -171,7 +178,8 @@ def _answer_sentence(header: dict[str, Any], frames: Frames, keys: dict[str, Any
 
 def _agreement(header: dict[str, Any], results: pd.DataFrame) -> stats.Agreement | None:
     """None where accuracy may not be compared: other data, other number of epochs, or none reached."""
-    accuracies = results["test_accuracy"].dropna()
+    results = results.dropna(subset=["test_accuracy", "test_examples"])
+    accuracies = results["test_accuracy"]
     canonical = (results["num_epochs"] == CANONICAL.num_epochs).all()
     if (header.get("dataset") or {}).get("identity") != "mnist" or accuracies.empty or not canonical:
         return None
@@ -195,8 +203,10 @@ def _reference_runs(frames: Frames) -> list[Section]:
         rows.append(["rest, unexplained", format_seconds(rest), format_percent(rest / total, 2)])
         rows.append(["total", format_seconds(total), "100 %"])
         rows.append(["framework import, beside it", format_seconds(results["import_seconds"].median()), MISSING])
-        note = f"Median over {len(results)} processes; each phase has its own median, so they add up approximately."
-        found.append(Section(f"Reference run, phase by phase: {name}", [note], ["phase", "median", "share"], rows))
+        notes = []
+        if len(results) > 1:
+            notes = [f"Medians over {len(results)} processes, phase by phase, so they add up approximately."]
+        found.append(Section(f"Reference run, phase by phase: {name}", notes, ["phase", "median", "share"], rows))
         rows = []
         for result in results.itertuples():
             interval = (None, None)
@@ -205,11 +215,11 @@ def _reference_runs(frames: Frames) -> list[Section]:
             epochs = frames.epochs[frames.epochs["process"] == result.process]
             rows.append(
                 [
-                    str(result.seed),
+                    MISSING if pd.isna(result.seed) else str(result.seed),
                     format_seconds(result.total_seconds),
                     format_percent(epochs["validation_accuracy"].iloc[0]) if len(epochs) else MISSING,
                     format_percent(_or_none(result.test_accuracy)),
-                    f"{format_percent(interval[0])} to {format_percent(interval[1])}",
+                    MISSING if None in interval else " to ".join(format_percent(bound) for bound in interval),
                     format_bytes(_or_none(result.peak_rss_bytes)),
                 ]
             )
@@ -228,44 +238,60 @@ def _reference_runs(frames: Frames) -> list[Section]:
 # --- the harnesses ------------------------------------------------------------------------------------------------
 
 
-def _harness_sections(frames: Frames) -> list[Section]:
-    titles = {"data": "Loading", "compile": "Import, graph and compilation", "epoch": "Epochs and steps"}
-    found = []
-    for harness, title in titles.items():
-        rows = []
-        chosen = frames.samples[frames.samples["harness"] == harness]
-        for keys, samples in _groups(chosen, [*STACK, "cache", "measurement"]):
-            measured = _estimate(samples)
-            rows.append(
-                [
-                    _stack_name(keys) if keys["backend"] else "",
-                    (keys["cache"] or "") if harness == "compile" else "",
-                    keys["measurement"],
-                    str(measured.num_processes),
-                    str(measured.num_samples),
-                    format_seconds(measured.center),
-                    format_interval(measured.low, measured.high),
-                    _rate(keys["measurement"], measured, samples),
-                ]
-            )
-        if rows:
-            headers = ["backend", "cache", "what", "processes", "samples", "median", "95 % interval", "rate"]
-            found.append(_without_empty_columns(Section(title, [], headers, rows)))
-    return found
+def _data(frames: Frames) -> list[Section]:
+    rows = [
+        [keys["measurement"], *_estimate_cells(measured), _bytes_rate(samples, measured)]
+        for keys, samples, measured in _estimates(frames, "data", ["measurement"])
+    ]
+    return [Section("Loading", [], ["what", *ESTIMATE_HEADERS, "rate"], rows)] if rows else []
 
 
-def _rate(measurement: str, measured: stats.Estimate, samples: pd.DataFrame) -> str:
-    if measurement in {"train_epoch", "validate_epoch"}:
-        batch = int(samples["batch_size"].iloc[0])
-        examples = (50_000 if measurement == "train_epoch" else 10_000) // batch * batch
-        rate = f"{format_number(examples / measured.center)} examples/s"
-        if measurement == "train_epoch":
-            rate += f", {format_number(examples * TRAINING_FLOP_PER_EXAMPLE / measured.center / 1e9)} GFLOP/s"
-        return rate
-    if measurement == "train_step":
-        p50, p95, p99 = np.percentile(samples["seconds"], [50, 95, 99])
-        return f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}, p99 {format_seconds(p99)}"
-    return ""
+def _compile(frames: Frames) -> list[Section]:
+    """One row for each part, with the cold and the warm compile cache side by side."""
+    parts: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for keys, _, measured in _estimates(frames, "compile", [*STACK, "cache", "measurement"]):
+        row = parts.setdefault((_stack_name(keys), keys["measurement"]), {})
+        row[keys["cache"] or "no"] = [
+            format_seconds(measured.center),
+            format_interval(measured.low, measured.high),
+            str(measured.num_processes),
+        ]
+    caches = [name for name in ("cold", "warm", "no") if any(name in row for row in parts.values())]
+    headers = ["backend", "what"]
+    headers += [text for name in caches for text in (f"{name} cache", "95 % interval", "processes")]
+    rows = [
+        [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
+        for names, row in parts.items()
+    ]
+    return [_narrowed(Section("Import, graph and compilation", [], headers, rows))] if rows else []
+
+
+def _epoch(frames: Frames) -> list[Section]:
+    rows = []
+    for keys, samples, measured in _estimates(frames, "epoch", [*STACK, "measurement"]):
+        if keys["measurement"] == "train_step":
+            p50, p95, p99 = np.percentile(samples["seconds"], [50, 95, 99])
+            rate = f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}, p99 {format_seconds(p99)}"
+        else:
+            rate = _examples_rate(keys["measurement"], samples, measured)
+        rows.append([_stack_name(keys), keys["measurement"], *_estimate_cells(measured), rate])
+    headers = ["backend", "what", *ESTIMATE_HEADERS, "rate"]
+    return [_narrowed(Section("Epochs and steps", [], headers, rows))] if rows else []
+
+
+def _examples_rate(measurement: str, samples: pd.DataFrame, measured: stats.Estimate) -> str:
+    examples = _or_none(samples["examples"].max())
+    if examples is None:
+        return MISSING
+    rate = f"{format_number(examples / measured.center)} examples/s"
+    if measurement == "train_epoch":
+        rate += f", {format_number(examples * TRAINING_FLOP_PER_EXAMPLE / measured.center / 1e9)} GFLOP/s"
+    return rate
+
+
+def _bytes_rate(samples: pd.DataFrame, measured: stats.Estimate) -> str:
+    num_bytes = _or_none(samples["bytes"].max())
+    return MISSING if num_bytes is None else f"{format_bytes(num_bytes / measured.center)}/s"
 
 
 def _batch_size(frames: Frames) -> list[Section]:
@@ -303,7 +329,7 @@ def _law_sentences(law: stats.BatchLaw) -> list[str]:
     )
     if law.knee_batch_size is not None:
         sentence += f"; half of peak throughput is reached at B = {format_number(law.knee_batch_size)}"
-    fit = f"The law misses the measured medians by at most {format_percent(law.worst_residual, 0)}"
+    fit = f"The law misses the measured medians by at most {format_percent(law.worst_residual, 1)}"
     fit += "; read the table where that is much." if law.worst_residual > 0.2 else "."
     return [sentence + ".", fit]
 
@@ -312,36 +338,46 @@ def _law_sentences(law: stats.BatchLaw) -> list[str]:
 
 
 def _machine(header: dict[str, Any]) -> Section:
-    rows = []
-    for name, value in (header.get("machine") or {}).items():
-        if name.endswith("_bytes"):
-            text = format_bytes(value)
-        elif isinstance(value, dict):
-            text = ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
-        elif isinstance(value, list):
-            text = "; ".join(", ".join(str(part) for part in item.values() if part is not None) for item in value)
-            text = text or "none"
-        else:
-            text = MISSING if value is None else str(value)
-        rows.append([name.removesuffix("_bytes").replace("_", " "), text])
+    machine = header.get("machine") or {}
+    rows = [[name.removesuffix("_bytes").replace("_", " "), _describe(name, value)] for name, value in machine.items()]
     commit = header.get("commit") or {}
     state = " with uncommitted changes" if commit.get("dirty") else ""
     rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)
 
 
-def _failures(folder: RunFolder, frames: Frames) -> Section | None:
+def _describe(name: str, value: Any) -> str:
+    """A property of the machine in words; the unit is in its name."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        known = {key: item for key, item in value.items() if item is not None}
+        return ", ".join(f"{key.removesuffix('_bytes')} {_describe(key, item)}" for key, item in known.items())
+    if isinstance(value, list):
+        return "; ".join(_describe(name, item) for item in value) or "none"
+    if isinstance(value, (int, float)) and name.endswith("_bytes"):
+        return format_bytes(value)
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def _reason(failure: Any) -> str:
+    return "no reason was recorded" if pd.isna(failure.reason) else str(failure.reason)
+
+
+def _failures(frames: Frames, problems: list[str]) -> Section | None:
     rows = [
         [
             str(row.harness),
             "/".join(str(part) for part in (row.backend, row.variant) if pd.notna(part)),
-            str(row.reason),
+            _reason(row),
         ]
         for row in frames.failures.itertuples()
     ]
-    if not rows and not folder.problems:
+    if not rows and not problems:
         return None
-    return Section("What failed", list(folder.problems), ["harness", "backend", "reason"] if rows else [], rows)
+    return Section("What failed", problems, ["harness", "backend", "reason"] if rows else [], rows)
 
 
 def _skipped(header: dict[str, Any]) -> Section | None:
@@ -355,13 +391,27 @@ def _reproduce(header: dict[str, Any]) -> Section:
     return Section(
         "How to reproduce",
         [
-            f"Check out {commit} and run make bench{quick}. Intervals are 95 %, over processes; compare machines only "
-            "where they do not overlap."
+            f"Check out {commit} and run make bench{quick}. Intervals are 95 %, over processes; call two machines "
+            "different only where they do not overlap."
         ],
     )
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
+
+
+ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
+
+
+def _estimates(frames: Frames, harness: str, columns: list[str]):
+    """(keys, samples, estimate) for each group of a harness's samples."""
+    for keys, samples in _groups(frames.samples[frames.samples["harness"] == harness], columns):
+        yield keys, samples, _estimate(samples)
+
+
+def _estimate_cells(measured: stats.Estimate) -> list[str]:
+    interval = format_interval(measured.low, measured.high)
+    return [str(measured.num_processes), str(measured.num_samples), format_seconds(measured.center), interval]
 
 
 def _estimate(samples: pd.DataFrame) -> stats.Estimate:
@@ -380,7 +430,7 @@ def _groups(frame: pd.DataFrame, columns: list[str]):
 
 def _select(frame: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:
     for name, value in keys.items():
-        frame = frame[frame[name] == value]
+        frame = frame[frame[name].isna() if value is None else frame[name] == value]
     return frame
 
 
@@ -398,7 +448,11 @@ def _stack_name(keys: dict[str, Any]) -> str:
     return f"{keys['backend']}/{keys['variant']} {keys['device']}, {keys['threads']} threads"
 
 
-def _without_empty_columns(section: Section) -> Section:
+def _narrowed(section: Section) -> Section:
+    """Without empty columns, and with the only backend in a sentence instead of in every row."""
+    names = {row[0] for row in section.rows if row[0]}
+    if len(names) == 1:
+        section = Section(section.title, [*names], section.headers, [["", *row[1:]] for row in section.rows])
     used = [index for index in range(len(section.headers)) if any(row[index] for row in section.rows)]
     return Section(
         section.title,

@@ -87,12 +87,19 @@ def fit_batch_law(
     """Least squares on relative errors (weights 1/t), one fit for each process; a and b are the means of the fits.
 
     ``seconds_by_process[i][j]`` is the step time of process i at ``batch_sizes[j]``.  Intervals are Student's t over
-    processes; with one process, from the covariance of its fit.
+    processes; with one process, from the covariance of its fit (Student's t with two degrees of freedom less than
+    there are batch sizes), which knows the scatter about the line and not that between processes.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three different batch sizes, one was not measured by every process, or a duration is
+        not a positive finite number.
     """
     sizes = np.asarray(batch_sizes, float)
     times = np.asarray(seconds_by_process, float)
-    if times.ndim != 2 or times.shape[1] != len(sizes) or len(sizes) < 3:
-        raise ValueError("at least three batch sizes, each measured by every process, are needed")
+    if times.ndim != 2 or times.shape[1] != len(sizes) or len(set(sizes.tolist())) < 3:
+        raise ValueError("at least three different batch sizes, each measured by every process, are needed")
     if not (np.isfinite(times).all() and (times > 0).all()):
         raise ValueError("every duration must be a positive finite number")
     fits = [_weighted_fit(sizes, row) for row in times]
@@ -118,14 +125,20 @@ def _weighted_fit(sizes: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def binomial_interval(fraction: float, num_examples: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's interval for an accuracy measured on ``num_examples`` examples (Wilson 1927, through SciPy)."""
+    """Wilson's interval for an accuracy measured on ``num_examples`` examples (Wilson 1927, through SciPy).
+
+    Raises ValueError if ``fraction`` is outside [0, 1] or there are no examples.
+    """
     interval = stats.binomtest(round(fraction * num_examples), num_examples).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Whether a mean accuracy agrees with a published one; ``low`` to ``high`` is the interval of the difference."""
+    """Whether a mean accuracy agrees with a published one; ``low`` to ``high`` is the interval of the difference.
+
+    All four numbers are fractions.  Agreement means that sampling can explain the difference, not that there is none.
+    """
 
     mean: float
     difference: float
@@ -149,13 +162,20 @@ def agreement_with_reference(
 
     The variance of the difference is binomial on both sides: p(1-p)/n for the reference, and the same for our mean,
     because all our runs share one test set and their errors are largely common to them.  The spread between seeds
-    is added once for the reference, itself one seed, and once divided by the number of runs for ours.
+    is added once for the reference, itself one seed, and once divided by the number of runs for ours; one run knows
+    no spread, so its interval is the binomial one.  The reference saw the same test set, so the interval errs on the
+    wide side.
+
+    Raises
+    ------
+    ValueError
+        If there is no accuracy, or one is not a fraction: NaN agrees with nothing.
     """
     if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
         raise ValueError("accuracies must be fractions, and at least one is needed")
     mean = float(np.mean(accuracies))
     binomial = mean * (1 - mean) / num_examples + reference_accuracy * (1 - reference_accuracy) / reference_examples
     between = float(np.var(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
-    half = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(binomial + between * (1 + 1 / len(accuracies)))
+    half = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(binomial + between * (1 + 1 / len(accuracies)))
     difference = mean - reference_accuracy
     return Agreement(mean, difference, difference - half, difference + half, len(accuracies))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 from mlp.theano_compat.blas import choose_blas
-from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, check_compile_directory, find_compiler
+from mlp.theano_compat.compiler import (
+    INSTALL_COMPILER,
+    NO_COMPILER,
+    check_compile_directory,
+    find_compiler,
+    wait_for_lock,
+)
 
 
 class TheanoBackend(Backend):
@@ -81,6 +88,7 @@ class TheanoBackend(Backend):
         from mlp import canonical
         from mlp.backends.theano_clock import compilation_parts
 
+        wait_for_lock(Path(canonical.theano.config.compiledir))
         with compilation_parts() as parts:
             start = time.perf_counter()
             try:

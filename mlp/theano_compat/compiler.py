@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mlp.errors import BackendError
 from mlp.theano_compat.blas import flag_in
 
 NO_COMPILER = "no C++ compiler (g++) was found on PATH"
+LOCK_LIMIT_SECONDS = 60.0  # compiling both functions from nothing takes about half of that on two cores
 INSTALL_COMPILER = "Install g++ (Debian and Ubuntu: apt install g++)"
 
 
@@ -39,3 +42,44 @@ def check_compile_directory() -> None:
             f"Theano's compile directory {directory} cannot be written ({error.strerror}): make it writable, or name "
             "another with THEANO_FLAGS=base_compiledir=<directory>."
         ) from error
+
+
+def wait_for_lock(
+    compile_directory: Path,
+    limit_seconds: float = LOCK_LIMIT_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return when no other live process holds Theano's lock on ``compile_directory``.
+
+    Theano would wait two minutes without a word and then break the lock, even of a process that still compiles.  A
+    lock whose owner is gone is left to Theano, which overrides it at once.
+
+    Raises
+    ------
+    BackendError
+        If the lock is still held after ``limit_seconds``.
+    """
+    waited_seconds = 0.0
+    while (owner := _lock_owner(compile_directory)) is not None:
+        if waited_seconds >= limit_seconds:
+            raise BackendError(
+                f"Theano's compile directory {compile_directory} has been locked by process {owner} for more than "
+                f"{limit_seconds:g} s: end that process, or name another directory with "
+                "THEANO_FLAGS=base_compiledir=<directory>."
+            )
+        sleep(0.5)
+        waited_seconds += 0.5
+
+
+def _lock_owner(compile_directory: Path) -> int | None:
+    """The live process, other than this one, that the lock file names (``<pid>_<number>_<host>``)."""
+    try:
+        owner = int((compile_directory / "lock_dir" / "lock").read_text().partition("_")[0])
+        if owner == os.getpid():
+            return None
+        os.kill(owner, 0)  # sends nothing; fails if there is no such process
+    except PermissionError:
+        return owner  # it lives, and belongs to someone else
+    except (OSError, ValueError):
+        return None
+    return owner

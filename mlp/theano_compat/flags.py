@@ -11,7 +11,6 @@ from mlp.theano_compat.blas import choose_blas, flag_in
 from mlp.theano_compat.numpy_names import IS_NUMPY_2
 
 HEADER = Path(__file__).with_name("compat.h")
-LOCK_TIMEOUT_SECONDS = 120  # a live process refreshes its lock every 2 minutes at most; then waiting is pointless
 
 
 def prepare() -> None:

@@ -16,7 +16,9 @@ class _Cast:
     """``np.cast[dtype](value)``; Theano also indexes it with its own types."""
 
     def __getitem__(self, kind: Any) -> Any:
-        return np.dtype(getattr(kind, "dtype", kind)).type
+        # A Theano type names its dtype in a string; a NumPy scalar type has an attribute of that name, too.
+        name = getattr(kind, "dtype", None)
+        return np.dtype(name if isinstance(name, str) else kind).type
 
 
 def restore() -> None:

@@ -1,0 +1,167 @@
+"""Run folders become tidy frames: one row per sample, units in the names, and what is missing is NA."""
+
+import pandas as pd
+import pytest
+from example_run import (
+    BATCH_SIZES,
+    TEST_ACCURACIES,
+    case,
+    measurement,
+    reference_replicate,
+    replicate,
+    replicates,
+    write_example_run,
+)
+
+import bench
+from bench.errors import RecordError
+from bench.frames import COLUMNS, trustworthy
+
+
+@pytest.fixture
+def frames(tmp_path):
+    return bench.load_runs(write_example_run(tmp_path, replicates()))
+
+
+def test_every_frame_has_the_documented_columns(frames):
+    assert {name: list(getattr(frames, name).columns) for name in frames._fields} == COLUMNS
+
+
+def test_every_column_is_explained_in_the_results_readme():
+    from pathlib import Path
+
+    text = (Path(__file__).resolve().parents[2] / "results" / "README.md").read_text()
+    named = {column for columns in COLUMNS.values() for column in columns}
+    assert {column for column in named if f"`{column}`" not in text} == set()
+
+
+def test_there_is_one_row_for_each_sample(frames):
+    counts = frames.samples.groupby(["harness", "measurement"], observed=True).size()
+    assert counts["data", "load"] == 6
+    assert counts["epoch", "train_epoch"] == 6
+    assert counts["epoch", "train_step"] == 200
+    assert counts["batch_size", "train_step"] == 2 * 3 * len(BATCH_SIZES)
+    assert counts["reference", "run"] == 3
+    assert not frames.samples["seconds"].isna().any()
+
+
+def test_rounds_count_within_their_process(frames):
+    load = frames.samples[frames.samples["measurement"] == "load"]
+    assert list(load["round"]) == [0, 1, 2, 0, 1, 2]
+    assert list(load["process"]) == [1, 1, 1, 2, 2, 2]
+
+
+def test_a_parameter_of_a_measurement_is_the_batch_size_of_its_samples(frames):
+    steps = frames.samples[frames.samples["harness"] == "batch_size"]
+    assert sorted(steps["batch_size"].unique()) == BATCH_SIZES
+
+
+def test_what_a_harness_does_not_know_is_missing_and_not_zero(frames):
+    load = frames.samples[frames.samples["measurement"] == "load"]
+    assert load[["backend", "variant", "cache", "batch_size", "examples"]].isna().all(axis=None)
+    assert load["batch_size"].dtype == "Int64"
+    assert (load["bytes"] == 219_520_000).all()
+
+
+def test_phases_and_rest_add_up_to_the_reference_clock(frames):
+    phases = frames.phases.groupby("process")["seconds"].sum()
+    results = frames.results.set_index("process")
+    pd.testing.assert_series_equal(phases + results["rest_seconds"], results["total_seconds"], check_names=False)
+
+
+def test_each_seed_is_one_result_with_its_epochs(frames):
+    assert list(frames.results["seed"]) == [1, 2, 3]
+    assert list(frames.results["test_accuracy"]) == TEST_ACCURACIES
+    assert list(frames.results["num_epochs"]) == [20, 20, 20]
+    assert len(frames.epochs) == 60
+    assert len(frames.timeline) == 3
+
+
+def test_names_are_categories_and_numbers_are_numbers(frames):
+    assert isinstance(frames.samples["measurement"].dtype, pd.CategoricalDtype)
+    assert frames.samples["seconds"].dtype == "float64"
+    assert frames.epochs["epoch"].dtype == "Int64"
+
+
+def test_the_machine_is_a_table_of_properties(frames):
+    machine = frames.machine.set_index("property")["value"]
+    assert machine["cpu_model"] == "Example CPU @ 3.50GHz"
+    assert machine["memory_bytes"] == str(8 * 2**30)
+    assert pd.isna(machine["governor"])
+
+
+def test_several_runs_share_the_frames(tmp_path):
+    write_example_run(tmp_path, replicates(), run_id="a")
+    write_example_run(tmp_path, replicates(), run_id="b", status="interrupted")
+    frames = bench.load_runs(tmp_path)
+    assert list(frames.runs["status"]) == ["complete", "interrupted"]
+    assert frames.results.groupby("run_id", observed=True).size().to_dict() == {"a": 3, "b": 3}
+
+
+def test_a_failed_process_is_a_failure_and_what_it_measured_before_counts(tmp_path):
+    one = replicate(case("data"), [measurement("load", [0.5])], reason="it crashed (SIGSEGV)")
+    frames = bench.load_runs(write_example_run(tmp_path, [one]))
+    assert list(frames.failures["reason"]) == ["it crashed (SIGSEGV)"]
+    assert list(frames.samples["seconds"]) == [0.5]
+
+
+def test_a_run_without_replicates_has_empty_frames(tmp_path):
+    frames = bench.load_runs(write_example_run(tmp_path, []))
+    assert len(frames.runs) == 1
+    assert frames.samples.empty and frames.results.empty and frames.failures.empty
+
+
+def test_a_header_with_nothing_optional_is_read(tmp_path):
+    missing = dict.fromkeys(("machine", "dataset", "commit", "skipped", "recipe", "finished_at"))
+    frames = bench.load_runs(write_example_run(tmp_path, [], **missing))
+    assert frames.runs[["dataset", "commit", "cpu_model", "usable_cores"]].isna().all(axis=None)
+    assert frames.machine.empty
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_no_runs_is_one_sentence(tmp_path, exists):
+    with pytest.raises(RecordError, match="holds no runs"):
+        bench.load_runs(tmp_path if exists else tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("broken", [None, float("nan"), 0.0, -1.0])
+def test_one_bad_sample_takes_its_measurement_in_its_process_and_nothing_else(tmp_path, broken):
+    first = replicate(case("data"), [measurement("load", [0.5, broken]), measurement("read", [0.1])])
+    second = replicate(case("data"), [measurement("load", [0.6])])
+    recorded = bench.load_runs(write_example_run(tmp_path, [first, second]))
+    trusted, left_out = trustworthy(recorded)
+    assert list(trusted.samples["seconds"]) == [0.1, 0.6]
+    assert left_out == ["process 1: all 2 samples of load were left out, because one is no positive number"]
+    assert len(recorded.samples) == 4
+
+
+def test_a_good_run_is_trusted_whole(frames):
+    trusted, left_out = trustworthy(frames)
+    assert left_out == []
+    pd.testing.assert_frame_equal(trusted.samples, frames.samples)
+    pd.testing.assert_frame_equal(trusted.results, frames.results)
+
+
+def test_a_reference_run_without_a_total_is_no_result(tmp_path):
+    one = reference_replicate(1, 0.98, 39.0)
+    one["measurements"][0]["seconds"] = [None]
+    trusted, left_out = trustworthy(bench.load_runs(write_example_run(tmp_path, [one])))
+    assert trusted.results.empty
+    assert len(left_out) == 1
+
+
+def test_a_failed_process_counts_only_until_its_case_was_measured_again(tmp_path):
+    from bench.frames import frames_of
+    from bench.record import RunFolder
+
+    case = {"harness": "epoch", "backend": "theano", "variant": "as_published", "device": "cpu", "threads": 2}
+    step = {"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}
+    attempt = {"schema_version": 1, "case": case, "replicate": 0, "measurements": [step]}
+    header = {"schema_version": 1, "run_id": "run", "status": "complete", "mode": "full"}
+    folder = RunFolder.create(tmp_path, {**header, "plan": [{"case": case, "replicates": 1}]})
+    folder.append({**attempt, "status": "failed", "reason": "the other measurement broke"})
+    assert len(frames_of([folder]).samples) == 1
+    folder.append({**attempt, "status": "ok", "reason": None})
+    frames = frames_of([folder])
+    assert list(frames.samples["process"]) == [2]
+    assert list(frames.failures["process"]) == [1]

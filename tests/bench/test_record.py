@@ -1,0 +1,178 @@
+"""A record is complete or absent, survives what happens to disks, and is refused when it cannot be understood."""
+
+import errno
+import json
+import os
+
+import pytest
+from example_run import case, header, measurement, replicate, write_example_run
+
+from bench.errors import RecordError
+from bench.record import SCHEMA_VERSION, RunFolder, latest_run
+
+ONE = replicate(case("epoch"), [measurement("train_epoch", [2.0, 2.1], examples=50_000)])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder.create(tmp_path / "runs", header())
+
+
+def files(path):
+    return sorted(found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file())
+
+
+def test_what_is_appended_is_read_back_in_order_with_its_sequence(folder):
+    folder.append(ONE)
+    folder.append({**ONE, "replicate": 1})
+    read = RunFolder.open(folder.path).replicates()
+    assert read == [{**ONE, "sequence": 1}, {**ONE, "replicate": 1, "sequence": 2}]
+    assert files(folder.path) == ["replicates/0001.json", "replicates/0002.json", "run.json"]
+
+
+def test_the_order_survives_ten_thousand_replicates(folder):
+    for sequence in (9999, 10000, 2):
+        (folder.path / "replicates" / f"{sequence:04d}.json").write_text(json.dumps({**ONE, "sequence": sequence}))
+    assert [entry["sequence"] for entry in folder.replicates()] == [2, 9999, 10000]
+    assert folder.append(ONE).name == "10001.json"
+
+
+def test_the_header_keeps_what_is_not_changed(folder):
+    folder.update_header(status="interrupted")
+    assert RunFolder.open(folder.path).header == header(status="interrupted")
+
+
+def test_a_run_is_never_overwritten(folder):
+    folder.append(ONE)
+    with pytest.raises(RecordError, match="exists already"):
+        RunFolder.create(folder.path.parent, header())
+    assert len(folder.replicates()) == 1
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_json_does_not_have_is_written_as_null(folder, number):
+    path = folder.append(replicate(case("epoch"), [measurement("train_epoch", [number, 2.0], loss=[(number,)])]))
+    (read,) = json.loads(path.read_text())["measurements"]
+    assert read["seconds"] == [None, 2.0]
+    assert read["extra"] == {"loss": [[None]]}
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("where", ["fsync", "replace"])
+def test_a_failed_write_is_one_sentence_and_loses_nothing(folder, monkeypatch, code, where):
+    folder.append(ONE)
+
+    def fail(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, where, fail)
+    with pytest.raises(RecordError) as caught:
+        folder.append(ONE)
+    assert os.strerror(code) in str(caught.value)
+    assert f"make bench RESUME={folder.path.name}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert files(folder.path) == ["replicates/0001.json", "run.json"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, TypeError])
+def test_whatever_stops_a_write_leaves_no_temporary_file(folder, monkeypatch, stop):
+    def interrupted(*arguments):
+        raise stop
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(stop):
+        folder.append(ONE)
+    assert files(folder.path) == ["run.json"]
+
+
+def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "runs").write_text("a file in the way")
+    with pytest.raises(RecordError, match=r"cannot be made .*: name another with --runs-dir"):
+        RunFolder.create(tmp_path / "runs", header())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Expecting value"),
+        ('{"schema_version": 1, "run_', "Unterminated string"),
+        ('["run"]', "list indices"),
+        ("7", "not subscriptable"),
+        ("{}", "it has no 'schema_version'"),
+        ('{"schema_version": 1}', "it has no 'run_id'"),
+        ('{"schema_version": "1"}', "schema_version is '1'"),
+    ],
+)
+def test_a_damaged_header_is_one_sentence(folder, text, why):
+    (folder.path / "run.json").write_text(text)
+    with pytest.raises(RecordError, match="is damaged") as caught:
+        RunFolder.open(folder.path)
+    assert why in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_damage_too(folder):
+    (folder.path / "run.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecordError, match="is damaged"):
+        RunFolder.open(folder.path)
+
+
+def test_a_newer_record_says_what_to_do(folder):
+    folder.update_header(schema_version=SCHEMA_VERSION + 1)
+    expected = f"schema version {SCHEMA_VERSION + 1}, .* reads up to {SCHEMA_VERSION}: update mlp-bench"
+    with pytest.raises(RecordError, match=expected):
+        RunFolder.open(folder.path)
+
+
+def test_fields_that_a_reader_does_not_know_are_kept(folder):
+    folder.append({**ONE, "added_later": 1})
+    assert folder.replicates()[0]["added_later"] == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        '{"case": {"harness": "ep',
+        "[]",
+        "{}",
+        json.dumps({**ONE, "sequence": 1, "case": None}),
+        json.dumps({**ONE, "sequence": None}),
+        json.dumps({**ONE, "sequence": 1, "status": "maybe"}),
+        json.dumps({**ONE, "sequence": 1, "measurements": None}),
+        json.dumps({**ONE, "sequence": 1, "measurements": [{"seconds": [1.0]}]}),
+        json.dumps({**ONE, "sequence": 1, "measurements": [measurement("load", ["fast"])]}),
+        json.dumps({**ONE, "sequence": 1, "measurements": [{"name": "load", "seconds": [1.0]}]}),
+    ],
+)
+def test_a_damaged_replicate_is_named_and_the_rest_is_read(folder, damage):
+    first = folder.append(ONE)
+    folder.append(ONE)
+    first.write_text(damage)
+    assert [entry["sequence"] for entry in folder.replicates()] == [2]
+    (problem,) = folder.problems
+    assert problem.startswith("0001.json cannot be read (")
+    assert folder.append(ONE).name == "0003.json"  # the damaged file is evidence, and is not written over
+
+
+def test_half_written_files_of_a_killed_run_are_not_read(folder):
+    folder.append(ONE)
+    (folder.path / "replicates" / "tmpabc.partial").write_text('{"case": ')
+    assert len(folder.replicates()) == 1
+    assert folder.problems == []
+
+
+def test_a_folder_without_a_run_is_one_sentence(tmp_path):
+    with pytest.raises(RecordError, match=r"is no run: it has no run\.json"):
+        RunFolder.open(tmp_path)
+
+
+def test_the_latest_run_is_the_last_that_started(tmp_path):
+    for run_id in ("20260102-000000-aaaaaaa", "20260103-000000-aaaaaaa", "20260101-000000-fffffff"):
+        write_example_run(tmp_path, [], run_id=run_id)
+    assert latest_run(tmp_path).name == "20260103-000000-aaaaaaa"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_no_runs_at_all_is_one_sentence(tmp_path, exists):
+    with pytest.raises(RecordError, match="holds no runs: measure one with make bench"):
+        latest_run(tmp_path if exists else tmp_path / "nowhere")

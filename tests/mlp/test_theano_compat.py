@@ -1,0 +1,194 @@
+"""What keeps Theano 1.0.5 running: flags that respect the user's, a BLAS that is really linked, names that are back."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlp.errors import BackendError
+from mlp.theano_compat import blas, compiler, flags, install, numpy_names
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+# --- flags -------------------------------------------------------------------------------------------------------
+
+
+def test_defaults_are_added():
+    completed = flags.completed("")
+    assert blas.flag_in(completed, "floatX") == "float32"
+    assert blas.flag_in(completed, "blas.ldflags") == blas.choose_blas().ldflags
+
+
+def test_the_users_flags_win():
+    completed = flags.completed("floatX=float64,blas.ldflags=-lopenblas,optimizer=None")
+    assert completed.count("floatX") == 1
+    assert blas.flag_in(completed, "floatX") == "float64"
+    assert blas.flag_in(completed, "blas.ldflags") == "-lopenblas"
+    assert blas.flag_in(completed, "optimizer") == "None"
+
+
+@pytest.mark.skipif(not numpy_names.IS_NUMPY_2, reason="the header is for NumPy 2")
+def test_the_header_comes_before_the_users_compiler_flags_and_only_once():
+    once = flags.completed("gcc.cxxflags=-O1")
+    assert blas.flag_in(once, "gcc.cxxflags") == f"-include {flags.HEADER} -O1"
+    assert flags.completed(once) == once
+
+
+def test_a_flag_is_found_among_others():
+    assert blas.flag_in("a=1, blas.ldflags = -lfoo ,c=3", "blas.ldflags") == "-lfoo"
+    assert blas.flag_in("a=1", "blas.ldflags") is None
+    assert blas.flag_in("blas.ldflags=", "blas.ldflags") == ""
+
+
+# --- BLAS ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_is_user_then_scipy_then_numpy(monkeypatch, tmp_path):
+    monkeypatch.setenv("THEANO_FLAGS", "blas.ldflags=-lmkl_rt")
+    assert blas.choose_blas().ldflags == "-lmkl_rt"
+    monkeypatch.setenv("THEANO_FLAGS", "")
+    library = tmp_path / "libscipy_openblas-0123.so"
+    monkeypatch.setattr(blas, "scipy_openblas", lambda: library)
+    chosen = blas.choose_blas()
+    assert chosen.library == library
+    assert f"-L{tmp_path} -lscipy_openblas-0123 -Dsgemm_=scipy_sgemm_" in chosen.ldflags
+    monkeypatch.setattr(blas, "scipy_openblas", lambda: None)
+    assert blas.choose_blas().ldflags == ""
+    assert "6 %" in blas.choose_blas().note
+
+
+def test_flags_hold_no_comma_which_would_end_them():
+    assert "," not in blas.choose_blas().ldflags
+
+
+@pytest.mark.slow
+def test_theano_multiplies_through_the_chosen_blas(monkeypatch):
+    """The process that ran a compiled dot has SciPy's OpenBLAS mapped by the compiled module's own link."""
+    if blas.scipy_openblas() is None:
+        pytest.skip("this SciPy ships no OpenBLAS")
+    install()
+    import theano
+    import theano.tensor as T
+
+    a, b = T.matrix(), T.matrix()
+    dot = theano.function([a, b], T.dot(a, b))
+    left, right = (np.random.RandomState(seed).uniform(size=(40, 40)).astype(np.float32) for seed in (1, 2))
+    np.testing.assert_allclose(dot(left, right), left.astype(float) @ right, rtol=1e-4)
+    assert "Dot22" in str(dot.maker.fgraph.toposort())
+    assert theano.config.blas.ldflags == blas.choose_blas().ldflags
+
+
+# --- compiler and compile directory ----------------------------------------------------------------------------------
+
+
+def test_without_a_compiler_install_refuses(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackendError, match=r"no C\+\+ compiler.*apt install g\+\+"):
+        flags.prepare()
+
+
+def test_the_users_compiler_is_the_one_looked_for(monkeypatch):
+    monkeypatch.setenv("THEANO_FLAGS", "cxx=a-compiler-that-is-not-there")
+    assert compiler.find_compiler() is None
+
+
+def test_an_unwritable_compile_directory_is_one_sentence(monkeypatch, tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    monkeypatch.setenv("THEANO_FLAGS", f"base_compiledir={blocker / 'below'}")
+    with pytest.raises(BackendError, match=r"cannot be written.*THEANO_FLAGS=base_compiledir"):
+        compiler.check_compile_directory()
+
+
+def locked_by(tmp_path, pid):
+    (tmp_path / "lock_dir").mkdir()
+    (tmp_path / "lock_dir" / "lock").write_text(f"{pid}_12345_host\n")
+    return tmp_path
+
+
+def test_a_compile_directory_locked_by_a_live_process_is_one_sentence_after_the_limit(tmp_path):
+    slept = []
+    with pytest.raises(BackendError, match="locked by process 1 for more than 3 s"):
+        compiler.wait_for_lock(locked_by(tmp_path, 1), limit_seconds=3, sleep=slept.append)
+    assert sum(slept) == 3
+
+
+def test_a_lock_that_is_released_is_waited_for(tmp_path):
+    directory = locked_by(tmp_path, 1)
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 2:
+            (directory / "lock_dir" / "lock").unlink()
+
+    compiler.wait_for_lock(directory, sleep=sleep)
+    assert len(slept) == 2
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", f"{os.getpid()}_1_host", f"{2**22 + 1}_1_host"])
+def test_locks_without_a_live_owner_elsewhere_are_theanos_business(tmp_path, content):
+    (locked_by(tmp_path, 1) / "lock_dir" / "lock").write_text(content)
+    compiler.wait_for_lock(tmp_path, sleep=lambda seconds: pytest.fail("waited"))
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_installing_twice_changes_nothing():
+    install()
+    before = os.environ["THEANO_FLAGS"]
+    install()
+    assert os.environ["THEANO_FLAGS"] == before
+    assert callable(inspect.getargspec)
+
+
+@pytest.mark.slow
+def test_cast_takes_types_and_theano_types():
+    install()
+    import theano.tensor as T
+
+    for kind in ("float32", np.float32, T.fvector):
+        assert np.cast[kind](3).dtype == np.float32
+
+
+@pytest.mark.slow
+def test_common_operations_beside_the_mlps_compile_and_agree_with_numpy():
+    """Each of these goes through a different patch: reductions over all axes, indexing, casting, sorting."""
+    install()
+    import theano
+    import theano.tensor as T
+
+    x = T.matrix()
+    outputs = [x.sum(), x.max(axis=1), x[[0, 2]], T.argmax(x, axis=0), T.cast(x, "int32"), T.nnet.softmax(x), x.T]
+    value = np.random.RandomState(0).normal(size=(3, 4)).astype(np.float32)
+    exponentials = np.exp(value - value.max(axis=1, keepdims=True))
+    expected = [
+        value.sum(),
+        value.max(axis=1),
+        value[[0, 2]],
+        value.argmax(axis=0),
+        value.astype(np.int32),
+        exponentials / exponentials.sum(axis=1, keepdims=True),
+        value.T,
+    ]
+    for ours, theirs in zip(theano.function([x], outputs)(value), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_needs_no_environment():
+    """As a user starts it: no THEANO_FLAGS, no BLAS named; the import alone must work and be silent."""
+    variables = {name: value for name, value in os.environ.items() if name != "THEANO_FLAGS"}
+    variables["PYTHONPATH"] = str(PROJECT)
+    code = "import mlp.canonical; print(mlp.canonical.theano.config.floatX)"
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "float32"
+    assert done.stderr == ""
