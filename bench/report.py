@@ -151,7 +151,7 @@ def _answer(header: dict[str, Any], frames: Frames) -> Section:
 def _answer_sentence(header: dict[str, Any], frames: Frames, keys: dict[str, Any], results: pd.DataFrame) -> str:
     total = stats.estimate([[seconds] for seconds in results["total_seconds"]])
     runs = f"median of {total.num_processes} seeds" if total.num_processes > 1 else "one seed"
-    took = f"{format_seconds(total.center)} by the reference clock ({runs}"
+    took = f"{format_seconds(total.center)} by the reference clock, compile cache warm ({runs}"
     took += f", 95 % interval {format_interval(total.low, total.high)})" if total.low is not None else ")"
     who = f"{keys['backend']}/{keys['variant']} on {keys['device']}"
     if not is_comparable(header, frames):
