@@ -9,6 +9,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Theano and Lasagne exist only as source archives; tools/sdist_compat says why Theano's needs help on Python 3.12.
+BUILD_TOOLS := setuptools==80.9.0 wheel==0.45.1
+SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 
 RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
 	$(foreach d,$(DEVICES),--device $(d))
@@ -23,12 +27,14 @@ help:
 	@echo "make lint                         check the code's style"
 	@echo "make clean                        remove .venv and caches (results stay)"
 
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@echo "creating $(VENV) and installing pinned packages (a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(PIP) $(BUILD_TOOLS)
+	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY)
+	@$(PIP) --requirement requirements.txt
 	@touch $@
 
 bench: $(STAMP)
