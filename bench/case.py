@@ -107,13 +107,14 @@ def make_plan(
     if "data" in harnesses:
         plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 8))
     for backend, variant, device in backends:
+        warm = "warm" if backend_compiles_to_disk(backend) else None
 
-        def case(harness: str, cache: str | None = "warm", *, _of=(backend, variant, device), **more: Any) -> Case:
+        def case(harness: str, *, _of=(backend, variant, device), cache: str | None = warm, **more: Any) -> Case:
             return Case(harness, *_of, threads, dataset, cache=cache, **more)
 
         if "compile" in harnesses:
             if backend_compiles_to_disk(backend):
-                plan.append(Planned(case("compile", "cold"), effort.compile_cold, 900, 40))
+                plan.append(Planned(case("compile", cache="cold"), effort.compile_cold, 900, 40))
             plan.append(Planned(case("compile"), effort.compile_warm, 900, 12))
         if "epoch" in harnesses:
             plan.append(Planned(case("epoch", batch_size=batch_size), effort.epoch, 900, 20))

@@ -151,12 +151,13 @@ def _answer(header: dict[str, Any], frames: Frames) -> Section:
 def _answer_sentence(header: dict[str, Any], frames: Frames, keys: dict[str, Any], results: pd.DataFrame) -> str:
     total = stats.estimate([[seconds] for seconds in results["total_seconds"]])
     runs = f"median of {total.num_processes} seeds" if total.num_processes > 1 else "one seed"
-    took = f"{format_seconds(total.center)} by the reference clock, compile cache warm ({runs}"
+    cache = ", compile cache warm" if (results["cache"] == "warm").all() else ""
+    took = f"{format_seconds(total.center)} by the reference clock{cache} ({runs}"
     took += f", 95 % interval {format_interval(total.low, total.high)})" if total.low is not None else ")"
     who = f"{keys['backend']}/{keys['variant']} on {keys['device']}"
     if not is_comparable(header, frames):
         epochs = int(results["num_epochs"].max())
-        return f"With {who}, {epochs} epochs took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
+        return f"With {who}, {epochs} epoch{'s' * (epochs != 1)} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
     ratio = REFERENCE.total_seconds / total.center
     compared = f"{ratio:.3g} times as fast as" if ratio >= 1 else f"it takes {1 / ratio:.3g} times as long as"
     sentence = (

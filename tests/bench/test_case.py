@@ -38,6 +38,11 @@ def test_only_a_backend_with_a_cache_on_disk_is_compiled_cold():
     assert cold == {"theano"}
 
 
+def test_a_backend_without_a_cache_on_disk_has_no_state_of_one():
+    states = {(p.case.backend, p.case.cache) for p in plan() if p.case.backend}
+    assert states == {("theano", "cold"), ("theano", "warm"), ("numpy", None)}
+
+
 def test_the_chosen_harnesses_and_no_others_are_planned():
     for harness in HARNESSES:
         assert {p.case.harness for p in plan(harnesses=(harness,))} == {harness}

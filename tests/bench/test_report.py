@@ -96,8 +96,7 @@ def test_a_narrow_terminal_still_gets_its_answer(tmp_path, width):
 def test_a_faster_machine_is_called_faster(report):
     text = report([reference_replicate(1, 0.983, train_seconds=11.1)])
     assert (
-        "in 16.1 s by the reference clock, compile cache warm (one seed): 2 times as fast as the 2016 reference"
-        in text
+        "in 16.1 s by the reference clock, compile cache warm (one seed): 2 times as fast as the 2016 reference" in text
     )
 
 
