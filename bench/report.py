@@ -157,7 +157,8 @@ def _answer_sentence(header: dict[str, Any], frames: Frames, keys: dict[str, Any
     who = f"{keys['backend']}/{keys['variant']} on {keys['device']}"
     if not is_comparable(header, frames):
         epochs = int(results["num_epochs"].max())
-        return f"With {who}, {epochs} epoch{'s' * (epochs != 1)} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
+        ran = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        return f"With {who}, {ran} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
     ratio = REFERENCE.total_seconds / total.center
     compared = f"{ratio:.3g} times as fast as" if ratio >= 1 else f"it takes {1 / ratio:.3g} times as long as"
     sentence = (
