@@ -59,9 +59,10 @@ def evaluation_expressions(network: DenseLayer, target_var):
 
 
 def compile_train_function(network: DenseLayer, input_var, target_var, recipe: Recipe = CANONICAL):
-    """``train_fn(images, labels) -> mean loss``; each call is one RMSProp update."""
+    """``train_fn(images, labels) -> mean loss``, each call one RMSProp update; and the updates, whose keys are the
+    shared variables it changes: the parameters, and RMSProp's accumulators."""
     loss, updates = training_expressions(network, target_var, recipe)
-    return theano.function([input_var, target_var], loss, updates=updates)
+    return theano.function([input_var, target_var], loss, updates=updates), updates
 
 
 def compile_validation_function(network: DenseLayer, input_var, target_var):

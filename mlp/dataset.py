@@ -173,10 +173,10 @@ def decompress(raw: bytes, path: Path) -> bytes:
         raise DatasetError(f"{path} is a damaged gzip file ({error}): {GET_ANOTHER}.") from error
 
 
-def parse_idx(content: bytes, path: Path, ndim: int) -> np.ndarray:
+def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
     """The uint8 array of ``ndim`` dimensions in ``content``: a read-only view, not a copy."""
     expected_magic = 0x800 + ndim
-    if content.lstrip()[:1] == b"<":
+    if bytes(content[:1024]).lstrip()[:1] == b"<":
         raise DatasetError(f"{path} holds a web page, not IDX data: {GET_ANOTHER}.")
     header_bytes = 4 + 4 * ndim
     if len(content) < header_bytes:
@@ -224,25 +224,13 @@ def _assemble(directory: Path, content_of) -> Dataset:
         (*STEMS[2:], TEST_EXAMPLES),
     ):
         images_path, labels_path = find_file(directory, images_stem), find_file(directory, labels_stem)
-        images = _parse(content_of(images_path), images_path, 3)
-        labels = _parse(content_of(labels_path), labels_path, 1)
+        images = parse_idx(content_of(images_path), images_path, 3)
+        labels = parse_idx(content_of(labels_path), labels_path, 1)
         _check_pair(images, labels, images_path, labels_path, num_examples)
         arrays += [convert(images), labels.copy()]
     X, y, X_test, y_test = arrays
     n = TRAINING_EXAMPLES
     return Dataset(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
-
-
-def _parse(content, path: Path, ndim: int) -> np.ndarray:
-    if isinstance(content, memoryview):  # memory-mapped: only the header is copied
-        header_bytes = 4 + 4 * ndim
-        head = bytes(content[:header_bytes])
-        if len(content) >= header_bytes and head[:4] == struct.pack(">I", 0x800 + ndim):
-            shape = struct.unpack(f">{ndim}I", head[4:])
-            if math.prod(shape) == len(content) - header_bytes:
-                return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
-        content = bytes(content)  # damaged: parse_idx says how
-    return parse_idx(content, path, ndim)
 
 
 def _check_pair(images: np.ndarray, labels: np.ndarray, images_path: Path, labels_path: Path, expected: int) -> None:

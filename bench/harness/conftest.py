@@ -65,15 +65,11 @@ def data(data_directory: Path):
 @pytest.fixture(scope="session")
 def compiled(case: Assignment):
     """The backend of the case, built from the recipe's initial weights, compiled and ready to train."""
-    return compiled_backend(case, case.recipe)
-
-
-def compiled_backend(case: Assignment, recipe: Recipe):
     from mlp.backends import create
     from mlp.training import initial_parameters
 
     backend = create(case.backend, case.variant, case.device)
-    backend.build(recipe, initial_parameters(recipe), case.device)
+    backend.build(case.recipe, initial_parameters(case.recipe), case.device)
     backend.compile()
     return backend
 

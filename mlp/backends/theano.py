@@ -92,9 +92,8 @@ class TheanoBackend(Backend):
         with compilation_parts() as parts:
             start = time.perf_counter()
             try:
-                loss, self._updates = canonical.training_expressions(self.network, self._target_var, self.recipe)
-                inputs = [self._input_var, self._target_var]
-                self._train_fn = canonical.theano.function(inputs, loss, updates=self._updates)
+                inputs = (self._input_var, self._target_var)
+                self._train_fn, self._updates = canonical.compile_train_function(self.network, *inputs, self.recipe)
                 trained = time.perf_counter()
                 self._val_fn = canonical.compile_validation_function(self.network, *inputs)
             except OSError as error:  # the lock or the cache in the compile directory
