@@ -10,11 +10,27 @@ CACHES = ("cold", "warm")
 
 
 @dataclass(frozen=True)
+class Stack:
+    """A way to execute the recipe that can run here: backend, variant and device, with what the variant declares."""
+
+    backend: str
+    variant: str
+    device: str
+    precision: str = "float32"
+    caches_code: bool = False  # compiled code stays on disk between processes, so that cold and warm differ
+
+    @property
+    def label(self) -> str:
+        return f"{self.backend}/{self.variant} on {self.device}"
+
+
+@dataclass(frozen=True)
 class Case:
     """One thing to measure; everything that makes two durations comparable is in here.
 
     ``batch_size`` and ``num_epochs`` are ``None`` where the harness has no use for them; ``cache`` is the state
-    of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.
+    of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.  ``precision`` is that
+    of the matrix products; ``None`` for loading, and in records older than schema version 2.
     """
 
     harness: str
@@ -27,6 +43,7 @@ class Case:
     cache: str | None = None
     num_epochs: int | None = None
     seed: int = 1
+    precision: str | None = None
 
     @property
     def label(self) -> str:
@@ -95,25 +112,26 @@ def make_plan(
     effort: Effort,
     *,
     harnesses: tuple[str, ...] = HARNESSES,
-    backends: tuple[tuple[str, str, str], ...],
+    stacks: tuple[Stack, ...],
     threads: int,
     dataset: str,
     batch_size: int = 500,
     num_epochs: int | None = None,
 ) -> list[Planned]:
-    """The cases of a run; ``backends`` lists (backend, variant, device) triples that can run here."""
+    """The cases of a run: loading once, everything else for each of ``stacks``, which can all run here."""
     epochs = num_epochs or effort.reference_epochs
     plan = []
     if "data" in harnesses:
         plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 8))
-    for backend, variant, device in backends:
-        warm = "warm" if backend_compiles_to_disk(backend) else None
+    for stack in stacks:
+        warm = "warm" if stack.caches_code else None
 
-        def case(harness: str, *, _of=(backend, variant, device), cache: str | None = warm, **more: Any) -> Case:
-            return Case(harness, *_of, threads, dataset, cache=cache, **more)
+        def case(harness: str, *, _of=stack, cache: str | None = warm, **more: Any) -> Case:
+            where = (_of.backend, _of.variant, _of.device)
+            return Case(harness, *where, threads, dataset, cache=cache, precision=_of.precision, **more)
 
         if "compile" in harnesses:
-            if backend_compiles_to_disk(backend):
+            if stack.caches_code:
                 plan.append(Planned(case("compile", cache="cold"), effort.compile_cold, 900, 40))
             plan.append(Planned(case("compile"), effort.compile_warm, 900, 12))
         if "epoch" in harnesses:
@@ -125,8 +143,3 @@ def make_plan(
                 reference = case("reference", batch_size=batch_size, num_epochs=epochs, seed=seed)
                 plan.append(Planned(reference, 1, 600 + 90 * epochs, 12 + 3 * epochs))
     return plan
-
-
-def backend_compiles_to_disk(backend: str) -> bool:
-    """Whether ``backend`` keeps compiled code between processes, so that cold and warm differ."""
-    return backend == "theano"

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.case import FULL, HARNESSES, QUICK, Planned, make_plan
+from bench.case import FULL, HARNESSES, QUICK, Planned, Stack, make_plan
 from bench.errors import BenchError
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL
@@ -135,7 +135,7 @@ def _begin(
     plan = make_plan(
         effort,
         harnesses=harnesses or HARNESSES,
-        backends=stacks,
+        stacks=stacks,
         threads=threads or machine.usable_cores(),
         dataset=identity.name,
         batch_size=batch_size,
@@ -186,11 +186,15 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     return folder, source.directory
 
 
-def _stacks(backends: tuple[str, ...], devices: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+def _stacks(backends: tuple[str, ...], devices: tuple[str, ...]) -> tuple[Stack, ...]:
     """Every (backend, default variant, device) asked for; raises BackendError for one that cannot run."""
     from mlp.backends import create
 
-    return tuple((name, create(name, device=device).variant, device) for device in devices for name in backends)
+    created = [(device, create(name, device=device)) for device in devices for name in backends]
+    return tuple(
+        Stack(backend.name, backend.variant.name, device, backend.variant.precision, backend.variant.caches_code)
+        for device, backend in created
+    )
 
 
 def _blas() -> dict[str, Any]:

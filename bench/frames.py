@@ -13,8 +13,9 @@ import pandas as pd
 from bench.errors import RecordError
 from bench.record import RunFolder
 
-CASE_COLUMNS = ["harness", "backend", "variant", "device", "batch_size", "threads", "cache", "dataset", "seed"]
-KEYS = ["run_id", "process", *CASE_COLUMNS]
+CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
+CASE_COLUMNS += ["seed"]
+KEYS = ["run_id", "process", "replicate", *CASE_COLUMNS]
 COLUMNS = {
     "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
     "samples": [*KEYS, "measurement", "round", "seconds", "examples", "bytes"],
@@ -33,10 +34,10 @@ COLUMNS = {
     "failures": [*KEYS, "reason"],
 }
 CATEGORIES = [
-    *("run_id", "harness", "backend", "variant", "device", "cache", "dataset", "measurement", "phase"),
+    *("run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"),
     *("status", "mode"),
 ]
-INTEGERS = ["process", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
+INTEGERS = ["process", "replicate", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
 INTEGERS += ["examples", "test_examples", "usable_cores"]
 
 
@@ -133,7 +134,7 @@ def _add_header(rows: dict[str, list], header: dict[str, Any]) -> None:
 
 def _add_replicate(rows: dict[str, list], run_id: str, replicate: dict[str, Any]) -> None:
     case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
-    keys = {"run_id": run_id, "process": replicate["sequence"], **case}
+    keys = {"run_id": run_id, "process": replicate["sequence"], "replicate": replicate.get("replicate"), **case}
     if replicate["status"] != "ok":
         rows["failures"].append({**keys, "reason": replicate.get("reason")})
     for measurement in replicate["measurements"]:

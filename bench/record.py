@@ -16,7 +16,8 @@ from typing import Any
 from bench.errors import RecordError
 
 # 1 (2026-11): first version.
-SCHEMA_VERSION = 1
+# 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
+SCHEMA_VERSION = 2
 
 
 class RunFolder:

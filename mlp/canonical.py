@@ -70,8 +70,7 @@ def compile_validation_function(network: DenseLayer, input_var, target_var):
     return theano.function([input_var, target_var], list(evaluation_expressions(network, target_var)))
 
 
-def compile_predict_function(network: DenseLayer):
-    """``predict_fn(images) -> classes (n,)``: the digit each image most probably shows, dropout off."""
+def compile_probabilities_function(network: DenseLayer):
+    """``probabilities_fn(images) -> float32 (n, 10)``: softmax outputs, dropout off."""
     (input_layer,) = [layer for layer in lasagne.layers.get_all_layers(network) if isinstance(layer, InputLayer)]
-    probabilities = lasagne.layers.get_output(network, deterministic=True)
-    return theano.function([input_layer.input_var], T.argmax(probabilities, axis=1))
+    return theano.function([input_layer.input_var], lasagne.layers.get_output(network, deterministic=True))

@@ -79,10 +79,10 @@ def get_class(network: Any, example: np.ndarray) -> int:
     if hasattr(network, "predict"):
         return int(network.predict(image)[0])
     if network not in _predict_functions:  # compiled once for each network
-        from mlp.canonical import compile_predict_function
+        from mlp.canonical import compile_probabilities_function
 
-        _predict_functions[network] = compile_predict_function(network)
-    return int(_predict_functions[network](image)[0])
+        _predict_functions[network] = compile_probabilities_function(network)
+    return int(_predict_functions[network](image)[0].argmax())
 
 
 def save_parameters(network: Any, path: str | os.PathLike) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mlp.backends.base import Backend
     from mlp.dataset import Dataset
 
-PHASES = ("load", "build", "compile", "train", "validate", "test")
+# ``transfer`` is there only for variants that keep the data on their device.
+PHASES = ("load", "build", "transfer", "compile", "train", "validate", "test")
 
 
 @dataclass
@@ -156,6 +157,10 @@ def train(
             backend.build(recipe, parameters, device, network=network)
         else:
             backend.build(recipe, parameters or initial_parameters(recipe), device)
+    if backend.variant.resident:
+        with phase("transfer"):
+            for images, labels in ((X_train, y_train), (X_val, y_val), (X_test, y_test)):
+                backend.place(images, labels)
     with phase("compile"):
         backend.compile()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlp.backends.base import Available, Backend
+from mlp.backends.base import Available, Backend, Variant
 
 
 class FakeClock:
@@ -22,10 +22,10 @@ class FakeBackend(Backend):
     """Import costs 16 s, build 1 s, compile 2 s, a training epoch 4 s, an evaluation 0.5 s, all powers of two."""
 
     name = "fake"
-    variants = ("only",)
+    variants = (Variant("only", "a fake"), Variant("resident", "a fake that keeps its data", resident=True))
 
-    def __init__(self, clock, losses=(), interrupt_in_epoch=None):
-        super().__init__()
+    def __init__(self, clock, losses=(), interrupt_in_epoch=None, variant=None):
+        super().__init__(variant)
         self.clock = clock
         self.losses = iter(losses)
         self.interrupt_in_epoch = interrupt_in_epoch
@@ -34,7 +34,7 @@ class FakeBackend(Backend):
         self.network = self
 
     @classmethod
-    def availability(cls, device="cpu"):
+    def availability(cls, device="cpu", variant=None):
         return Available("fake")
 
     def import_framework(self):
@@ -43,6 +43,9 @@ class FakeBackend(Backend):
     def build(self, recipe, parameters, device="cpu", network=None):
         self.recipe, self._parameters = recipe, parameters
         self.clock.advance(1)
+
+    def place(self, images, labels):
+        self.clock.advance(0.25)
 
     def compile(self):
         self.compiled = True
@@ -62,6 +65,9 @@ class FakeBackend(Backend):
     def evaluate(self, images, labels):
         self.clock.advance(0.5)
         return 0.25, 0.9
+
+    def probabilities(self, images):
+        return np.full((len(images), 10), 0.1, np.float32)
 
     def parameters(self):
         return [np.array(parameter) for parameter in self._parameters]

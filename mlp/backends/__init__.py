@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import subprocess
+from pathlib import Path
 
-from mlp.backends.base import Available, Backend, Unavailable
+from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 
 NAMES = ("theano", "numpy")  # the canonical one first
+PROBE_LIMIT_SECONDS = 180.0  # starting CUDA for the first time can take most of a minute
 
-__all__ = ["NAMES", "Available", "Backend", "Unavailable", "available", "create", "load"]
+__all__ = ["NAMES", "Available", "Backend", "Unavailable", "Variant", "available", "create", "load", "probe"]
 
 
 def load(name: str) -> type[Backend]:
@@ -29,9 +34,8 @@ def create(name: str, variant: str | None = None, device: str = "cpu") -> Backen
     """
     check_device(device)
     backend = load(name)
-    if variant is not None and variant not in backend.variants:
-        raise BackendError(f"backend {name} has no variant {variant!r}: choose one of {', '.join(backend.variants)}.")
-    answer = backend.availability(device)
+    backend.variant_named(variant)
+    answer = backend.availability(device, variant)
     if isinstance(answer, Unavailable):
         raise BackendError(f"backend {name} cannot run on {device}: {answer.reason}. {answer.remedy}")
     return backend(variant)
@@ -39,7 +43,52 @@ def create(name: str, variant: str | None = None, device: str = "cpu") -> Backen
 
 def available(device: str = "cpu") -> dict[str, Available | Unavailable]:
     """What every backend says about ``device``, by name."""
-    return {name: load(name).availability(device) for name in NAMES}
+    return {name: probe(name, device=device) for name in NAMES}
+
+
+def probe(name: str, variant: str | None = None, device: str = "cpu") -> Available | Unavailable:
+    """What ``availability`` answers, asked where it does no harm.
+
+    A GPU is asked in a process of its own, by the interpreter that would run the backend: starting a broken driver
+    can crash, and a context left open here would hold memory that the measured processes need.
+
+    Raises
+    ------
+    BackendError
+        If the backend, variant or device is unknown.
+    """
+    check_device(device)
+    backend = load(name)
+    chosen = backend.variant_named(variant)
+    if device.partition(":")[0] not in chosen.devices:
+        where = " and ".join(chosen.devices)
+        return Unavailable(f"{name}/{chosen.name} is written for {where} only", f"Measure it on {where}.")
+    if device == "cpu":
+        return backend.availability(device, chosen.name)
+    interpreter = backend.interpreter(device)
+    if not interpreter.exists():  # then its environment was never made, and this process can say how to make it
+        return backend.availability(device, chosen.name)
+    return _probe_elsewhere(interpreter, name, chosen.name, device)
+
+
+def _probe_elsewhere(interpreter: Path, name: str, variant: str, device: str) -> Available | Unavailable:
+    project = Path(__file__).resolve().parent.parent.parent
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(project), os.getenv("PYTHONPATH"))))}
+    argv = [str(interpreter), "-m", "mlp.backends", name, variant, device]
+    remedy = f"Run {' '.join(argv)} to see more."
+    try:
+        done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=PROBE_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return Unavailable(f"asking for {device} took more than {PROBE_LIMIT_SECONDS:g} s", remedy)
+    except OSError as error:
+        return Unavailable(f"{interpreter} cannot be started ({error.strerror})", remedy)
+    answer = done.stdout.strip().splitlines()[-1:]
+    try:
+        fields = json.loads(answer[0])
+        return Available(fields["detail"]) if "detail" in fields else Unavailable(**fields)
+    except (IndexError, ValueError, TypeError):
+        last_words = (done.stderr.strip().splitlines() or ["(none)"])[-1][:300]
+        return Unavailable(f"asking for {device} ended with exit code {done.returncode}: {last_words}", remedy)
 
 
 def check_device(device: str) -> None:

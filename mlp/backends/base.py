@@ -6,18 +6,24 @@ A backend executes one recipe on one device.  A duration of its work may be read
 * ``images``: float32, (n, 1, 28, 28) or (n, 784), scaled to [0, 1)
 * ``labels``: uint8 or int32, (n,), 0 to 9
 * ``parameters``: ``[W1, b1, W2, b2, W3, b3]``, float32; ``W`` is (inputs, units), ``b`` is (units,)
+
+The order of the calls is ``build``, ``place`` (data that a variant keeps on its device), ``compile``, and then any
+number of steps, epochs and evaluations.
 """
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlp.batches import iterate_minibatches
+from mlp.errors import BackendError
 from mlp.recipe import Recipe
 
 OnStep = Callable[[int, float], None]  # (index of the minibatch in its epoch, its mean loss)
@@ -38,15 +44,58 @@ class Unavailable:
     remedy: str
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A named way to run a backend.
+
+    Attributes
+    ----------
+    precision : ``float64``, ``float32``, ``tf32`` or ``bfloat16``
+        Of the matrix products.  Canonical rows are float32 at full precision; parameters and update always are.
+    devices : kinds of device it is written for
+        ``cpu`` and ``cuda``; whether one is there is what ``availability`` answers.
+    standard : bool
+        Raced unless somebody chooses otherwise; the others are measured when they are named.
+    resident : bool
+        Data stays on the device between epochs, so that copying it there is a phase of its own, ``transfer``.
+    caches_code : bool
+        Compiled code is kept on disk between processes, so that a cold and a warm compilation differ.
+    """
+
+    name: str
+    about: str
+    precision: str = "float32"
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    standard: bool = True
+    resident: bool = False
+    caches_code: bool = False
+
+
 class Backend(ABC):
     """One way to execute the recipe."""
 
     name: ClassVar[str]
-    variants: ClassVar[tuple[str, ...]]  # the first one is the default
+    variants: ClassVar[tuple[Variant, ...]]  # the first one is the default
 
     def __init__(self, variant: str | None = None) -> None:
-        self.variant = variant or self.variants[0]
+        self.variant = self.variant_named(variant)
         self.compile_seconds: dict[str, float] = {}  # parts of the last compile(), by name, for the compile harness
+
+    @classmethod
+    def variant_named(cls, name: str | None) -> Variant:
+        """The variant called ``name``, or the default one for None; raises BackendError for any other name."""
+        if name is None:
+            return cls.variants[0]
+        for variant in cls.variants:
+            if variant.name == name:
+                return variant
+        names = ", ".join(variant.name for variant in cls.variants)
+        raise BackendError(f"backend {cls.name} has no variant {name!r}: choose one of {names}.")
+
+    @classmethod
+    def interpreter(cls, device: str = "cpu") -> Path:
+        """The Python that runs this backend on ``device``: this one, unless its packages need another environment."""
+        return Path(sys.executable)
 
     @classmethod  # noqa: B027 (not abstract: a backend without a framework has nothing to import)
     def import_framework(cls) -> None:
@@ -54,16 +103,25 @@ class Backend(ABC):
 
     @classmethod
     @abstractmethod
-    def availability(cls, device: str = "cpu") -> Available | Unavailable:
-        """Whether this backend can run on ``device`` here; never raises, never falls back."""
+    def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
+        """Whether ``variant`` (default: the first) can run on ``device`` in this process.
+
+        It never falls back to another device, and what is merely not there (a package, a driver, memory) is an
+        answer and not an exception.
+        """
 
     @abstractmethod
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
         """Describe network, loss and update; the network starts from ``parameters``."""
 
+    def place(self, images: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 (most variants keep nothing)
+        """Copy data to the device, if the variant keeps it there; ``train_epoch`` and ``evaluate`` then use that copy
+        whenever they are given these same two arrays, which must not be changed meanwhile."""
+
     @abstractmethod
     def compile(self) -> None:
-        """Do all the compilation that training and evaluation need; later calls compile nothing."""
+        """Do all the compilation that the recipe's batch size and the placed data need; later calls with such data
+        compile nothing.  Parameters, optimiser and dropout streams are as ``build`` left them."""
 
     @abstractmethod
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
@@ -72,19 +130,37 @@ class Backend(ABC):
     def train_epoch(
         self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, on_step: OnStep | None = None
     ) -> float:
-        """Train on every whole minibatch of ``images[order]``; returns the mean of their losses."""
-        total_loss, num_steps = 0.0, 0
-        for batch_images, batch_labels in self._minibatches(images, labels, order):
-            loss = float(self.train_step(batch_images, batch_labels))
+        """Train on every whole minibatch of ``images[order]``; returns the mean of their losses.
+
+        A variant that runs the epoch as one piece tells ``on_step`` afterwards, in the right order.
+        """
+        losses = []
+        for step, (batch_images, batch_labels) in enumerate(self._minibatches(images, labels, order)):
+            losses.append(self._launch_step(batch_images, batch_labels))
             if on_step is not None:
-                on_step(num_steps, loss)
-            total_loss += loss
-            num_steps += 1
-        return total_loss / num_steps
+                on_step(step, float(losses[-1]))
+        return float(np.mean(self._fetch(losses), dtype=np.float64))
+
+    def _launch_step(self, images: np.ndarray, labels: np.ndarray) -> Any:
+        """``train_step`` without waiting for it, where a backend can: its loss may still be on the way."""
+        return self.train_step(images, labels)
+
+    def _fetch(self, losses: list[Any]) -> np.ndarray:
+        """The losses of launched steps, (num_steps,): one transfer for all of them where a backend can."""
+        return np.array([float(loss) for loss in losses])
 
     @abstractmethod
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Mean loss and accuracy (a fraction) with dropout off, over whole minibatches."""
+
+    @abstractmethod
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Softmax outputs, float32 (n, 10), dropout off.  For asking a trained network: it may compile when first
+        called, and nothing times it."""
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The most probable class of each image, (n,), dropout off."""
+        return self.probabilities(images).argmax(axis=1)
 
     @abstractmethod
     def parameters(self) -> list[np.ndarray]:

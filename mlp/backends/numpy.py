@@ -11,24 +11,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlp.backends.base import Available, Backend, Unavailable
+from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
 
 class NumpyBackend(Backend):
     name = "numpy"
-    variants = ("float64", "float32")
+    variants = (
+        Variant("float64", "the oracle", precision="float64", devices=("cpu",), standard=False),
+        Variant("float32", "the same code in float32, to race", devices=("cpu",)),
+    )
 
     @classmethod
-    def availability(cls, device: str = "cpu") -> Available | Unavailable:
+    def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
         if device != "cpu":
             return Unavailable("NumPy computes on the CPU only", "Measure device cpu instead.")
         return Available(f"NumPy {np.__version__}")
 
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
         self.recipe = recipe
-        self._dtype = np.dtype(self.variant)
+        self._dtype = np.dtype(self.variant.precision)
         self._masks = random_stream(recipe, "dropout")
         self.set_parameters(parameters)
         self.network = self
@@ -74,9 +77,8 @@ class NumpyBackend(Backend):
             accuracies.append(np.mean(probabilities.argmax(axis=1) == batch_labels))
         return float(np.mean(losses)), float(np.mean(accuracies))
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """The most probable class of each image, (n,), dropout off."""
-        return self._forward(images, dropout=False)[2].argmax(axis=1)
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        return self._forward(images, dropout=False)[2].astype(np.float32)
 
     def parameters(self) -> list[np.ndarray]:
         return [parameter.astype(np.float32) for parameter in self._parameters]

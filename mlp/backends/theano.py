@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.backends.base import Available, Backend, Unavailable
+from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
@@ -26,14 +26,14 @@ from mlp.theano_compat.compiler import (
 
 class TheanoBackend(Backend):
     name = "theano"
-    variants = ("as_published",)
+    variants = (Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True),)
 
     @classmethod
     def import_framework(cls) -> None:
         import mlp.canonical  # noqa: F401
 
     @classmethod
-    def availability(cls, device: str = "cpu") -> Available | Unavailable:
+    def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
         for package in ("theano", "lasagne"):
             if importlib.util.find_spec(package) is None:
                 return Unavailable(f"the package {package} is not installed", f"pip install {package}")
@@ -79,6 +79,7 @@ class TheanoBackend(Backend):
             self._input_var = lasagne.layers.get_all_layers(network)[0].input_var
         self.network = network
         self._target_var = T.ivector("targets")
+        self._predict_fn: Any = None
         self._updates: dict[Any, Any] = {}
         if parameters is not None:
             lasagne.layers.set_all_param_values(network, list(parameters))
@@ -116,6 +117,13 @@ class TheanoBackend(Backend):
         results = [self._val_fn(_as_images(x), y) for x, y in self._minibatches(images, labels)]
         loss, accuracy = np.mean(results, axis=0, dtype=np.float64)
         return float(loss), float(accuracy)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        from mlp import canonical
+
+        if self._predict_fn is None:
+            self._predict_fn = canonical.compile_probabilities_function(self.network)
+        return self._predict_fn(_as_images(images))
 
     def parameters(self) -> list[np.ndarray]:
         import lasagne

@@ -2,13 +2,13 @@
 
 import json
 
-from bench.case import FULL, HARNESSES, QUICK, Case, Planned, make_plan
+from bench.case import FULL, HARNESSES, QUICK, Case, Planned, Stack, make_plan
 
-STACKS = (("theano", "as_published", "cpu"), ("numpy", "float64", "cpu"))
+STACKS = (Stack("theano", "as_published", "cpu", caches_code=True), Stack("numpy", "float64", "cpu", "float64"))
 
 
 def plan(effort=FULL, **more):
-    return make_plan(effort, backends=STACKS, threads=2, dataset="mnist", **more)
+    return make_plan(effort, stacks=STACKS, threads=2, dataset="mnist", **more)
 
 
 def test_a_case_survives_json():
@@ -20,7 +20,12 @@ def test_a_case_survives_json():
 
 def test_fields_of_a_newer_version_are_ignored():
     case = plan()[0].case
-    assert Case.from_json({**case.to_json(), "precision": "tf32"}) == case
+    assert Case.from_json({**case.to_json(), "colour": "green"}) == case
+
+
+def test_a_case_carries_the_precision_of_its_stack():
+    found = {(p.case.backend, p.case.precision) for p in plan()}
+    assert found == {(None, None), ("theano", "float32"), ("numpy", "float64")}
 
 
 def test_every_case_of_a_plan_is_distinct():

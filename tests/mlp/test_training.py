@@ -36,6 +36,13 @@ def test_phases_are_what_the_work_cost_and_add_up(clock, toy_data):
     assert [(epoch.train_seconds, epoch.validate_seconds) for epoch in history.epochs] == [(4, 0.5), (4, 0.5)]
 
 
+def test_copying_resident_data_is_a_phase_of_its_own(clock, toy_data):
+    history = run(FakeBackend(clock, variant="resident"), toy_data)
+    assert history.phases["transfer"] == 0.75
+    assert list(history.phases) == ["load", "build", "transfer", "compile", "train", "validate", "test"]
+    assert history.rest_seconds == 0
+
+
 def test_what_no_phase_explains_is_the_rest(clock, toy_data):
     class Slow(Callback):
         def on_epoch_end(self, epoch, logs):
