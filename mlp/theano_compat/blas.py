@@ -7,12 +7,13 @@ and costs about 6 % of a training step (measured on two Zen 3 cores).
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-# What Theano's gemm.c, gemv.c, ger.c and dot call.
+from mlp.theano_compat.dialect import THEANO, Dialect
+
+# What the gemm.c, gemv.c, ger.c and dot of Theano and PyTensor call.
 ROUTINES = ("sgemm", "dgemm", "sgemv", "dgemv", "sger", "dger", "sdot", "ddot", "saxpy", "daxpy")
 
 
@@ -26,11 +27,11 @@ class Blas:
     note: str
 
 
-def choose_blas() -> Blas:
-    """The first of: the user's THEANO_FLAGS, SciPy's OpenBLAS, NumPy's C API.  Imports neither SciPy nor Theano."""
-    asked = flag_in(os.environ.get("THEANO_FLAGS", ""), "blas.ldflags")
+def choose_blas(dialect: Dialect = THEANO) -> Blas:
+    """The first of: the user's flags, SciPy's OpenBLAS, NumPy's C API.  Imports neither SciPy nor the framework."""
+    asked = dialect.asked(dialect.blas_flag)
     if asked is not None and "scipy_openblas" not in asked:
-        return Blas("from THEANO_FLAGS", asked, None, f"chosen by the user: blas.ldflags={asked}")
+        return Blas(f"from {dialect.variable}", asked, None, f"chosen by the user: {dialect.blas_flag}={asked}")
     library = scipy_openblas()
     if library is not None:
         return Blas("SciPy's OpenBLAS", _ldflags(library), library, f"multi-threaded, linked from {library.name}")
@@ -55,14 +56,5 @@ def _ldflags(library: Path) -> str:
     folder = library.parent
     name = re.sub(r"^lib|\.(so|dylib).*$", "", library.name)
     macros = [f"-D{routine}_=scipy_{routine}_" for routine in ROUTINES]
-    # Theano turns every -L into an rpath by itself.
+    # Theano and PyTensor turn every -L into an rpath by themselves.
     return " ".join([f"-L{folder}", f"-l{name}", *macros])
-
-
-def flag_in(flags: str, name: str) -> str | None:
-    """The value of ``name`` in a THEANO_FLAGS string; None if it is not set there."""
-    for flag in flags.split(","):
-        key, equals, value = flag.partition("=")
-        if equals and key.strip() == name:
-            return value.strip()
-    return None

@@ -10,37 +10,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlp.errors import BackendError
-from mlp.theano_compat.blas import flag_in
+from mlp.theano_compat.dialect import THEANO, Dialect
 
 NO_COMPILER = "no C++ compiler (g++) was found on PATH"
 LOCK_LIMIT_SECONDS = 60.0  # compiling both functions from nothing takes about half of that on two cores
 INSTALL_COMPILER = "Install g++ (Debian and Ubuntu: apt install g++)"
 
 
-def find_compiler() -> str | None:
-    """The compiler Theano would use: ``cxx`` of THEANO_FLAGS, else g++; None if it is not there."""
-    asked = flag_in(os.environ.get("THEANO_FLAGS", ""), "cxx")
-    return shutil.which(asked or "g++")
+def find_compiler(dialect: Dialect = THEANO) -> str | None:
+    """The compiler that would be used: ``cxx`` of THEANO_FLAGS, else g++; None if it is not there."""
+    return shutil.which(dialect.asked("cxx") or "g++")
 
 
-def base_compile_directory() -> Path:
-    """Where Theano will keep what it compiles: ``base_compiledir`` of THEANO_FLAGS, else ``~/.theano``."""
-    flags = os.environ.get("THEANO_FLAGS", "")
-    asked = flag_in(flags, "compiledir") or flag_in(flags, "base_compiledir")
-    return Path(asked or "~/.theano").expanduser()
+def base_compile_directory(dialect: Dialect = THEANO) -> Path:
+    """Where compiled code will be kept: ``base_compiledir`` of THEANO_FLAGS, else ``~/.theano``."""
+    asked = dialect.asked("compiledir") or dialect.asked("base_compiledir")
+    return Path(asked or dialect.home).expanduser()
 
 
-def check_compile_directory() -> None:
+def check_compile_directory(dialect: Dialect = THEANO) -> None:
     """Raise BackendError unless files can be created in the compile directory; makes it if it is not there."""
-    directory = base_compile_directory()
+    directory = base_compile_directory(dialect)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
         raise BackendError(
-            f"Theano's compile directory {directory} cannot be written ({error.strerror}): make it writable, or name "
-            "another with THEANO_FLAGS=base_compiledir=<directory>."
+            f"{dialect.framework}'s compile directory {directory} cannot be written ({error.strerror}): make it "
+            f"writable, or name another with {dialect.variable}=base_compiledir=<directory>."
         ) from error
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mlp.errors import BackendError
 from mlp.theano_compat import compiler
-from mlp.theano_compat.blas import choose_blas, flag_in
+from mlp.theano_compat.blas import choose_blas
+from mlp.theano_compat.dialect import flag_in
 from mlp.theano_compat.numpy_names import IS_NUMPY_2
 
 HEADER = Path(__file__).with_name("compat.h")

@@ -11,6 +11,7 @@ import pytest
 
 from mlp.errors import BackendError
 from mlp.theano_compat import blas, compiler, flags, install, numpy_names
+from mlp.theano_compat.dialect import flag_in
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -20,29 +21,29 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def test_defaults_are_added():
     completed = flags.completed("")
-    assert blas.flag_in(completed, "floatX") == "float32"
-    assert blas.flag_in(completed, "blas.ldflags") == blas.choose_blas().ldflags
+    assert flag_in(completed, "floatX") == "float32"
+    assert flag_in(completed, "blas.ldflags") == blas.choose_blas().ldflags
 
 
 def test_the_users_flags_win():
     completed = flags.completed("floatX=float64,blas.ldflags=-lopenblas,optimizer=None")
     assert completed.count("floatX") == 1
-    assert blas.flag_in(completed, "floatX") == "float64"
-    assert blas.flag_in(completed, "blas.ldflags") == "-lopenblas"
-    assert blas.flag_in(completed, "optimizer") == "None"
+    assert flag_in(completed, "floatX") == "float64"
+    assert flag_in(completed, "blas.ldflags") == "-lopenblas"
+    assert flag_in(completed, "optimizer") == "None"
 
 
 @pytest.mark.skipif(not numpy_names.IS_NUMPY_2, reason="the header is for NumPy 2")
 def test_the_header_comes_before_the_users_compiler_flags_and_only_once():
     once = flags.completed("gcc.cxxflags=-O1")
-    assert blas.flag_in(once, "gcc.cxxflags") == f"-include {flags.HEADER} -O1"
+    assert flag_in(once, "gcc.cxxflags") == f"-include {flags.HEADER} -O1"
     assert flags.completed(once) == once
 
 
 def test_a_flag_is_found_among_others():
-    assert blas.flag_in("a=1, blas.ldflags = -lfoo ,c=3", "blas.ldflags") == "-lfoo"
-    assert blas.flag_in("a=1", "blas.ldflags") is None
-    assert blas.flag_in("blas.ldflags=", "blas.ldflags") == ""
+    assert flag_in("a=1, blas.ldflags = -lfoo ,c=3", "blas.ldflags") == "-lfoo"
+    assert flag_in("a=1", "blas.ldflags") is None
+    assert flag_in("blas.ldflags=", "blas.ldflags") == ""
 
 
 # --- BLAS ----------------------------------------------------------------------------------------------------------
