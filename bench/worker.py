@@ -57,21 +57,37 @@ def command(case: Case, data_directory: Path, quick: bool, result: Path, python:
 def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
     """This process's environment with the case's thread counts and compile cache.
 
-    Every thread pool that a BLAS or OpenMP runtime could open gets the same size, so that none of them fights
-    another; a user's THEANO_FLAGS are kept, except for the compile directory, which is part of the case.
+    Every thread pool that a BLAS, OpenMP or a compiler's runtime could open gets the same size, so that none of them
+    fights another; a user's flags are kept, except for the compile directories, which are part of the case.
     """
     variables = dict(os.environ)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         variables[name] = str(case.threads)
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))
     if compile_directory is not None:
-        kept = [
-            flag
-            for flag in variables.get("THEANO_FLAGS", "").split(",")
-            if flag and not re.match(r"\s*(base_)?compiledir\s*=", flag)
-        ]
-        variables["THEANO_FLAGS"] = ",".join([*kept, f"base_compiledir={compile_directory}"])
+        variables.update(_compile_caches(variables, compile_directory))
     return variables
+
+
+def _compile_caches(variables: dict[str, str], directory: Path) -> dict[str, str]:
+    """The variables that put every framework's compile cache into ``directory``.
+
+    PyTensor keeps the C code and numba's machine code of its modes below its own directory; its JAX and PyTorch modes
+    leave theirs to JAX and PyTorch.
+    """
+    return {
+        "THEANO_FLAGS": _with_compile_directory(variables.get("THEANO_FLAGS", ""), directory),
+        "PYTENSOR_FLAGS": _with_compile_directory(variables.get("PYTENSOR_FLAGS", ""), directory / "pytensor"),
+        "JAX_COMPILATION_CACHE_DIR": str(directory / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # by default it forgets what took less than a second
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TORCHINDUCTOR_CACHE_DIR": str(directory / "torch"),
+    }
+
+
+def _with_compile_directory(flags: str, directory: Path) -> str:
+    kept = [flag for flag in flags.split(",") if flag and not re.match(r"\s*(base_)?compiledir\s*=", flag)]
+    return ",".join([*kept, f"base_compiledir={directory}"])
 
 
 def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:

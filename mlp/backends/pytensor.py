@@ -24,6 +24,11 @@ from mlp.theano_compat.dialect import PYTENSOR
 
 MODES = {"numba": "NUMBA", "c": "CVM", "jax": "JAX", "pytorch": "PYTORCH"}
 PACKAGES = {"numba": "numba", "jax": "jax", "pytorch": "torch"}  # what a variant needs beside PyTensor
+KNOWN_WARNINGS = (
+    "The RandomType SharedVariables",  # each function gets its own copy of a stream: Graph provides for it
+    "Explicitly requested dtype (int|float)64",  # sums in double precision, which JAX does not have
+    "The given NumPy array is not writable",  # constants, which PyTorch does not write to either
+)
 FIXED_BATCH = ("jax", "pytorch")  # these compile a function for one batch size, the others one for all
 
 
@@ -59,7 +64,7 @@ class PyTensorBackend(Backend):
         if self.variant.name == "jax":
             # As in mlp.backends.jax: JAX would take three quarters of the GPU's memory at once.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-        import mlp.backends.pytensor_graph  # noqa: F401
+        import mlp.backends.pytensor_graph
 
         if self.variant.name == "pytorch":
             import mlp.backends.pytensor_torch  # noqa: F401
@@ -109,14 +114,10 @@ class PyTensorBackend(Backend):
         self.set_parameters(parameters)
 
     def compile(self) -> None:
-        """Compile the functions for the recipe's batch size and run each once: PyTensor's modes leave some or all of
-        the compilation to the first call."""
-        images = np.zeros((self.recipe.batch_size, self.recipe.layer_widths[0]), np.float32)
-        labels = np.zeros(self.recipe.batch_size, np.int32)
         start = time.perf_counter()
-        self._rehearse("training", images, labels)
+        self._function("training", self.recipe.batch_size)
         trained = time.perf_counter()
-        self._rehearse("evaluation", images, labels)
+        self._function("evaluation", self.recipe.batch_size)
         self.compile_seconds = {"compile_train": trained - start, "compile_validate": time.perf_counter() - trained}
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
@@ -158,8 +159,13 @@ class PyTensorBackend(Backend):
 
     # --- the pieces ------------------------------------------------------------------------------------------------
 
+    def _call(self, name: str, images: np.ndarray, *labels: np.ndarray) -> Any:
+        function = self._function(name, len(images))
+        with self._precision():
+            return function(images, *labels)
+
     def _function(self, name: str, batch_size: int) -> Any:
-        """``Graph.<name>`` as a function: one for each batch size where the mode wants it fixed, else one for all."""
+        """``Graph.<name>``, wholly compiled: for this batch size if the mode wants it fixed, else for all of them."""
         fixed_batch_size = batch_size if self.variant.name in FIXED_BATCH else None
         key = name, fixed_batch_size
         if key not in self._functions:
@@ -167,9 +173,9 @@ class PyTensorBackend(Backend):
 
             inputs, outputs, updates = getattr(self._graph, name)(fixed_batch_size)
             with warnings.catch_warnings():
-                # JAX mode gives each function a copy of its dropout streams, which is known and provided for.
-                warnings.filterwarnings("ignore", "The RandomType SharedVariables", UserWarning)
-                self._functions[key] = pytensor.function(
+                for known in KNOWN_WARNINGS:
+                    warnings.filterwarnings("ignore", known, UserWarning)
+                function = pytensor.function(
                     inputs,
                     outputs,
                     updates=updates,
@@ -177,11 +183,37 @@ class PyTensorBackend(Backend):
                     # _batch has seen to the inputs; PyTensor's own check would fetch a device's arrays to the host.
                     trust_input=True,
                 )
+                self._rehearse(function, [np.zeros((batch_size, *x.type.shape[1:]), x.dtype) for x in inputs])
+            self._functions[key] = function
         return self._functions[key]
 
-    def _call(self, name: str, images: np.ndarray, *labels: np.ndarray) -> Any:
+    def _rehearse(self, function: Any, inputs: list[np.ndarray]) -> None:
+        """Call ``function`` once, because all modes leave compilation to the first call, and put back all it keeps:
+        the shared variables, and its own dropout streams.
+
+        Raises
+        ------
+        BackendError
+            If a parameter ended up on another device than the one that was asked for.
+        """
+        kept = [container for container in function.input_storage if container.storage[0] is not None]
+        if self._jax_device is None:
+            before = [copy.deepcopy(container.storage[0]) for container in kept]
+        else:
+            import jax
+
+            # The dropout streams still consist of NumPy's numbers: after one step they would be JAX's, and the
+            # second step would compile it all again.
+            before = [jax.device_put(container.storage[0], self._jax_device) for container in kept]
+            _put(kept, before)
         with self._precision():
-            return self._function(name, len(images))(images, *labels)
+            function(*inputs)
+        self.synchronize()
+        if self._jax_device is not None:
+            devices = {device for array in self._state() for device in array.devices()}
+            if devices != {self._jax_device}:
+                raise BackendError(f"PyTensor was to compute on {self._jax_device}, but its state is on {devices}.")
+        _put(kept, before)
 
     def _precision(self) -> AbstractContextManager[Any]:
         """float32 products in float32: on recent GPUs JAX would take TF32.  Only here, not for JAX's other users."""
@@ -190,29 +222,6 @@ class PyTensorBackend(Backend):
         import jax
 
         return jax.default_matmul_precision("highest")
-
-    def _rehearse(self, name: str, images: np.ndarray, labels: np.ndarray) -> None:
-        """Call a function once and put back everything it keeps: the shared variables and its dropout streams.
-
-        Raises
-        ------
-        BackendError
-            If a parameter ended up on another device than the one that was asked for.
-        """
-        function = self._function(name, len(images))
-        before = [copy.deepcopy(container.storage[0]) for container in function.input_storage]
-        self._call(name, images, labels)
-        self.synchronize()
-        elsewhere = {
-            str(device)
-            for array in self._state()
-            if self._jax_device is not None
-            for device in array.devices() - {self._jax_device}
-        }
-        if elsewhere:
-            raise BackendError(f"PyTensor computed on {', '.join(elsewhere)} and not on {self._jax_device}.")
-        for container, value in zip(function.input_storage, before, strict=True):
-            container.storage[0] = value
 
     def _state(self) -> list[Any]:
         """The arrays of parameters and accumulators: NumPy's, or those on JAX's device."""
@@ -231,6 +240,11 @@ class PyTensorBackend(Backend):
         """float32 (n, inputs) and int32 (n,), contiguous and writable, as the functions were compiled for."""
         flat = images.reshape(len(images), -1)
         return np.require(flat, np.float32, ["C", "W"]), np.require(labels, np.int32, ["C", "W"])
+
+
+def _put(containers: list[Any], values: list[Any]) -> None:
+    for container, value in zip(containers, values, strict=True):
+        container.storage[0] = value
 
 
 def _install(backends: str, package: str) -> str:

@@ -1,13 +1,12 @@
 """What PyTensor 3.0.7's PYTORCH mode cannot translate and the workload needs; importing this module registers it.
 
 Random numbers: inside a compiled function a stream must be a value that goes in and comes out, which PyTorch's own
-generators are not.  So a stream becomes an int64 counter, and its numbers are SplitMix64's (Steele, Lea and Flood 2014,
-"Fast splittable pseudorandom number generators", figure 1): each is a hash of one position of the counter.
+generators are not.  So a stream becomes the key and the counter of a counter-based generator (Philox; Salmon et al.
+2011, "Parallel random numbers: as easy as 1, 2, 3"): int64 (2,), of which each draw counts up the second.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,44 +18,35 @@ from pytensor.tensor.math import Argmax
 from pytensor.tensor.random.basic import UniformRV
 
 
-def _signed(value: int) -> int:
-    """The int64 with the 64 bits of ``value``; PyTorch's integers wrap around, as SplitMix64's do."""
-    return (value + 2**63) % 2**64 - 2**63
+@torch.library.custom_op("mlp_bench::uniform", mutates_args=())
+def uniform(stream: torch.Tensor, shape: list[int]) -> torch.Tensor:
+    """float32 numbers in [0, 1), the same ones for the same stream.
+
+    NumPy draws them, behind an operator that the compiler does not look into: written in integer arithmetic, they
+    would overflow, and the C++ that PyTorch generates must not.
+    """
+    key, counter = stream.tolist()
+    generator = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, counter, 0]))
+    return torch.from_numpy(generator.random(shape, np.float32))
 
 
-GAMMA = 0x9E3779B97F4A7C15
-MIX_1, MIX_2 = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
-
-
-def splitmix64(position: torch.Tensor) -> torch.Tensor:
-    """64 random bits for each position of a stream, int64 to int64."""
-    bits = (position ^ _shifted(position, 30)) * MIX_1
-    bits = (bits ^ _shifted(bits, 27)) * MIX_2
-    return bits ^ _shifted(bits, 31)
-
-
-def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
-    """A shift to the right that fills with zeros; PyTorch's own repeats the sign."""
-    return (bits >> by) & (2 ** (64 - by) - 1)
+@uniform.register_fake
+def _shape_of_uniform(stream: torch.Tensor, shape: list[int]) -> torch.Tensor:
+    return torch.empty(shape)
 
 
 @pytorch_typify.register(np.random.Generator)
-def _counter(generator: np.random.Generator, **kwargs: Any) -> torch.Tensor:
-    """Where the generator's stream begins; the generator is not drawn from."""
-    return torch.tensor(_signed(generator.bit_generator.state["state"]["state"]), dtype=torch.int64)
+def _stream(generator: np.random.Generator, **kwargs: Any) -> torch.Tensor:
+    """The stream that belongs to a generator, which is not drawn from: its seed made the key."""
+    return torch.tensor([generator.bit_generator.state["state"]["state"] % 2**63, 0])
 
 
 @pytorch_funcify.register(UniformRV)
 def _uniform(op: UniformRV, node: Any, **kwargs: Any) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
-    output = node.outputs[1].type
-    num_draws = math.prod(output.shape)
-    dtype = getattr(torch, output.dtype)
+    shape = list(node.outputs[1].type.shape)
 
-    def draw(counter: torch.Tensor, size: Any, low: torch.Tensor, high: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        positions = counter + torch.arange(1, num_draws + 1) * _signed(GAMMA)
-        # The upper 24 bits: as many as float32 holds without rounding up to 1.
-        unit = _shifted(splitmix64(positions), 40).to(dtype).reshape(output.shape) * 2.0**-24
-        return counter + _signed(num_draws * GAMMA), low + (high - low) * unit
+    def draw(stream: torch.Tensor, size: Any, low: torch.Tensor, high: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return stream + torch.tensor([0, 1]), low + (high - low) * uniform(stream, shape)
 
     return draw
 
