@@ -31,13 +31,15 @@ class FakeBackend(Backend):
         self.interrupt_in_epoch = interrupt_in_epoch
         self.orders = []
         self.compiled = False
+        self.imported_for = None
         self.network = self
 
     @classmethod
     def availability(cls, device="cpu", variant=None):
         return Available("fake")
 
-    def import_framework(self):
+    def import_framework(self, device="cpu"):
+        self.imported_for = device
         self.clock.advance(16)
 
     def build(self, recipe, parameters, device="cpu", network=None):

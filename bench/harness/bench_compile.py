@@ -17,7 +17,7 @@ def test_build_and_compile(benchmark, case):
     import_start = time.perf_counter()
     availability = load(case.backend).availability(case.device)
     backend = create(case.backend, case.variant, case.device)
-    backend.import_framework()
+    backend.import_framework(case.device)
     import_seconds = time.perf_counter() - import_start
     parts = {"import": [import_seconds]}
 

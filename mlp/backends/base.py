@@ -98,8 +98,12 @@ class Backend(ABC):
         return Path(sys.executable)
 
     @classmethod  # noqa: B027 (not abstract: a backend without a framework has nothing to import)
-    def import_framework(cls) -> None:
-        """Import what the backend is made of, so that the reference clock need not pay for it."""
+    def import_framework(cls, device: str = "cpu") -> None:
+        """Import what the backend is made of, so that the reference clock need not pay for it.
+
+        A framework that decides on a device when it is imported is told ``device`` here, and in ``build`` at the
+        latest.
+        """
 
     @classmethod
     @abstractmethod

@@ -29,7 +29,7 @@ class TheanoBackend(Backend):
     variants = (Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True),)
 
     @classmethod
-    def import_framework(cls) -> None:
+    def import_framework(cls, device: str = "cpu") -> None:
         import mlp.canonical  # noqa: F401
 
     @classmethod
@@ -63,7 +63,7 @@ class TheanoBackend(Backend):
 
         ``network``, a Lasagne layer, is trained further instead of a new one; ``parameters=None`` then keeps its own.
         """
-        self.import_framework()
+        self.import_framework(device)
         import lasagne
         import theano.tensor as T
 
