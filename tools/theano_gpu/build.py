@@ -22,17 +22,17 @@ from tools.theano_gpu.commands import BuildError, run
 PACKAGES = ("python3-pygpu", "libgpuarray3", "libgpuarray-dev")  # the last one: headers for what Theano compiles
 PINS = Path(__file__).resolve().parents[2] / "requirements" / "theano-gpu.txt"
 GET_PACKAGES = (
-    f"get the files of {', '.join(PACKAGES)} 0.7.6 for Debian 12, amd64, from packages.debian.org and name their folder: "
-    f"{BUILD} DEBS=<folder>."
+    f"get Debian 12's package files {', '.join(PACKAGES)} (0.7.6, amd64) and name their folder: {BUILD} DEBS=<folder>."
 )
 GET_PYTHON = (
-    f"install Python 3.11 with its headers (Debian 12: apt install python3.11-dev python3.11-venv), or name one: {BUILD} "
-    "PYTHON311=<path>."
+    "install Python 3.11 with its headers (Debian 12: apt install python3.11-dev python3.11-venv), or name one: "
+    f"{BUILD} PYTHON311=<path>."
 )
 ASK_PYTHON = """
 import importlib.util, json, os, sys, sysconfig
-header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
-print(json.dumps([list(sys.version_info[:2]), importlib.util.find_spec("ensurepip") is not None, os.path.exists(header)]))
+has_pip = importlib.util.find_spec("ensurepip") is not None
+has_header = os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h"))
+print(json.dumps([sys.version_info[:2], has_pip, has_header]))
 """
 
 
