@@ -17,7 +17,9 @@ SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
 	$(foreach d,$(DEVICES),--device $(d))
 
-.PHONY: help bench test report doctor lint clean
+GPU_VENV := .venv-theano-gpu
+
+.PHONY: help bench test report doctor lint clean theano-gpu test-gpuarray
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
@@ -25,6 +27,8 @@ help:
 	@echo "make report                       print the latest run's report again"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
+	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
+	@echo "make test-gpuarray                prove that path's numbers without a GPU, through OpenCL on the CPU"
 	@echo "make clean                        remove .venv and caches (results stay)"
 
 $(STAMP): requirements.txt
@@ -51,6 +55,14 @@ doctor: $(STAMP)
 
 lint: $(STAMP)
 	@$(BIN)/python -m ruff check .
+
+# Options: PYTHON311=<a Python 3.11>, DEBS=<folder with Debian 12's python3-pygpu, libgpuarray3, libgpuarray-dev>.
+theano-gpu: $(STAMP)
+	@$(BIN)/python -m tools.theano_gpu.build $(if $(PYTHON311),--python $(PYTHON311)) $(if $(DEBS),--debs $(DEBS))
+
+test-gpuarray: theano-gpu
+	@$(BIN)/python -m tools.theano_gpu.opencl
+	@LD_LIBRARY_PATH="$(CURDIR)/$(GPU_VENV)/lib:$$LD_LIBRARY_PATH" $(GPU_VENV)/bin/python -m pytest tests/gpuarray
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info

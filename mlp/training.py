@@ -133,7 +133,7 @@ def train(
     """
     history = History()
     import_start = clock()
-    backend.import_framework()
+    backend.import_framework(device)
     start = clock()
     history.import_seconds = start - import_start
     callbacks = list(callbacks)

@@ -97,9 +97,18 @@ class Backend(ABC):
         """The Python that runs this backend on ``device``: this one, unless its packages need another environment."""
         return Path(sys.executable)
 
+    @classmethod
+    def interpreter_variables(cls, device: str = "cpu") -> dict[str, str]:
+        """Environment variables that ``interpreter(device)`` must be started with, beside those of this process."""
+        return {}
+
     @classmethod  # noqa: B027 (not abstract: a backend without a framework has nothing to import)
-    def import_framework(cls) -> None:
-        """Import what the backend is made of, so that the reference clock need not pay for it."""
+    def import_framework(cls, device: str = "cpu") -> None:
+        """Import what the backend is made of, so that the reference clock need not pay for it.
+
+        A framework that decides on a device when it is imported is told ``device`` here, and in ``build`` at the
+        latest.
+        """
 
     @classmethod
     @abstractmethod
