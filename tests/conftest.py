@@ -15,11 +15,12 @@ SMALL = replace(CANONICAL, layer_widths=(784, 32, 16, 10), batch_size=20, num_ep
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_directory_of_its_own(tmp_path_factory):
-    """Theano reads THEANO_FLAGS when it is imported, so this comes before any test can import it."""
-    flags = os.environ.get("THEANO_FLAGS", "")
-    if "compiledir" not in flags:
-        directory = tmp_path_factory.mktemp("theano")
-        os.environ["THEANO_FLAGS"] = ",".join(filter(None, [flags, f"base_compiledir={directory}"]))
+    """Theano and PyTensor read their flags when they are imported, so this comes before any test can import them."""
+    for variable in ("THEANO_FLAGS", "PYTENSOR_FLAGS"):
+        flags = os.environ.get(variable, "")
+        if "compiledir" not in flags:
+            directory = tmp_path_factory.mktemp(variable.lower())
+            os.environ[variable] = ",".join(filter(None, [flags, f"base_compiledir={directory}"]))
 
 
 @pytest.fixture(scope="session")

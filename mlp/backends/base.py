@@ -102,9 +102,8 @@ class Backend(ABC):
         """Environment variables that ``interpreter(device)`` must be started with, beside those of this process."""
         return {}
 
-    @classmethod  # noqa: B027 (not abstract: a backend without a framework has nothing to import)
-    def import_framework(cls, device: str = "cpu") -> None:
-        """Import what the backend is made of, so that the reference clock need not pay for it.
+    def import_framework(self, device: str = "cpu") -> None:  # noqa: B027 (not abstract: NumPy needs no other)
+        """Import what the variant is made of, so that the reference clock need not pay for it.
 
         A framework that decides on a device when it is imported is told ``device`` here, and in ``build`` at the
         latest.
