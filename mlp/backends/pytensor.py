@@ -16,6 +16,7 @@ import numpy as np
 
 from mlp.backends import gpu
 from mlp.backends.base import Available, Backend, Unavailable, Variant
+from mlp.backends.pytensor_process import extensions_of_its_own
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.theano_compat.blas import choose_blas
@@ -172,7 +173,7 @@ class PyTensorBackend(Backend):
             import pytensor
 
             inputs, outputs, updates = getattr(self._graph, name)(fixed_batch_size)
-            with warnings.catch_warnings():
+            with extensions_of_its_own(), warnings.catch_warnings():
                 for known in KNOWN_WARNINGS:
                     warnings.filterwarnings("ignore", known, UserWarning)
                 function = pytensor.function(

@@ -6,12 +6,11 @@ open.  All constants are float32: a Python float would be float64 and pull the a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mlp.backends.pytensor_flags import prepare
+from mlp.backends.pytensor_process import prepare
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
@@ -125,6 +124,3 @@ def _cross_entropy(logits: Any, labels: Any) -> Any:
     num_classes = logits.type.shape[1]
     one_hot = pt.constant(np.eye(num_classes, dtype=np.float32))[labels]
     return -(_log_softmax(logits) * one_hot).sum(axis=1).mean(dtype="float32")
-
-
-__all__: Sequence[str] = ["Graph"]

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ import pytest
 from conftest import SMALL
 
 from mlp import backends
-from mlp.backends import Available, Unavailable, pytensor_flags
+from mlp.backends import Available, Unavailable, pytensor_process
 from mlp.backends.pytensor import PyTensorBackend
 from mlp.errors import BackendError
 from mlp.theano_compat import blas
@@ -117,15 +116,15 @@ def test_on_a_gpu_jax_answers_for_its_mode(monkeypatch):
 
 
 def test_flags_are_completed_and_the_users_win():
-    completed = pytensor_flags.completed("")
+    completed = pytensor_process.completed("")
     assert flag_in(completed, "floatX") == "float32"
     assert flag_in(completed, "blas__ldflags") == blas.choose_blas(PYTENSOR).ldflags
-    completed = pytensor_flags.completed("floatX=float64,blas__ldflags=-lopenblas,base_compiledir=/mine")
+    completed = pytensor_process.completed("floatX=float64,blas__ldflags=-lopenblas,base_compiledir=/mine")
     assert completed.count("floatX") == completed.count("blas__ldflags") == 1
     assert flag_in(completed, "floatX") == "float64"
     assert flag_in(completed, "blas__ldflags") == "-lopenblas"
     assert flag_in(completed, "base_compiledir") == "/mine"
-    assert pytensor_flags.completed(completed) == completed
+    assert pytensor_process.completed(completed) == completed
 
 
 def test_theanos_flags_are_not_pytensors(monkeypatch):
@@ -136,10 +135,11 @@ def test_theanos_flags_are_not_pytensors(monkeypatch):
     assert "PYTENSOR_FLAGS" in blas.choose_blas(PYTENSOR).name
 
 
-def run(code, **changed):
+def run(code, *arguments, **changed):
     """What a fresh process prints; it must end well and complain of nothing."""
     variables = {**os.environ, "PYTHONPATH": str(PROJECT), **changed}
-    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=300)
+    argv = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout.strip()
@@ -155,25 +155,32 @@ def test_a_fresh_process_needs_neither_flags_nor_a_compiler(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first, second", [("theano", "pytensor"), ("pytensor", "theano")])
+@pytest.mark.parametrize("first, second", [("theano", "c"), ("c", "theano"), ("theano", "jax")])
 def test_theano_and_pytensor_share_a_process(first, second):
-    """theano_compat puts names back into NumPy and Python; both frameworks compile C code after that."""
+    """Both compile C extensions of the same names, and theano_compat puts names back into NumPy and Python."""
     need("c")
     if isinstance(backends.load("theano").availability("cpu"), Unavailable):
         pytest.skip("Theano cannot run here")
-    imports = {
-        "theano": "from mlp.canonical import theano",
-        "pytensor": "from mlp.backends.pytensor_graph import pytensor",
-    }
-    code = f"""
-{imports[first]}
-{imports[second]}
-import numpy as np, theano.tensor as T, pytensor.tensor as pt
-ones = np.ones((3, 3), np.float32)
-x, y = T.fmatrix(), pt.fmatrix()
-print(theano.function([x], T.exp(T.dot(x, x)).sum())(ones) == pytensor.function([y], pt.exp(y @ y).sum(), mode="CVM")(ones))
-"""  # noqa: E501
-    assert run(code) == "True"
+    need(second if second != "theano" else first)
+    code = """
+import sys
+from dataclasses import replace
+from mlp import backends
+from mlp.recipe import CANONICAL
+from mlp.training import initial_parameters
+import numpy as np
+recipe = replace(CANONICAL, layer_widths=(784, 8, 10), batch_size=4, dropout=0.0)
+images, labels = np.eye(4, 784, dtype=np.float32), np.arange(4, dtype=np.uint8)
+losses = []
+for variant in sys.argv[1:] * 2:
+    name = "theano" if variant == "theano" else "pytensor"
+    backend = backends.create(name, None if name == "theano" else variant)
+    backend.build(recipe, initial_parameters(recipe))
+    backend.compile()
+    losses.append(backend.train_step(images, labels))
+print(np.ptp(losses) < 1e-6)
+"""
+    assert run(code, first, second) == "True"
 
 
 # --- every variant ---------------------------------------------------------------------------------------------------
@@ -247,16 +254,15 @@ def test_masks_of_another_batch_size_are_others(backend):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # those that a rehearsal silences
 def test_the_rehearsal_that_compiles_leaves_no_trace(backend, monkeypatch):
     """A network that is never rehearsed, and compiles in its first step, learns the same."""
-    monkeypatch.setattr(PyTensorBackend, "_rehearse", lambda *_: None)
     unrehearsed = PyTensorBackend(backend.variant.name)
     unrehearsed.build(RECIPE, initial_parameters(RECIPE))
-    monkeypatch.undo()
+    monkeypatch.setattr(unrehearsed, "_rehearse", lambda *_: None)
     rehearsed = built(backend.variant.name)
     batch = Masked.batch(20)
-    with pytest.warns() if backend.variant.name == "jax" else nullcontext():  # rehearsals silence known warnings
-        expected = [unrehearsed.train_step(*batch) for _ in range(3)]
+    expected = [unrehearsed.train_step(*batch) for _ in range(3)]
     assert [rehearsed.train_step(*batch) for _ in range(3)] == expected
     assert len(set(expected)) == 3
 

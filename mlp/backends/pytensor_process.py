@@ -1,12 +1,19 @@
-"""PYTENSOR_FLAGS: defaults for what the user has not set, read by PyTensor when it is imported."""
+"""PyTensor's place in a process: its flags, which it reads when it is imported, and its neighbour Theano."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.compiler import find_compiler
 from mlp.theano_compat.dialect import PYTENSOR, flag_in
+
+# Both frameworks compile C extensions of these names, each into its own directory, and import them by name alone.
+EXTENSIONS = ("lazylinker_ext", "cutils_ext")
 
 
 def prepare() -> None:
@@ -21,3 +28,19 @@ def completed(flags: str) -> str:
         defaults["cxx"] = ""  # PyTensor would warn about it at every import; the c variant says it as its reason
     added = [f"{name}={value}" for name, value in defaults.items() if flag_in(flags, name) is None]
     return ",".join([*added, *(flag for flag in flags.split(",") if flag.strip())])
+
+
+@contextmanager
+def extensions_of_its_own() -> Iterator[None]:
+    """Hide Theano's extensions from PyTensor, and afterwards PyTensor's from Theano.  Who has imported one keeps it."""
+    theanos = _take_extensions()
+    try:
+        yield
+    finally:
+        _take_extensions()
+        sys.modules.update(theanos)
+
+
+def _take_extensions() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] in EXTENSIONS]
+    return {name: sys.modules.pop(name) for name in names}
