@@ -73,10 +73,17 @@ def test_only_backends_and_the_canonical_file_import_theano(path):
     assert not {name for name in imported_modules(path) if name.split(".")[0] in {"theano", "lasagne"}}
 
 
+@pytest.mark.parametrize("path", sources("mlp", "bench"), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_only_its_backend_imports_pytensor(path):
+    if path.relative_to(PROJECT).as_posix().startswith("mlp/backends/pytensor"):
+        return
+    assert not {name for name in imported_modules(path) if name.split(".")[0] == "pytensor"}
+
+
 def test_importing_the_package_starts_no_framework():
     import subprocess
     import sys
 
-    code = "import sys, mlp, bench; print(sorted({'theano', 'lasagne', 'pandas'} & set(sys.modules)))"
+    code = "import sys, mlp, bench; print(sorted({'theano', 'lasagne', 'pytensor', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

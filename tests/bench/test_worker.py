@@ -88,7 +88,7 @@ def test_a_worker_that_measured_nothing_has_failed(tmp_path):
 
 def test_every_thread_pool_gets_the_threads_of_the_case():
     variables = worker.environment(CASE, None)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         assert variables[name] == "2"
 
 
@@ -96,6 +96,32 @@ def test_the_users_theano_flags_stay_but_the_compile_directory_is_the_cases(tmp_
     monkeypatch.setenv("THEANO_FLAGS", "blas.ldflags=-lopenblas,base_compiledir=/elsewhere,compiledir=/there")
     flags = worker.environment(CASE, tmp_path)["THEANO_FLAGS"].split(",")
     assert flags == ["blas.ldflags=-lopenblas", f"base_compiledir={tmp_path}"]
+
+
+def test_pytensors_flags_stay_too_and_its_compile_directory_is_not_theanos(tmp_path, monkeypatch):
+    """Both name the folders below alike, so that in one directory each would find the other's modules."""
+    monkeypatch.setenv("PYTENSOR_FLAGS", "base_compiledir=/elsewhere,optimizer_verbose=True")
+    variables = worker.environment(CASE, tmp_path)
+    assert variables["PYTENSOR_FLAGS"].split(",") == ["optimizer_verbose=True", f"base_compiledir={tmp_path}/pytensor"]
+    assert f"base_compiledir={tmp_path}" in variables["THEANO_FLAGS"].split(",")
+
+
+def test_a_cold_cache_is_cold_for_every_framework(tmp_path, monkeypatch):
+    """Two cases' folders share no cache, whatever the user's own environment says."""
+    for name in ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
+        monkeypatch.setenv(name, "/elsewhere")
+    variables = worker.environment(CASE, tmp_path / "one")
+    for name in ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
+        assert variables[name].startswith(f"{tmp_path}/one/")
+    assert float(variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]) == 0  # else quick compilations stay cold
+
+
+def test_without_a_folder_the_users_caches_are_left_alone(monkeypatch):
+    monkeypatch.setenv("PYTENSOR_FLAGS", "base_compiledir=/mine")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/mine")
+    variables = worker.environment(CASE, None)
+    assert variables["PYTENSOR_FLAGS"] == "base_compiledir=/mine"
+    assert variables["TORCHINDUCTOR_CACHE_DIR"] == "/mine"
 
 
 def test_the_command_line_states_the_whole_case(tmp_path):
