@@ -85,7 +85,7 @@ class PyTensorBackend(Backend):
         package = PACKAGES.get(chosen.name)
         if package is not None and importlib.util.find_spec(package) is None:
             reason = f"PyTensor's mode {MODES[chosen.name]} needs the package {package}, which is not installed"
-            return Unavailable(reason, _install(f"pytensor {package}", package))
+            return Unavailable(reason, _install("pytensor" if package == "numba" else f"pytensor {package}", package))
         if chosen.name in ("c", "pytorch") and find_compiler(PYTENSOR) is None:
             return Unavailable(NO_COMPILER, f"{INSTALL_COMPILER}.")
         try:
@@ -116,9 +116,15 @@ class PyTensorBackend(Backend):
 
     def compile(self) -> None:
         start = time.perf_counter()
-        self._function("training", self.recipe.batch_size)
-        trained = time.perf_counter()
-        self._function("evaluation", self.recipe.batch_size)
+        try:
+            self._function("training", self.recipe.batch_size)
+            trained = time.perf_counter()
+            self._function("evaluation", self.recipe.batch_size)
+        except OSError as error:  # the lock, which times out, or the files in the compile directory
+            raise BackendError(
+                f"PyTensor's compile directory failed while compiling ({error}): free it or name another with "
+                "PYTENSOR_FLAGS=base_compiledir=<directory>."
+            ) from error
         self.compile_seconds = {"compile_train": trained - start, "compile_validate": time.perf_counter() - trained}
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:

@@ -6,7 +6,7 @@ THEANO_FLAGS (a user's own flags win), and a header is put in front of every C++
 
 * ``python_names``: what Python 3.11 to 3.13 no longer has
 * ``numpy_names``: what NumPy 1.24 to 2.x no longer has
-* ``blas``, ``compiler``: which BLAS to link, whether there is a compiler
+* ``dialect``, ``blas``, ``compiler``: the flags of the environment, which BLAS to link, whether there is a compiler
 * ``device``: where Theano computes, and the refusal to compute elsewhere
 * ``theano_names``: what Lasagne 0.1 expects of a Theano that was current in 2015
 """

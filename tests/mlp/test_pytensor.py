@@ -63,12 +63,15 @@ def test_without_pytensor_no_variant_runs(without, variant):
     assert "make bench BACKENDS=pytensor (or: pip install pytensor)" in answer(variant).remedy
 
 
-@pytest.mark.parametrize("variant, package", [("numba", "numba"), ("jax", "jax"), ("pytorch", "torch")])
-def test_a_mode_without_its_package_says_so_and_the_others_still_run(without, variant, package):
+@pytest.mark.parametrize(
+    "variant, package, asked",
+    [("numba", "numba", "pytensor"), ("jax", "jax", '"pytensor jax"'), ("pytorch", "torch", '"pytensor torch"')],
+)
+def test_a_mode_without_its_package_says_so_and_the_others_still_run(without, variant, package, asked):
     need("c")
     without(package)
     assert f"needs the package {package}, which is not installed" in answer(variant).reason
-    assert f'make bench BACKENDS="pytensor {package}" (or: pip install {package})' in answer(variant).remedy
+    assert f"make bench BACKENDS={asked} (or: pip install {package})" in answer(variant).remedy
     assert isinstance(answer("c"), Available)
     with pytest.raises(BackendError, match=f"cannot run on cpu: .*{package}"):
         backends.create("pytensor", variant)
@@ -317,6 +320,20 @@ def test_jax_on_another_device_than_asked_for_is_an_error(monkeypatch):
     monkeypatch.setattr(backend, "synchronize", lambda: None)
     with pytest.raises(BackendError, match=r"was to compute on .*, but its state is on .*another device"):
         backend.train_step(*Masked.batch(3))
+
+
+@pytest.mark.slow
+def test_a_compile_directory_that_stays_locked_is_one_sentence(monkeypatch):
+    need("numba")
+    backend = PyTensorBackend("numba")
+    backend.build(RECIPE, initial_parameters(RECIPE))
+
+    def locked(*_, **__):
+        raise TimeoutError("The file lock could not be acquired.")  # as filelock's Timeout, which is one
+
+    monkeypatch.setattr("pytensor.function", locked)
+    with pytest.raises(BackendError, match=r"could not be acquired.*PYTENSOR_FLAGS=base_compiledir"):
+        backend.compile()
 
 
 @pytest.mark.slow
