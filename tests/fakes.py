@@ -5,6 +5,14 @@ import numpy as np
 from mlp.backends.base import Available, Backend, Variant
 
 
+def write(root, files):
+    """A folder that stands in for a machine's root; ``files`` maps paths below it to what they hold."""
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(f"{content}\n")
+    return root
+
+
 class FakeClock:
     """Seconds that pass only when someone says so."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 
-NAMES = ("theano", "numpy")  # the canonical one first
+NAMES = ("theano", "jax", "torch", "numpy")  # the canonical one first
 PROBE_LIMIT_SECONDS = 180.0  # starting CUDA for the first time can take most of a minute
 
 __all__ = ["NAMES", "Available", "Backend", "Unavailable", "Variant", "available", "create", "load", "probe"]
