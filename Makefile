@@ -84,5 +84,5 @@ test-gpuarray: theano-gpu
 	@LD_LIBRARY_PATH="$(CURDIR)/$(GPU_VENV)/lib:$$LD_LIBRARY_PATH" $(GPU_VENV)/bin/python -m pytest tests/gpuarray
 
 clean:
-	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(GPU_VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
