@@ -17,6 +17,7 @@ from bench.render import Plot
 from bench.report.batch_size import crossovers, step_curves
 from bench.report.learning import TARGET
 from bench.stacks import StackKey, by_stack
+from bench.units import format_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,6 +87,7 @@ def _accuracy(axes: Axes, frames: Frames) -> None:
     axes.set(xlabel="training and validation, s", ylabel="validation accuracy, %")
     if max(ends) > LOG_SCALE_FROM * min(ends):
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
 
 
 def _accuracy_alt(frames: Frames) -> str:
@@ -102,18 +104,20 @@ def _throughput(axes: Axes, frames: Frames) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
+    axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:,.0f}")
     axes.set(xlabel="batch size, examples", ylabel="training steps, examples/s")
     for pair, crossing in crossovers(frames):
         if crossing.lead is Lead.CROSSES:
             axes.axvline(crossing.batch_size, color="#666666", linewidth=1, linestyle=":")
             axes.annotate(
-                f"{crossing.batch_size:,.0f}: {pair.gpu.name}",
-                (crossing.batch_size, 0.02),
+                f"from {format_number(crossing.batch_size)} on: {pair.gpu.name}",
+                (crossing.batch_size, 0.98),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
-                va="bottom",
+                va="top",
                 ha="right",
                 fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
 
 
@@ -127,8 +131,10 @@ def _names(stacks: Iterable[StackKey]) -> str:
 
 def _looks(frames: Frames) -> dict[StackKey, dict[str, Any]]:
     """What each stack looks like in every plot: a colour of its own, line and marker that also tell CPU from GPU."""
+    timed = frames.samples[frames.samples["backend"].notna()]
+    stacks = dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame))
     looks = {}
-    for index, (stack, _) in enumerate(by_stack(frames.samples[frames.samples["backend"].notna()])):
+    for index, stack in enumerate(stacks):
         markers = MARKERS.get(stack.device_kind, "o")
         looks[stack] = {
             "color": COLOURS[index % len(COLOURS)],
