@@ -21,7 +21,8 @@ Name = TypeVar("Name", bound=Hashable)
 
 # 0.20 points, 20 of the 10,000 test images: 1.5 times the binomial standard error of an accuracy of 98.29 % on one
 # test set (0.13 points), so that a loss this small would drown in the draw of another test set.  Five seeds on either
-# side know a difference to about 0.07 points, which is enough to decide at this margin; at 0.10 it would not be.
+# side know a difference to about 0.07 points: of six stacks that learn equally well, five are then told so; with a
+# margin of 0.10 only two would be, and the rest stay undecided.
 MARGIN = 0.0020
 ALPHA = 0.05
 MIN_SEEDS_FOR_AS_WELL = 5
@@ -29,7 +30,7 @@ TARGET_VALIDATION_ACCURACY = 0.98
 
 
 class Learning(Enum):
-    """A verdict on one stack; ``NOT_MEASURED`` also where a side has fewer than one full canonical run."""
+    """A verdict on one stack; ``NOT_MEASURED`` where either side has no full canonical run."""
 
     WORSE = "learns worse"
     AS_WELL = "learns as well"

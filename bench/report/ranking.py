@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench import stats
-from bench.convergence import Learning
+from bench.convergence import Learning, LearningVerdict
 from bench.frames import Frames
 from bench.ranking import Rank, rank
 from bench.render import Section
@@ -76,30 +76,36 @@ def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
             frames,
             ranks.get(stack),
             stats.paired_ratio(canonical, rounds.get(stack, {})),
-            verdicts[stack].learning if stack in verdicts else None if stack.is_canonical else Learning.NOT_MEASURED,
+            _learning_of(stack, verdicts.get(stack)),
         )
         for stack in [*ranks, *rest]
     ]
 
 
+def _learning_of(stack: StackKey, verdict: LearningVerdict | None) -> Learning | None:
+    if verdict is not None:
+        return verdict.learning
+    return None if stack.is_canonical else Learning.NOT_MEASURED
+
+
 def _ranked(
     stack: StackKey, frames: Frames, place: Rank | None, ratio: stats.Ratio | None, learning: Learning | None
 ) -> RankedStack:
-    epochs = select(frames.samples[frames.samples["harness"] == "epoch"], stack)
+    samples = select(frames.samples[frames.samples["harness"] == "epoch"], stack)
     results = select(frames.results, stack)
+    by_name = {name: rows for name, rows in samples.groupby("measurement", observed=True)}
 
     def measured(name: str) -> stats.Estimate | None:
-        samples = epochs[epochs["measurement"] == name]
-        return None if samples.empty else estimate_of(samples)
+        return estimate_of(by_name[name]) if name in by_name else None
 
     train_epoch = measured("train_epoch")
+    gflops = None if train_epoch is None else training_gflops(by_name["train_epoch"], train_epoch.center)
     return RankedStack(
         stack=stack,
         rank=place,
         train_epoch=train_epoch,
         speed_ratio=ratio,
-        train_gflops=train_epoch
-        and training_gflops(epochs[epochs["measurement"] == "train_epoch"], train_epoch.center),
+        train_gflops=gflops,
         validate_epoch=measured("validate_epoch"),
         first_step=measured("first_step"),
         steady_step=measured("train_step"),

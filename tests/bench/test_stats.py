@@ -88,9 +88,13 @@ rounds = st.dictionaries(st.integers(0, 6), durations, min_size=1, max_size=6)
 
 
 def test_a_ratio_is_that_of_the_pairs_and_not_of_the_medians():
-    """The medians are 2 and 3; in every round the ratio is 2, whatever the machine did meanwhile."""
-    found = paired_ratio({0: 2.0, 1: 20.0, 2: 4.0}, {0: 1.0, 1: 10.0, 2: 2.0, 3: 500.0})
+    """The ratios are 2, 2 and 9; the medians of the sides, 9 and 2, would say 4.5.  Round 3 has no partner."""
+    found = paired_ratio({0: 4.0, 1: 10.0, 2: 9.0}, {0: 2.0, 1: 5.0, 2: 1.0, 3: 500.0})
     assert (found.center, found.num_rounds) == (pytest.approx(2.0), 3)
+
+
+def test_a_drift_that_hits_both_sides_leaves_their_ratio_exact():
+    found = paired_ratio({0: 2.0, 1: 20.0, 2: 4.0}, {0: 1.0, 1: 10.0, 2: 2.0})
     assert (found.low, found.high) == (pytest.approx(2.0), pytest.approx(2.0))
     assert found.differs
 
