@@ -11,7 +11,7 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 READING = (
     "record",
     "frames",
-    "stacks",
+    "stack_key",
     "stats",
     "ranking",
     "crossover",

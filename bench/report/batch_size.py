@@ -10,7 +10,7 @@ from bench.frames import Frames
 from bench.render import Plot, Section
 from bench.report.comparisons import DevicePair, device_pairs
 from bench.report.tables import estimate_cells, estimate_of
-from bench.stacks import StackKey, by_stack
+from bench.stack_key import StackKey, by_stack
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL
 

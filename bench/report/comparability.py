@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench import stats
 from bench.frames import Frames
-from bench.stacks import StackKey
+from bench.stack_key import StackKey
 from mlp.recipe import CANONICAL, REFERENCE
 
 

@@ -10,7 +10,7 @@ from bench import stats
 from bench.frames import Frames
 from bench.render import Section
 from bench.report.ranking import RankedStack, epoch_rounds
-from bench.stacks import StackKey
+from bench.stack_key import StackKey
 from bench.units import MISSING, format_number, format_range, format_seconds
 
 EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> seconds of a training epoch

@@ -8,7 +8,7 @@ from bench.frames import Frames
 from bench.render import Section
 from bench.report.rates import bytes_rate, examples_rate
 from bench.report.tables import ESTIMATE_HEADERS, estimate_cells, estimates, narrowed, stack_of
-from bench.stacks import StackKey
+from bench.stack_key import StackKey
 from bench.units import MISSING, format_interval, format_seconds
 
 

@@ -23,7 +23,7 @@ from bench.frames import Frames
 from bench.render import Plot, Section
 from bench.report.comparability import judged_results
 from bench.report.tables import select, without_columns_of
-from bench.stacks import CANONICAL_NAME, StackKey, by_stack, canonical_of
+from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of
 from bench.units import (
     MISSING,
     format_count,

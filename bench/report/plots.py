@@ -16,7 +16,7 @@ from bench.frames import Frames
 from bench.render import Plot
 from bench.report.batch_size import crossovers, step_curves
 from bench.report.learning import TARGET
-from bench.stacks import StackKey, by_stack
+from bench.stack_key import StackKey, by_stack
 from bench.units import format_number
 
 if TYPE_CHECKING:

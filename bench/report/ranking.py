@@ -16,7 +16,7 @@ from bench.render import Section
 from bench.report.learning import learning_verdicts
 from bench.report.rates import training_gflops
 from bench.report.tables import estimate_of, rounds_of, select, without_columns_of
-from bench.stacks import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
+from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
 from bench.units import (
     MISSING,
     format_bytes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bench import stats
-from bench.stacks import or_none
+from bench.stack_key import or_none
 from bench.units import MISSING, format_bytes, format_number
 
 # Multiplications and additions of one training step, for one example: eight matrix products, none for the gradient

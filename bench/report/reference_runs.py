@@ -10,7 +10,7 @@ from bench import stats
 from bench.frames import Frames
 from bench.render import Section
 from bench.report.tables import select
-from bench.stacks import by_stack, or_none
+from bench.stack_key import by_stack, or_none
 from bench.units import MISSING, format_bytes, format_percent, format_seconds
 
 

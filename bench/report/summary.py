@@ -15,7 +15,7 @@ from bench.report.comparisons import against_fastest, comparable_rounds, device_
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
 from bench.report.ranking import ranking
 from bench.report.tables import estimate_of
-from bench.stacks import StackKey, by_stack, groups, or_none
+from bench.stack_key import StackKey, by_stack, groups, or_none
 from mlp.recipe import REFERENCE
 
 

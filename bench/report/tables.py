@@ -11,7 +11,7 @@ import pandas as pd
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
-from bench.stacks import StackKey, groups
+from bench.stack_key import StackKey, groups
 from bench.units import format_interval, format_seconds
 
 ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from bench.stacks import CANONICAL_NAME, StackKey, by_stack, canonical_of
+from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of
 
 THEANO = StackKey("theano", "as_published", "cpu", "float32", 2)
 
