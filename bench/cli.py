@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.case import FULL, HARNESSES, QUICK, Planned, Stack, make_plan
+from bench.case import FULL, HARNESSES, QUICK, Planned, make_plan
 from bench.errors import BenchError
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL
@@ -54,8 +54,9 @@ def main() -> None:
 @main.command()
 @click.option("--quick", is_flag=True, help="About two minutes: fewer rounds and epochs, marked as such.")
 @click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
-@click.option("--backend", "backends", multiple=True, help="Backend to measure; repeat for several. Default: theano.")
-@click.option("--device", "devices", multiple=True, help="cpu, cuda or cuda:<index>; repeat for several. Default: cpu.")
+@click.option("--backend", "backends", multiple=True, help="Backend to measure, or all; repeat for several.")
+@click.option("--variant", "variants", multiple=True, help="Variant, e.g. scan or jax/scan, or all; repeat.")
+@click.option("--device", "devices", multiple=True, help="cpu, cuda or cuda:<index>; repeat for several.")
 @click.option("--harness", "harnesses", multiple=True, help=f"One of {', '.join(HARNESSES)}; repeat. Default: all.")
 @click.option("--threads", type=int, default=None, help="BLAS threads. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
@@ -66,9 +67,14 @@ def main() -> None:
 def run(resume: str | None, runs_dir: Path, **options: Any) -> None:
     """Measure: every case in fresh processes, interleaved; then write the report.
 
+    Unless you choose, it measures what is there: Theano on the CPU, and on a machine with an NVIDIA GPU also JAX and
+    PyTorch, on both devices.
+
     \b
     Examples:
       python -m bench run --quick
+      python -m bench run --quick --backend all
+      python -m bench run --backend jax --variant scan --device cuda
       python -m bench run --harness epoch --threads 1
       python -m bench run --resume latest
     """
@@ -106,6 +112,7 @@ def _begin(
     quick: bool,
     data: str | None,
     backends: tuple[str, ...],
+    variants: tuple[str, ...],
     devices: tuple[str, ...],
     harnesses: tuple[str, ...],
     threads: int | None,
@@ -116,6 +123,7 @@ def _begin(
     from bench import machine
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import new_run_id, now
+    from bench.stacks import choose
     from bench.worker import PROJECT
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
@@ -128,14 +136,14 @@ def _begin(
     num_epochs = effort.reference_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
-    stacks = _stacks(backends or ("theano",), devices or ("cpu",))
+    choice = choose(backends, variants, devices)
 
     source = locate(data)
     identity = identify(source.directory)
     plan = make_plan(
         effort,
         harnesses=harnesses or HARNESSES,
-        stacks=stacks,
+        stacks=tuple(choice.stacks),
         threads=threads or machine.usable_cores(),
         dataset=identity.name,
         batch_size=batch_size,
@@ -154,7 +162,7 @@ def _begin(
         "commit": commit,
         "machine": machine.fingerprint() | {"blas": _blas()},
         "plan": [planned.to_json() for planned in plan],
-        "skipped": [],
+        "skipped": [asdict(skipped) for skipped in choice.skipped],
     }
     return RunFolder.create(runs_dir, header), source.directory
 
@@ -184,17 +192,6 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     if reasons:
         raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
     return folder, source.directory
-
-
-def _stacks(backends: tuple[str, ...], devices: tuple[str, ...]) -> tuple[Stack, ...]:
-    """Every (backend, default variant, device) asked for; raises BackendError for one that cannot run."""
-    from mlp.backends import create
-
-    created = [(device, create(name, device=device)) for device in devices for name in backends]
-    return tuple(
-        Stack(backend.name, backend.variant.name, device, backend.variant.precision, backend.variant.caches_code)
-        for device, backend in created
-    )
 
 
 def _blas() -> dict[str, Any]:

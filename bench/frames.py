@@ -18,7 +18,11 @@ CASE_COLUMNS += ["seed"]
 KEYS = ["run_id", "process", "replicate", *CASE_COLUMNS]
 COLUMNS = {
     "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
-    "samples": [*KEYS, "measurement", "round", "seconds", "examples", "bytes"],
+    "samples": [
+        *KEYS,
+        *("measurement", "round", "seconds", "examples", "bytes", "throttled", "throttle_reasons"),
+        *("energy_per_epoch_joules", "energy_source"),
+    ],
     "phases": [*KEYS, "phase", "seconds"],
     "epochs": [
         *KEYS,
@@ -27,18 +31,26 @@ COLUMNS = {
     "results": [
         *KEYS,
         *("total_seconds", "rest_seconds", "import_seconds", "num_epochs", "test_loss", "test_accuracy"),
-        *("test_examples", "peak_rss_bytes"),
+        *("test_examples", "peak_rss_bytes", "peak_gpu_memory_bytes", "energy_joules", "energy_source"),
+        *("throttled", "throttle_reasons"),
     ],
-    "timeline": [*KEYS, "t_seconds", "rss_bytes", "cpu_percent"],
+    "timeline": [
+        *KEYS,
+        *("measurement", "t_seconds", "rss_bytes", "cpu_percent", "gpu_memory_bytes", "sm_clock_mhz", "power_watts"),
+        *("temperature_celsius", "gpu_utilization_percent", "throttle_reasons"),
+    ],
     "machine": ["run_id", "property", "value"],
     "failures": [*KEYS, "reason"],
 }
 CATEGORIES = [
     *("run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"),
-    *("status", "mode"),
+    *("status", "mode", "energy_source"),
 ]
 INTEGERS = ["process", "replicate", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
 INTEGERS += ["examples", "test_examples", "usable_cores"]
+UNITS = ("seconds", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
+# What the harness knows of a measurement as a whole, and every sample of it repeats.
+OF_ALL_SAMPLES = ("examples", "bytes", "throttled", "throttle_reasons", "energy_per_epoch_joules", "energy_source")
 
 
 class Frames(NamedTuple):
@@ -139,10 +151,13 @@ def _add_replicate(rows: dict[str, list], run_id: str, replicate: dict[str, Any]
         rows["failures"].append({**keys, "reason": replicate.get("reason")})
     for measurement in replicate["measurements"]:
         own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
-        what = {name: measurement["extra"].get(name) for name in ("examples", "bytes")}
+        what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
         for number, seconds in enumerate(measurement["seconds"]):
             sample = {"measurement": measurement["name"], "round": number, "seconds": seconds}
             rows["samples"].append({**own, **sample, **what})
+        for timeline in ("timeline", "gpu_timeline"):
+            sampled = measurement["extra"].get(timeline) or []
+            rows["timeline"] += [{**own, "measurement": measurement["name"], **moment} for moment in sampled]
         if "phases" in measurement["extra"] and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 
@@ -151,7 +166,6 @@ def _add_reference_run(rows: dict[str, list], keys: dict[str, Any], measurement:
     extra = measurement["extra"]
     rows["phases"] += [{**keys, "phase": phase, "seconds": seconds} for phase, seconds in extra["phases"].items()]
     rows["epochs"] += [{**keys, **epoch} for epoch in extra.get("epochs", [])]
-    rows["timeline"] += [{**keys, **sample} for sample in extra.get("timeline", [])]
     known = {name: extra.get(name) for name in COLUMNS["results"] if name not in keys}
     rows["results"].append(
         {
@@ -170,6 +184,15 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
             frame[column] = frame[column].astype("category")
         elif column in INTEGERS:
             frame[column] = frame[column].astype("Int64")
-        elif column.endswith(("seconds", "loss", "accuracy", "percent", "bytes")):
+        elif column == "throttled":
+            frame[column] = frame[column].astype("boolean")
+        elif column == "throttle_reasons":
+            frame[column] = frame[column].map(_joined).astype("string")
+        elif column.endswith(UNITS):
             frame[column] = frame[column].astype("float64")
     return frame
+
+
+def _joined(reasons: Any) -> Any:
+    """Several reasons as one text; NA for none, and where it is not known whether there were any."""
+    return "; ".join(reasons) if isinstance(reasons, list) and reasons else pd.NA

@@ -7,8 +7,10 @@ is None.
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,45 +18,45 @@ from typing import Any
 
 import psutil
 
-PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pandas", "pytest", "pytest-benchmark")
+from bench import cgroup, cpu, nvml
+from bench.sysfs import ROOT, read
+
+PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", "torch", "numba", "nvidia-ml-py")
+PACKAGES += ("pandas", "pytest", "pytest-benchmark")
 
 
 def fingerprint() -> dict[str, Any]:
     """Hardware, limits, system and versions as one JSON-ready dict; units are in the names."""
-    cpuinfo = _cpuinfo()
-    frequency = _quietly(psutil.cpu_freq)
+    gpus, why_no_gpus = nvml.describe_gpus()
     return {
-        "cpu_model": cpuinfo.get("model name") or platform.processor() or None,
-        "architecture": platform.machine(),
-        "physical_cores": psutil.cpu_count(logical=False),
-        "logical_cores": psutil.cpu_count(),
+        **cpu.facts(),
         "usable_cores": usable_cores(),
-        "cpu_max_mhz": frequency.max or frequency.current if frequency else None,
-        "simd": _simd(cpuinfo.get("flags", "").split()),
-        "l1d_bytes": _cache_bytes(1, "Data"),
-        "l2_bytes": _cache_bytes(2, "Unified"),
-        "l3_bytes": _cache_bytes(3, "Unified"),
-        "smt": _read_sys("/sys/devices/system/cpu/smt/control"),
-        "governor": _read_sys("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "hypervisor": "hypervisor" in cpuinfo.get("flags", "").split() if cpuinfo else None,
+        "cpu_quota_cores": cgroup.cpu_quota_cores(),
         "memory_bytes": psutil.virtual_memory().total,
+        "memory_limit_bytes": cgroup.memory_limit_bytes(),
+        "transparent_hugepages": transparent_hugepages(),
         "os": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": compiler_version(),
-        "gpus": gpus(),
+        "gpus": gpus,
+        "gpus_missing_because": why_no_gpus,
+        "cudnn": cudnn_version(),
         "packages": {name: package_version(name) for name in PACKAGES},
         "load_average_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
 
 
-def usable_cores() -> int:
+def usable_cores(root: Path = ROOT) -> int:
     """Cores this process may use: its affinity mask, further limited by a cgroup CPU quota (rounded up)."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    quota = _read_sys("/sys/fs/cgroup/cpu.max")
-    if quota and not quota.startswith("max"):
-        limit_us, period_us = (int(part) for part in quota.split())
-        return max(1, min(affinity, -(-limit_us // period_us)))
-    return affinity
+    quota = cgroup.cpu_quota_cores(root)
+    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def transparent_hugepages(root: Path = ROOT) -> str | None:
+    """``always``, ``madvise`` or ``never``: the kernel lists all three and puts the one in force in brackets."""
+    chosen = re.search(r"\[(\w+)\]", read(root / "sys/kernel/mm/transparent_hugepage/enabled") or "")
+    return chosen[1] if chosen else None
 
 
 def compiler_version() -> str | None:
@@ -69,32 +71,12 @@ def compiler_version() -> str | None:
     return done.stdout.splitlines()[0] if done.stdout else None
 
 
-def gpus() -> list[dict[str, Any]]:
-    """NVIDIA GPUs as nvidia-smi lists them; an empty list when there is none or it cannot be asked."""
-    fields = ("name", "driver_version", "memory.total", "power.limit", "pcie.link.gen.max")
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    found = []
-    for line in done.stdout.splitlines():
-        name, driver, memory_mib, power_watts, pcie_generation = (part.strip() for part in line.split(","))
-        found.append(
-            {
-                "name": name,
-                "driver": driver,
-                "memory_bytes": int(float(memory_mib)) * 2**20 if _is_number(memory_mib) else None,
-                "power_limit_watts": float(power_watts) if _is_number(power_watts) else None,
-                "pcie_generation": int(pcie_generation) if pcie_generation.isdigit() else None,
-            }
-        )
-    return found
+def cudnn_version() -> str | None:
+    """Of the wheel that frameworks load cuDNN from (nvidia-cudnn-cu12 and the like); None without one."""
+    for distribution in importlib.metadata.distributions():
+        if (distribution.name or "").startswith("nvidia-cudnn-cu"):
+            return distribution.version
+    return None
 
 
 def package_version(name: str) -> str | None:
@@ -118,47 +100,3 @@ def commit(directory: Path) -> dict[str, Any]:
 
     changes = git("status", "--porcelain", "--untracked-files=no")
     return {"id": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
-
-
-def _cpuinfo() -> dict[str, str]:
-    try:
-        first_cpu = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in first_cpu.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _simd(flags: list[str]) -> str | None:
-    for level in ("avx512f", "avx2", "avx", "sse4_2", "asimd", "neon"):
-        if level in flags:
-            return level
-    return None
-
-
-def _cache_bytes(level: int, kind: str) -> int | None:
-    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
-        if _read_sys(index / "level") == str(level) and _read_sys(index / "type") == kind:
-            size = _read_sys(index / "size")
-            if size and size[-1] in "KM":
-                return int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
-    return None
-
-
-def _read_sys(path: str | Path) -> str | None:
-    try:
-        return Path(path).read_text().strip() or None
-    except OSError:
-        return None
-
-
-def _quietly(ask: Any) -> Any:
-    """psutil raises whatever the platform raises for what it cannot tell; for a fingerprint that is 'unknown'."""
-    try:
-        return ask()
-    except (OSError, RuntimeError, NotImplementedError, AttributeError, psutil.Error):
-        return None
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.case import Case
+from mlp.backends import load
 
 PROJECT = Path(__file__).resolve().parent.parent
 FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
@@ -37,8 +38,13 @@ class Outcome:
         return "ok" if self.reason is None else "failed"
 
 
-def command(case: Case, data_directory: Path, quick: bool, result: Path, python: str = sys.executable) -> list[str]:
-    """The pytest command line that measures ``case``; the same options work by hand."""
+def command(case: Case, data_directory: Path, quick: bool, result: Path, python: str | Path | None = None) -> list[str]:
+    """The pytest command line that measures ``case``; the same options work by hand.
+
+    ``python`` is, unless given, the interpreter that the backend names for the device.
+    """
+    if python is None:
+        python = load(case.backend).interpreter(case.device) if case.backend else sys.executable
     options = [f"--data={data_directory}", f"--seed={case.seed}", f"--result={result}"]
     if case.backend:
         options += [f"--backend={case.backend}", f"--device={case.device}"]
@@ -51,16 +57,18 @@ def command(case: Case, data_directory: Path, quick: bool, result: Path, python:
     if quick:
         options.append("--quick")
     harness = PROJECT / "bench" / "harness" / f"bench_{case.harness}.py"
-    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-quiet", str(harness), *options]
+    return [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-quiet", str(harness), *options]
 
 
 def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
-    """This process's environment with the case's thread counts and compile cache.
+    """This process's environment with the case's thread counts and compile cache, and what its interpreter needs.
 
     Every thread pool that a BLAS or OpenMP runtime could open gets the same size, so that none of them fights
     another; a user's THEANO_FLAGS are kept, except for the compile directory, which is part of the case.
     """
     variables = dict(os.environ)
+    if case.backend:
+        variables.update(load(case.backend).interpreter_variables(case.device))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         variables[name] = str(case.threads)
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))

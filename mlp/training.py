@@ -133,7 +133,7 @@ def train(
     """
     history = History()
     import_start = clock()
-    backend.import_framework()
+    backend.import_framework(device)
     start = clock()
     history.import_seconds = start - import_start
     callbacks = list(callbacks)
@@ -159,8 +159,7 @@ def train(
             backend.build(recipe, parameters or initial_parameters(recipe), device)
     if backend.variant.resident:
         with phase("transfer"):
-            for images, labels in ((X_train, y_train), (X_val, y_val), (X_test, y_test)):
-                backend.place(images, labels)
+            backend.place_all(arrays)
     with phase("compile"):
         backend.compile()
 

@@ -5,6 +5,14 @@ import numpy as np
 from mlp.backends.base import Available, Backend, Variant
 
 
+def write(root, files):
+    """A folder that stands in for a machine's root; ``files`` maps paths below it to what they hold."""
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(f"{content}\n")
+    return root
+
+
 class FakeClock:
     """Seconds that pass only when someone says so."""
 
@@ -31,13 +39,15 @@ class FakeBackend(Backend):
         self.interrupt_in_epoch = interrupt_in_epoch
         self.orders = []
         self.compiled = False
+        self.imported_for = None
         self.network = self
 
     @classmethod
     def availability(cls, device="cpu", variant=None):
         return Available("fake")
 
-    def import_framework(self):
+    def import_framework(self, device="cpu"):
+        self.imported_for = device
         self.clock.advance(16)
 
     def build(self, recipe, parameters, device="cpu", network=None):

@@ -1,11 +1,16 @@
-"""How fast does it train and validate?  Whole epochs, and the latency of single steps."""
+"""How fast does it train and validate?  Whole epochs, the first step after compilation, and steady single steps.
+
+Beside the epochs, throttling and the GPU are watched.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
+from bench.harness.watch import Watch
 from mlp.seeding import random_stream
 
 
@@ -14,7 +19,6 @@ def _order(case, data) -> np.ndarray:
 
 
 def test_train_epoch(benchmark, case, compiled, data):
-    case.recipe.check_batch_fits(len(data.X_train))
     order = _order(case, data)
 
     def train_epoch() -> None:
@@ -22,9 +26,8 @@ def test_train_epoch(benchmark, case, compiled, data):
         compiled.synchronize()
 
     _warm_up(compiled, data, case)
-    benchmark.pedantic(train_epoch, rounds=2 if case.quick else 3, iterations=1)
-    batch = case.recipe.batch_size
-    benchmark.extra_info["examples"] = len(data.X_train) // batch * batch
+    _measure_epochs(benchmark, case, train_epoch, rounds=2 if case.quick else 3)
+    benchmark.extra_info["examples"] = _whole_batches(case, len(data.X_train))
 
 
 def test_validate_epoch(benchmark, case, compiled, data):
@@ -34,13 +37,16 @@ def test_validate_epoch(benchmark, case, compiled, data):
         compiled.evaluate(data.X_val, data.y_val)
         compiled.synchronize()
 
-    benchmark.pedantic(validate_epoch, rounds=2 if case.quick else 5, iterations=1, warmup_rounds=1)
-    batch = case.recipe.batch_size
-    benchmark.extra_info["examples"] = len(data.X_val) // batch * batch
+    validate_epoch()
+    _measure_epochs(benchmark, case, validate_epoch, rounds=2 if case.quick else 5)
+    benchmark.extra_info["examples"] = _whole_batches(case, len(data.X_val))
 
 
-def test_train_step(benchmark, case, compiled, data):
-    """Every step synchronised and timed on its own, for the percentiles: the sum may exceed an epoch's time."""
+def test_train_step(benchmark, case, compiled, data, first_seconds):
+    """Every step synchronised and timed on its own, for the percentiles: the sum may exceed an epoch's time.
+
+    The first step or epoch, which came before any other work of this process, is a measurement of its own.
+    """
     steps = min(len(data.X_train) // case.recipe.batch_size, 100)
     seconds: list[float] = []
 
@@ -56,6 +62,27 @@ def test_train_step(benchmark, case, compiled, data):
     _warm_up(compiled, data, case)
     benchmark.pedantic(train_steps, rounds=1, iterations=1)
     benchmark.extra_info["samples_seconds"] = seconds
+    benchmark.extra_info["parts_seconds"] = {name: [seconds] for name, seconds in first_seconds.items()}
+
+
+def _measure_epochs(benchmark, case, epoch: Callable[[], None], rounds: int) -> None:
+    """Time ``rounds`` epochs, watched.  On a GPU untimed ones follow until its energy can be told."""
+    num_epochs = 0
+
+    def counted() -> None:
+        nonlocal num_epochs
+        epoch()
+        num_epochs += 1
+
+    with Watch(case.device) as watch:
+        benchmark.pedantic(counted, rounds=rounds, iterations=1)
+        while watch.wants_more():
+            counted()
+    benchmark.extra_info.update(watch.extra_info(num_epochs))
+
+
+def _whole_batches(case, num_examples: int) -> int:
+    return num_examples // case.recipe.batch_size * case.recipe.batch_size
 
 
 def _warm_up(compiled, data, case) -> None:

@@ -1,7 +1,7 @@
 """The canonical run, end to end, by the reference clock.
 
 Loading, building, compiling, every training and validation epoch, and the test: what the tutorial's 32.2 s count.
-The framework's import is reported beside it.  Memory and CPU use are sampled meanwhile.
+The framework's import is reported beside it.  Memory, CPU and GPU are sampled meanwhile, and throttling is watched.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from bench.harness.sampling import ProcessSampler
+from bench.harness.watch import Watch
 
 
 def test_run(benchmark, case, data_directory):
@@ -18,10 +19,11 @@ def test_run(benchmark, case, data_directory):
 
     backend = create(case.backend, case.variant, case.device)
     sampler = ProcessSampler(os.getpid())
+    watch = Watch(case.device)
     histories = []
 
     def canonical_run() -> None:
-        with sampler:
+        with watch, sampler:
             histories.append(
                 train(backend, case.recipe, lambda: load_files(data_directory), device=case.device, verbose=False)
             )
@@ -40,4 +42,5 @@ def test_run(benchmark, case, data_directory):
         seed=case.recipe.seed,
         peak_rss_bytes=sampler.peak_rss_bytes,
         timeline=sampler.timeline,
+        **watch.extra_info(),
     )

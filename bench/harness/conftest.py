@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,15 +64,43 @@ def data(data_directory: Path):
 
 
 @pytest.fixture(scope="session")
-def compiled(case: Assignment):
-    """The backend of the case, built from the recipe's initial weights, compiled and ready to train."""
+def untouched(case: Assignment, data):
+    """The backend of the case, built from the recipe's initial weights, its data in place, compiled: no step yet."""
     from mlp.backends import create
     from mlp.training import initial_parameters
 
     backend = create(case.backend, case.variant, case.device)
     backend.build(case.recipe, initial_parameters(case.recipe), case.device)
+    backend.place_all(data)
     backend.compile()
+    backend.synchronize()
     return backend
+
+
+@pytest.fixture(scope="session")
+def first_seconds(case: Assignment, untouched, data) -> dict[str, float]:
+    """How long the very first training of this process takes, lazy loading and allocation included, by its name.
+
+    That is a step; or an epoch, for a variant whose compilation prepared epochs as a whole.
+    """
+    import numpy as np
+
+    case.recipe.check_batch_fits(len(data.X_train))
+    batch = case.recipe.batch_size
+    start = time.perf_counter()
+    if untouched.variant.resident:
+        untouched.train_epoch(data.X_train, data.y_train, np.arange(len(data.X_train)))
+    else:
+        untouched.train_step(data.X_train[:batch], data.y_train[:batch])
+    untouched.synchronize()
+    name = "first_epoch" if untouched.variant.resident else "first_step"
+    return {name: time.perf_counter() - start}
+
+
+@pytest.fixture(scope="session")
+def compiled(untouched, first_seconds):
+    """The backend of the case, ready to be timed; whoever asks for it comes after the first step or epoch."""
+    return untouched
 
 
 # --- handing over to the runner ---------------------------------------------------------------------------------

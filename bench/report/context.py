@@ -13,11 +13,15 @@ from bench.units import MISSING, format_bytes, format_number
 
 def machine_section(header: dict[str, Any]) -> Section:
     machine = header.get("machine") or {}
-    rows = [[name.removesuffix("_bytes").replace("_", " "), _describe(name, value)] for name, value in machine.items()]
+    rows = [[_property(name), _describe(name, value)] for name, value in machine.items()]
     commit = header.get("commit") or {}
     state = " with uncommitted changes" if commit.get("dirty") else ""
     rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)
+
+
+def _property(name: str) -> str:
+    return name.removesuffix("_bytes").replace("_", " ")
 
 
 def _describe(name: str, value: Any) -> str:
@@ -28,7 +32,7 @@ def _describe(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         known = {key: item for key, item in value.items() if item is not None}
-        return ", ".join(f"{key.removesuffix('_bytes')} {_describe(key, item)}" for key, item in known.items())
+        return ", ".join(f"{_property(key)} {_describe(key, item)}" for key, item in known.items())
     if isinstance(value, list):
         return "; ".join(_describe(name, item) for item in value) or "none"
     if isinstance(value, (int, float)) and name.endswith("_bytes"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench import stats
@@ -181,47 +180,42 @@ def _learning(one: RankedStack) -> str:
 def cost_sections(frames: Frames) -> list[Section]:
     """Energy, memory and throttling of each stack, where anything beside the run was sampled at all."""
     rows = []
-    for stack, results in by_stack(frames.results):
-        energy = _median(results, "energy_joules")
-        num_epochs = or_none(results["num_epochs"].median())
+    for stack, samples in by_stack(frames.samples[frames.samples["backend"].notna()]):
+        epochs = samples[samples["measurement"] == "train_epoch"]
+        results = select(frames.results, stack)
+        timeline = select(frames.timeline, stack)
         rows.append(
             [
                 stack.name,
-                format_joules(energy),
-                format_joules(energy / num_epochs if energy is not None and num_epochs else None),
-                format_number(_median(select(frames.timeline, stack), "power_watts")),
+                format_joules(_median(epochs, "energy_per_epoch_joules")),
+                format_joules(_median(results, "energy_joules")),
+                format_number(_median(timeline[timeline["harness"] == "reference"], "power_watts")),
                 format_bytes(_median(results, "peak_gpu_memory_bytes")),
             ]
         )
-    headers = ["stack", "GPU energy", "GPU energy per epoch", "GPU power, W", "GPU memory"]
-    section = without_columns_of(Section("Energy and GPU memory", [], headers, rows), MISSING)
-    sentences = _throttled_sentences(frames.samples, "samples")
-    sentences += _throttled_sentences(frames.results, "reference runs")
+    headers = ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
+    section = without_columns_of(Section("Energy and memory of the GPU", [], headers, rows), MISSING)
+    sentences = _throttled_sentences(frames.samples)
     if len(section.headers) < 2:
         return [Section("Throttling", sentences)] if sentences else []
     section.sentences = [
-        "Medians over the reference runs: the energy of the whole run, and that divided by its epochs.",
+        "Energy is that of the whole card; power and memory are those of the reference run.",
         *sentences,
     ]
     return [section]
 
 
-def _throttled_sentences(frame: pd.DataFrame, what: str) -> list[str]:
-    if "throttled" not in frame:
-        return []
+def _throttled_sentences(samples: pd.DataFrame) -> list[str]:
+    """A sentence for each stack some of whose samples were taken while something held the machine back."""
     sentences = []
-    for stack, rows in by_stack(frame[frame["backend"].notna()]):
-        throttled = rows[rows["throttled"].fillna(False).astype(bool)]
-        if throttled.empty:
-            continue
-        reasons = throttled["throttle_reasons"].dropna() if "throttle_reasons" in throttled else []
-        names = sorted({name.strip() for text in reasons for name in str(text).split(",")})
-        why = f" ({', '.join(names)})" if names else ""
-        sentences.append(f"Throttled: {len(throttled)} of {len(rows)} {what} of {stack.name}{why}.")
+    for stack, rows in by_stack(samples[samples["backend"].notna()]):
+        throttled = rows[rows["throttled"].fillna(False)]
+        if not throttled.empty:
+            reasons = sorted({name for text in throttled["throttle_reasons"].dropna() for name in text.split("; ")})
+            why = f" ({', '.join(reasons)})" if reasons else ""
+            sentences.append(f"Throttled: {len(throttled)} of {len(rows)} samples of {stack.name}{why}.")
     return sentences
 
 
 def _median(frame: pd.DataFrame, column: str) -> float | None:
-    if column not in frame or not frame[column].notna().any():
-        return None
-    return float(np.median(frame[column].dropna().astype(float)))
+    return or_none(frame[column].median())

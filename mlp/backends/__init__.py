@@ -11,7 +11,7 @@ from pathlib import Path
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 
-NAMES = ("theano", "numpy")  # the canonical one first
+NAMES = ("theano", "jax", "torch", "numpy")  # the canonical one first
 PROBE_LIMIT_SECONDS = 180.0  # starting CUDA for the first time can take most of a minute
 
 __all__ = ["NAMES", "Available", "Backend", "Unavailable", "Variant", "available", "create", "load", "probe"]
@@ -68,12 +68,15 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
     interpreter = backend.interpreter(device)
     if not interpreter.exists():  # then its environment was never made, and this process can say how to make it
         return backend.availability(device, chosen.name)
-    return _probe_elsewhere(interpreter, name, chosen.name, device)
+    return _probe_elsewhere(interpreter, backend.interpreter_variables(device), name, chosen.name, device)
 
 
-def _probe_elsewhere(interpreter: Path, name: str, variant: str, device: str) -> Available | Unavailable:
+def _probe_elsewhere(
+    interpreter: Path, more_variables: dict[str, str], name: str, variant: str, device: str
+) -> Available | Unavailable:
     project = Path(__file__).resolve().parent.parent.parent
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(project), os.getenv("PYTHONPATH"))))}
+    path = os.pathsep.join(filter(None, (str(project), os.getenv("PYTHONPATH"))))
+    variables = {**os.environ, **more_variables, "PYTHONPATH": path}
     argv = [str(interpreter), "-m", "mlp.backends", name, variant, device]
     remedy = f"Run {' '.join(argv)} to see more."
     try:

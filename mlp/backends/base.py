@@ -97,9 +97,18 @@ class Backend(ABC):
         """The Python that runs this backend on ``device``: this one, unless its packages need another environment."""
         return Path(sys.executable)
 
+    @classmethod
+    def interpreter_variables(cls, device: str = "cpu") -> dict[str, str]:
+        """Environment variables that ``interpreter(device)`` must be started with, beside those of this process."""
+        return {}
+
     @classmethod  # noqa: B027 (not abstract: a backend without a framework has nothing to import)
-    def import_framework(cls) -> None:
-        """Import what the backend is made of, so that the reference clock need not pay for it."""
+    def import_framework(cls, device: str = "cpu") -> None:
+        """Import what the backend is made of, so that the reference clock need not pay for it.
+
+        A framework that decides on a device when it is imported is told ``device`` here, and in ``build`` at the
+        latest.
+        """
 
     @classmethod
     @abstractmethod
@@ -115,8 +124,17 @@ class Backend(ABC):
         """Describe network, loss and update; the network starts from ``parameters``."""
 
     def place(self, images: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 (most variants keep nothing)
-        """Copy data to the device, if the variant keeps it there; ``train_epoch`` and ``evaluate`` then use that copy
-        whenever they are given these same two arrays, which must not be changed meanwhile."""
+        """Copy data to the device, if the variant keeps it there, the training data first.
+
+        ``train_epoch`` and ``evaluate`` then use that copy whenever they are given these same two arrays, which must
+        not be changed meanwhile.
+        """
+
+    def place_all(self, data: Sequence[np.ndarray]) -> None:
+        """Let a resident variant place the six arrays of a dataset: training, validation, test."""
+        if self.variant.resident:
+            for images, labels in zip(data[::2], data[1::2], strict=True):
+                self.place(images, labels)
 
     @abstractmethod
     def compile(self) -> None:

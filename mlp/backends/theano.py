@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mlp.backends import theano_gpu
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
+from mlp.theano_compat import device as devices
+from mlp.theano_compat import install
 from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.compiler import (
     INSTALL_COMPILER,
@@ -27,30 +30,36 @@ from mlp.theano_compat.compiler import (
 class TheanoBackend(Backend):
     name = "theano"
     variants = (Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True),)
+    _shared: Sequence[Any] = ()  # variables on the device: none before there is a network
 
     @classmethod
-    def import_framework(cls) -> None:
+    def interpreter(cls, device: str = "cpu") -> Path:
+        return super().interpreter(device) if device == "cpu" else theano_gpu.interpreter()
+
+    @classmethod
+    def interpreter_variables(cls, device: str = "cpu") -> dict[str, str]:
+        return {} if device == "cpu" else theano_gpu.interpreter_variables()
+
+    @classmethod
+    def import_framework(cls, device: str = "cpu") -> None:
+        install(device)
         import mlp.canonical  # noqa: F401
 
     @classmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
+        on_gpu = None if device == "cpu" else theano_gpu.examine(device)
+        if isinstance(on_gpu, Unavailable):
+            return on_gpu
         for package in ("theano", "lasagne"):
             if importlib.util.find_spec(package) is None:
                 return Unavailable(f"the package {package} is not installed", f"pip install {package}")
-        if device != "cpu":
-            if importlib.util.find_spec("pygpu") is None:
-                return Unavailable(
-                    "Theano reaches a GPU only through pygpu and libgpuarray, and pygpu is not installed",
-                    "No package index offers pygpu for this Python; measure device cpu instead.",
-                )
-            return Unavailable("the GPU path of this backend is not written yet", "Measure device cpu instead.")
         if find_compiler() is None:
             return Unavailable(NO_COMPILER, INSTALL_COMPILER + ".")
         try:
             check_compile_directory()
         except BackendError as error:
             return Unavailable(str(error).rstrip("."), "Then try again.")
-        return Available(f"Theano 1.0.5, BLAS: {choose_blas().name}")
+        return on_gpu or Available(f"Theano 1.0.5, BLAS: {choose_blas().name}")
 
     def build(
         self,
@@ -63,13 +72,14 @@ class TheanoBackend(Backend):
 
         ``network``, a Lasagne layer, is trained further instead of a new one; ``parameters=None`` then keeps its own.
         """
-        self.import_framework()
+        self.import_framework(device)
         import lasagne
         import theano.tensor as T
 
         from mlp import canonical
 
         self.recipe = recipe
+        self._device = device
         # Lasagne draws each dropout layer's seed from this generator (and weights, which are replaced below).
         lasagne.random.set_rng(random_stream(recipe, "dropout"))
         if network is None:
@@ -83,9 +93,13 @@ class TheanoBackend(Backend):
         self._updates: dict[Any, Any] = {}
         if parameters is not None:
             lasagne.layers.set_all_param_values(network, list(parameters))
+        self._shared = lasagne.layers.get_all_params(network)
 
     def compile(self) -> None:
-        """Compile the training and the validation function; ``compile_seconds`` tells the parts."""
+        """Compile the training and the validation function; ``compile_seconds`` tells the parts.
+
+        Raises BackendError if a parameter or an accumulator does not live on the device.
+        """
         from mlp import canonical
         from mlp.backends.theano_clock import compilation_parts
 
@@ -103,6 +117,8 @@ class TheanoBackend(Backend):
                     "THEANO_FLAGS=base_compiledir=<directory>."
                 ) from error
             validated = time.perf_counter()
+        self._shared = list(self._updates)  # the parameters and their accumulators
+        devices.check_memory(self._shared, self._device)
         self.compile_seconds = {
             "compile_train": trained - start,
             "compile_validate": validated - trained,
@@ -140,7 +156,8 @@ class TheanoBackend(Backend):
                 accumulator.set_value(np.zeros_like(accumulator.get_value()))
 
     def synchronize(self) -> None:
-        """Nothing to wait for: on a CPU a Theano function returns when its work is done."""
+        """On a GPU a step returns with its loss, while its updates may still be on the way."""
+        devices.wait_for(self._shared)
 
 
 def _as_images(images: np.ndarray) -> np.ndarray:

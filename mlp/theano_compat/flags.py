@@ -6,29 +6,38 @@ import os
 from pathlib import Path
 
 from mlp.errors import BackendError
-from mlp.theano_compat import compiler
+from mlp.theano_compat import compiler, device
 from mlp.theano_compat.blas import choose_blas, flag_in
 from mlp.theano_compat.numpy_names import IS_NUMPY_2
 
 HEADER = Path(__file__).with_name("compat.h")
 
 
-def prepare() -> None:
+def prepare(device_name: str = "cpu") -> None:
     """Check compiler and compile directory, then complete THEANO_FLAGS; raises BackendError as ``install``."""
     if compiler.find_compiler() is None:
         raise BackendError(
             f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}."
         )
     compiler.check_compile_directory()
-    os.environ["THEANO_FLAGS"] = completed(os.environ.get("THEANO_FLAGS", ""))
+    os.environ["THEANO_FLAGS"] = completed(os.environ.get("THEANO_FLAGS", ""), device_name)
 
 
-def completed(flags: str) -> str:
-    """``flags`` with our defaults added; what the user set stays, and comes last so that it wins."""
-    defaults = {"floatX": "float32", "blas.ldflags": choose_blas().ldflags}
+def completed(flags: str, device_name: str = "cpu") -> str:
+    """``flags`` with our defaults added; what the user set stays, and comes last so that it wins.
+
+    Only ``device`` is not the user's to set here: whoever asks for a device must get that one.
+    """
+    defaults = {"floatX": "float32", "blas.ldflags": choose_blas().ldflags, **device.flag_defaults(device_name)}
     if IS_NUMPY_2 and str(HEADER) not in flags:
         users = flag_in(flags, "gcc.cxxflags")
         defaults["gcc.cxxflags"] = f"-include {HEADER}" + (f" {users}" if users else "")
-        flags = ",".join(flag for flag in flags.split(",") if not flag.strip().startswith("gcc.cxxflags="))
+        flags = _without(flags, "gcc.cxxflags")
+    flags = _without(flags, "device")
     added = [f"{name}={value}" for name, value in defaults.items() if flag_in(flags, name) is None]
-    return ",".join([*added, *(flag for flag in flags.split(",") if flag.strip())])
+    kept = [flag for flag in flags.split(",") if flag.strip()]
+    return ",".join([f"device={device.theano_name(device_name)}", *added, *kept])
+
+
+def _without(flags: str, name: str) -> str:
+    return ",".join(flag for flag in flags.split(",") if flag.partition("=")[0].strip() != name)

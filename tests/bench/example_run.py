@@ -117,6 +117,32 @@ def reference_replicate(
     return replicate(case("reference", batch_size=500, num_epochs=num_epochs, seed=seed), [run])
 
 
+def gpu_reference_replicate() -> dict[str, Any]:
+    """A reference run on a GPU that its power limit slowed for a moment."""
+    one = reference_replicate(1, 0.9827, train_seconds=0.5)
+    one["case"] = {**one["case"], "backend": "jax", "variant": "scan", "device": "cuda", "cache": None}
+    idle = {
+        "gpu_memory_bytes": 2**30,
+        "sm_clock_mhz": 345,
+        "power_watts": 75.5,
+        "temperature_celsius": 31,
+        "gpu_utilization_percent": 0,
+        "throttle_reasons": [],
+    }
+    capped = {**idle, "sm_clock_mhz": 1500, "power_watts": 699.5, "throttle_reasons": ["gpu sw power cap"]}
+    one["measurements"][0]["extra"] |= {
+        "gpu_timeline": [{"t_seconds": 0.0, **idle}, {"t_seconds": 0.1, **capped}],
+        "gpu_reason": None,
+        "peak_gpu_memory_bytes": 2**30,
+        "energy_joules": 900.5,
+        "energy_per_epoch_joules": None,
+        "energy_source": "counter",
+        "throttled": True,
+        "throttle_reasons": ["gpu sw power cap", "cgroup cpu quota"],
+    }
+    return one
+
+
 def replicates() -> list[dict[str, Any]]:
     """Two processes of loading, epochs and batch sizes; one cold and two warm of compiling; three seeds."""
     no_backend = {"backend": None, "variant": None, "cache": None}

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from bench import cli, doctor
 from bench.runner import WorkerPool
 from bench.worker import Outcome
+from mlp.backends import Available, Unavailable
 
 
 @pytest.fixture
@@ -157,4 +158,26 @@ def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
 
 def test_doctor_looks_at_everything_on_a_real_machine(small_data):
     subjects = {finding.subject for finding in doctor.examine(None)}
-    assert {"Python", "C++ compiler", "BLAS", "Threads", "theano on cpu", "theano on cuda", "Dataset"} <= subjects
+    assert {
+        "Python",
+        "C++ compiler",
+        "BLAS",
+        "Threads",
+        "GPU",
+        "theano on cpu",
+        "theano on cuda",
+        "Dataset",
+    } <= subjects
+
+
+def test_doctor_joins_variants_with_one_answer_and_says_how_to_add_what_is_missing(monkeypatch):
+    def probe(name, variant, device):
+        if name == "jax":
+            return Unavailable("not installed", "Install it.")
+        return Available(f"{name} is here")
+
+    monkeypatch.setattr(doctor, "probe", probe)
+    found = {finding.subject: finding for finding in doctor._backends()}
+    assert found["jax on cpu"] == doctor.Finding("jax on cpu", "warning", "not installed (scan, step)", "Install it.")
+    assert found["numpy on cpu"].state == doctor.OK
+    assert "numpy on cuda" not in found

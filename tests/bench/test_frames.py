@@ -6,6 +6,7 @@ from example_run import (
     BATCH_SIZES,
     TEST_ACCURACIES,
     case,
+    gpu_reference_replicate,
     measurement,
     reference_replicate,
     replicate,
@@ -21,6 +22,12 @@ from bench.frames import COLUMNS, trustworthy
 @pytest.fixture
 def frames(tmp_path):
     return bench.load_runs(write_example_run(tmp_path, replicates()))
+
+
+@pytest.fixture
+def gpu_and_cpu(tmp_path):
+    """A run on a GPU that was throttled, and one on a CPU from before anybody asked."""
+    return bench.load_runs(write_example_run(tmp_path, [gpu_reference_replicate(), reference_replicate(2, 0.98, 39.0)]))
 
 
 def test_every_frame_has_the_documented_columns(frames):
@@ -75,6 +82,59 @@ def test_each_seed_is_one_result_with_its_epochs(frames):
     assert list(frames.results["num_epochs"]) == [20, 20, 20]
     assert len(frames.epochs) == 60
     assert len(frames.timeline) == 3
+
+
+def test_a_throttled_sample_is_marked_and_kept(gpu_and_cpu):
+    assert gpu_and_cpu.samples["throttled"].dtype == "boolean"
+    assert gpu_and_cpu.samples["throttled"][0]
+    assert gpu_and_cpu.samples["throttle_reasons"][0] == "gpu sw power cap; cgroup cpu quota"
+    assert gpu_and_cpu.samples[["throttled", "throttle_reasons"]].loc[1].isna().all()
+    assert list(trustworthy(gpu_and_cpu)[0].results["throttled"].fillna(False)) == [True, False]
+
+
+def test_not_throttled_differs_from_unknown(tmp_path):
+    judged = [
+        measurement("train_epoch", [1.0], throttled=throttled, throttle_reasons=reasons)
+        for throttled, reasons in ((False, []), (None, None))
+    ]
+    samples = bench.load_runs(write_example_run(tmp_path, [replicate(case("epoch"), judged)])).samples
+    assert samples["throttled"][0] == False  # noqa: E712 (NA would be neither)
+    assert pd.isna(samples["throttled"][1])
+    assert samples["throttle_reasons"].isna().all()
+
+
+def test_a_gpus_timeline_stands_beside_the_processs_with_its_own_columns(tmp_path):
+    frames = bench.load_runs(write_example_run(tmp_path, [gpu_reference_replicate()]))
+    process, *gpu = (row for _, row in frames.timeline.iterrows())
+    assert set(frames.timeline["measurement"]) == {"run"}
+    assert process["rss_bytes"] == 400 * 2**20
+    assert process[["power_watts", "sm_clock_mhz", "throttle_reasons"]].isna().all()
+    assert [row["power_watts"] for row in gpu] == [75.5, 699.5]
+    assert pd.isna(gpu[0]["throttle_reasons"]) and gpu[1]["throttle_reasons"] == "gpu sw power cap"
+    assert frames.timeline["temperature_celsius"].dtype == "float64"
+
+
+def test_energy_and_gpu_memory_of_a_run_are_results_and_missing_on_a_cpu(gpu_and_cpu):
+    beside = ["energy_joules", "energy_source", "peak_gpu_memory_bytes"]
+    assert gpu_and_cpu.results[beside].loc[0].to_list() == [900.5, "counter", 2**30]
+    assert gpu_and_cpu.results[beside].loc[1].isna().all()
+
+
+def test_energy_of_an_epoch_belongs_to_its_samples(tmp_path):
+    epoch = measurement("train_epoch", [0.25, 0.25], energy_per_epoch_joules=12.5, energy_source="power samples")
+    samples = bench.load_runs(write_example_run(tmp_path, [replicate(case("epoch"), [epoch])])).samples
+    assert list(samples["energy_per_epoch_joules"]) == [12.5, 12.5]
+    assert set(samples["energy_source"]) == {"power samples"}
+
+
+def test_a_record_from_before_gpus_were_sampled_is_read():
+    from pathlib import Path
+
+    records = Path(__file__).resolve().parents[2] / "results" / "records"
+    frames = bench.load_runs(records / "amd-epyc-2-cores" / "2026-11-24-9ae7211")
+    assert frames.samples["throttled"].isna().all()
+    assert frames.timeline["rss_bytes"].notna().all() and frames.timeline["power_watts"].isna().all()
+    assert frames.results[["energy_joules", "peak_gpu_memory_bytes"]].isna().all(axis=None)
 
 
 def test_names_are_categories_and_numbers_are_numbers(frames):

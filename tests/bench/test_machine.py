@@ -1,11 +1,17 @@
 """The fingerprint: complete, JSON-ready, free of names and paths, and None where nothing is known."""
 
 import getpass
+import importlib.metadata
 import json
 import socket
 import subprocess
+import sys
+from types import SimpleNamespace
 
+import pynvml
 import pytest
+from fake_nvml import H200, FakeNvml
+from fakes import write
 
 from bench import machine
 
@@ -33,28 +39,48 @@ def test_an_unknown_package_has_no_version():
     assert machine.package_version("a-package-nobody-has-installed") is None
 
 
-def test_without_nvidia_smi_there_are_no_gpus(monkeypatch, tmp_path):
+def test_without_a_compiler_there_is_no_version(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert machine.gpus() == []
     assert machine.compiler_version() is None
 
 
-def test_gpus_are_read_with_units_and_unknowns_are_none(monkeypatch):
-    listing = "NVIDIA H200, 570.1, 143771, 700.00, 5\nOld GPU, 390.1, 4036, [N/A], [N/A]\n"
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 0, stdout=listing))
-    first, second = machine.gpus()
-    assert first["memory_bytes"] == 143771 * 2**20
-    assert first["power_limit_watts"] == 700.0
-    assert second["power_limit_watts"] is None
-    assert second["pcie_generation"] is None
+def test_gpus_are_described_by_nvml_and_not_identified(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(H200))
+    found = machine.fingerprint()
+    assert [gpu["name"] for gpu in found["gpus"]] == ["NVIDIA H200"]
+    assert found["gpus_missing_because"] is None
+    assert "8932f937" not in json.dumps(found)
 
 
-def test_a_cgroup_quota_limits_the_usable_cores(monkeypatch):
-    monkeypatch.setattr(machine, "_read_sys", lambda path: "150000 100000" if "cpu.max" in str(path) else None)
+def test_a_broken_driver_leaves_no_gpus_but_a_reason(monkeypatch):
+    mismatch = pynvml.NVMLError(pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(H200, init_error=mismatch))
+    found = machine.fingerprint()
+    assert found["gpus"] == []
+    assert "kernel module" in found["gpus_missing_because"]
+
+
+def test_a_cgroup_quota_limits_the_usable_cores(monkeypatch, tmp_path):
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    assert machine.usable_cores() == 2
-    monkeypatch.setattr(machine, "_read_sys", lambda path: "max 100000")
-    assert machine.usable_cores() == 8
+    write(tmp_path, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "150000 100000"})
+    assert machine.usable_cores(tmp_path) == 2
+    write(tmp_path, {"sys/fs/cgroup/cpu.max": "max 100000"})
+    assert machine.usable_cores(tmp_path) == 8
+    write(tmp_path, {"sys/fs/cgroup/cpu.max": "10000 100000"})
+    assert machine.usable_cores(tmp_path) == 1
+
+
+def test_the_hugepage_setting_in_force_is_the_one_in_brackets(tmp_path):
+    assert machine.transparent_hugepages(tmp_path) is None
+    write(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never"})
+    assert machine.transparent_hugepages(tmp_path) == "madvise"
+
+
+@pytest.mark.parametrize(("wheel", "version"), [("nvidia-cudnn-cu13", "9.14.0.64"), ("nvidia-cublas", None)])
+def test_cudnn_is_known_by_its_wheel(monkeypatch, wheel, version):
+    installed = [SimpleNamespace(name="numpy", version="2.0"), SimpleNamespace(name=wheel, version="9.14.0.64")]
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: installed)
+    assert machine.cudnn_version() == version
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,13 @@ def test_without_the_number_of_examples_there_is_no_rate(report):
 
 
 # --- what is hostile ------------------------------------------------------------------------------------------------
+
+
+def test_a_gpu_is_described_with_its_units_and_without_its_unknowns(report):
+    gpu = {"name": "NVIDIA H200", "memory_bytes": 140 * 2**30, "power_limit_watts": 700.0, "ecc_mode": True}
+    text = report([], machine={"gpus": [{**gpu, "mig_mode": None}], "memory_limit_bytes": 2**34})
+    assert "| name NVIDIA H200, memory 140 GiB, power limit watts 700, ecc mode yes |" in text
+    assert re.search(r"memory limit +\| 16.0 GiB", text)
 
 
 def test_a_machine_name_cannot_break_the_table(tmp_path):

@@ -313,39 +313,45 @@ def test_without_matplotlib_there_is_a_report_without_plots(tmp_path, monkeypatc
 
 
 @pytest.fixture
-def frames(tmp_path):
-    return bench.load_runs(write_race(tmp_path))
+def costs(tmp_path):
+    """The sections on energy and throttling when ``beside[harness, measurement]`` was recorded on jax's GPU stack."""
+
+    def costs(beside):
+        replicates = race()
+        for one in replicates:
+            if (one["case"]["backend"], one["case"]["device"]) == ("jax", "cuda"):
+                for measured in one["measurements"]:
+                    measured["extra"] |= beside.get((one["case"]["harness"], measured["name"]), {})
+        return cost_sections(bench.load_runs(write_example_run(tmp_path, replicates)))
+
+    return costs
 
 
-def with_gpu_columns(frames):
-    """As if NVML had been read beside the reference runs on cuda; nothing is known of the CPU."""
-    on_gpu = (frames.results["device"] == "cuda").to_numpy()
-    results = frames.results.assign(energy_joules=float("nan"), peak_gpu_memory_bytes=float("nan"))
-    results.loc[on_gpu, ["energy_joules", "peak_gpu_memory_bytes"]] = [300.0, 2.0**29]
-    return frames._replace(results=results)
+def test_without_anything_sampled_beside_the_run_there_is_no_section(costs):
+    assert costs({}) == []
 
 
-def test_without_gpu_columns_there_is_no_section_on_energy(frames):
-    assert cost_sections(frames) == []
-
-
-def test_energy_is_that_of_the_run_and_of_an_epoch(frames):
-    (found,) = cost_sections(with_gpu_columns(frames))
+def test_energy_memory_and_power_stand_with_the_stack_that_they_were_read_for(costs):
+    watts = [{"t_seconds": seconds, "power_watts": 100.0 + seconds} for seconds in (0.0, 1.0, 2.0)]
+    (found,) = costs(
+        {
+            ("epoch", "train_epoch"): {"energy_per_epoch_joules": 15.0},
+            ("reference", "run"): {"energy_joules": 1300.0, "peak_gpu_memory_bytes": 2**29, "gpu_timeline": watts},
+        }
+    )
     rows = {one[0]: one[1:] for one in found.rows}
-    assert found.headers == ["stack", "GPU energy", "GPU energy per epoch", "GPU memory"]
-    assert rows["jax/step on cuda"] == ["300 J", "15.0 J", "512 MiB"]
-    assert rows["jax/step on cpu"] == [MISSING, MISSING, MISSING]
+    assert found.headers == ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
+    assert rows["jax/step on cuda"] == ["15.0 J", "1.30 kJ", "101", "512 MiB"]
+    assert rows["jax/step on cpu"] == [MISSING] * 4
 
 
-def test_a_throttled_sample_is_marked_with_its_reason(frames):
-    samples = frames.samples.assign(throttled=None, throttle_reasons=None)
-    chosen = (samples["device"] == "cuda") & (samples["backend"] == "jax") & (samples["measurement"] == "train_epoch")
-    samples.loc[chosen.to_numpy(), "throttled"] = [True, True, *[False] * 6]
-    samples.loc[samples["throttled"].fillna(False).astype(bool), "throttle_reasons"] = "sw power cap, hw slowdown"
-    (found,) = cost_sections(frames._replace(samples=samples))
-    (sentence,) = found.sentences
-    assert sentence.startswith("Throttled: 2 of ")
-    assert sentence.endswith("samples of jax/step on cuda (hw slowdown, sw power cap).")
+def test_throttled_samples_are_counted_with_their_reasons(costs):
+    slowed = {"throttled": True, "throttle_reasons": ["gpu sw power cap", "cgroup cpu quota"]}
+    (found,) = costs({("epoch", "train_epoch"): slowed, ("epoch", "validate_epoch"): {"throttled": False}})
+    num_samples = 4 * (2 + 2 + 3) + 2 * 2 * (len(BATCH_SIZES) + 1) + 5  # epochs, batch sizes, and five reference runs
+    assert found.sentences == [
+        f"Throttled: 8 of {num_samples} samples of jax/step on cuda (cgroup cpu quota, gpu sw power cap)."
+    ]
 
 
 # --- what is partial or old -------------------------------------------------------------------------------------------

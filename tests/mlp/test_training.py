@@ -36,6 +36,12 @@ def test_phases_are_what_the_work_cost_and_add_up(clock, toy_data):
     assert [(epoch.train_seconds, epoch.validate_seconds) for epoch in history.epochs] == [(4, 0.5), (4, 0.5)]
 
 
+def test_the_framework_is_imported_for_the_runs_device(clock, toy_data):
+    backend = FakeBackend(clock)
+    run(backend, toy_data, device="cuda:1")
+    assert backend.imported_for == "cuda:1"
+
+
 def test_copying_resident_data_is_a_phase_of_its_own(clock, toy_data):
     history = run(FakeBackend(clock, variant="resident"), toy_data)
     assert history.phases["transfer"] == 0.75

@@ -1,0 +1,222 @@
+"""What NVIDIA's management library (NVML) says of a GPU: facts that stay, and readings that change while it works.
+
+NVML asks the driver and starts no CUDA, so that asking takes no memory on the GPU and begins nothing that a clock
+should time.  What a card or its driver does not tell is None, never 0.  UUIDs and serial numbers are not recorded.
+
+Functions and units: NVML API Reference, "Device Queries".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bench.errors import BenchError
+
+# nvmlClocksEventReason* (before driver 535: nvmlClocksThrottleReason*) that hold the clock below what the work could
+# use, in the words of nvidia-smi's clocks_event_reasons.  A short hw slowdown may also be a change of power state.
+THROTTLE_REASONS = {
+    0x004: "gpu sw power cap",
+    0x008: "gpu hw slowdown",
+    0x010: "gpu sync boost",
+    0x020: "gpu sw thermal slowdown",
+    0x040: "gpu hw thermal slowdown",
+    0x080: "gpu hw power brake slowdown",
+    0x200: "gpu board limit",
+    0x400: "gpu reliability",
+}
+# Not throttling: the GPU is idle, or somebody has set the clocks of applications or of the display.
+_NOT_THROTTLING = 0x001 | 0x002 | 0x100
+
+# nvmlReturn_t of nvmlInit that a user can do something about.
+_INIT_ERRORS = {
+    4: "this user may not ask the NVIDIA driver: give it access to /dev/nvidiactl",
+    9: "the NVIDIA driver is not loaded: load its kernel module, or restart the machine",
+    12: "no NVIDIA driver was found (libnvidia-ml.so.1 cannot be loaded)",
+    18: "the NVIDIA driver's library does not match its kernel module: restart the machine, or reinstall the driver",
+}
+
+
+class NvmlUnavailable(BenchError):
+    """NVML cannot answer here; the message says why, in one sentence."""
+
+
+@contextmanager
+def opened(library: Any = None) -> Iterator[Nvml]:
+    """NVML, initialised for as long as the ``with`` lasts; ``library`` stands in for ``pynvml`` in tests.
+
+    Raises
+    ------
+    NvmlUnavailable
+        If nvidia-ml-py or the driver is missing, or the driver does not answer.
+    """
+    if library is None:
+        try:
+            import pynvml as library
+        except ImportError:
+            raise NvmlUnavailable("nvidia-ml-py is not installed: pip install nvidia-ml-py") from None
+    try:
+        library.nvmlInit()
+    except library.NVMLError as error:
+        raise NvmlUnavailable(_INIT_ERRORS.get(error.value, f"NVML does not start ({error})")) from error
+    try:
+        yield Nvml(library)
+    finally:
+        try:
+            library.nvmlShutdown()
+        except library.NVMLError:
+            pass  # the driver went away meanwhile; nothing is left to close
+
+
+def describe_gpus(library: Any = None) -> tuple[list[dict[str, Any]], str | None]:
+    """The facts of every GPU in the order of NVML, and why there are none or some could not be asked."""
+    try:
+        with opened(library) as nvml:
+            found, problems = [], []
+            for index in range(nvml.count()):
+                try:
+                    found.append(nvml.gpu(index).facts())
+                except NvmlUnavailable as error:
+                    problems.append(str(error))
+            if not found and not problems:
+                problems.append("the driver finds no GPU")
+            return found, "; ".join(problems) or None
+    except NvmlUnavailable as error:
+        return [], str(error)
+
+
+class Nvml:
+    """NVML while it is open.  Indexes are NVML's: the order of the PCI bus, whatever CUDA_VISIBLE_DEVICES says."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+
+    def count(self) -> int:
+        return self.ask("nvmlDeviceGetCount") or 0
+
+    def gpu(self, index: int) -> Gpu:
+        """Raises NvmlUnavailable if that GPU does not answer."""
+        return self._found(f"GPU {index}", "nvmlDeviceGetHandleByIndex", index)
+
+    def gpu_by_uuid(self, uuid: str) -> Gpu:
+        """A GPU or a MIG instance by its whole UUID; raises NvmlUnavailable if there is none or it does not answer."""
+        return self._found("the GPU that CUDA_VISIBLE_DEVICES names", "nvmlDeviceGetHandleByUUID", uuid)
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """What ``function`` returns; None where the card, the driver or this user's rights do not allow an answer."""
+        try:
+            return getattr(self._library, function)(*arguments)
+        except self._library.NVMLError:
+            return None
+
+    def _found(self, what: str, function: str, key: int | str) -> Gpu:
+        try:
+            return Gpu(self, getattr(self._library, function)(key))
+        except self._library.NVMLError as error:
+            raise NvmlUnavailable(f"{what} cannot be asked ({error})") from error
+
+
+class Gpu:
+    """One GPU, or one MIG instance of it, which knows its memory but not the card's clocks, power or energy."""
+
+    def __init__(self, nvml: Nvml, handle: Any) -> None:
+        self._nvml = nvml
+        self._handle = handle
+
+    def facts(self) -> dict[str, Any]:
+        """What does not change while a run lasts, JSON-ready.
+
+        PCIe generation and width are the most that card and slot can do together.  The ``_now`` ones are what the
+        link has at this moment; an idle card lowers its generation, so a smaller one is no fault.
+        """
+        capability = self._ask("nvmlDeviceGetCudaComputeCapability")
+        memory = self._ask("nvmlDeviceGetMemoryInfo")
+        cuda_version = self._nvml.ask("nvmlSystemGetCudaDriverVersion")
+        return {
+            "name": self.name(),
+            "compute_capability": None if capability is None else f"{capability[0]}.{capability[1]}",
+            "driver": self._nvml.ask("nvmlSystemGetDriverVersion"),
+            "cuda_version": None if cuda_version is None else f"{cuda_version // 1000}.{cuda_version % 1000 // 10}",
+            "memory_bytes": None if memory is None else memory.total,
+            "max_sm_clock_mhz": self._ask("nvmlDeviceGetMaxClockInfo", _CLOCK_SM),
+            "power_limit_watts": _thousandth(self._ask("nvmlDeviceGetEnforcedPowerLimit")),
+            "persistence_mode": _switch(self._ask("nvmlDeviceGetPersistenceMode")),
+            "ecc_mode": _switch(_first(self._ask("nvmlDeviceGetEccMode"))),
+            "mig_mode": self.mig_mode(),
+            "pcie_generation": self._ask("nvmlDeviceGetMaxPcieLinkGeneration"),
+            "pcie_generation_now": self._ask("nvmlDeviceGetCurrPcieLinkGeneration"),
+            "pcie_width": self._ask("nvmlDeviceGetMaxPcieLinkWidth"),
+            "pcie_width_now": self._ask("nvmlDeviceGetCurrPcieLinkWidth"),
+        }
+
+    def name(self) -> str | None:
+        return self._ask("nvmlDeviceGetName")
+
+    def uuid(self) -> str | None:
+        """For matching with CUDA_VISIBLE_DEVICES only: it identifies the card, so it goes into no record."""
+        return self._ask("nvmlDeviceGetUUID")
+
+    def mig_mode(self) -> bool | None:
+        """Whether the card is divided into MIG instances."""
+        return _switch(_first(self._ask("nvmlDeviceGetMigMode")))
+
+    def reading(self) -> dict[str, Any]:
+        """The state at this moment, JSON-ready.
+
+        Memory and power are those of the whole card, whoever uses it.  Utilisation is the share of NVML's last sample
+        period (1/6 s to 1 s) in which a kernel ran, and says nothing about how much of the card that kernel filled.
+        From Ampere on, except on the A100, power is itself an average over one second.
+        """
+        memory = self._ask("nvmlDeviceGetMemoryInfo")
+        utilization = self._ask("nvmlDeviceGetUtilizationRates")
+        return {
+            "gpu_memory_bytes": None if memory is None else memory.used,
+            "sm_clock_mhz": self._ask("nvmlDeviceGetClockInfo", _CLOCK_SM),
+            "power_watts": _thousandth(self._ask("nvmlDeviceGetPowerUsage")),
+            "temperature_celsius": self._ask("nvmlDeviceGetTemperature", _TEMPERATURE_GPU),
+            "gpu_utilization_percent": None if utilization is None else utilization.gpu,
+            "throttle_reasons": self._throttle_reasons(),
+        }
+
+    def energy_joules(self) -> float | None:
+        """What the whole card has used since its driver was loaded (Volta and newer)."""
+        return _thousandth(self._ask("nvmlDeviceGetTotalEnergyConsumption"))
+
+    def _throttle_reasons(self) -> list[str] | None:
+        bits = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
+        if bits is None:  # drivers before 535 know it by its old name only
+            bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons")
+        return None if bits is None else throttle_reasons(bits)
+
+    def _ask(self, function: str, *arguments: Any) -> Any:
+        return self._nvml.ask(function, self._handle, *arguments)
+
+
+def throttle_reasons(bits: int) -> list[str]:
+    """The names of the reasons in ``bits`` that are throttling.
+
+    A bit that this table does not know counts too, by its number: a driver newer than the table may not make a slowed
+    clock look like a free one.
+    """
+    bits &= ~_NOT_THROTTLING
+    set_bits = (1 << position for position in range(bits.bit_length()) if bits >> position & 1)
+    return [THROTTLE_REASONS.get(bit, f"gpu reason {bit:#x}") for bit in set_bits]
+
+
+_CLOCK_SM = 1  # nvmlClockType_t: NVML_CLOCK_SM
+_TEMPERATURE_GPU = 0  # nvmlTemperatureSensors_t: NVML_TEMPERATURE_GPU
+
+
+def _thousandth(value: int | None) -> float | None:
+    """NVML counts in milliwatts and millijoules."""
+    return None if value is None else value / 1000
+
+
+def _switch(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _first(values: Any) -> Any:
+    """NVML returns the current and the pending mode together."""
+    return None if values is None else values[0]

@@ -1,0 +1,104 @@
+"""The harness processes ask a backend for the right things in the right order, whatever test comes first."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+RESIDENT = ["build", "place", "place", "place", "compile"]
+
+
+@pytest.fixture(scope="module")
+def black_dataset(tmp_path_factory):
+    """Files of MNIST's format and size, every pixel 0: the backend does not look at them."""
+    directory = tmp_path_factory.mktemp("data")
+    for stem, count in (("train", 60_000), ("t10k", 10_000)):
+        images = np.array([0x803, count, 28, 28], ">u4").tobytes() + bytes(count * 784)
+        labels = np.array([0x801, count], ">u4").tobytes() + bytes(count)
+        (directory / f"{stem}-images-idx3-ubyte").write_bytes(images)
+        (directory / f"{stem}-labels-idx1-ubyte").write_bytes(labels)
+    return directory
+
+
+@pytest.fixture
+def harness(black_dataset, tmp_path):
+    """(events, measurements by name) of one harness process with the backend ``recording``."""
+
+    def harness(*tests, variant="resident"):
+        events, result = tmp_path / "events.json", tmp_path / "result.json"
+        options = ["--backend=recording", f"--variant={variant}", f"--data={black_dataset}", f"--result={result}"]
+        argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "recording_backend"]
+        argv += ["--benchmark-quiet", "--quick", "--epochs=1", *options]
+        argv += [str(PROJECT / "bench" / "harness" / test) for test in tests]
+        path = os.pathsep.join((str(PROJECT), str(Path(__file__).parent)))
+        variables = {**os.environ, "PYTHONPATH": path, "RECORDED_EVENTS": str(events)}
+        done = subprocess.run(argv, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        measured = json.loads(result.read_text())["measurements"]
+        return json.loads(events.read_text()), {one["name"]: one for one in measured}
+
+    return harness
+
+
+def test_the_first_step_comes_before_all_other_work_and_is_one_sample(harness):
+    events, measured = harness("bench_epoch.py", variant="plain")
+    assert events[:4] == ["build", "compile", "train_step", "train_step"]  # the first one, then the warm-up
+    assert len(measured["first_step"]["seconds"]) == 1
+    assert {"train_epoch", "validate_epoch", "train_step"} < set(measured)
+
+
+def test_what_compiles_epochs_as_a_whole_begins_with_an_epoch(harness):
+    events, measured = harness("bench_epoch.py")
+    assert events[:6] == [*RESIDENT, "train_epoch"]
+    assert len(measured["first_epoch"]["seconds"]) == 1
+    assert "first_step" not in measured
+
+
+def test_the_first_step_comes_first_even_after_other_tests_in_the_same_process(harness):
+    events, measured = harness(
+        "bench_batch_size.py::test_train_step[1]",
+        "bench_epoch.py::test_validate_epoch",
+        "bench_epoch.py",
+        variant="plain",
+    )
+    assert events.index("train_step") == 2
+    assert events.count("compile") == 1
+    assert len(measured["first_step"]["seconds"]) == 1
+
+
+def test_throttling_is_watched_beside_epochs(harness):
+    _, measured = harness("bench_epoch.py")
+    for name in ("train_epoch", "validate_epoch"):
+        assert {"throttled", "throttle_reasons"} <= set(measured[name]["extra"])
+    assert measured["train_epoch"]["extra"]["examples"] == 50_000
+
+
+def test_on_a_cpu_no_epoch_is_run_that_nobody_times(harness):
+    events, measured = harness("bench_epoch.py::test_train_epoch")
+    assert events.count("train_epoch") == 1 + len(measured["train_epoch"]["seconds"]) == 3  # one came first
+
+
+def test_the_transfer_of_a_resident_variant_is_a_part_of_its_own(harness):
+    events, measured = harness("bench_compile.py")
+    assert events == RESIDENT
+    assert {"import", "build", "transfer", "compile"} < set(measured)
+
+
+def test_a_variant_that_keeps_nothing_has_no_transfer(harness):
+    events, measured = harness("bench_compile.py", variant="plain")
+    assert events == ["build", "compile"]
+    assert "transfer" not in measured
+    assert {"build", "compile"} < set(measured)
+
+
+def test_a_reference_run_records_its_phases_and_throttling(harness):
+    events, measured = harness("bench_reference.py")
+    extra = measured["run"]["extra"]
+    assert events == [*RESIDENT, "train_epoch", "evaluate", "evaluate"]
+    assert "transfer" in extra["phases"]
+    assert {"throttled", "throttle_reasons", "timeline"} <= set(extra)

@@ -1,0 +1,30 @@
+"""Run the commands that the environment is made with; what goes wrong is one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class BuildError(Exception):
+    """The environment cannot be made here; the text says what is missing and what to do."""
+
+
+def run(argv: Sequence[str | Path], remedy: str, cwd: Path | None = None) -> str:
+    """The standard output of ``argv``; raises BuildError, ending in ``remedy``, if it cannot be run or fails."""
+    name = " ".join(map(str, argv[:4]))
+    try:
+        done = subprocess.run(list(map(str, argv)), cwd=cwd, capture_output=True, text=True)
+    except OSError as error:
+        raise BuildError(f"{name} cannot be started ({error.strerror}): {remedy}") from error
+    if done.returncode:
+        raise BuildError(f"{name} failed ({_complaint(done.stderr)}): {remedy}")
+    return done.stdout
+
+
+def _complaint(text: str, most: int = 300) -> str:
+    """The first line that calls itself an error, else the last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
+    errors = [line for line in lines if line.startswith(("E:", "ERROR", "error"))]
+    return (errors or lines[-1:])[0][:most]
