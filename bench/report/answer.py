@@ -30,8 +30,7 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
     skipped = header.get("skipped") or []
     if skipped:
         names = ", ".join(str(entry["what"]) for entry in skipped)
-        were = "1 stack was" if len(skipped) == 1 else f"{len(skipped)} stacks were"
-        section.sentences.append(f"{were} skipped ({names}): see What was skipped.")
+        section.sentences.append(f"Skipped, {len(skipped)} in all: {names}. What was skipped says why.")
     return section
 
 

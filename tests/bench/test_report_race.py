@@ -132,7 +132,7 @@ def test_the_canonical_stack_may_be_the_fastest(report):
 def test_skipped_stacks_are_counted_before_the_ranking(report):
     text = report(skipped=[*SKIPPED, {"what": "torch on cuda", "reason": "no GPU", "remedy": "none"}])
     before = text.partition("## Ranking")[0]
-    assert "2 stacks were skipped (theano on cuda, torch on cuda): see What was skipped." in before
+    assert "Skipped, 2 in all: theano on cuda, torch on cuda. What was skipped says why." in before
     assert "What was skipped" in titles(text)
 
 
