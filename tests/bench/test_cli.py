@@ -101,6 +101,23 @@ def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_p
     assert len(list((tmp_path / "runs").glob("*/replicates/*.json"))) == 4
 
 
+def test_a_stack_that_learns_worse_fails_the_run(invoke, small_data, tmp_path, monkeypatch):
+    import bench.report
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr(bench.report, "learns_worse", lambda frames, header: ["jax/scan on cuda learns worse."])
+    assert run_data(invoke, tmp_path).exit_code == cli.FAILED
+
+
+def test_what_was_skipped_is_in_the_record(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path, "--device", "cpu")
+    (header,) = (json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json"))
+    skipped = {entry["what"]: entry for entry in header["skipped"]}
+    assert {"jax", "torch", "pytensor"} <= set(skipped)
+    assert all(entry["reason"] and entry["remedy"] for entry in skipped.values())
+
+
 def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch):
     outcomes = iter([GOOD])
 
