@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make bench` measures, `make test` proves.
-# Options: QUICK=1 (about two minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, BACKENDS="theano numpy", DEVICES=cpu,
-#          PYTHON=<interpreter to create .venv with, 3.11 to 3.13>.
+# Options: QUICK=1 (about two minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv, 3.11 to
+# 3.13>; what to measure: BACKENDS="theano jax" or all, VARIANTS="scan torch/eager" or all, DEVICES="cpu cuda".  What a
+# chosen backend needs is installed; without a choice a machine with an NVIDIA GPU gets jax and torch for CUDA.
 
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -15,7 +16,17 @@ BUILD_TOOLS := setuptools==80.9.0 wheel==0.45.1
 SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 
 RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
-	$(foreach d,$(DEVICES),--device $(d))
+	$(foreach v,$(VARIANTS),--variant $(v)) $(foreach d,$(DEVICES),--device $(d))
+
+# What to install beside requirements.txt, a stamp for each.  `all`, and the choice made for a GPU, take what can be
+# installed; a backend that somebody names must install.
+OPTIONAL := pytensor jax torch
+DRIVER_CUDA := $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: *\([0-9]*\).*/\1/p' | head -n 1)
+CHOSEN := $(if $(filter all,$(BACKENDS)),$(OPTIONAL),$(if $(BACKENDS),$(filter $(OPTIONAL),$(BACKENDS)),$(if $(DRIVER_CUDA),jax torch)))
+WITH_CUDA := $(if $(DRIVER_CUDA),$(if $(filter jax,$(CHOSEN)),$(if $(DEVICES),$(filter cuda%,$(DEVICES)),cuda)))
+EXTRAS := $(CHOSEN:%=$(VENV)/installed-%) \
+	$(if $(WITH_CUDA),$(VENV)/installed-cuda$(if $(filter 1 2 3 4 5 6 7 8 9 10 11 12,$(DRIVER_CUDA)),12,13))
+GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
@@ -23,7 +34,8 @@ GPU_VENV := .venv-theano-gpu
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
-	@echo "make test                         run the test suite"
+	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
+	@echo "make test [BACKENDS=all]          run the test suite"
 	@echo "make report                       print the latest run's report again"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
@@ -41,11 +53,18 @@ $(STAMP): requirements.txt
 	@$(PIP) --requirement requirements.txt
 	@touch $@
 
-bench: $(STAMP)
+$(VENV)/installed-%: requirements/%.txt $(STAMP)
+	@echo "installing $*"
+	@if $(PIP) --constraint requirements.txt --requirement $<; then touch $@; else \
+		echo "warning: $* could not be installed; pip says why above, and the report lists what was skipped" >&2; \
+		$(GIVE_UP); fi
+
+bench: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench run $(RUN_OPTIONS)
 
-test: $(STAMP)
-	@$(BIN)/python -m pytest
+# With BACKENDS=..., the tests of those backends must run; without, of whatever is installed.
+test: $(STAMP) $(EXTRAS)
+	@MLP_BENCH_REQUIRED_BACKENDS="$(CHOSEN)" $(BIN)/python -m pytest
 
 report: $(STAMP)
 	@$(BIN)/python -m bench report
@@ -65,5 +84,5 @@ test-gpuarray: theano-gpu
 	@LD_LIBRARY_PATH="$(CURDIR)/$(GPU_VENV)/lib:$$LD_LIBRARY_PATH" $(GPU_VENV)/bin/python -m pytest tests/gpuarray
 
 clean:
-	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(GPU_VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 """``python -m bench``: the commands.  Each one reads as: find out what is wanted, do it, say how it ended.
 
-Exit codes: 0 fine; 1 something failed while measuring (the rest is on record); 2 bad input; 3 nothing was measured;
-130 interrupted.
+Exit codes: 0 fine; 1 something failed while measuring (the rest is on record), or a stack learns worse than the
+canonical one; 2 bad input; 3 nothing was measured; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -202,10 +202,14 @@ def _blas() -> dict[str, Any]:
 
 
 def _exit_code(folder: Any) -> int:
+    from bench.frames import load_runs
+    from bench.report import learns_worse
+
     states = [entry["status"] for entry in folder.replicates()]
     if "ok" not in states:
         return NOTHING_MEASURED
-    return FAILED if "failed" in states else 0
+    failed = "failed" in states or learns_worse(load_runs(folder.path), folder.header)
+    return FAILED if failed else 0
 
 
 @main.command()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
+from bench.nvml import describe_gpus
+from mlp.backends import NAMES, Available, load, probe
 from mlp.errors import MlpError
 
 OK, WARNING, MISSING = "ok", "warning", "missing"
@@ -38,7 +40,8 @@ def examine(data: str | None = None) -> list[Finding]:
         _blas,
         _threads,
         _compile_directory,
-        _devices,
+        _gpus,
+        _backends,
         lambda: _dataset(data),
     ]
     return [finding for check in checks for finding in check()]
@@ -109,20 +112,36 @@ def _compile_directory() -> list[Finding]:
     return [Finding("Scratch folder", OK, "writable; compile caches live there as long as a run")]
 
 
-def _devices() -> list[Finding]:
-    from mlp.backends import NAMES, Available, load
-
+def _gpus() -> list[Finding]:
+    gpus, problem = describe_gpus()
     findings = []
+    for gpu in gpus:
+        facts = [gpu["name"], f"driver {gpu['driver']}", f"CUDA {gpu['cuda_version']}"]
+        findings.append(Finding("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None"))))
+    if problem is not None:
+        findings.append(Finding("GPU", WARNING, problem, "only CPUs are measured; add a GPU and its driver for more"))
+    return findings
+
+
+def _backends() -> list[Finding]:
+    """Each backend on each kind of device; variants with the same answer share a line."""
+    findings: dict[tuple[str, str, str, str | None], list[str]] = {}
     for device in ("cpu", "cuda"):
         for name in NAMES:
-            answer = load(name).availability(device)
-            subject = f"{name} on {device}"
-            if isinstance(answer, Available):
-                findings.append(Finding(subject, OK, answer.detail))
-            else:
-                state = MISSING if (name, device) == ("theano", "cpu") else WARNING
-                findings.append(Finding(subject, state, answer.reason, answer.remedy))
-    return findings
+            for variant in load(name).variants:
+                if device not in variant.devices:
+                    continue
+                answer = probe(name, variant.name, device)
+                if isinstance(answer, Available):
+                    key = (f"{name} on {device}", OK, answer.detail, None)
+                else:
+                    state = MISSING if (name, device) == ("theano", "cpu") else WARNING
+                    key = (f"{name} on {device}", state, answer.reason, answer.remedy)
+                findings.setdefault(key, []).append(variant.name)
+    return [
+        Finding(subject, state, f"{detail} ({', '.join(variants)})", remedy)
+        for (subject, state, detail, remedy), variants in findings.items()
+    ]
 
 
 def _dataset(data: str | None) -> list[Finding]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
 from bench.errors import BenchError
-from bench.frames import load_runs
+from bench.frames import Frames, load_runs
 from bench.record import RunFolder
+from bench.render import Section
 from bench.report import sections, summarize
+from bench.report.ranking import RANKING
+from bench.stack_key import StackKey, by_stack
 from bench.units import MISSING, format_interval, format_percent, format_seconds
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -21,42 +25,67 @@ WANTED = {  # (harness, cache, measurement) -> what the README calls it
     ("epoch", "warm", "validate_epoch"): "validation epoch",
 }
 
+NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages worth naming beside the numbers
+
 
 def results_block(record: Path) -> str:
     """Markdown: the answer in a sentence, the table, and where it comes from."""
     folder = RunFolder.open(record)
     frames = load_runs(record)
     summary = summarize(folder, frames)
-    machine, commit = folder.header["machine"], folder.header["commit"]["id"]
-    rows = []
-    for run in summary["reference_runs"]:
-        total = run["total_seconds"]
-        rows.append(
-            [
-                f"canonical run, {run['backend']}/{run['variant']} on {run['device']}",
-                str(total["num_processes"]),
-                format_seconds(total["center"]),
-                format_interval(total["low"], total["high"]),
-            ]
-        )
-    for measured in summary["measurements"]:
-        name = WANTED.get((measured["harness"], measured["cache"], measured["measurement"]))
-        if name:
-            interval = format_interval(measured["low"], measured["high"])
-            rows.append([name, str(measured["num_processes"]), format_seconds(measured["center"]), interval])
-    accuracies = [format_percent(accuracy) for accuracy in frames.results["test_accuracy"].dropna()]
-    answer = [text for text in sections(folder, frames)[0].sentences if "canonical" in text]
+    found = {section.title: section for section in sections(folder, frames)}
+    answer = next(iter(found.values())).sentences
     lines = [
-        *answer,
+        *(sentence for text in answer if "canonical" in text for sentence in (text, "")),
+        *_canonical_table(summary),
         "",
-        tabulate(rows, ["what", "processes", "median", "95 % interval"], tablefmt="github", disable_numparse=True),
-        "",
-        f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {machine['cpu_model']}, "
-        f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, "
-        f"NumPy {machine['packages']['numpy']}, at commit {commit[:7] if commit else MISSING}, "
-        f"{folder.header['started_at'][:10]}; record: `{record.as_posix()}`.",
+        *(_ranking_table(found[RANKING]) if RANKING in found else []),
+        _provenance(folder, frames, record),
     ]
     return "\n".join(lines)
+
+
+def _canonical_table(summary: dict[str, Any]) -> list[str]:
+    """The canonical stack, part by part."""
+    rows = []
+    for run in summary["reference_runs"]:
+        if _is_canonical(run):
+            name = f"canonical run, {run['backend']}/{run['variant']} on {run['device']}"
+            rows.append([name, *_cells(run["total_seconds"])])
+    for measured in summary["measurements"]:
+        name = WANTED.get((measured["harness"], measured["cache"], measured["measurement"]))
+        if name and (measured["backend"] is None or _is_canonical(measured)):
+            rows.append([name, *_cells(measured)])
+    headers = ["what", "processes", "median", "95 % interval"]
+    return [tabulate(rows, headers, tablefmt="github", disable_numparse=True)]
+
+
+def _is_canonical(keys: dict[str, Any]) -> bool:
+    return StackKey(**{name: keys.get(name) for name in StackKey._fields}).is_canonical
+
+
+def _cells(estimate: dict[str, Any]) -> list[str]:
+    interval = format_interval(estimate["low"], estimate["high"])
+    return [str(estimate["num_processes"]), format_seconds(estimate["center"]), interval]
+
+
+def _ranking_table(section: Section) -> list[str]:
+    """All stacks of the same interleaved run, in the report's own words."""
+    table = tabulate(section.rows, section.headers, tablefmt="github", disable_numparse=True)
+    return [line for text in (*section.sentences, table) for line in (text, "")]
+
+
+def _provenance(folder: RunFolder, frames: Frames, record: Path) -> str:
+    machine, commit = folder.header["machine"], folder.header["commit"]["id"]
+    canonical = [results for stack, results in by_stack(frames.results) if stack.is_canonical]
+    accuracies = [format_percent(accuracy) for results in canonical for accuracy in results["test_accuracy"].dropna()]
+    packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
+    return (
+        f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {machine['cpu_model']}, "
+        f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, {', '.join(packages)}, at "
+        f"commit {commit[:7] if commit else MISSING}, {folder.header['started_at'][:10]}; record: "
+        f"`{record.as_posix()}`."
+    )
 
 
 def with_results(readme: str, block: str) -> str:

@@ -7,20 +7,32 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from tabulate import tabulate
 
 MAX_TEXT = 600  # characters; a hostile machine name does not make the report unreadable
 
 
+@dataclass(frozen=True)
+class Plot:
+    """A picture beside the report: its path relative to report.md, and what it shows for who cannot see it."""
+
+    path: str
+    alt: str
+
+
 @dataclass
 class Section:
-    """A heading, sentences, and a table if ``headers`` are given.  All of it is plain text, escaped when rendered."""
+    """A heading, sentences, plots, and a table if ``headers`` are given.
+
+    All of it is plain text, escaped when rendered.  A terminal shows no plots.
+    """
 
     title: str
     sentences: list[str] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
 
 
 def to_markdown(first_line: str, sections: list[Section]) -> str:
@@ -28,6 +40,7 @@ def to_markdown(first_line: str, sections: list[Section]) -> str:
     for section in sections:
         parts.append(f"## {_escape_markdown(section.title)}")
         parts += [_escape_markdown(sentence) for sentence in section.sentences]
+        parts += [f"![{_escape_alt(plot.alt)}]({plot.path})" for plot in section.plots]
         if section.headers:
             rows = [[_escape_markdown(cell) for cell in row] for row in section.rows]
             parts.append(tabulate(rows, section.headers, tablefmt="github", disable_numparse=True))
@@ -41,9 +54,9 @@ def to_terminal(first_line: str, sections: list[Section], console: Console) -> N
         for sentence in section.sentences:
             console.print(_clean(sentence), markup=False, highlight=False)
         if section.headers:
-            table = Table(
-                *[escape(header) for header in section.headers], show_edge=False, box=None, padding=(0, 2, 0, 0)
-            )
+            # A cell too wide for the terminal goes on in the next line: a name cut short may be another's, too.
+            columns = [Column(escape(header), overflow="fold") for header in section.headers]
+            table = Table(*columns, show_edge=False, box=None, padding=(0, 2, 0, 0))
             for row in section.rows:
                 table.add_row(*[escape(_clean(cell)) for cell in row])
             console.print(table, highlight=False)
@@ -57,3 +70,7 @@ def _clean(text: str) -> str:
 
 def _escape_markdown(text: str) -> str:
     return html.escape(_clean(text), quote=False).replace("|", "\\|")
+
+
+def _escape_alt(text: str) -> str:
+    return _escape_markdown(text).replace("[", "\\[").replace("]", "\\]")

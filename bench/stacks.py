@@ -74,15 +74,24 @@ def choose(
     return choice
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a backend cannot run on a device: one for all variants that are refused for the same reason."""
+
+    backend: str
+    device: str
+    answer: Unavailable
+
+
 def _fill(
     choice: Choice,
     classes: list[type[Backend]],
     variant_names: tuple[str, ...],
     devices: tuple[str, ...],
     probe: Probe,
-) -> list[Skipped]:
-    """Put every stack where it belongs; returns those that were refused."""
-    refused: dict[tuple[str, str, str], Skipped] = {}
+) -> list[_Refusal]:
+    """Put every stack where it belongs; returns why the skipped ones were refused."""
+    refused: dict[_Refusal, list[str]] = {}
     for device in devices:
         kind = device.partition(":")[0]
         for backend in classes:
@@ -90,18 +99,15 @@ def _fill(
                 if kind not in variant.devices:
                     continue
                 answer = probe(backend.name, variant.name, device)
-                if isinstance(answer, Available):
-                    choice.stacks.append(
-                        Stack(backend.name, variant.name, device, variant.precision, variant.caches_code)
-                    )
-                else:  # variants that are refused for one reason are one line
-                    what = f"{backend.name}/{variant.name} on {device}"
-                    key = (backend.name, device, answer.reason)
-                    if key in refused:
-                        what = f"{refused[key].what}, {backend.name}/{variant.name}"
-                    refused[key] = Skipped(what, answer.reason, answer.remedy)
-    choice.skipped += refused.values()
-    return list(refused.values())
+                if isinstance(answer, Unavailable):
+                    refused.setdefault(_Refusal(backend.name, device, answer), []).append(variant.name)
+                    continue
+                stack = Stack(backend.name, variant.name, device, variant.precision, variant.caches_code)
+                choice.stacks.append(stack)
+    for refusal, names in refused.items():
+        what = f"{refusal.backend} ({', '.join(names)}) on {refusal.device}"
+        choice.skipped.append(Skipped(what, refusal.answer.reason, refusal.answer.remedy))
+    return list(refused)
 
 
 def _variants_of(backend: type[Backend], names: tuple[str, ...]) -> list[Variant]:
@@ -123,19 +129,18 @@ def _check_variants(classes: list[type[Backend]], names: tuple[str, ...]) -> Non
             raise BackendError(f"unknown variant {name!r}: choose from {known}.")
 
 
-def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], refused: list[Skipped]) -> None:
+def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], refused: list[_Refusal]) -> None:
     """What somebody named must be measured, or they must hear of it before a minute is spent."""
     measured = {stack.backend for stack in choice.stacks} | {stack.device for stack in choice.stacks}
     for name in (*named, *devices):
         if name in measured:
             continue
-        reasons = [f"{one.reason}. {one.remedy}" for one in refused if name in one.what.replace("/", " ").split()]
+        reasons = [f"{one.answer.reason}. {one.answer.remedy}" for one in refused if name in (one.backend, one.device)]
         detail = "; ".join(dict.fromkeys(reasons)) or "none of the chosen variants is written for the chosen devices."
         raise BackendError(f"{name} cannot be measured here: {detail}")
     if not choice.stacks:
-        raise BackendError(
-            "nothing that was chosen can be measured here: " + "; ".join(f"{one.what}: {one.reason}" for one in refused)
-        )
+        reasons = [f"{one.backend} on {one.device}: {one.answer.reason}" for one in refused]
+        raise BackendError(f"nothing that was chosen can be measured here: {'; '.join(reasons)}.")
 
 
 def _not_asked_for(wanted: set[str], probe: Probe) -> list[Skipped]:

@@ -7,7 +7,7 @@ positive and skewed to the right, and machine effects multiply, so the logarithm
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,10 +44,56 @@ def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = 
         raise ValueError("every duration must be a positive finite number")
     medians = [float(np.median(samples)) for samples in samples_by_process]
     center = float(np.median(medians))
-    low, high = _t_interval(np.log(medians), confidence)
-    if low is not None and high is not None:
-        low, high = min(math.exp(low), center), max(math.exp(high), center)
+    low, high = _log_t_interval(np.log(medians), center, confidence)
     return Estimate(center, low, high, len(medians), sum(len(samples) for samples in samples_by_process))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as large one thing is as another; ``low`` and ``high`` are None with fewer than two rounds."""
+
+    center: float
+    low: float | None
+    high: float | None
+    num_rounds: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval excludes 1; False also where there is none: then nothing was shown."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+
+def paired_ratio(
+    numerator: Mapping[int, float], denominator: Mapping[int, float], confidence: float = CONFIDENCE
+) -> Ratio | None:
+    """The ratio of two durations over the rounds that measured both, or None if no round did.
+
+    Both map an interleaved round to seconds.  What one round measured ran close together, so that a drifting machine
+    drifts for both and cancels in their ratio.  The centre is the median of the ratios and the interval Student's t,
+    both on their logarithms, so that swapping the sides inverts all three numbers exactly.
+
+    Raises
+    ------
+    ValueError
+        If a duration is not a positive finite number.
+    """
+    rounds = sorted(numerator.keys() & denominator.keys())
+    if not rounds:
+        return None
+    pairs = np.array([[numerator[number], denominator[number]] for number in rounds], float)
+    if not (np.isfinite(pairs).all() and (pairs > 0).all()):
+        raise ValueError("every duration must be a positive finite number")
+    logs = np.log(pairs[:, 0]) - np.log(pairs[:, 1])
+    center = math.exp(float(np.median(logs)))
+    return Ratio(center, *_log_t_interval(logs, center, confidence), len(rounds))
+
+
+def _log_t_interval(logs: np.ndarray, center: float, confidence: float) -> tuple[float | None, float | None]:
+    """Student's t on logarithms, back on the scale of ``center`` and widened where needed to contain it."""
+    low, high = _t_interval(logs, confidence)
+    if low is None or high is None:
+        return None, None
+    return min(math.exp(low), center), max(math.exp(high), center)
 
 
 def _t_interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:

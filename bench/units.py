@@ -39,6 +39,35 @@ def format_percent(fraction: float | None, digits: int = 2) -> str:
     return MISSING if fraction is None or not math.isfinite(fraction) else f"{fraction * 100:.{digits}f} %"
 
 
+def format_points(difference: float | None) -> str:
+    """A difference of two fractions in percentage points: ``-0.12 points``."""
+    return MISSING if difference is None or not math.isfinite(difference) else f"{difference * 100:+.2f} points"
+
+
+def format_count(count: float | None) -> str:
+    """A count, or a median of counts, which may end in one half: ``7``, ``6.5``."""
+    return MISSING if count is None or not math.isfinite(count) else f"{count:g}"
+
+
+def format_range(low: float | None, high: float | None) -> str:
+    """Two plain numbers, e.g. the bounds of a ratio: ``1.20 to 1.31``."""
+    return MISSING if low is None or high is None else f"{format_number(low)} to {format_number(high)}"
+
+
+def format_probability(probability: float | None) -> str:
+    """Two decimals that count; below 0.0001 only that: what a test says there rests on its assumptions."""
+    if probability is None or not math.isfinite(probability):
+        return MISSING
+    return "< 0.0001" if probability < 0.0001 else f"{probability:.2g}"
+
+
+def format_joules(joules: float | None) -> str:
+    """Three significant digits: ``12.3 J``, ``4.56 kJ``."""
+    if joules is None or not math.isfinite(joules):
+        return MISSING
+    return f"{_three_digits(joules / 1000)} kJ" if abs(joules) >= 1000 else f"{_three_digits(joules)} J"
+
+
 def format_number(value: float | None) -> str:
     """Three significant digits, thousands separated."""
     if value is None or not math.isfinite(value):

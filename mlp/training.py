@@ -159,8 +159,7 @@ def train(
             backend.build(recipe, parameters or initial_parameters(recipe), device)
     if backend.variant.resident:
         with phase("transfer"):
-            for images, labels in ((X_train, y_train), (X_val, y_val), (X_test, y_test)):
-                backend.place(images, labels)
+            backend.place_all(arrays)
     with phase("compile"):
         backend.compile()
 

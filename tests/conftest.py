@@ -33,6 +33,10 @@ def mnist_directory():
 
 @pytest.fixture(scope="session")
 def toy_data():
+    return make_toy_data()
+
+
+def make_toy_data():
     """Six arrays of 200, 60 and 60 learnable examples: each class lights its own block of rows."""
     random = np.random.RandomState(0)
     arrays = []

@@ -11,7 +11,11 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 READING = (
     "record",
     "frames",
+    "stack_key",
     "stats",
+    "ranking",
+    "crossover",
+    "convergence",
     "units",
     "errors",
     "report",
@@ -48,10 +52,12 @@ def test_mlp_never_imports_bench(path):
 
 
 def reading_modules() -> list[Path]:
-    return [path for name in READING if (path := PROJECT / "bench" / f"{name}.py").exists()]
+    """Each of READING: a file, or every file of a package."""
+    files = [path for name in READING if (path := PROJECT / "bench" / f"{name}.py").exists()]
+    return files + [path for name in READING for path in sorted((PROJECT / "bench" / name).glob("*.py"))]
 
 
-@pytest.mark.parametrize("path", reading_modules(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", reading_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_what_reads_records_needs_no_framework_and_no_worker(path):
     imports = imported_modules(path)
     assert not {name for name in imports if name.split(".")[0] in FRAMEWORKS}
@@ -61,7 +67,8 @@ def test_what_reads_records_needs_no_framework_and_no_worker(path):
 
 
 def test_the_reading_side_is_not_empty():
-    assert {"record", "frames", "stats", "report"} <= {path.stem for path in reading_modules()}
+    found = {path.relative_to(PROJECT).as_posix() for path in reading_modules()}
+    assert {"bench/record.py", "bench/frames.py", "bench/stats.py", "bench/report/ranking.py"} <= found
 
 
 @pytest.mark.parametrize("path", sources("mlp", "bench"), ids=lambda path: str(path.relative_to(PROJECT)))
@@ -87,3 +94,12 @@ def test_importing_the_package_starts_no_framework():
     code = "import sys, mlp, bench; print(sorted({'theano', 'lasagne', 'pytensor', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_report_draws_nothing_yet():
+    import subprocess
+    import sys
+
+    code = "import sys, bench.report; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

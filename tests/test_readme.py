@@ -27,6 +27,8 @@ def shell_commands():
 RUN_BY_A_TEST = {
     "make clean",  # test_make_clean_keeps_results
     "make bench",  # the same command as with QUICK=1, only longer
+    "make test",  # the same command as with BACKENDS=all, only shorter
+    "make test-gpuarray",  # what it builds and finds is tested on fakes; its tests need PoCL from a distribution
     "pytest bench/harness/bench_epoch.py --backend theano --device cpu",  # test_the_harnesses_run_by_hand
 }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 
-from bench.harness.placing import place_data
 from mlp.backends import create, load
 from mlp.training import initial_parameters
 
@@ -35,7 +34,7 @@ def test_build_and_compile(benchmark, case, request):
         backend.build(case.recipe, initial_parameters(case.recipe), case.device)
         end_part("build")
         if data is not None:
-            place_data(backend, data)
+            backend.place_all(data)
             end_part("transfer")
         backend.compile()
         end_part("compile")

@@ -123,8 +123,17 @@ class Backend(ABC):
         """Describe network, loss and update; the network starts from ``parameters``."""
 
     def place(self, images: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 (most variants keep nothing)
-        """Copy data to the device, if the variant keeps it there; ``train_epoch`` and ``evaluate`` then use that copy
-        whenever they are given these same two arrays, which must not be changed meanwhile."""
+        """Copy data to the device, if the variant keeps it there, the training data first.
+
+        ``train_epoch`` and ``evaluate`` then use that copy whenever they are given these same two arrays, which must
+        not be changed meanwhile.
+        """
+
+    def place_all(self, data: Sequence[np.ndarray]) -> None:
+        """Let a resident variant place the six arrays of a dataset: training, validation, test."""
+        if self.variant.resident:
+            for images, labels in zip(data[::2], data[1::2], strict=True):
+                self.place(images, labels)
 
     @abstractmethod
     def compile(self) -> None:

@@ -50,7 +50,7 @@ class JaxBackend(Backend):
         self._state: Any = None
 
     @classmethod
-    def import_framework(cls) -> None:
+    def import_framework(cls, device: str = "cpu") -> None:
         # JAX would take three quarters of the GPU's memory at once, and nobody could tell what the workload needs.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         import mlp.backends.jax_program  # noqa: F401
@@ -206,7 +206,7 @@ def _device(device: str) -> Any:
 
 def _ask_for_gpu(device: str, version: str) -> Available | Unavailable:
     """Start JAX on the GPU and let it compute one number: a device that is listed may still be unusable."""
-    JaxBackend.import_framework()
+    JaxBackend.import_framework(device)
     import jax
 
     try:

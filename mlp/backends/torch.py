@@ -54,7 +54,7 @@ class TorchBackend(Backend):
         self._device: Any = None
 
     @classmethod
-    def import_framework(cls) -> None:
+    def import_framework(cls, device: str = "cpu") -> None:
         import torch  # noqa: F401
 
     @classmethod

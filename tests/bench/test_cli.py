@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from bench import cli, doctor
 from bench.runner import WorkerPool
 from bench.worker import Outcome
+from mlp.backends import Available, Unavailable
 
 
 @pytest.fixture
@@ -100,6 +101,23 @@ def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_p
     assert len(list((tmp_path / "runs").glob("*/replicates/*.json"))) == 4
 
 
+def test_a_stack_that_learns_worse_fails_the_run(invoke, small_data, tmp_path, monkeypatch):
+    import bench.report
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr(bench.report, "learns_worse", lambda frames, header: ["jax/scan on cuda learns worse."])
+    assert run_data(invoke, tmp_path).exit_code == cli.FAILED
+
+
+def test_what_was_skipped_is_in_the_record(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path, "--device", "cpu")
+    (header,) = (json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json"))
+    skipped = {entry["what"]: entry for entry in header["skipped"]}
+    assert {"jax", "torch", "pytensor"} <= set(skipped)
+    assert all(entry["reason"] and entry["remedy"] for entry in skipped.values())
+
+
 def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch):
     outcomes = iter([GOOD])
 
@@ -157,4 +175,26 @@ def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
 
 def test_doctor_looks_at_everything_on_a_real_machine(small_data):
     subjects = {finding.subject for finding in doctor.examine(None)}
-    assert {"Python", "C++ compiler", "BLAS", "Threads", "theano on cpu", "theano on cuda", "Dataset"} <= subjects
+    assert {
+        "Python",
+        "C++ compiler",
+        "BLAS",
+        "Threads",
+        "GPU",
+        "theano on cpu",
+        "theano on cuda",
+        "Dataset",
+    } <= subjects
+
+
+def test_doctor_joins_variants_with_one_answer_and_says_how_to_add_what_is_missing(monkeypatch):
+    def probe(name, variant, device):
+        if name == "jax":
+            return Unavailable("not installed", "Install it.")
+        return Available(f"{name} is here")
+
+    monkeypatch.setattr(doctor, "probe", probe)
+    found = {finding.subject: finding for finding in doctor._backends()}
+    assert found["jax on cpu"] == doctor.Finding("jax on cpu", "warning", "not installed (scan, step)", "Install it.")
+    assert found["numpy on cpu"].state == doctor.OK
+    assert "numpy on cuda" not in found

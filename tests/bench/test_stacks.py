@@ -60,7 +60,7 @@ def test_all_takes_every_backend_that_can_run_and_names_the_others():
     choice = chosen(("all",), missing={"jax": "jax is broken"})
     assert {stack.backend for stack in choice.stacks} == {"theano", "pytensor", "torch", "numpy"}
     (skipped,) = [one for one in choice.skipped if one.reason == "jax is broken"]
-    assert skipped.what == "jax/scan on cpu, jax/step"
+    assert skipped.what == "jax (scan, step) on cpu"
 
 
 def test_numpy_races_in_float32_and_its_oracle_only_when_named():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 from scipy import stats as scipy_stats
 
-from bench.stats import agreement_with_reference, binomial_interval, estimate, fit_batch_law
+from bench.stats import agreement_with_reference, binomial_interval, estimate, fit_batch_law, paired_ratio
 
 durations = st.floats(1e-6, 1e4)
 processes = st.lists(st.lists(durations, min_size=1, max_size=6), min_size=1, max_size=6)
@@ -80,6 +80,67 @@ def test_a_duration_that_cannot_be_is_refused(value):
 def test_no_samples_are_refused(samples):
     with pytest.raises(ValueError, match="no samples"):
         estimate(samples)
+
+
+# --- ratios of pairs ------------------------------------------------------------------------------------------------
+
+rounds = st.dictionaries(st.integers(0, 6), durations, min_size=1, max_size=6)
+
+
+def test_a_ratio_is_that_of_the_pairs_and_not_of_the_medians():
+    """The ratios are 2, 2 and 9; the medians of the sides, 9 and 2, would say 4.5.  Round 3 has no partner."""
+    found = paired_ratio({0: 4.0, 1: 10.0, 2: 9.0}, {0: 2.0, 1: 5.0, 2: 1.0, 3: 500.0})
+    assert (found.center, found.num_rounds) == (pytest.approx(2.0), 3)
+
+
+def test_a_drift_that_hits_both_sides_leaves_their_ratio_exact():
+    found = paired_ratio({0: 2.0, 1: 20.0, 2: 4.0}, {0: 1.0, 1: 10.0, 2: 2.0})
+    assert (found.low, found.high) == (pytest.approx(2.0), pytest.approx(2.0))
+    assert found.differs
+
+
+def test_the_interval_of_a_ratio_is_students_on_the_logarithms():
+    ratios = [1.1, 1.3, 1.2, 1.35]
+    expected = np.exp(scipy_stats.ttest_1samp(np.log(ratios), 0).confidence_interval(0.95))
+    found = paired_ratio(dict(enumerate(ratios)), dict.fromkeys(range(4), 1.0))
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+
+
+def test_one_common_round_gives_a_ratio_without_an_interval_and_shows_nothing():
+    found = paired_ratio({0: 3.0, 1: 1.0}, {0: 1.0, 2: 1.0})
+    assert (found.center, found.low, found.high, found.num_rounds) == (pytest.approx(3.0), None, None, 1)
+    assert not found.differs
+
+
+def test_without_a_common_round_there_is_no_ratio():
+    assert paired_ratio({0: 1.0}, {1: 1.0}) is None
+
+
+@given(rounds, rounds)
+def test_swapping_the_sides_inverts_a_ratio(one, other):
+    found, swapped = paired_ratio(one, other), paired_ratio(other, one)
+    if found is None:
+        assert swapped is None
+        return
+    assert swapped.center == pytest.approx(1 / found.center)
+    if found.low is not None:
+        assert found.low <= found.center <= found.high
+        assert swapped.low == pytest.approx(1 / found.high, rel=1e-6)
+
+
+@given(rounds, rounds, st.floats(0.01, 100))
+def test_a_unit_cancels_in_a_ratio(one, other, scale):
+    found = paired_ratio(one, other)
+    scaled = paired_ratio(*({number: value * scale for number, value in side.items()} for side in (one, other)))
+    assert (found is None) == (scaled is None)
+    if found is not None:
+        assert scaled.center == pytest.approx(found.center)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_no_ratio_of_a_duration_that_cannot_be(seconds):
+    with pytest.raises(ValueError, match="positive finite"):
+        paired_ratio({0: 1.0}, {0: seconds})
 
 
 # --- t(B) = a + b*B ------------------------------------------------------------------------------------------------

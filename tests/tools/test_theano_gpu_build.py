@@ -76,6 +76,12 @@ def test_only_python_311_will_do(pythons):
         build.find_python(None)
 
 
+def test_a_named_python_of_another_version_is_told_its_version(pythons):
+    pythons["/opt/python"] = ([3, 13], True, True)
+    with pytest.raises(BuildError, match=r"/opt/python is Python 3\.13, .* 3\.11 only"):
+        build.find_python("/opt/python")
+
+
 def test_a_launcher_without_a_python_behind_it_is_passed_over(pythons):
     pythons["python3"] = ([3, 11], True, True)  # python3.11 cannot be started
     assert build.find_python(None).name == "python3"

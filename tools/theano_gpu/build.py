@@ -110,6 +110,8 @@ def find_python(named: str | None) -> Path:
         except BuildError:
             continue  # not there, or a launcher without a Python behind it
         if version != [3, 11]:
+            if named:
+                shortcoming = f"{named} is Python {version[0]}.{version[1]}, and Debian's pygpu is built for 3.11 only"
             continue
         if has_pip and has_header:
             return Path(shutil.which(candidate) or candidate)

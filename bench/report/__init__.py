@@ -1,0 +1,133 @@
+"""One run -> report.md, summary.json, CSV files, plots and a terminal summary, beside the reference.
+
+Each module here is a group of sections.  What it computes are values; the same values become the tables of the report
+and the numbers of ``summary.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from bench.errors import RecordError
+from bench.frames import Frames, frames_of, trustworthy
+from bench.record import RunFolder
+from bench.render import Plot, Section, to_markdown, to_terminal
+from bench.report.answer import answer_section
+from bench.report.batch_size import all_stacks_sections, stack_sections
+from bench.report.comparability import dataset_identity
+from bench.report.comparisons import comparison_sections
+from bench.report.context import failures_sections, machine_section, reproduce_section, skipped_sections
+from bench.report.harnesses import compile_sections, epoch_sections, loading_sections
+from bench.report.learning import convergence_sections, learns_worse, time_to_accuracy_sections
+from bench.report.plots import draw_plots
+from bench.report.ranking import RANKING, cost_sections, ranking, ranking_sections
+from bench.report.rates import TRAINING_FLOP_PER_EXAMPLE
+from bench.report.reference_runs import reference_sections
+from bench.report.summary import summarize
+
+__all__ = [
+    "TRAINING_FLOP_PER_EXAMPLE",
+    "first_line",
+    "learns_worse",
+    "print_report",
+    "sections",
+    "summarize",
+    "write_report",
+]
+
+
+def write_report(path: Path) -> Path:
+    """Write the report of the run in ``path`` beside its record; returns the path of report.md.
+
+    Raises
+    ------
+    RecordError
+        If the run cannot be read, or the files cannot be written.
+    """
+    folder = RunFolder.open(path)
+    frames = frames_of([folder])
+    plots, problems = draw_plots(folder.path, trustworthy(frames)[0])
+    try:
+        for name in ("samples", "phases", "epochs", "results", "timeline", "failures"):
+            getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
+        summary = json.dumps(summarize(folder, frames), indent=1, allow_nan=False)
+        (folder.path / "summary.json").write_text(summary, encoding="utf-8")
+        report = folder.path / "report.md"
+        text = to_markdown(first_line(folder.header), sections(folder, frames, plots, problems))
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(
+            f"the report cannot be written to {folder.path} ({error.strerror}); the record itself is kept: make room, "
+            "then run make report."
+        ) from error
+    return report
+
+
+def print_report(path: Path, console: Console) -> None:
+    """The report in a terminal: all of it for one stack; of several, what compares them, as details fill pages."""
+    folder = RunFolder.open(path)
+    parts = _parts(folder, frames_of([folder]), {}, [])
+    several = any(section.title == RANKING for section in parts.findings)
+    shown = [*parts.findings, *([] if several else parts.details), *parts.circumstances]
+    to_terminal(first_line(folder.header), shown, console)
+
+
+def first_line(header: dict[str, Any]) -> str:
+    """Which data, before anything else."""
+    identity = dataset_identity(header)
+    if identity == "mnist":
+        return "Dataset: MNIST (verified by SHA-256)"
+    if identity == "surrogate":
+        return "Dataset: SURROGATE, not MNIST; its accuracy is not compared with the reference"
+    return f"Dataset: {identity or 'unknown'}, not MNIST; its accuracy is not compared with the reference"
+
+
+class Parts(NamedTuple):
+    """The report in the order a reader asks."""
+
+    findings: list[Section]  # the answer, and how the stacks compare
+    details: list[Section]  # each stack and harness on its own, and the machine
+    circumstances: list[Section]  # what failed, what was skipped, how to reproduce it
+
+
+def sections(
+    folder: RunFolder, frames: Frames, plots: dict[str, Plot] | None = None, problems: Sequence[str] = ()
+) -> list[Section]:
+    """The whole report; ``problems`` are sentences about what went wrong while it was made."""
+    return [section for part in _parts(folder, frames, plots or {}, problems) for section in part]
+
+
+def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: Sequence[str]) -> Parts:
+    header = folder.header
+    frames, left_out = trustworthy(frames)
+    ranked = ranking(header, frames)
+    failed = [*learns_worse(frames, header), *folder.problems, *left_out, *problems]
+    return Parts(
+        findings=[
+            answer_section(header, frames, ranked),
+            *ranking_sections(ranked),
+            *comparison_sections(frames, ranked),
+            *all_stacks_sections(frames, plots),
+            *cost_sections(frames),
+            *convergence_sections(header, frames),
+            *time_to_accuracy_sections(frames, plots),
+        ],
+        details=[
+            *reference_sections(frames),
+            *loading_sections(frames),
+            *compile_sections(frames),
+            *epoch_sections(frames),
+            *stack_sections(frames, plots),
+            machine_section(header),
+        ],
+        circumstances=[
+            *failures_sections(frames, failed),
+            *skipped_sections(header),
+            reproduce_section(header),
+        ],
+    )

@@ -1,0 +1,97 @@
+"""The report's first section: what this machine does with the canonical workload, and which stack does it fastest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.frames import Frames
+from bench.render import Section
+from bench.report.comparability import agreement_of, dataset_identity, is_comparable
+from bench.report.ranking import RankedStack
+from bench.stack_key import CANONICAL_NAME, StackKey, by_stack
+from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
+from mlp.recipe import REFERENCE
+
+
+def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> Section:
+    section = Section("The canonical workload on this machine")
+    if header["status"] != "complete":
+        section.sentences.append(
+            f"This run is partial (status: {header['status']}): make bench RESUME={header['run_id']} completes it."
+        )
+    if header["mode"] == "quick":
+        section.sentences.append("Quick mode: fewer rounds and epochs, for a first look and not for a claim.")
+    section.sentences.append(_reference_sentence(header, frames))
+    if len(ranked) > 1:
+        section.sentences += _fastest_sentences(header, frames, ranked)
+    skipped = header.get("skipped") or []
+    if skipped:
+        names = ", ".join(str(entry["what"]) for entry in skipped)
+        section.sentences.append(f"Skipped, {len(skipped)} in all: {names}. What was skipped says why.")
+    return section
+
+
+def _reference_sentence(header: dict[str, Any], frames: Frames) -> str:
+    """About the canonical stack; where it was not run, about the one whose reference run was fastest."""
+    runs = dict(by_stack(frames.results))
+    if not runs:
+        return "The reference run was not measured, so nothing is compared with 32.2 s."
+    chosen = min(runs, key=lambda stack: (not stack.is_canonical, runs[stack]["total_seconds"].median()))
+    return _compared_with_reference(header, frames, chosen, runs[chosen])
+
+
+def _compared_with_reference(header: dict[str, Any], frames: Frames, stack: StackKey, results: pd.DataFrame) -> str:
+    total = stats.estimate([[seconds] for seconds in results["total_seconds"]])
+    runs = f"median of {total.num_processes} seeds" if total.num_processes > 1 else "one seed"
+    cache = ", compile cache warm" if (results["cache"] == "warm").all() else ""
+    took = f"{format_seconds(total.center)} by the reference clock{cache} ({runs}"
+    took += f", 95 % interval {format_interval(total.low, total.high)})" if total.low is not None else ")"
+    if not is_comparable(header, frames):
+        epochs = int(results["num_epochs"].max())
+        ran = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        return f"With {stack.name}, {ran} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
+    ratio = REFERENCE.total_seconds / total.center
+    compared = f"{ratio:.3g} times as fast as" if ratio >= 1 else f"it takes {1 / ratio:.3g} times as long as"
+    sentence = (
+        f"This machine runs the canonical workload with {stack.name} in {took}: {compared} the 2016 reference of "
+        f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date})."
+    )
+    agreement = agreement_of(header, results)
+    if agreement is None:
+        why = "none was recorded" if dataset_identity(header) == "mnist" else "the data is not MNIST"
+        return f"{sentence} Accuracy is not compared: {why}."
+    verdict = "agrees with" if agreement.agrees else "does NOT agree with"
+    return (
+        f"{sentence} Its mean test accuracy of {format_percent(agreement.mean)} {verdict} the published "
+        f"{format_percent(REFERENCE.test_accuracy)}: the difference is {format_points(agreement.difference)}, "
+        f"95 % interval {agreement.low * 100:+.2f} to {agreement.high * 100:+.2f}."
+    )
+
+
+def _fastest_sentences(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> list[str]:
+    """One sentence on the fastest stack that may be called so: one that learns worse may not."""
+    fit = [one for one in ranked if one.rank is not None and not one.learns_worse]
+    if not fit:
+        return []
+    fastest = fit[0]
+    left_out = sum(one.learns_worse and one.rank is not None for one in ranked)
+    among = f"The fastest of {len(ranked)} stacks"
+    if left_out:
+        among += f" (without the {left_out} that {'learns' if left_out == 1 else 'learn'} worse)"
+    sentence = f"{among} is {fastest.stack.name}: a training epoch takes {format_seconds(fastest.train_epoch.center)}"
+    ratio = fastest.speed_ratio
+    if fastest.stack.is_canonical:
+        sentence += ", and that is the canonical stack itself"
+    elif ratio is None:
+        sentence += f"; {CANONICAL_NAME} was not measured beside it, so there is no ratio to the canonical stack"
+    else:
+        interval = "" if ratio.low is None else f" (95 % interval {format_range(ratio.low, ratio.high)})"
+        sentence += f", {format_number(ratio.center)} times as fast as the canonical {CANONICAL_NAME}{interval}"
+    if not fastest.stack.is_canonical and fastest.reference_clock is not None and is_comparable(header, frames):
+        clock = fastest.reference_clock.center
+        faster = format_number(REFERENCE.total_seconds / clock)
+        sentence += f"; its reference clock reads {format_seconds(clock)}, {faster} times as fast as the 2016 reference"
+    return [sentence + "."]

@@ -1,0 +1,98 @@
+"""How a training step scales with the batch size: all stacks side by side, crossovers, and each stack's law."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench import stats
+from bench.crossover import Crossover, Lead, crossover
+from bench.frames import Frames
+from bench.render import Plot, Section
+from bench.report.comparisons import DevicePair, device_pairs
+from bench.report.tables import estimate_cells, estimate_of
+from bench.stack_key import StackKey, by_stack
+from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds
+from mlp.recipe import CANONICAL
+
+
+def step_curves(frames: Frames) -> dict[StackKey, dict[int, float]]:
+    """{stack: {batch size: seconds of one training step}}."""
+    return {
+        stack: {int(size): estimate_of(rows).center for size, rows in samples.groupby("batch_size", observed=True)}
+        for stack, samples in by_stack(frames.samples[frames.samples["harness"] == "batch_size"])
+    }
+
+
+def crossovers(frames: Frames) -> list[tuple[DevicePair, Crossover]]:
+    """For each CPU/GPU pair, the batch size from which the GPU is ahead; the fastest are those at batch 500."""
+    curves = step_curves(frames)
+    seconds = {stack: curve[CANONICAL.batch_size] for stack, curve in curves.items() if CANONICAL.batch_size in curve}
+    found = [(pair, crossover(curves[pair.cpu], curves[pair.gpu])) for pair in device_pairs(seconds)]
+    return [(pair, crossing) for pair, crossing in found if crossing is not None]
+
+
+def all_stacks_sections(frames: Frames, plots: dict[str, Plot]) -> list[Section]:
+    """The curves of all stacks in one table, if there are several."""
+    curves = step_curves(frames)
+    if len(curves) < 2:
+        return []
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    rows = [
+        [f"{size:,}", *(format_number(size / curve[size]) if size in curve else MISSING for curve in curves.values())]
+        for size in sizes
+    ]
+    sentences = [crossover_sentence(pair, crossing) for pair, crossing in crossovers(frames)]
+    headers = ["batch size", *(stack.name for stack in curves)]
+    return [Section("Batch size: examples/s of a training step", sentences, headers, rows, _drawn(plots))]
+
+
+def crossover_sentence(pair: DevicePair, crossing: Crossover) -> str:
+    who = f"{pair.gpu.name} against {pair.cpu.name}"
+    if crossing.lead is Lead.ALWAYS:
+        return f"{who}: the GPU is ahead at every measured batch size, up to {crossing.largest:,}."
+    if crossing.lead is Lead.NEVER:
+        return f"{who}: there is no batch size up to {crossing.largest:,} from which the GPU stays ahead."
+    return (
+        f"{who}: the GPU is ahead from a batch size of about {format_number(crossing.batch_size)} on (between the "
+        f"measured {crossing.below:,} and {crossing.above:,})."
+    )
+
+
+def _drawn(plots: dict[str, Plot]) -> list[Plot]:
+    return [plots["batch_size"]] if "batch_size" in plots else []
+
+
+def stack_sections(frames: Frames, plots: dict[str, Plot]) -> list[Section]:
+    """Each stack's table and the law that fits it; the plot stands here if there is but one stack."""
+    chosen = frames.samples[frames.samples["harness"] == "batch_size"]
+    found = [_stack_section(stack, samples) for stack, samples in by_stack(chosen)]
+    if len(found) == 1:
+        found[0].plots = _drawn(plots)
+    return found
+
+
+def _stack_section(stack: StackKey, samples: pd.DataFrame) -> Section:
+    medians = samples.groupby(["process", "batch_size"], observed=True)["seconds"].median().unstack()
+    medians = medians.dropna(axis="columns")
+    rows = []
+    for batch_size in medians.columns:
+        measured = estimate_of(samples[samples["batch_size"] == batch_size])
+        rows.append([f"{batch_size:,}", *estimate_cells(measured), format_number(batch_size / measured.center)])
+    headers = ["batch size", "processes", "samples", "step", "95 % interval", "examples/s"]
+    section = Section(f"Batch size: {stack.name_with_threads}", [], headers, rows)
+    if len(medians.columns) >= 3:
+        law = stats.fit_batch_law([int(size) for size in medians.columns], medians.to_numpy().tolist())
+        section.sentences = _law_sentences(law)
+    return section
+
+
+def _law_sentences(law: stats.BatchLaw) -> list[str]:
+    sentence = (
+        f"t(B) = a + b*B with a = {format_seconds(law.a_seconds)} ({format_interval(law.a_low, law.a_high)}) of "
+        f"overhead and b = {format_seconds(law.b_seconds)} ({format_interval(law.b_low, law.b_high)}) per example"
+    )
+    if law.knee_batch_size is not None:
+        sentence += f"; half of peak throughput is reached at B = {format_number(law.knee_batch_size)}"
+    fit = f"The law misses the measured medians by at most {format_percent(law.worst_residual, 1)}"
+    fit += "; read the table where that is much." if law.worst_residual > 0.2 else "."
+    return [sentence + ".", fit]

@@ -1,0 +1,51 @@
+"""What may stand beside what: the reference's clock and accuracy, and the runs that count for a learning verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.frames import Frames
+from bench.stack_key import StackKey
+from mlp.recipe import CANONICAL, REFERENCE
+
+
+def dataset_identity(header: dict[str, Any]) -> str | None:
+    return (header.get("dataset") or {}).get("identity")
+
+
+def has_canonical_recipe(header: dict[str, Any]) -> bool:
+    recipe = header.get("recipe") or {}
+    canonical = json.loads(json.dumps(vars(CANONICAL)))  # tuples become lists, as in a record
+    del canonical["seed"]
+    return all(recipe.get(name) == value for name, value in canonical.items())
+
+
+def is_comparable(header: dict[str, Any], frames: Frames) -> bool:
+    """Whether this run's reference clock may stand beside 32.2 s: the canonical recipe, run to its last epoch."""
+    whole = not frames.results.empty and bool((frames.results["num_epochs"] == CANONICAL.num_epochs).all())
+    return whole and has_canonical_recipe(header)
+
+
+def judged_results(header: dict[str, Any], frames: Frames) -> pd.DataFrame:
+    """The reference runs whose test accuracy may be judged: canonical recipe, all epochs, MNIST; one for each seed."""
+    results = frames.results
+    if dataset_identity(header) != "mnist" or not has_canonical_recipe(header):
+        return results.iloc[:0]
+    whole = (results["num_epochs"] == CANONICAL.num_epochs) & results["test_accuracy"].between(0, 1)
+    return results[whole.fillna(False)].drop_duplicates([*StackKey._fields, "seed"], keep="last")
+
+
+def agreement_of(header: dict[str, Any], results: pd.DataFrame) -> stats.Agreement | None:
+    """None where accuracy may not be compared: other data, other number of epochs, or none reached."""
+    results = results.dropna(subset=["test_accuracy", "test_examples"])
+    accuracies = results["test_accuracy"]
+    canonical = (results["num_epochs"] == CANONICAL.num_epochs).all()
+    if dataset_identity(header) != "mnist" or accuracies.empty or not canonical:
+        return None
+    return stats.agreement_with_reference(
+        list(accuracies), int(results["test_examples"].min()), REFERENCE.test_accuracy, REFERENCE.test_examples
+    )

@@ -1,0 +1,145 @@
+"""GPU against CPU, and backend against backend on one device: ratios of interleaved pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from bench import stats
+from bench.frames import Frames
+from bench.render import Section
+from bench.report.ranking import RankedStack, epoch_rounds
+from bench.stack_key import StackKey
+from bench.units import MISSING, format_number, format_range, format_seconds
+
+EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> seconds of a training epoch
+
+
+def comparable_rounds(frames: Frames, ranked: list[RankedStack]) -> EpochRounds:
+    """The rounds of every stack that may be called fast: one that learns worse may not, so it is left out."""
+    unfit = {one.stack for one in ranked if one.learns_worse}
+    return {stack: rounds for stack, rounds in epoch_rounds(frames).items() if stack not in unfit}
+
+
+@dataclass(frozen=True)
+class DevicePair:
+    """A stack on the CPU and the one on a GPU that it is fair to compare it with; ``basis`` says why."""
+
+    basis: str
+    cpu: StackKey
+    gpu: StackKey
+
+
+def device_pairs(seconds: Mapping[StackKey, float]) -> list[DevicePair]:
+    """The CPU/GPU pairs among stacks, from the seconds that each one takes for the same work.
+
+    For each backend: every variant that both devices measured in the same precision, and the fastest of each device
+    where that is another pair; then the fastest of all backends.  The fastest is looked for in float32 only, so that
+    nobody wins by computing less precisely.
+    """
+    pairs = []
+    for backend in dict.fromkeys(stack.backend for stack in seconds):
+        own = {stack: value for stack, value in seconds.items() if stack.backend == backend}
+        for cpu in _on(own, "cpu"):
+            pairs += [
+                DevicePair(f"same variant, {cpu.backend}/{cpu.variant}", cpu, gpu)
+                for gpu in _on(own, "cuda")
+                if gpu.variant == cpu.variant and gpu.precision == cpu.precision
+            ]
+        pairs += _fastest_of_each(own, f"fastest of {backend}", pairs)
+    return pairs + _fastest_of_each(seconds, "fastest of all", pairs)
+
+
+def _fastest_of_each(seconds: Mapping[StackKey, float], basis: str, known: list[DevicePair]) -> list[DevicePair]:
+    """The fastest CPU and the fastest GPU stack, unless there is no such pair or it is among ``known``."""
+    fair = {stack: value for stack, value in seconds.items() if stack.has_canonical_precision}
+    cpus, gpus = _on(fair, "cpu"), _on(fair, "cuda")
+    if not cpus or not gpus:
+        return []
+    pair = DevicePair(basis, min(cpus, key=cpus.get), min(gpus, key=gpus.get))
+    return [] if any((one.cpu, one.gpu) == (pair.cpu, pair.gpu) for one in known) else [pair]
+
+
+def _on(seconds: Mapping[StackKey, float], kind: str) -> dict[StackKey, float]:
+    return {stack: value for stack, value in seconds.items() if stack.device_kind == kind}
+
+
+@dataclass(frozen=True)
+class DeviceRatio:
+    """How many times as fast a training epoch is on the GPU of a pair; None where no round measured both."""
+
+    pair: DevicePair
+    cpu_seconds: float
+    gpu_seconds: float
+    speed_ratio: stats.Ratio | None
+
+
+def device_ratios(rounds: EpochRounds) -> list[DeviceRatio]:
+    seconds = {stack: median(values.values()) for stack, values in rounds.items()}
+    return [
+        DeviceRatio(pair, seconds[pair.cpu], seconds[pair.gpu], stats.paired_ratio(rounds[pair.cpu], rounds[pair.gpu]))
+        for pair in device_pairs(seconds)
+    ]
+
+
+@dataclass(frozen=True)
+class AgainstFastest:
+    """How many times as long as the fastest stack on the same device a training epoch takes."""
+
+    stack: StackKey
+    fastest: StackKey
+    seconds: float
+    time_ratio: stats.Ratio | None
+
+
+def against_fastest(rounds: EpochRounds) -> list[AgainstFastest]:
+    """Every stack on a device that more than one stack ran on, device by device, fastest first."""
+    seconds = {stack: median(values.values()) for stack, values in rounds.items()}
+    found = []
+    for device in dict.fromkeys(stack.device for stack in rounds):
+        own = sorted((stack for stack in rounds if stack.device == device), key=seconds.get)
+        if len(own) > 1:
+            found += [
+                AgainstFastest(stack, own[0], seconds[stack], stats.paired_ratio(rounds[stack], rounds[own[0]]))
+                for stack in own
+            ]
+    return found
+
+
+def comparison_sections(frames: Frames, ranked: list[RankedStack]) -> list[Section]:
+    rounds = comparable_rounds(frames, ranked)
+    return [*_gpu_sections(device_ratios(rounds)), *_backend_sections(against_fastest(rounds))]
+
+
+def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
+    rows = [
+        [
+            one.pair.basis,
+            one.pair.cpu.name,
+            format_seconds(one.cpu_seconds),
+            one.pair.gpu.name,
+            format_seconds(one.gpu_seconds),
+            *_ratio_cells(one.speed_ratio),
+        ]
+        for one in ratios
+    ]
+    headers = ["pair", "CPU", "training epoch", "GPU", "training epoch", "GPU times as fast", "95 % interval"]
+    return [Section("GPU against CPU", [], headers, rows)] if rows else []
+
+
+def _backend_sections(compared: list[AgainstFastest]) -> list[Section]:
+    """One table for each device."""
+    rows_by_device: dict[str, list[list[str]]] = {}
+    for one in compared:
+        ratio = None if one.stack == one.fastest else one.time_ratio
+        row = [one.stack.name, format_seconds(one.seconds), *_ratio_cells(ratio)]
+        rows_by_device.setdefault(one.stack.device, []).append(row)
+    headers = ["stack", "training epoch", "times as long as the fastest", "95 % interval"]
+    return [
+        Section(f"Backend against backend on {device}", [], headers, rows) for device, rows in rows_by_device.items()
+    ]
+
+
+def _ratio_cells(ratio: stats.Ratio | None) -> list[str]:
+    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]

@@ -1,0 +1,53 @@
+"""Sections of the harnesses that time one thing each: loading, compiling, epochs and steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.frames import Frames
+from bench.render import Section
+from bench.report.rates import bytes_rate, examples_rate
+from bench.report.tables import ESTIMATE_HEADERS, estimate_cells, estimates, narrowed, stack_of
+from bench.stack_key import StackKey
+from bench.units import MISSING, format_interval, format_seconds
+
+
+def loading_sections(frames: Frames) -> list[Section]:
+    rows = [
+        [keys["measurement"], *estimate_cells(measured), bytes_rate(samples, measured)]
+        for keys, samples, measured in estimates(frames, "data", ["measurement"])
+    ]
+    return [Section("Loading", [], ["what", *ESTIMATE_HEADERS, "rate"], rows)] if rows else []
+
+
+def compile_sections(frames: Frames) -> list[Section]:
+    """One row for each part, with the cold and the warm compile cache side by side."""
+    parts: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for keys, _, measured in estimates(frames, "compile", [*StackKey._fields, "cache", "measurement"]):
+        row = parts.setdefault((stack_of(keys).name_with_threads, keys["measurement"]), {})
+        row[keys["cache"] or "no"] = [
+            format_seconds(measured.center),
+            format_interval(measured.low, measured.high),
+            str(measured.num_processes),
+        ]
+    caches = [name for name in ("cold", "warm", "no") if any(name in row for row in parts.values())]
+    headers = ["backend", "what"]
+    headers += [text for name in caches for text in (f"{name} cache", "95 % interval", "processes")]
+    rows = [
+        [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
+        for names, row in parts.items()
+    ]
+    return [narrowed(Section("Import, graph and compilation", [], headers, rows))] if rows else []
+
+
+def epoch_sections(frames: Frames) -> list[Section]:
+    rows = []
+    for keys, samples, measured in estimates(frames, "epoch", [*StackKey._fields, "measurement"]):
+        if keys["measurement"] == "train_step":
+            p50, p95, p99 = np.percentile(samples["seconds"], [50, 95, 99])
+            rate = f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}, p99 {format_seconds(p99)}"
+        else:
+            rate = examples_rate(keys["measurement"], samples, measured)
+        rows.append([stack_of(keys).name_with_threads, keys["measurement"], *estimate_cells(measured), rate])
+    headers = ["backend", "what", *ESTIMATE_HEADERS, "rate"]
+    return [narrowed(Section("Epochs and steps", [], headers, rows))] if rows else []

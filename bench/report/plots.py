@@ -1,0 +1,144 @@
+"""Accuracy against time, and throughput against batch size, as SVG files beside the report.
+
+The same record gives the same bytes: no date, no random identifiers, no setting of the user's.  Matplotlib is imported
+when the first plot is drawn, and used without pyplot, so that no window system is ever asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.convergence import TARGET_VALIDATION_ACCURACY
+from bench.crossover import Lead
+from bench.frames import Frames
+from bench.render import Plot
+from bench.report.batch_size import crossovers, step_curves
+from bench.report.learning import TARGET
+from bench.stack_key import StackKey, by_stack
+from bench.units import format_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito (2008), "Color universal design": told apart by the colour-blind, too.  Their yellow is too pale here.
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+LINE_STYLES = {"cpu": "-", "cuda": "--"}
+MARKERS = {"cpu": "os^D", "cuda": "v*PX"}  # the next one when the colours begin again
+LOG_SCALE_FROM = 5  # times as slow as the fastest stack; below that a linear axis shows more
+SETTINGS = {
+    "svg.hashsalt": "mlp-bench",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.5,
+}
+
+
+def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]]:
+    """Draw what was measured into ``folder/plots``; returns the plots by name, and a sentence for each that failed."""
+    plots, problems = {}, []
+    for name, measured, draw, alt in (
+        ("accuracy", not frames.epochs.empty, _accuracy, _accuracy_alt),
+        ("batch_size", bool(step_curves(frames)), _throughput, _throughput_alt),
+    ):
+        if not measured:
+            continue
+        path = Path("plots") / f"{name}.svg"
+        try:
+            _save(folder / path, draw, frames)
+        except Exception as error:  # whatever goes wrong with a picture must not cost the numbers
+            problems.append(f"{path.as_posix()} was not drawn ({type(error).__name__}: {error})")
+        else:
+            plots[name] = Plot(path.as_posix(), alt(frames))
+    return plots, problems
+
+
+def _save(path: Path, draw: Any, frames: Frames) -> None:
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    with matplotlib.style.context(["default", SETTINGS]):
+        figure = Figure(figsize=(9, 5), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes, frames)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _accuracy(axes: Axes, frames: Frames) -> None:
+    """Validation accuracy at the end of each epoch over the seconds trained and validated until then."""
+    looks, ends = _looks(frames), []
+    for stack, epochs in by_stack(frames.epochs):
+        label = stack.name
+        for _, run in epochs.sort_values("epoch").groupby("process"):
+            seconds = (run["train_seconds"] + run["validate_seconds"]).cumsum()
+            axes.plot(seconds, run["validation_accuracy"] * 100, label=label, markersize=3, alpha=0.7, **looks[stack])
+            label = None  # one entry in the legend for all seeds of a stack
+            ends.append(seconds.iloc[-1])
+    axes.axhline(TARGET_VALIDATION_ACCURACY * 100, color="#666666", linewidth=1, linestyle=":", label=TARGET)
+    axes.set(xlabel="training and validation, s", ylabel="validation accuracy, %")
+    if max(ends) > LOG_SCALE_FROM * min(ends):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+
+
+def _accuracy_alt(frames: Frames) -> str:
+    names = _names(stack for stack, _ in by_stack(frames.epochs))
+    return f"Validation accuracy over seconds of training and validation, one line for each seed: {names}"
+
+
+def _throughput(axes: Axes, frames: Frames) -> None:
+    """Examples per second over the batch size, both logarithmic, and where a GPU overtakes a CPU."""
+    looks = _looks(frames)
+    for stack, curve in step_curves(frames).items():
+        rates = [size / seconds for size, seconds in curve.items()]
+        axes.plot(list(curve), rates, label=stack.name, markersize=5, **looks[stack])
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
+    axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:,.0f}")
+    axes.set(xlabel="batch size, examples", ylabel="training steps, examples/s")
+    for pair, crossing in crossovers(frames):
+        if crossing.lead is Lead.CROSSES:
+            axes.axvline(crossing.batch_size, color="#666666", linewidth=1, linestyle=":")
+            axes.annotate(
+                f"from {format_number(crossing.batch_size)} on: {pair.gpu.name}",
+                (crossing.batch_size, 0.98),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                va="top",
+                ha="right",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
+
+
+def _throughput_alt(frames: Frames) -> str:
+    return f"Examples per second of a training step over the batch size: {_names(step_curves(frames))}"
+
+
+def _names(stacks: Iterable[StackKey]) -> str:
+    return ", ".join(stack.name for stack in stacks)
+
+
+def _looks(frames: Frames) -> dict[StackKey, dict[str, Any]]:
+    """What each stack looks like in every plot: a colour of its own, line and marker that also tell CPU from GPU."""
+    timed = frames.samples[frames.samples["backend"].notna()]
+    stacks = dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame))
+    looks = {}
+    for index, stack in enumerate(stacks):
+        markers = MARKERS.get(stack.device_kind, "o")
+        looks[stack] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": LINE_STYLES.get(stack.device_kind, "-."),
+            "marker": markers[index // len(COLOURS) % len(markers)],
+        }
+    return looks

@@ -1,0 +1,34 @@
+"""What a duration means as a rate: examples, floating-point operations and bytes in a second."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench import stats
+from bench.stack_key import or_none
+from bench.units import MISSING, format_bytes, format_number
+
+# Multiplications and additions of one training step, for one example: eight matrix products, none for the gradient
+# with respect to the input.  2 * (3 * (500*300 + 300*10) + 2 * 784*500) = 2.486 MFLOP.
+TRAINING_FLOP_PER_EXAMPLE = 2 * (3 * (500 * 300 + 300 * 10) + 2 * 784 * 500)
+
+
+def training_gflops(samples: pd.DataFrame, epoch_seconds: float) -> float | None:
+    """GFLOP/s of a training epoch that takes ``epoch_seconds``; None where its number of examples is not on record."""
+    examples = or_none(samples["examples"].max())
+    return None if examples is None else examples * TRAINING_FLOP_PER_EXAMPLE / epoch_seconds / 1e9
+
+
+def examples_rate(measurement: str, samples: pd.DataFrame, measured: stats.Estimate) -> str:
+    examples = or_none(samples["examples"].max())
+    if examples is None:
+        return MISSING
+    rate = f"{format_number(examples / measured.center)} examples/s"
+    if measurement == "train_epoch":
+        rate += f", {format_number(training_gflops(samples, measured.center))} GFLOP/s"
+    return rate
+
+
+def bytes_rate(samples: pd.DataFrame, measured: stats.Estimate) -> str:
+    num_bytes = or_none(samples["bytes"].max())
+    return MISSING if num_bytes is None else f"{format_bytes(num_bytes / measured.center)}/s"

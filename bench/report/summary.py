@@ -1,0 +1,93 @@
+"""The report's main numbers, for programs: JSON-ready, with None for what was not measured."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from enum import Enum
+from typing import Any
+
+from bench import stats
+from bench.frames import Frames, trustworthy
+from bench.record import RunFolder
+from bench.report.batch_size import crossovers
+from bench.report.comparability import agreement_of, dataset_identity, is_comparable
+from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
+from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
+from bench.report.ranking import ranking
+from bench.report.tables import estimate_of
+from bench.stack_key import StackKey, by_stack, groups, or_none
+from mlp.recipe import REFERENCE
+
+
+def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
+    """The report's main numbers, JSON-ready; what was not measured is None."""
+    frames, left_out = trustworthy(frames)
+    header = folder.header
+    ranked = ranking(header, frames)
+    rounds = comparable_rounds(frames, ranked)
+    return {
+        "run_id": header["run_id"],
+        "status": header["status"],
+        "mode": header["mode"],
+        "dataset": dataset_identity(header),
+        "reference_seconds": REFERENCE.total_seconds,
+        "reference_test_accuracy": REFERENCE.test_accuracy,
+        "comparable_with_reference": is_comparable(header, frames),
+        "failed_processes": len(frames.failures),
+        "left_out": left_out,
+        "skipped": header.get("skipped") or [],
+        "ranking": _plain(ranked),
+        "device_ratios": _plain(device_ratios(rounds)),
+        "against_fastest": _plain(against_fastest(rounds)),
+        "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in crossovers(frames)],
+        "learning": _learning(header, frames),
+        "time_to_accuracy": _plain(arrivals(frames)),
+        "learns_worse": learns_worse(frames, header),
+        "reference_runs": _reference_runs(header, frames),
+        "measurements": _measurements(frames),
+    }
+
+
+def _learning(header: dict[str, Any], frames: Frames) -> list[dict[str, Any]]:
+    verdicts = learning_verdicts(header, frames)
+    return [
+        {
+            "stack": stack._asdict(),
+            "test_accuracies": accuracies,
+            "verdict": _plain(verdicts[stack]) if stack in verdicts else None,
+        }
+        for stack, accuracies in accuracies_by_stack(header, frames).items()
+    ]
+
+
+def _reference_runs(header: dict[str, Any], frames: Frames) -> list[dict[str, Any]]:
+    found = []
+    for stack, results in by_stack(frames.results):
+        total = stats.estimate([[seconds] for seconds in results["total_seconds"]])
+        agreement = agreement_of(header, results)
+        found.append(
+            {
+                **stack._asdict(),
+                "total_seconds": vars(total),
+                "ratio_to_reference": total.center / REFERENCE.total_seconds,
+                "mean_test_accuracy": or_none(results["test_accuracy"].mean()),
+                "accuracy_agrees": None if agreement is None else agreement.agrees,
+            }
+        )
+    return found
+
+
+def _measurements(frames: Frames) -> list[dict[str, Any]]:
+    columns = [*StackKey._fields, "harness", "cache", "batch_size", "measurement"]
+    return [{**keys, **vars(estimate_of(samples))} for keys, samples in groups(frames.samples, columns)]
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, stacks and enumerations as JSON's own types."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, StackKey):
+        return value._asdict()
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in vars(value)}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,69 @@
+"""What the sections have in common: estimates of groups of samples, and cells of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.frames import Frames
+from bench.render import Section
+from bench.stack_key import StackKey, groups
+from bench.units import format_interval, format_seconds
+
+ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
+
+
+def estimate_of(samples: pd.DataFrame) -> stats.Estimate:
+    return stats.estimate([list(seconds) for _, seconds in samples.groupby("process")["seconds"]])
+
+
+def estimates(
+    frames: Frames, harness: str, columns: list[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, stats.Estimate]]:
+    """(keys, samples, estimate) for each group of a harness's samples."""
+    for keys, samples in groups(frames.samples[frames.samples["harness"] == harness], columns):
+        yield keys, samples, estimate_of(samples)
+
+
+def estimate_cells(measured: stats.Estimate) -> list[str]:
+    interval = format_interval(measured.low, measured.high)
+    return [str(measured.num_processes), str(measured.num_samples), format_seconds(measured.center), interval]
+
+
+def stack_of(keys: dict[str, Any]) -> StackKey:
+    return StackKey(*(keys[name] for name in StackKey._fields))
+
+
+def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
+    """The rows of ``stack``."""
+    for name, value in stack._asdict().items():
+        frame = frame[frame[name].isna() if value is None else frame[name] == value]
+    return frame
+
+
+def without_columns_of(section: Section, *nothing: str) -> Section:
+    """Without the columns in which every row has one of ``nothing``: what nobody measured needs no column."""
+    used = [index for index in range(len(section.headers)) if any(row[index] not in nothing for row in section.rows)]
+    return replace(
+        section,
+        headers=[section.headers[index] for index in used],
+        rows=[[row[index] for index in used] for row in section.rows],
+    )
+
+
+def narrowed(section: Section) -> Section:
+    """Without blank columns, and with the only stack in a sentence instead of in every row."""
+    names = {row[0] for row in section.rows if row[0]}
+    if len(names) == 1:
+        section = replace(section, sentences=[*names], rows=[["", *row[1:]] for row in section.rows])
+    return without_columns_of(section, "")
+
+
+def rounds_of(samples: pd.DataFrame) -> dict[int, float]:
+    """{interleaved round: seconds} of one measurement of one stack: the median of its processes' medians."""
+    medians = samples.groupby(["replicate", "process"], observed=True)["seconds"].median()
+    return {int(number): float(seconds) for number, seconds in medians.groupby(level="replicate").median().items()}

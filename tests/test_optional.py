@@ -1,0 +1,55 @@
+"""Taking any one backend's package away leaves everything else working.
+
+Python's path finder is told not to find it, so that it can neither be imported nor asked for.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+WITHOUT = """
+import importlib.machinery, json, sys
+find_spec = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *rest: (
+    None if name.partition(".")[0] in {packages!r} else find_spec(name, *rest)
+)
+import bench.cli, bench.doctor, bench.report
+from bench.stacks import choose
+from mlp import backends
+answers = {{name: vars(answer) for name, answer in backends.available().items()}}
+choice = choose(("all",), driver=lambda: backends.Unavailable("no GPU", "Add one."))
+sys.path.insert(0, "tests")
+from conftest import SMALL, make_toy_data
+from mlp.training import train
+history = train(backends.create("numpy"), SMALL, make_toy_data(), verbose=False)
+print(json.dumps([answers, sorted({{stack.backend for stack in choice.stacks}}), history.epochs[-1].train_loss]))
+"""
+
+
+def without(*packages):
+    code = WITHOUT.format(packages=packages)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def complete():
+    return without()
+
+
+@pytest.mark.parametrize("package", ["theano", "lasagne", "pytensor", "jax", "torch"])
+def test_without_one_package_the_others_work(package, complete):
+    backend = "theano" if package == "lasagne" else package
+    answers, raced, train_loss = without(package)
+    before, raced_before, loss_before = complete
+    assert answers[backend]["reason"] == f"the package {package} is not installed"
+    assert "install" in answers[backend]["remedy"]
+    others = set(before) - {backend}
+    assert {name: answers[name] for name in others} == {name: before[name] for name in others}
+    assert set(raced) == set(raced_before) - {backend}
+    assert train_loss == loss_before
