@@ -22,6 +22,8 @@ from bench.case import Case
 from mlp.backends import load
 
 PROJECT = Path(__file__).resolve().parent.parent
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_COUNTS += ("NPROC",)  # what XLA sizes its pool by, where it is set (measured: with 1 it keeps to one core)
 FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
 
 
@@ -69,7 +71,7 @@ def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
     variables = dict(os.environ)
     if case.backend:
         variables.update(load(case.backend).interpreter_variables(case.device))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in THREAD_COUNTS:
         variables[name] = str(case.threads)
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))
     if compile_directory is not None:

@@ -88,7 +88,7 @@ def test_a_worker_that_measured_nothing_has_failed(tmp_path):
 
 def test_every_thread_pool_gets_the_threads_of_the_case():
     variables = worker.environment(CASE, None)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC"):
         assert variables[name] == "2"
 
 
