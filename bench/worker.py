@@ -73,6 +73,8 @@ def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
         variables.update(load(case.backend).interpreter_variables(case.device))
     for name in THREAD_COUNTS:
         variables[name] = str(case.threads)
+    if case.device == "cpu":  # or JAX would start a GPU that it finds, and hold memory there beside a CPU measurement
+        variables.setdefault("JAX_PLATFORMS", "cpu")
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))
     if compile_directory is not None:
         variables.update(_compile_caches(variables, compile_directory))

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -90,6 +91,13 @@ def test_every_thread_pool_gets_the_threads_of_the_case():
     variables = worker.environment(CASE, None)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC"):
         assert variables[name] == "2"
+
+
+def test_a_cpu_case_starts_no_gpu_and_a_gpu_case_keeps_all_platforms(monkeypatch):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    case = replace(CASE, backend="jax", variant="scan")
+    assert worker.environment(case, None)["JAX_PLATFORMS"] == "cpu"
+    assert "JAX_PLATFORMS" not in worker.environment(replace(case, device="cuda"), None)
 
 
 def test_the_users_theano_flags_stay_but_the_compile_directory_is_the_cases(tmp_path, monkeypatch):
