@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mlp.backends import gpu
-from mlp.backends.base import Available, Backend, OnStep, Unavailable, Variant
-from mlp.backends.resident import Residents
+from mlp.backends.base import Available, Unavailable, Variant
+from mlp.backends.resident import DeviceBackend, Residents, flat
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
@@ -21,7 +21,7 @@ INSTALL = "Install it: make bench BACKENDS=jax (or: pip install jax)"
 INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=jax (or: pip install "jax[cuda13]")'
 
 
-class JaxBackend(Backend):
+class JaxBackend(DeviceBackend):
     name = "jax"
     variants = (
         Variant("scan", "the whole epoch in one call, data on the device", resident=True, caches_code=True),
@@ -82,10 +82,6 @@ class JaxBackend(Backend):
         self._state = State([], [], *jax.device_put((jax.random.key(seed), np.uint32(0)), self._device))
         self.set_parameters(parameters)
 
-    def place(self, images: np.ndarray, labels: np.ndarray) -> None:
-        if self.variant.resident:
-            self._residents.place(images, labels)
-
     def compile(self) -> None:
         start = time.perf_counter()
         batch_size = self.recipe.batch_size
@@ -105,26 +101,15 @@ class JaxBackend(Backend):
             "compile_validate": time.perf_counter() - trained,
         }
 
-    def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
-        return float(self._launch_step(images, labels))
-
-    def train_epoch(
-        self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, on_step: OnStep | None = None
-    ) -> float:
-        if not self.variant.resident:
-            return super().train_epoch(images, labels, order, on_step)
-        self.recipe.check_batch_fits(len(order))
+    def _run_epoch(self, images: Any, labels: Any, order: np.ndarray) -> np.ndarray:
         batch_size = self.recipe.batch_size
         num_steps = len(order) // batch_size
         batches = np.asarray(order[: num_steps * batch_size], np.int32).reshape(num_steps, batch_size)
-        self._state, losses = self._run("train_epoch", self._state, *self._residents.find(images, labels), batches)
-        losses = np.asarray(losses)
-        for step, loss in enumerate(losses.tolist() if on_step else ()):
-            on_step(step, loss)
-        return float(np.mean(losses, dtype=np.float64))
+        self._state, losses = self._run("train_epoch", self._state, images, labels, batches)
+        return np.asarray(losses)
 
     def _launch_step(self, images: np.ndarray, labels: np.ndarray) -> Any:
-        self._state, loss = self._run("train_step", self._state, _flat(images), labels.astype(np.int32))
+        self._state, loss = self._run("train_step", self._state, *self._upload(images, labels))
         return loss
 
     def _fetch(self, losses: list[Any]) -> np.ndarray:
@@ -132,24 +117,11 @@ class JaxBackend(Backend):
 
         return np.array(jax.device_get(losses))
 
-    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        if self.variant.resident:  # minibatches of one size: the mean over them is the mean over their examples
-            self.recipe.check_batch_fits(len(images))
-            whole = len(images) // self.recipe.batch_size * self.recipe.batch_size
-            device_images, device_labels = self._residents.find(images, labels)
-            results = [self._launch_evaluation(device_images[:whole], device_labels[:whole])]
-        else:
-            results = [
-                self._launch_evaluation(_flat(x), y.astype(np.int32)) for x, y in self._minibatches(images, labels)
-            ]
-        loss, accuracy = np.mean(self._fetch(results), axis=0, dtype=np.float64)
-        return float(loss), float(accuracy)
-
     def _launch_evaluation(self, images: Any, labels: Any) -> Any:
         return self._run("evaluate", self._state.parameters, images, labels)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self._run("probabilities", self._state.parameters, _flat(images)))
+        return np.asarray(self._run("probabilities", self._state.parameters, flat(images)))
 
     def parameters(self) -> list[np.ndarray]:
         return [np.array(parameter) for parameter in self._state.parameters]
@@ -173,10 +145,11 @@ class JaxBackend(Backend):
         jax.block_until_ready(self._state)
 
     def _upload(self, images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
+        """Left on the host for a single call, which takes its arguments along; copied now if they are to stay."""
         import jax
 
-        pair = (_flat(images), labels.astype(np.int32))
-        return jax.block_until_ready(jax.device_put(pair, self._device))
+        pair = (flat(images), labels.astype(np.int32))
+        return jax.block_until_ready(jax.device_put(pair, self._device)) if self.variant.resident else pair
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return self._executable(name, *arguments)(*arguments)
@@ -191,10 +164,6 @@ class JaxBackend(Backend):
             function = jax.jit(getattr(self._program, name), donate_argnums=donated)
             self._executables[key] = function.lower(*arguments).compile()
         return self._executables[key]
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1)
 
 
 def _device(device: str) -> Any:

@@ -1,11 +1,15 @@
-"""Data that stays on a device: copied there once, found again by the host arrays it was copied from."""
+"""Data that stays on a device: copied there once, found again by the host arrays it was copied from; and the part of
+the contract that backends with a device of their own share."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from mlp.backends.base import Backend, OnStep
 
 Upload = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]  # host (images, labels) -> the device's
 
@@ -36,3 +40,59 @@ class Residents:
     def __iter__(self) -> Iterator[Any]:
         """The device's pairs in the order in which they were placed."""
         return (pair for _, _, pair in self._pairs)
+
+
+class DeviceBackend(Backend):
+    """A backend whose work is launched on a device and fetched later, some variants of which keep their data there.
+
+    A subclass makes ``_residents`` in ``build`` and says how data gets to the device (``_upload``), how a step, a
+    resident epoch and an evaluation are launched, and how results come back (``_fetch``).
+    """
+
+    _residents: Residents
+
+    def place(self, images: np.ndarray, labels: np.ndarray) -> None:
+        if self.variant.resident:
+            self._residents.place(images, labels)
+
+    def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return float(self._launch_step(images, labels))
+
+    def train_epoch(
+        self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, on_step: OnStep | None = None
+    ) -> float:
+        if not self.variant.resident:
+            return super().train_epoch(images, labels, order, on_step)
+        self.recipe.check_batch_fits(len(order))
+        losses = self._run_epoch(*self._residents.find(images, labels), order)
+        for step, loss in enumerate(losses.tolist() if on_step else ()):
+            on_step(step, loss)
+        return float(np.mean(losses, dtype=np.float64))
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        if self.variant.resident:  # minibatches of one size: the mean over them is the mean over their examples
+            self.recipe.check_batch_fits(len(images))
+            whole = len(images) // self.recipe.batch_size * self.recipe.batch_size
+            device_images, device_labels = self._residents.find(images, labels)
+            results = [self._launch_evaluation(device_images[:whole], device_labels[:whole])]
+        else:
+            results = [self._launch_evaluation(*self._upload(x, y)) for x, y in self._minibatches(images, labels)]
+        loss, accuracy = np.mean(self._fetch(results), axis=0, dtype=np.float64)
+        return float(loss), float(accuracy)
+
+    @abstractmethod
+    def _upload(self, images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
+        """Images as float32 (n, 784) and labels as integers (n,), in the form in which the device takes them."""
+
+    @abstractmethod
+    def _run_epoch(self, images: Any, labels: Any, order: np.ndarray) -> np.ndarray:
+        """Train on every whole minibatch of resident data in ``order``; the losses, float32 (num_steps,)."""
+
+    @abstractmethod
+    def _launch_evaluation(self, images: Any, labels: Any) -> Any:
+        """Mean loss and accuracy of data from ``_upload``, as something of two numbers that ``_fetch`` takes."""
+
+
+def flat(images: np.ndarray) -> np.ndarray:
+    """(n, 1, 28, 28) or (n, 784) as (n, 784), without a copy where there need not be one."""
+    return images.reshape(len(images), -1)

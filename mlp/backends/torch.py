@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from mlp.backends import gpu
-from mlp.backends.base import Available, Backend, OnStep, Unavailable, Variant
-from mlp.backends.resident import Residents
+from mlp.backends.base import Available, Unavailable, Variant
+from mlp.backends.resident import DeviceBackend, Residents, flat
 from mlp.backends.torch_graph import ResidentEpoch
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
@@ -26,7 +26,7 @@ INSTALL = "Install it: make bench BACKENDS=torch (or: pip install torch)"
 INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=torch'
 
 
-class TorchBackend(Backend):
+class TorchBackend(DeviceBackend):
     name = "torch"
     variants = (
         Variant("eager", "one operation after the other, minibatches from the host"),
@@ -93,10 +93,6 @@ class TorchBackend(Backend):
             }
         self.set_parameters(parameters)
 
-    def place(self, images: np.ndarray, labels: np.ndarray) -> None:
-        if self.variant.resident:
-            self._residents.place(images, labels)
-
     def compile(self) -> None:
         """Eager has nothing to compile; the others run on zeros or the placed data, and everything is put back."""
         import torch
@@ -115,29 +111,17 @@ class TorchBackend(Backend):
             self._step(images, labels)
         self.synchronize()
         trained = time.perf_counter()
-        self._evaluate_batch(images, labels)
+        self._launch_evaluation(images, labels)
         self.synchronize()
         self._restore(before)
         self.compile_seconds = {"compile_train": trained - start, "compile_validate": time.perf_counter() - trained}
 
-    def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
-        return float(self._launch_step(images, labels))
-
-    def train_epoch(
-        self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, on_step: OnStep | None = None
-    ) -> float:
-        if not self.variant.resident:
-            return super().train_epoch(images, labels, order, on_step)
-        self.recipe.check_batch_fits(len(order))
-        device_images, device_labels = self._residents.find(images, labels)
-        if self._epoch is None or self._epoch.images is not device_images:
+    def _run_epoch(self, images: Any, labels: Any, order: np.ndarray) -> np.ndarray:
+        if self._epoch is None or self._epoch.images is not images:
             before = self._snapshot()
-            self._epoch = ResidentEpoch(self._step, device_images, device_labels, self.recipe.batch_size)
+            self._epoch = ResidentEpoch(self._step, images, labels, self.recipe.batch_size)
             self._restore(before)
-        losses = self._epoch.run(order)
-        for step, loss in enumerate(losses.tolist() if on_step else ()):
-            on_step(step, loss)
-        return float(np.mean(losses, dtype=np.float64))
+        return self._epoch.run(order)
 
     def _launch_step(self, images: np.ndarray, labels: np.ndarray) -> Any:
         return self._step(*self._upload(images, labels))
@@ -147,23 +131,12 @@ class TorchBackend(Backend):
 
         return torch.stack(losses).cpu().numpy()
 
-    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        if self.variant.resident:  # minibatches of one size: the mean over them is the mean over their examples
-            self.recipe.check_batch_fits(len(images))
-            whole = len(images) // self.recipe.batch_size * self.recipe.batch_size
-            device_images, device_labels = self._residents.find(images, labels)
-            results = [self._evaluate_batch(device_images[:whole], device_labels[:whole])]
-        else:
-            results = [self._evaluate_batch(*self._upload(x, y)) for x, y in self._minibatches(images, labels)]
-        loss, accuracy = np.mean(self._fetch(results), axis=0, dtype=np.float64)
-        return float(loss), float(accuracy)
-
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.no_grad(), self._precision():
             self._module.eval()
-            logits = self._module(torch.from_numpy(_flat(images)).to(self._device))
+            logits = self._module(torch.from_numpy(flat(images)).to(self._device))
             return torch.softmax(logits.float(), dim=1).cpu().numpy()
 
     def parameters(self) -> list[np.ndarray]:
@@ -215,7 +188,7 @@ class TorchBackend(Backend):
         torch._foreach_sqrt_(roots)
         torch._foreach_addcdiv_(parameters, gradients, roots, -recipe.learning_rate)
 
-    def _evaluate_batch(self, images: Any, labels: Any) -> Any:
+    def _launch_evaluation(self, images: Any, labels: Any) -> Any:
         import torch
 
         self._module.eval()
@@ -243,7 +216,7 @@ class TorchBackend(Backend):
         """float32 (n, 784) and int64 (n,) on the device; on a CPU the images are not copied."""
         import torch
 
-        device_images = torch.from_numpy(_flat(images)).to(self._device)
+        device_images = torch.from_numpy(flat(images)).to(self._device)
         return device_images, torch.from_numpy(labels.astype(np.int64)).to(self._device)
 
     def _snapshot(self) -> tuple[list[Any], Any]:
@@ -275,10 +248,6 @@ def _module(recipe: Recipe) -> Any:
         layers += [nn.Linear(width, num_units), nn.ReLU(), nn.Dropout(recipe.dropout)]
         width = num_units
     return nn.Sequential(*layers, nn.Linear(width, num_classes))
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1)
 
 
 def _ask_for_gpu(device: str, version: str) -> Available | Unavailable:

@@ -12,7 +12,8 @@ from bench import worker
 from bench.case import Case
 from mlp import backends
 from mlp.backends import Available, Unavailable, theano_gpu
-from mlp.theano_compat import blas, device, flags
+from mlp.theano_compat import device, flags
+from mlp.theano_compat.dialect import flag_in
 
 PROJECT = Path(__file__).resolve().parents[2]
 CASE = Case("epoch", "theano", "as_published", "cuda:1", 2, "mnist", batch_size=500, cache="warm")
@@ -207,22 +208,22 @@ def test_the_device_is_the_callers_and_never_the_users_flag():
     for asked, theanos in (("cpu", "cpu"), ("cuda:1", "cuda1")):
         completed = flags.completed("device=cuda7, device = opencl0:0,optimizer=None", asked)
         assert [flag for flag in completed.split(",") if flag.strip().startswith("device")] == [f"device={theanos}"]
-        assert blas.flag_in(completed, "optimizer") == "None"
+        assert flag_in(completed, "optimizer") == "None"
 
 
 def test_a_gpu_gets_a_kernel_cache_in_the_cases_compile_directory(monkeypatch, tmp_path):
     monkeypatch.setenv("THEANO_FLAGS", f"base_compiledir={tmp_path}")
     completed = flags.completed(os.environ["THEANO_FLAGS"], "cuda")
-    assert blas.flag_in(completed, "gpuarray.cache_path") == str(tmp_path / "gpuarray")
-    assert blas.flag_in(completed, "dnn.enabled") == "False"
-    assert float(blas.flag_in(completed, "gpuarray.preallocate")) > 0
+    assert flag_in(completed, "gpuarray.cache_path") == str(tmp_path / "gpuarray")
+    assert flag_in(completed, "dnn.enabled") == "False"
+    assert float(flag_in(completed, "gpuarray.preallocate")) > 0
     assert "gpuarray" not in flags.completed("", "cpu")
 
 
 def test_the_users_gpu_flags_win_but_for_the_device():
     completed = flags.completed("gpuarray.preallocate=0.5,dnn.enabled=auto", "cuda")
-    assert blas.flag_in(completed, "gpuarray.preallocate") == "0.5"
-    assert blas.flag_in(completed, "dnn.enabled") == "auto"
+    assert flag_in(completed, "gpuarray.preallocate") == "0.5"
+    assert flag_in(completed, "dnn.enabled") == "auto"
     assert completed.count("preallocate") == 1
 
 
