@@ -31,12 +31,14 @@ def base_compile_directory() -> Path:
 
 
 def check_compile_directory() -> None:
-    """Raise BackendError unless files can be created in the compile directory; makes it if it is not there."""
-    directory = base_compile_directory()
+    """Raise BackendError unless files can be created in the compile directory, and in those that Theano has made in
+    it; makes it if it is not there."""
+    base = directory = base_compile_directory()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        base.mkdir(parents=True, exist_ok=True)
+        for directory in (base, *base.glob("compiledir_*/")):
+            with tempfile.TemporaryFile(dir=directory):
+                pass
     except OSError as error:
         raise BackendError(
             f"Theano's compile directory {directory} cannot be written ({error.strerror}): make it writable, or name "
