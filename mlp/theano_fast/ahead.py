@@ -20,20 +20,15 @@ from mlp.cores import allowed_cores
 from mlp.patching import replaced
 from mlp.theano_fast.workshop import Order, Workshop, order_of
 
-WORTH_A_HEADER = 4  # missing modules: precompiling the header costs as much as it saves on three or four of them
-
 
 @contextmanager
 def compiling_ahead(workers: int | None = None) -> Iterator[None]:
     """Inside the block, ``workers`` compilers (default: one for each core) make a function's missing modules."""
-    from theano.gof.cc import get_module_cache
     from theano.gof.cmodule import GCC_compiler
 
     with tempfile.TemporaryDirectory(prefix="mlp-compile-") as scratch:
         workshop = Workshop(GCC_compiler.compile_str, Path(scratch), workers or allowed_cores())
         try:
-            if not get_module_cache().entry_from_key:  # cold: the header is ready when the first graph is optimised
-                workshop.begin_header(_common_options())
             with _modules_are_ordered_from(workshop), _modules_are_taken_from(workshop):
                 yield
         finally:
@@ -61,8 +56,6 @@ def _modules_are_ordered_from(workshop: Workshop) -> Iterator[None]:
         if being_linked and key not in self.entry_from_key:
             linker = being_linked.pop()
             ordered.update(missing_modules(linker.schedule(linker.fgraph), self))
-            if len(ordered) >= WORTH_A_HEADER:
-                workshop.begin_header(_common_options())
             workshop.begin(ordered.values())
         if key in ordered:
             workshop.wait(ordered.pop(key))
@@ -119,14 +112,6 @@ def missing_modules(nodes: list[Any], cache: Any) -> dict[Any, Order]:
             continue
         orders[key] = order
     return orders
-
-
-def _common_options() -> list[str]:
-    """The compiler's options that all modules have."""
-    from theano.gof.cc import CLinker
-    from theano.gof.fg import FunctionGraph
-
-    return CLinker().accept(FunctionGraph([], [])).compile_args()
 
 
 def _import_from(folder: Path, location: Path, module_name: str) -> Any:

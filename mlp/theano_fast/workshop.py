@@ -7,6 +7,7 @@ two more that do not change the instructions: no debugging information, and the 
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mlp.theano_fast.header import NO_DEBUGGING, PrecompiledHeader
+
+WORTH_A_HEADER = 8  # orders at once: precompiling it takes a second, and saves a quarter of one for each of them
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,18 @@ class Workshop:
         self._header_begun = False
         self._jobs: dict[Order, Future[Path]] = {}
 
-    def begin_header(self, module_options: list[str]) -> None:
-        if not self._header_begun:
-            self._header_begun = True
-            self._pool.submit(self._header.make, module_options)
-
     def begin(self, orders: Iterable[Order]) -> None:
-        """Start compiling, the longest first, so that none of them is left alone on one core at the end."""
-        for order in sorted(orders, key=lambda order: len(order.source), reverse=True):
-            if order not in self._jobs:
-                self._jobs[order] = self._pool.submit(self._compile, order)
+        """Start compiling, the longest first, so that none of them is left alone on one core at the end.
+
+        Where it pays, the header is made beside the first of them, with the options that most of them have.
+        """
+        new = sorted(set(orders) - self._jobs.keys(), key=lambda order: len(order.source), reverse=True)
+        if len(new) >= WORTH_A_HEADER and not self._header_begun:
+            self._header_begun = True
+            ((options, _),) = Counter(order.options for order in new).most_common(1)
+            self._pool.submit(self._header.make, options)
+        for order in new:
+            self._jobs[order] = self._pool.submit(self._compile, order)
 
     def wait(self, order: Order) -> None:
         """Return when ``order`` is finished, well or not."""

@@ -18,7 +18,7 @@ from mlp.theano_fast import fast_compilation, header
 from mlp.theano_fast.folding import python_constant_folding
 from mlp.theano_fast.header import NO_DEBUGGING, PrecompiledHeader
 from mlp.theano_fast.keys import stable_keys
-from mlp.theano_fast.workshop import Workshop, order_of
+from mlp.theano_fast.workshop import WORTH_A_HEADER, Workshop, order_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -183,6 +183,20 @@ def test_the_longest_comes_first(workshop):
     for order in orders:
         workshop.wait(order)
     assert [name for name, _ in workshop.begun] == ["first", "long", "middle", "short"]
+
+
+def test_a_header_is_made_only_for_many_orders_and_with_the_options_that_most_have(workshop, monkeypatch):
+    made = []
+    monkeypatch.setattr(PrecompiledHeader, "make", lambda self, options: made.append(options))
+    workshop.gate.set()
+    few = [order_of(f"few{number}", "x") for number in range(WORTH_A_HEADER - 1)]
+    many = [order_of(f"many{number}", "x", preargs=["-O3"]) for number in range(WORTH_A_HEADER)]
+    more = [order_of(f"more{number}", "x") for number in range(WORTH_A_HEADER)]
+    for orders in (few, [*many, order_of("other", "x")], more):
+        workshop.begin(orders)
+        for order in orders:
+            workshop.wait(order)
+    assert made == [("-O3",)]
 
 
 def test_no_header_is_used_that_could_not_be_made(theano, tmp_path, monkeypatch):
