@@ -42,6 +42,7 @@ def examine(data: str | None = None) -> list[Finding]:
         _compile_directory,
         _gpus,
         _backends,
+        _decompression,
         lambda: _dataset(data),
     ]
     return [finding for check in checks for finding in check()]
@@ -142,6 +143,15 @@ def _backends() -> list[Finding]:
         Finding(subject, state, f"{detail} ({', '.join(variants)})", remedy)
         for (subject, state, detail, remedy), variants in findings.items()
     ]
+
+
+def _decompression() -> list[Finding]:
+    from mlp import inflate
+
+    if inflate.igzip_lib is None:
+        slower = f"{inflate.library()}: loading takes more than twice as long as with ISA-L"
+        return [Finding("Decompression", WARNING, slower, "pip install isal")]
+    return [Finding("Decompression", OK, inflate.library())]
 
 
 def _dataset(data: str | None) -> list[Finding]:

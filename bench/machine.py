@@ -20,9 +20,10 @@ import psutil
 
 from bench import cgroup, cpu, nvml
 from bench.sysfs import ROOT, read
+from mlp.cores import allowed_cores
 
 PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", "torch", "numba", "nvidia-ml-py")
-PACKAGES += ("pandas", "pytest", "pytest-benchmark")
+PACKAGES += ("isal", "pandas", "pytest", "pytest-benchmark")
 
 
 def fingerprint() -> dict[str, Any]:
@@ -48,7 +49,7 @@ def fingerprint() -> dict[str, Any]:
 
 def usable_cores(root: Path = ROOT) -> int:
     """Cores this process may use: its affinity mask, further limited by a cgroup CPU quota (rounded up)."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    affinity = allowed_cores()
     quota = cgroup.cpu_quota_cores(root)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
 

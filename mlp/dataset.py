@@ -18,6 +18,7 @@ import struct
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,10 +27,12 @@ import numpy as np
 
 from mlp import surrogate
 from mlp.errors import DatasetError
+from mlp.inflate import MAGIC, Stream, gunzip
 
 STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 TRAINING_EXAMPLES, VALIDATION_EXAMPLES, TEST_EXAMPLES = 50_000, 10_000, 10_000
 IMAGE_SHAPE = (28, 28)
+CACHED_BYTES = 512 * 1024  # of pixels that are decompressed and converted in one go: they stay in a core's own cache
 
 # SHA-256 of the decompressed files: compressed ones differ between mirrors.
 MNIST_SHA256 = {
@@ -164,11 +167,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decompress(raw: bytes, path: Path) -> bytes:
-    """The IDX bytes; plain IDX passes through.  gzip checks its own CRC and length."""
-    if raw[:2] != b"\x1f\x8b":
+    """The IDX bytes; plain IDX passes through.  CRC and length of a gzip file are checked."""
+    if raw[:2] != MAGIC:
         return raw
     try:
-        return gzip.decompress(raw)
+        return gunzip(raw)
     except (EOFError, OSError, zlib.error) as error:
         raise DatasetError(f"{path} is a damaged gzip file ({error}): {GET_ANOTHER}.") from error
 
@@ -198,39 +201,70 @@ def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
 
 def convert(images: np.ndarray) -> np.ndarray:
     """uint8 (n, 28, 28) to float32 (n, 1, 28, 28), pixel / 256 as in the tutorial (not 255)."""
-    return (images / np.float32(256)).reshape(-1, 1, *IMAGE_SHAPE)
+    result = np.empty((len(images), 1, *IMAGE_SHAPE), np.float32)
+    _scale(images.reshape(-1), result.reshape(-1))
+    return result
+
+
+def _scale(pixels: np.ndarray, out: np.ndarray) -> None:
+    # 1/256 is a power of two, so multiplying by it rounds nothing, and needs no array in between.
+    np.multiply(pixels, np.float32(1 / 256), out=out, dtype=np.float32)
+
+
+def decompress_and_convert(raw: bytes, num_images: int) -> np.ndarray | None:
+    """``convert`` of the images in a gzip file, block by block while the pixels are in the cache.
+
+    It only ever accepts: for anything but one sound gzip member with exactly ``num_images`` images of 28 x 28, and
+    without ISA-L, the answer is None, and ``decompress`` and ``parse_idx`` say what is wrong, if anything is.
+    """
+    stream = Stream(raw)
+    header = struct.pack(">4I", 0x803, num_images, *IMAGE_SHAPE)
+    if stream.read(len(header)) != header:
+        return None
+    result = np.empty((num_images, 1, *IMAGE_SHAPE), np.float32)
+    scaled, filled = result.reshape(-1), 0
+    while block := stream.read(min(CACHED_BYTES, scaled.size - filled + 1)):  # one more: is there more than promised?
+        if filled + len(block) > scaled.size:
+            return None
+        _scale(np.frombuffer(block, np.uint8), scaled[filled : filled + len(block)])
+        filled += len(block)
+    return result if stream.is_sound and filled == scaled.size else None
 
 
 def load_files(directory: Path) -> Dataset:
     """Read, decompress, check and convert the four files of ``directory``."""
-    return _assemble(directory, lambda path: decompress(read_bytes(path), path))
+    return _assemble(directory, read_bytes)
 
 
 def load_memory_mapped(directory: Path) -> Dataset:
     """The same from plain IDX files without reading them into memory first."""
 
-    def content(path: Path) -> np.ndarray:
+    def mapped(path: Path) -> memoryview:
         if path.suffix == ".gz":
             raise DatasetError(f"{path} is compressed and cannot be memory-mapped: decompress it first.")
-        return np.memmap(path, np.uint8, "r")
+        return memoryview(np.memmap(path, np.uint8, "r")).cast("B")
 
-    return _assemble(directory, lambda path: memoryview(content(path)).cast("B"))
+    return _assemble(directory, mapped)
 
 
-def _assemble(directory: Path, content_of) -> Dataset:
-    arrays = []
-    for images_stem, labels_stem, num_examples in (
-        (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
-        (*STEMS[2:], TEST_EXAMPLES),
-    ):
-        images_path, labels_path = find_file(directory, images_stem), find_file(directory, labels_stem)
-        images = parse_idx(content_of(images_path), images_path, 3)
-        labels = parse_idx(content_of(labels_path), labels_path, 1)
-        _check_pair(images, labels, images_path, labels_path, num_examples)
-        arrays += [convert(images), labels.copy()]
-    X, y, X_test, y_test = arrays
+def _assemble(directory: Path, read: Callable[[Path], bytes | memoryview]) -> Dataset:
+    X, y = _load_pair(directory, *STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES, read)
+    X_test, y_test = _load_pair(directory, *STEMS[2:], TEST_EXAMPLES, read)
     n = TRAINING_EXAMPLES
     return Dataset(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
+
+
+def _load_pair(
+    directory: Path, images_stem: str, labels_stem: str, num_examples: int, read: Callable[[Path], bytes | memoryview]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images float32 (num_examples, 1, 28, 28) and labels uint8 (num_examples,)."""
+    images_path, labels_path = find_file(directory, images_stem), find_file(directory, labels_stem)
+    raw = read(images_path)
+    images = decompress_and_convert(raw, num_examples) if raw[:2] == MAGIC else None
+    pixels = parse_idx(decompress(raw, images_path), images_path, 3) if images is None else images[:, 0]
+    labels = parse_idx(decompress(read(labels_path), labels_path), labels_path, 1)
+    _check_pair(pixels, labels, images_path, labels_path, num_examples)
+    return convert(pixels) if images is None else images, labels.copy()
 
 
 def _check_pair(images: np.ndarray, labels: np.ndarray, images_path: Path, labels_path: Path, expected: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
+from mlp.theano_compat import cache, install
 from mlp.theano_compat import device as devices
-from mlp.theano_compat import install
 from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.compiler import (
     INSTALL_COMPILER,
@@ -25,11 +26,13 @@ from mlp.theano_compat.compiler import (
     find_compiler,
     wait_for_lock,
 )
+from mlp.theano_fast import fast_compilation
 
 
 class TheanoBackend(Backend):
     name = "theano"
     variants = (Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True),)
+    fast_variants: ClassVar[frozenset[str]] = frozenset()  # compiled as mlp.theano_fast does it, not as Theano does
     _shared: Sequence[Any] = ()  # variables on the device: none before there is a network
 
     @classmethod
@@ -103,8 +106,10 @@ class TheanoBackend(Backend):
         from mlp import canonical
         from mlp.backends.theano_clock import compilation_parts
 
-        wait_for_lock(Path(canonical.theano.config.compiledir))
-        with compilation_parts() as parts:
+        compile_directory = Path(canonical.theano.config.compiledir)
+        wait_for_lock(compile_directory)
+        faster = fast_compilation() if self.variant.name in self.fast_variants else nullcontext()
+        with faster, compilation_parts() as parts:
             start = time.perf_counter()
             try:
                 inputs = (self._input_var, self._target_var)
@@ -117,6 +122,7 @@ class TheanoBackend(Backend):
                     "THEANO_FLAGS=base_compiledir=<directory>."
                 ) from error
             validated = time.perf_counter()
+        cache.seal(compile_directory)
         self._shared = list(self._updates)  # the parameters and their accumulators
         devices.check_memory(self._shared, self._device)
         self.compile_seconds = {

@@ -11,14 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mlp.patching import replaced
+
 
 @contextmanager
 def compilation_parts() -> Iterator[dict[str, float]]:
     """Yield a dict that fills with seconds: ``optimise`` (graph rewriting), ``link`` (making thunks, their C code
-    and its import) and ``c_compiler`` (runs of g++, inside either of the two, because constant folding compiles)."""
+    and its import) and ``c_compiler`` (running g++ or waiting for it, inside either of the two, because constant
+    folding compiles)."""
     from theano.gof.cmodule import GCC_compiler
     from theano.gof.opt import Optimizer
     from theano.gof.vm import VM_Linker
+
+    from mlp.theano_fast.workshop import Workshop
 
     seconds = {"optimise": 0.0, "link": 0.0, "c_compiler": 0.0}
     running: set[str] = set()
@@ -37,14 +42,10 @@ def compilation_parts() -> Iterator[dict[str, float]]:
 
         return wrapper
 
-    places = [(Optimizer, "optimize", "optimise"), (VM_Linker, "make_all", "link")]
-    originals = [(owner, name, owner.__dict__[name]) for owner, name, _ in places]
-    originals.append((GCC_compiler, "compile_str", GCC_compiler.__dict__["compile_str"]))
-    try:
-        for owner, name, part in places:
-            setattr(owner, name, timed(part, owner.__dict__[name]))
-        GCC_compiler.compile_str = staticmethod(timed("c_compiler", GCC_compiler.compile_str))
+    with (
+        replaced(Optimizer, "optimize", timed("optimise", Optimizer.optimize)),
+        replaced(VM_Linker, "make_all", timed("link", VM_Linker.make_all)),
+        replaced(GCC_compiler, "compile_str", staticmethod(timed("c_compiler", GCC_compiler.compile_str))),
+        replaced(Workshop, "wait", timed("c_compiler", Workshop.wait)),
+    ):
         yield seconds
-    finally:
-        for owner, name, original in originals:
-            setattr(owner, name, original)

@@ -7,6 +7,7 @@ THEANO_FLAGS (a user's own flags win), and a header is put in front of every C++
 * ``python_names``: what Python 3.11 to 3.13 no longer has
 * ``numpy_names``: what NumPy 1.24 to 2.x no longer has
 * ``dialect``, ``blas``, ``compiler``: the flags of the environment, which BLAS to link, whether there is a compiler
+* ``cache``: whether what was compiled earlier is still what it was
 * ``device``: where Theano computes, and the refusal to compute elsewhere
 * ``theano_names``: what Lasagne 0.1 expects of a Theano that was current in 2015
 """
@@ -28,8 +29,8 @@ def install(device: str | None = None) -> None:
     ------
     BackendError
         If there is no C++ compiler (Theano would fall back to Python, a hundred times slower, and only whisper
-        about it), if the compile directory cannot be written, if ``device`` cannot be started, or if Theano was
-        imported for another device.
+        about it), if the compile directory cannot be written or repaired, if ``device`` cannot be started, or if
+        Theano was imported for another device.
     """
     global _installed_for
     if _installed_for is None:

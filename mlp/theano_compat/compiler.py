@@ -29,12 +29,14 @@ def base_compile_directory(dialect: Dialect = THEANO) -> Path:
 
 
 def check_compile_directory(dialect: Dialect = THEANO) -> None:
-    """Raise BackendError unless files can be created in the compile directory; makes it if it is not there."""
-    directory = base_compile_directory(dialect)
+    """Raise BackendError unless files can be created in the compile directory, and in those that were made in it
+    earlier; makes it if it is not there."""
+    base = directory = base_compile_directory(dialect)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        base.mkdir(parents=True, exist_ok=True)
+        for directory in (base, *base.glob("compiledir_*/")):
+            with tempfile.TemporaryFile(dir=directory):
+                pass
     except OSError as error:
         raise BackendError(
             f"{dialect.framework}'s compile directory {directory} cannot be written ({error.strerror}): make it "

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from mlp.errors import BackendError
-from mlp.theano_compat import compiler, device
+from mlp.theano_compat import cache, compiler, device
 from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.dialect import flag_in
 from mlp.theano_compat.numpy_names import IS_NUMPY_2
@@ -15,12 +15,13 @@ HEADER = Path(__file__).with_name("compat.h")
 
 
 def prepare(device_name: str = "cpu") -> None:
-    """Check compiler and compile directory, then complete THEANO_FLAGS; raises BackendError as ``install``."""
+    """Check compiler and compile cache, then complete THEANO_FLAGS; raises BackendError as ``install``."""
     if compiler.find_compiler() is None:
         raise BackendError(
             f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}."
         )
     compiler.check_compile_directory()
+    cache.discard_damaged(compiler.base_compile_directory())
     os.environ["THEANO_FLAGS"] = completed(os.environ.get("THEANO_FLAGS", ""), device_name)
 
 

@@ -198,3 +198,11 @@ def test_doctor_joins_variants_with_one_answer_and_says_how_to_add_what_is_missi
     assert found["jax on cpu"] == doctor.Finding("jax on cpu", "warning", "not installed (scan, step)", "Install it.")
     assert found["numpy on cpu"].state == doctor.OK
     assert "numpy on cuda" not in found
+
+
+def test_doctor_says_what_loading_costs_without_isa_l(monkeypatch):
+    from mlp import inflate
+
+    monkeypatch.setattr(inflate, "igzip_lib", None)
+    (finding,) = doctor._decompression()
+    assert (finding.state, finding.remedy) == (doctor.WARNING, "pip install isal")

@@ -1,0 +1,50 @@
+"""``python tests/mlp/compile_fast.py``: a small canonical network, compiled fast, and ten steps of it, told as JSON.
+
+A process of its own, because a compile cache is read and a damaged module is met only once in a process.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from mlp.backends.theano import TheanoBackend
+from mlp.recipe import CANONICAL
+from mlp.training import initial_parameters
+
+RECIPE = replace(CANONICAL, layer_widths=(784, 32, 16, 10), batch_size=20)
+
+
+class FastTheanoBackend(TheanoBackend):
+    fast_variants = frozenset({"as_published"})
+
+
+def ten_steps(backend: TheanoBackend) -> dict:
+    """The losses of ten training steps with dropout, and the evaluation after them, exactly (as hexadecimal)."""
+    backend.build(RECIPE, initial_parameters(RECIPE))
+    backend.compile()
+    random = np.random.RandomState(7)
+    images = random.uniform(size=(20, 1, 28, 28)).astype(np.float32)
+    labels = random.randint(0, 10, 20).astype(np.uint8)
+    losses = [backend.train_step(images, labels).hex() for _ in range(10)]
+    return {"losses": losses, "evaluation": [float(value).hex() for value in backend.evaluate(images, labels)]}
+
+
+def main() -> None:
+    FastTheanoBackend.import_framework()
+    from theano.gof.cmodule import GCC_compiler
+
+    compiled, compile_str = [], GCC_compiler.compile_str
+
+    def counting(*args, **kwargs):
+        compiled.append(args[0] if args else kwargs["module_name"])
+        return compile_str(*args, **kwargs)
+
+    GCC_compiler.compile_str = staticmethod(counting)
+    print(json.dumps({**ten_steps(FastTheanoBackend()), "compiled": compiled}))
+
+
+if __name__ == "__main__":
+    main()

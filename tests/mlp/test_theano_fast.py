@@ -1,0 +1,285 @@
+"""Fast compilation changes how long Theano takes, and nothing else: not the numbers, not the code, not Theano."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compile_fast import ten_steps
+
+from mlp.backends.theano import TheanoBackend
+from mlp.patching import replaced
+from mlp.theano_compat import install
+from mlp.theano_fast import fast_compilation, header
+from mlp.theano_fast.folding import python_constant_folding
+from mlp.theano_fast.header import NO_DEBUGGING, PrecompiledHeader
+from mlp.theano_fast.keys import stable_keys
+from mlp.theano_fast.workshop import WORTH_A_HEADER, Workshop, order_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def theano():
+    install()
+    import theano
+
+    return theano
+
+
+# --- replacing for a while ---------------------------------------------------------------------------------------
+
+
+class Parent:
+    def inherited(self):
+        return "the parent's"
+
+
+class Child(Parent):
+    @staticmethod
+    def own():
+        return "the original"
+
+
+def test_what_was_replaced_comes_back_even_after_an_error():
+    with pytest.raises(KeyError), replaced(Child, "own", lambda self: 1), replaced(Child, "inherited", lambda self: 2):
+        assert (Child().own(), Child().inherited()) == (1, 2)
+        raise KeyError
+    assert Child().own() == "the original"
+    assert isinstance(vars(Child)["own"], staticmethod) and "inherited" not in vars(Child)
+
+
+def test_theano_is_as_it_was_afterwards(theano):
+    from theano.gof.cc import CLinker
+    from theano.gof.cmodule import GCC_compiler, ModuleCache
+    from theano.gof.op import COp, Op
+    from theano.gof.vm import VM_Linker
+    from theano.tensor.elemwise import Elemwise
+
+    owners = (CLinker, GCC_compiler, ModuleCache, COp, Op, VM_Linker, Elemwise)
+    before = [dict(vars(owner)) for owner in owners]
+    with pytest.raises(KeyError), fast_compilation():
+        assert [dict(vars(owner)) for owner in owners] != before
+        raise KeyError
+    assert [dict(vars(owner)) for owner in owners] == before
+
+
+# --- keys --------------------------------------------------------------------------------------------------------
+
+
+def key_of(theano, variable):
+    linker = theano.gof.cc.CLinker()
+    return linker.accept(theano.gof.FunctionGraph(variable.owner.inputs, [variable])).cmodule_key()
+
+
+def test_a_module_is_kept_although_nothing_distinguishes_two_instances_of_its_operation(theano):
+    x = theano.tensor.fmatrix()
+    product = theano.tensor.blas._dot22(x, x)
+    assert key_of(theano, product)[0] == ()  # Theano's: compiled again in every process
+    with stable_keys():
+        version, signature = key_of(theano, product)
+    assert version and all(version)
+    assert signature == key_of(theano, product)[1]
+
+
+def test_a_module_whose_operation_has_no_version_is_still_not_kept(theano):
+    class Unversioned(type(theano.tensor.blas._dot22)):
+        def c_code_cache_version(self):
+            return ()
+
+    x = theano.tensor.fmatrix()
+    with stable_keys():
+        assert key_of(theano, Unversioned()(x, x))[0] == ()
+
+
+def test_a_key_that_was_stable_already_stays_the_same(theano):
+    x = theano.tensor.fmatrix()
+    theirs = key_of(theano, theano.tensor.exp(x))
+    with stable_keys():
+        assert key_of(theano, theano.tensor.exp(x)) == theirs
+
+
+def test_the_version_of_c_code_tells_codes_apart_and_does_not_depend_on_the_process(theano):
+    transpose = theano.tensor.fmatrix().T.owner.op
+    theirs = transpose.c_code_cache_version()
+    with stable_keys():
+        ours = transpose.c_code_cache_version()
+        # SHA-256 of its C code, and what Theano appends to its own hash
+        assert isinstance(ours[0], str) and len(ours[0]) == 64 and ours[1:] == theirs[1:]
+        other = type(transpose)((False, False), (0, 1))
+        other.func_codes = [transpose.func_codes[0] + " "]
+        assert other.c_code_cache_version() != ours
+
+
+# --- constant folding --------------------------------------------------------------------------------------------
+
+
+def test_constants_are_folded_without_a_compiler(theano, monkeypatch):
+    from theano.gof.cmodule import GCC_compiler
+    from theano.tensor.opt import constant_folding
+
+    def no_compiler(*args, **kwargs):
+        raise AssertionError("compiled for a constant")
+
+    monkeypatch.setattr(GCC_compiler, "compile_str", staticmethod(no_compiler))
+    values = np.array([1.5, -2.0, 4.0], np.float32)
+    x = theano.tensor.constant(values)
+    for variable, expected in ((x * x, values * values), (x[::-1], values[::-1]), (x.sum(), np.float32(3.5))):
+        with python_constant_folding():
+            (folded,) = constant_folding.transform(variable.owner)
+        assert folded.dtype == "float32"
+        assert (folded.data == expected).all()
+
+
+# --- compiling in the background -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """One compiler that writes down its orders, and fails on bad code; it begins when ``gate`` is set."""
+    gate, begun = threading.Event(), []
+
+    def compile_str(name, source, location, preargs, **_):
+        gate.wait(10)
+        begun.append((name, preargs))
+        if source.startswith("bad"):
+            raise OSError("compiler: no such file")
+        (Path(location) / f"{name}.so").write_text(source)
+
+    workshop = Workshop(compile_str, tmp_path, workers=1)
+    workshop.gate, workshop.begun = gate, begun
+    yield workshop
+    gate.set()
+    workshop.close()
+
+
+def test_an_order_is_collected_once_and_only_with_the_same_options(workshop):
+    workshop.gate.set()
+    order = order_of("a", "code", preargs=["-O3"])
+    workshop.begin([order, order])
+    assert workshop.collect(order_of("a", "code", preargs=["-O1"])) is None
+    assert (workshop.collect(order) / "a.so").read_text() == "code"
+    assert workshop.collect(order) is None
+    assert workshop.begun == [("a", ["-O3", NO_DEBUGGING])]
+
+
+def test_what_does_not_compile_is_left_to_the_linker(workshop):
+    workshop.gate.set()
+    order = order_of("a", "bad code")
+    workshop.begin([order])
+    workshop.wait(order)
+    assert workshop.collect(order) is None
+
+
+def test_the_longest_comes_first(workshop):
+    orders = [order_of("first", "x"), order_of("short", "xx"), order_of("long", "xxxx"), order_of("middle", "xxx")]
+    workshop.begin(orders[:1])  # the one compiler is busy with it
+    workshop.begin(orders[1:])
+    workshop.gate.set()
+    for order in orders:
+        workshop.wait(order)
+    assert [name for name, _ in workshop.begun] == ["first", "long", "middle", "short"]
+
+
+def test_a_header_is_made_only_for_many_orders_and_with_the_options_that_most_have(workshop, monkeypatch):
+    made = []
+    monkeypatch.setattr(PrecompiledHeader, "make", lambda self, options: made.append(options))
+    workshop.gate.set()
+    few = [order_of(f"few{number}", "x") for number in range(WORTH_A_HEADER - 1)]
+    many = [order_of(f"many{number}", "x", preargs=["-O3"]) for number in range(WORTH_A_HEADER)]
+    more = [order_of(f"more{number}", "x") for number in range(WORTH_A_HEADER)]
+    for orders in (few, [*many, order_of("other", "x")], more):
+        workshop.begin(orders)
+        for order in orders:
+            workshop.wait(order)
+    assert made == [("-O3",)]
+
+
+def test_no_header_is_used_that_could_not_be_made(theano, tmp_path, monkeypatch):
+    broken = PrecompiledHeader(tmp_path)
+    broken.make(["--no-such-option"])
+    assert broken.options() == []
+    monkeypatch.setattr(header, "_output", lambda command: b"clang version 19")
+    clang = PrecompiledHeader(tmp_path)
+    clang.make([])
+    assert clang.options() == []
+
+
+# --- whole processes -----------------------------------------------------------------------------------------------
+
+
+def start(cache):
+    variables = {**os.environ, "THEANO_FLAGS": f"base_compiledir={cache}", "PYTHONPATH": str(PROJECT)}
+    argv = [sys.executable, str(Path(__file__).with_name("compile_fast.py"))]
+    return subprocess.Popen(argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    return json.loads(output.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def published():
+    """What as_published computes, compiled as Theano does it."""
+    return ten_steps(TheanoBackend())
+
+
+@pytest.fixture(scope="module")
+def both_cold(tmp_path_factory):
+    """Two processes that start at once on one compile cache, which is empty: (the cache, their answers)."""
+    cache = tmp_path_factory.mktemp("cache")
+    processes = [start(cache), start(cache)]
+    return cache, [finish(process) for process in processes]
+
+
+def numbers(answer):
+    return {name: answer[name] for name in ("losses", "evaluation")}
+
+
+def shared_objects(cache):
+    return sorted(cache.glob("compiledir_*/tmp*/*.so"))
+
+
+@pytest.mark.slow
+def test_two_cold_processes_at_once_both_compute_exactly_what_as_published_computes(both_cold, published):
+    assert [numbers(answer) for answer in both_cold[1]] == [published, published]
+
+
+@pytest.mark.slow
+def test_a_warm_process_compiles_nothing_and_computes_the_same(both_cold, published):
+    answer = finish(start(both_cold[0]))
+    assert answer["compiled"] == []
+    assert numbers(answer) == published
+
+
+@pytest.mark.slow
+def test_no_module_was_kept_twice(both_cold):
+    names = [path.name for path in shared_objects(both_cold[0])]
+    assert len(names) > 20 and len(names) == len(set(names))
+
+
+def truncate(path):
+    """Cut off the code itself: loading or running the rest would end the process with a bus error."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+
+
+@pytest.mark.slow
+def test_a_truncated_module_and_a_garbage_key_are_compiled_again(both_cold, published):
+    cache = both_cold[0]
+    truncated, keyless, *_ = shared_objects(cache)
+    truncate(truncated)
+    (keyless.parent / "key.pkl").write_bytes(b"\x80\x04garbage")
+    for name in ("lazylinker_ext", "cutils_ext"):  # Theano loads these early
+        (path,) = cache.glob(f"compiledir_*/{name}/{name}.so")
+        truncate(path)
+    answer = finish(start(cache))
+    assert numbers(answer) == published
+    assert {truncated.stem, keyless.stem, "cutils_ext"} <= set(answer["compiled"])
+    assert finish(start(cache))["compiled"] == []
