@@ -16,7 +16,7 @@ struct DropoutRelu {
      * The word of unit j in row i of a step is that of Philox's counter (16 * (j / 64) + j % 16, i, step), word
      * j / 16 % 4: it depends on neither the batch size nor the number of threads. */
     void forward(float* z, const float* bias, npy_intp n, npy_intp units) const {
-        int num_chunks = n < 16 ? 1 : 2 * num_threads;
+        int num_chunks = n < 16 ? 1 : num_threads;
         mlp_team::parallel_for(num_threads, num_chunks, [=](int chunk) {
             npy_intp end = mlp_team::chunk_begin(n, chunk + 1, num_chunks);
             for (npy_intp row = mlp_team::chunk_begin(n, chunk, num_chunks); row < end; ++row)
@@ -50,28 +50,36 @@ struct DropoutRelu {
 };
 
 /* In place: gradient (n, units) of the outputs h becomes that of the products: times 1/keep where h is not 0.  A unit
- * that was dropped and one that ReLU stopped both have h = 0, so nobody needs to keep the mask.
- * bias_gradient (units,): the sums of its columns, of 64 rows in float32, and of all in float64. */
+ * that was dropped and one that ReLU stopped both have h = 0, so nobody needs to keep the mask.  column_sums (units,):
+ * of these rows, in float32. */
+static void pass_gradient(float scale, const float* __restrict__ h, float* __restrict__ gradient,
+                          float* __restrict__ column_sums, npy_intp rows, npy_intp units) {
+    std::fill(column_sums, column_sums + units, 0);
+    for (npy_intp row = 0; row < rows; ++row, h += units, gradient += units)
+        for (npy_intp j = 0; j < units; ++j) {
+            float passed = h[j] != 0 ? gradient[j] * scale : 0;
+            gradient[j] = passed;
+            column_sums[j] += passed;
+        }
+}
+
+/* All rows, and bias_gradient (units,), the sums of all columns: of blocks of rows in float32, of the blocks in float64,
+ * so that rounding does not grow with the batch and does not depend on the number of threads. */
 static void dropout_relu_backward(int num_threads, double keep, const float* h, float* gradient, float* bias_gradient,
                                   npy_intp n, npy_intp units) {
-    const npy_intp BLOCK_ROWS = 64, STRIP = 64; /* columns of a strip; sums of a strip stay in registers */
-    const float scale = 1 / keep;
-    int num_strips = (units + STRIP - 1) / STRIP;
-    mlp_team::parallel_for(num_threads, num_strips, [=](int strip) {
-        npy_intp first = strip * STRIP, width = std::min(STRIP, units - first);
-        double sums[STRIP] = {0};
-        for (npy_intp block = 0; block < n; block += BLOCK_ROWS) {
-            float block_sums[STRIP] = {0};
-            for (npy_intp row = block; row < std::min(block + BLOCK_ROWS, n); ++row) {
-                const float* __restrict__ outputs = h + row * units + first;
-                float* __restrict__ g = gradient + row * units + first;
-                for (npy_intp j = 0; j < width; ++j) {
-                    g[j] = outputs[j] != 0 ? g[j] * scale : 0;
-                    block_sums[j] += g[j];
-                }
-            }
-            for (npy_intp j = 0; j < width; ++j) sums[j] += block_sums[j];
+    const npy_intp BLOCK_ROWS = 64, num_blocks = (n + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    std::vector<float> block_sums(num_blocks * units);
+    float* sums_of_block = block_sums.data();
+    mlp_team::parallel_for(num_threads, num_threads, [=](int chunk) {
+        npy_intp end = mlp_team::chunk_begin(num_blocks, chunk + 1, num_threads);
+        for (npy_intp block = mlp_team::chunk_begin(num_blocks, chunk, num_threads); block < end; ++block) {
+            npy_intp row = block * BLOCK_ROWS;
+            pass_gradient(1 / keep, h + row * units, gradient + row * units, sums_of_block + block * units,
+                          std::min(BLOCK_ROWS, n - row), units);
         }
-        for (npy_intp j = 0; j < width; ++j) bias_gradient[first + j] = sums[j];
     });
+    std::vector<double> sums(units);
+    for (npy_intp block = 0; block < num_blocks; ++block)
+        for (npy_intp j = 0; j < units; ++j) sums[j] += block_sums[block * units + j];
+    std::copy(sums.begin(), sums.end(), bias_gradient);
 }

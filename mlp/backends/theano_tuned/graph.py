@@ -44,9 +44,9 @@ class TunedGraph:
         self.levers = levers
         self.num_threads = num_threads if "threads" in levers else 1
 
-    def training_function(self) -> tuple[Any, list[Any]]:
+    def training_function(self) -> tuple[Any, OrderedDict[Any, Any]]:
         """``train(images, labels, rows, step) -> mean loss`` on the minibatch ``images[rows]``, one update a call; and
-        the accumulators that it changes beside the parameters.
+        the updates, whose keys are the shared variables it changes: the parameters, and RMSProp's accumulators.
 
         images: float32 (n, 784); labels: int32 (n,); rows: int64 (b,); step: int64 scalar, another one for each call.
         Without the lever ``gather`` there are no rows: ``train(images, labels, step)``.
@@ -56,10 +56,8 @@ class TunedGraph:
         if "gather" in self.levers:
             inputs, batch = [images, labels, rows, step], Minibatch(self.num_threads)(images, labels, rows)
         scores = self._scores(*batch, step, training=True)
-        gradients = self._gradients(scores)
-        updates = self._updates(gradients)
-        accumulators = [variable for variable in updates if variable not in self.parameters]
-        return self._function(inputs, scores.loss, updates), accumulators
+        updates = self._updates(self._gradients(scores))
+        return self._function(inputs, scores.loss, updates), updates
 
     def evaluation_function(self) -> Any:
         """``evaluate(images, labels) -> [mean loss, accuracy]`` with dropout off."""
@@ -69,20 +67,18 @@ class TunedGraph:
 
     def _function(self, inputs: list[Any], outputs: Any, updates: Any = None) -> Any:
         linker = "cvm_nogc" if "buffers" in self.levers else "cvm"
-        function = theano.function(
-            inputs, outputs, updates=updates, mode=theano.Mode(linker), on_unused_input="ignore"
-        )
+        function = theano.function(inputs, outputs, updates=updates, mode=theano.Mode(linker), on_unused_input="ignore")
         function.trust_input = True  # the caller passes arrays of exactly the declared types
         return function
 
     def _scores(self, images: Any, labels: Any, step: Any, training: bool) -> Scores:
         keep = 1 - self.recipe.dropout if training else 1.0
-        keys = random_stream(self.recipe, "dropout").randint(2**32, size=(len(self.parameters) // 2, 2), dtype=np.uint32)
-        *hidden, top = zip(self.parameters[::2], self.parameters[1::2], keys.tolist(), strict=True)
+        *hidden, top = zip(self.parameters[::2], self.parameters[1::2], strict=True)
+        keys = random_stream(self.recipe, "dropout").randint(2**32, size=(len(hidden), 2), dtype=np.uint32).tolist()
         h = images
-        for weights, biases, key in hidden:
+        for (weights, biases), key in zip(hidden, keys, strict=True):
             h = self._hidden(self._product(h, weights), biases, keep, key, T.as_tensor_variable(step))
-        weights, biases, _ = top
+        weights, biases = top
         return self._top(self._product(h, weights), biases, labels)
 
     def _product(self, a: Any, b: Any) -> Any:

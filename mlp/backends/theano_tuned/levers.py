@@ -35,6 +35,7 @@ LEVERS = (
     Lever("buffers", "memory kept from step to step", "every step allocates and frees its arrays"),
 )
 NAMES = tuple(lever.name for lever in LEVERS)
+NEED_NO_CPLUSPLUS = frozenset({"buffers"})  # they work with Theano's own operations alone
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class LeverState:
 
     lever: Lever
     reason: str | None
-    asked_for: bool  # False where somebody left it out on purpose, who needs no warning
+    missed: bool  # False where it is active, or was left out on purpose: then nobody needs a warning
 
     @property
     def active(self) -> bool:
@@ -67,15 +68,15 @@ def lever_states(without: str | None = None) -> list[LeverState]:
     states: list[LeverState] = []
     for lever in LEVERS:
         if lever.name in left_out:
-            states.append(LeverState(lever, f"left out by {VARIABLE}", asked_for=False))
+            states.append(LeverState(lever, f"left out by {VARIABLE}", missed=False))
             continue
-        reason, asked_for = None, True
+        reason, missed = None, False
         if lever.name == "products" and blas_threads() is None:
-            reason = f"it needs SciPy's OpenBLAS, and the BLAS is {choose_blas().name}"
+            reason, missed = f"it needs SciPy's OpenBLAS, and the BLAS is {choose_blas().name}", True
         elif lever.name == "threads" and not states[NAMES.index("products")].active:
             reason = "the BLAS's own threads would fight the team for the cores (see products)"
-            asked_for = states[NAMES.index("products")].asked_for
-        states.append(LeverState(lever, reason, asked_for))
+            missed = states[NAMES.index("products")].missed
+        states.append(LeverState(lever, reason, missed))
     return states
 
 

@@ -1,4 +1,4 @@
-"""What all tuned operations share: C++ from files beside this one, its place in Theano's cache, and working in place."""
+"""What all tuned operations share: C++ from files beside this one, a place in Theano's cache, working in place."""
 
 from __future__ import annotations
 

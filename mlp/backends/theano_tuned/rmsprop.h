@@ -10,10 +10,12 @@ struct Parameter {
 struct Rmsprop {
     float learning_rate, rho, one_minus_rho, epsilon;
 
-    void update(float* __restrict__ p, float* __restrict__ a, const float* __restrict__ g, npy_intp size) const {
+    void update(float* __restrict__ p, float* __restrict__ accu, const float* __restrict__ g, npy_intp size) const {
+        const Rmsprop constants = *this; /* a copy: for all the compiler knows, writing p could change *this */
         for (npy_intp i = 0; i < size; ++i) {
-            a[i] = rho * a[i] + one_minus_rho * (g[i] * g[i]);
-            p[i] -= learning_rate * g[i] / sqrtf(a[i] + epsilon);
+            float mean_square = constants.rho * accu[i] + constants.one_minus_rho * (g[i] * g[i]);
+            accu[i] = mean_square;
+            p[i] -= constants.learning_rate * g[i] / sqrtf(mean_square + constants.epsilon);
         }
     }
 

@@ -12,7 +12,7 @@ from mlp.backends.theano_tuned.native import InPlaceOp
 
 
 class Rmsprop(InPlaceOp):
-    """``accu = rho*accu + (1-rho)*g**2; p -= learning_rate * g / sqrt(accu + epsilon)``, as ``lasagne.updates.rmsprop``.
+    """``accu = rho*accu + (1-rho)*g**2; p -= learning_rate * g / sqrt(accu + epsilon)``: ``lasagne.updates.rmsprop``.
 
     Called with the parameters, then their accumulators, then their gradients, each a list of float32 arrays; returns
     the new parameters and the new accumulators, which overwrite the old.
@@ -22,9 +22,7 @@ class Rmsprop(InPlaceOp):
     numbers = {"learning_rate": float64, "rho": float64, "epsilon": float64}  # noqa: RUF012
     sources = ("rmsprop.h",)
 
-    def __init__(
-        self, num_threads: int, num_parameters: int, learning_rate: float, rho: float, epsilon: float
-    ) -> None:
+    def __init__(self, num_threads: int, num_parameters: int, learning_rate: float, rho: float, epsilon: float) -> None:
         super().__init__(num_threads)
         self.num_parameters = num_parameters
         self.learning_rate = learning_rate

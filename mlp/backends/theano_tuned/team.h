@@ -105,7 +105,7 @@ struct Team {
     }
 };
 
-/* The process's team; NULL with a Python exception set if it cannot be made. */
+/* The process's team; NULL if it cannot be made. */
 static Team* of_process() {
     static Team* team = nullptr;
     const char* const name = "_mlp_bench_team_1"; /* count up when Team's layout or meaning changes */
@@ -114,6 +114,7 @@ static Team* of_process() {
     Team* made = new Team;
     PyObject* capsule = PyCapsule_New(made, name, NULL);
     if (!capsule || PySys_SetObject(name, capsule) < 0) {
+        PyErr_Clear();
         Py_XDECREF(capsule);
         delete made;
         return nullptr;
@@ -127,8 +128,7 @@ static Team* of_process() {
 template <class Body>
 static void parallel_for(int num_threads, int num_chunks, const Body& body) {
     Team* team = num_threads > 1 && num_chunks > 1 ? of_process() : nullptr;
-    if (!team) {
-        PyErr_Clear(); /* without a team the caller does everything */
+    if (!team) { /* then the caller does everything */
         for (int chunk = 0; chunk < num_chunks; ++chunk) body(chunk);
         return;
     }
