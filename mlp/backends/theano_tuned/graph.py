@@ -27,6 +27,11 @@ from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
 
+def mask_keys(recipe: Recipe, num_layers: int) -> list[tuple[int, int]]:
+    """Philox's key for each hidden layer's masks, from the recipe's seed."""
+    return [tuple(key) for key in random_stream(recipe, "dropout").randint(2**32, size=(num_layers, 2)).tolist()]
+
+
 class Scores(NamedTuple):
     """The top of the network: mean loss, accuracy, and the gradients that ``theano.grad`` is to start from."""
 
@@ -56,7 +61,7 @@ class TunedGraph:
         if "gather" in self.levers:
             inputs, batch = [images, labels, rows, step], Minibatch(self.num_threads)(images, labels, rows)
         scores = self._scores(*batch, step, training=True)
-        updates = self._updates(self._gradients(scores))
+        updates = self.updates(self._gradients(scores))
         return self._function(inputs, scores.loss, updates), updates
 
     def evaluation_function(self) -> Any:
@@ -74,9 +79,8 @@ class TunedGraph:
     def _scores(self, images: Any, labels: Any, step: Any, training: bool) -> Scores:
         keep = 1 - self.recipe.dropout if training else 1.0
         *hidden, top = zip(self.parameters[::2], self.parameters[1::2], strict=True)
-        keys = random_stream(self.recipe, "dropout").randint(2**32, size=(len(hidden), 2), dtype=np.uint32).tolist()
         h = images
-        for (weights, biases), key in zip(hidden, keys, strict=True):
+        for (weights, biases), key in zip(hidden, mask_keys(self.recipe, len(hidden)), strict=True):
             h = self._hidden(self._product(h, weights), biases, keep, key, T.as_tensor_variable(step))
         weights, biases = top
         return self._top(self._product(h, weights), biases, labels)
@@ -84,9 +88,9 @@ class TunedGraph:
     def _product(self, a: Any, b: Any) -> Any:
         return Product(self.num_threads)(a, b) if "products" in self.levers else T.dot(a, b)
 
-    def _hidden(self, z: Any, biases: Any, keep: float, key: list[int], step: Any) -> Any:
+    def _hidden(self, z: Any, biases: Any, keep: float, key: tuple[int, int], step: Any) -> Any:
         if "dropout" in self.levers:
-            return DropoutRelu(self.num_threads, keep, tuple(key))(z, biases, step)
+            return DropoutRelu(self.num_threads, keep, key)(z, biases, step)
         h = rectify(z + biases)
         if keep == 1:
             return h
@@ -106,7 +110,8 @@ class TunedGraph:
             return theano.grad(scores.loss, self.parameters)
         return theano.grad(None, self.parameters, known_grads=scores.known_gradients)
 
-    def _updates(self, gradients: list[Any]) -> OrderedDict[Any, Any]:
+    def updates(self, gradients: list[Any]) -> OrderedDict[Any, Any]:
+        """Lasagne's RMSProp: new values of the parameters and of their accumulators, by shared variable."""
         rates = (self.recipe.learning_rate, self.recipe.rho, self.recipe.epsilon)
         if "update" not in self.levers:
             return rmsprop(gradients, self.parameters, *rates)
