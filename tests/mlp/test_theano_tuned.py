@@ -164,7 +164,7 @@ def test_no_counter_is_used_twice_in_a_step():
 @pytest.mark.slow
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-@pytest.mark.parametrize("num_threads", [1, 2, 5])
+@pytest.mark.parametrize("num_threads", [1, 2, 4, 5])
 def test_products_are_numpys_for_all_shapes_and_threads(theano, transpose_a, transpose_b, num_threads):
     from mlp.backends.theano_tuned.product import Product
 

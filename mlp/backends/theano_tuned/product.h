@@ -37,16 +37,28 @@ struct Product {
                c + row * n + column, &stride_c);
     }
 
+    /* How many parts the rows are cut into, and the columns the rest of num_threads: the grid whose parts have the
+     * shortest sides, because each thread copies a strip of A and one of B for the kernel. */
+    int parts_of_rows(int num_threads) const {
+        int best = num_threads;
+        for (int rows = num_threads; rows >= 1; --rows) {
+            if (num_threads % rows) continue;
+            auto sides = [&](int r) { return double(m) / r + double(n) * r / num_threads; };
+            if (sides(rows) < sides(best)) best = rows;
+        }
+        return best;
+    }
+
     void compute(int num_threads) const {
-        const npy_intp KERNEL_ROWS = 4, SMALL = 1 << 18; /* multiplications that one thread does in ten microseconds */
+        const npy_intp KERNEL = 4, SMALL = 1 << 18; /* multiplications that one thread does in ten microseconds */
         SingleThreadedBlas single;
         int num_parts = m * n * k < SMALL ? 1 : num_threads;
+        int down = parts_of_rows(num_parts), across = num_parts / down;
         mlp_team::parallel_for(num_threads, num_parts, [=](int i) {
-            npy_intp size = m >= n ? m : n; /* the longer side is cut */
-            npy_intp begin = mlp_team::chunk_begin(size, i, num_parts, KERNEL_ROWS);
-            npy_intp length = mlp_team::chunk_begin(size, i + 1, num_parts, KERNEL_ROWS) - begin;
-            if (m >= n) part(begin, length, 0, n);
-            else part(0, m, begin, length);
+            npy_intp row = mlp_team::chunk_begin(m, i / across, down, KERNEL);
+            npy_intp column = mlp_team::chunk_begin(n, i % across, across, KERNEL);
+            part(row, mlp_team::chunk_begin(m, i / across + 1, down, KERNEL) - row, column,
+                 mlp_team::chunk_begin(n, i % across + 1, across, KERNEL) - column);
         });
     }
 };
