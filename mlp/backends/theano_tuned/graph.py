@@ -47,7 +47,8 @@ class TunedGraph:
         self.parameters = list(parameters)
         self.recipe = recipe
         self.levers = levers
-        self.num_threads = num_threads if "threads" in levers else 1
+        self.product_threads = num_threads
+        self.num_threads = num_threads if "threads" in levers else 1  # of every other operation
 
     def training_function(self) -> tuple[Any, OrderedDict[Any, Any]]:
         """``train(images, labels, rows, step) -> mean loss`` on the minibatch ``images[rows]``, one update a call; and
@@ -86,7 +87,7 @@ class TunedGraph:
         return self._top(self._product(h, weights), biases, labels)
 
     def _product(self, a: Any, b: Any) -> Any:
-        return Product(self.num_threads)(a, b) if "products" in self.levers else T.dot(a, b)
+        return Product(self.product_threads)(a, b) if "products" in self.levers else T.dot(a, b)
 
     def _hidden(self, z: Any, biases: Any, keep: float, key: tuple[int, int], step: Any) -> Any:
         if "dropout" in self.levers:

@@ -27,7 +27,7 @@ class Lever:
 
 LEVERS = (
     Lever("products", "matrix products cut into parts for the team", "the BLAS's own threads compute the products"),
-    Lever("threads", "every operation shared by one team of threads", "one thread does all but the products"),
+    Lever("threads", "the other operations shared by the same team", "one thread does all but the products"),
     Lever("dropout", "bias, ReLU and Philox masks in one pass", "Theano's generator and its elementwise passes"),
     Lever("update", "RMSProp in one pass over all parameters", "one pass for each parameter, as Theano fuses it"),
     Lever("loss", "softmax, loss and gradient in one pass", "Theano's softmax and cross-entropy"),
