@@ -53,9 +53,6 @@ class NativeOp(theano.Op):
     def c_compile_args(self) -> list[str]:
         return ["-O3", "-pthread", "-fno-math-errno", "-fno-trapping-math"]
 
-    def perform(self, node: Any, inputs: Any, output_storage: Any, params: Any = None) -> None:
-        raise NotImplementedError(f"{self} has C++ code only.")
-
 
 class InPlaceOp(NativeOp):
     """A NativeOp that overwrites some of its inputs where nobody else needs them; elsewhere it works on copies.
