@@ -298,6 +298,16 @@ def test_updates_are_lasagnes(theano, num_threads):
         np.testing.assert_allclose(one.get_value(), other.get_value(), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
+def test_a_gradient_of_another_size_is_refused(theano):
+    from mlp.backends.theano_tuned.rmsprop import Rmsprop
+
+    p, accu, g = theano.tensor.fvectors(3)
+    inputs = {p: np.ones(3, np.float32), accu: np.ones(3, np.float32), g: np.ones(4, np.float32)}
+    with pytest.raises(ValueError, match="differs in size from its own gradient"):
+        call(theano, Rmsprop(1, 1, 0.001, 0.9, 1e-6)(p, accu, g), inputs)
+
+
 @pytest.fixture(scope="module")
 def gather(theano):
     from mlp.backends.theano_tuned.minibatch import Minibatch

@@ -69,7 +69,7 @@ class DropoutReluGradient(InPlaceOp):
 
     __props__ = ("num_threads", "in_place", "keep")
     numbers = {"keep": float64}  # noqa: RUF012
-    sources = ("philox.h", "dropout_relu.h")
+    sources = ("dropout_relu_gradient.h",)
 
     def __init__(self, num_threads: int, keep: float) -> None:
         super().__init__(num_threads)

@@ -36,29 +36,25 @@ class Rmsprop(InPlaceOp):
         return theano.Apply(self, arrays, [array.type() for array in arrays[: 2 * self.num_parameters]])
 
     def c_code(self, node: Any, name: str, inputs: Sequence[str], outputs: Any, sub: dict[str, str]) -> str:
-        count, params, fail = self.num_parameters, sub["params"], sub["fail"]
-        checks = "".join(
-            f'if (!require_contiguous({array}, "a parameter, accumulator or gradient")) {fail};\n' for array in inputs
-        )
-        outputs_made = "".join(
-            f"if (!take_over(&{new}, {old}, {params}->in_place)) {fail};\n"
-            for new, old in zip(outputs, inputs, strict=False)
-        )
-        triples = zip(outputs[:count], outputs[count:], inputs[2 * count :], strict=True)
-        additions = "".join(
-            f"""
-            if (PyArray_SIZE({p}) != PyArray_SIZE({accu}) || PyArray_SIZE({p}) != PyArray_SIZE({gradient})) {{
-                PyErr_SetString(PyExc_ValueError, "a parameter, its accumulator and its gradient differ in size");
-                {fail};
-            }}
-            parameters.push_back({{data<float>({p}), data<float>({accu}), data<float>({gradient}), PyArray_SIZE({p})}});
-            """
-            for p, accu, gradient in triples
-        )
+        count, params = self.num_parameters, sub["params"]
         return f"""
         {{
+            const int count = {count};
+            PyArrayObject* inputs[3 * count] = {{{", ".join(inputs)}}};
+            PyArrayObject** outputs[2 * count] = {{{", ".join(f"&{output}" for output in outputs)}}};
+            bool good = true;
+            for (int i = 0; good && i < 3 * count; ++i)
+                good = require_contiguous(inputs[i], "a parameter, accumulator or gradient") &&
+                       (i >= 2 * count || take_over(outputs[i], inputs[i], {params}->in_place));
             std::vector<Parameter> parameters;
-            {checks}{outputs_made}{additions}
+            for (int i = 0; good && i < count; ++i) {{
+                PyArrayObject *value = *outputs[i], *accu = *outputs[count + i], *gradient = inputs[2 * count + i];
+                npy_intp size = PyArray_SIZE(value);
+                good = PyArray_SIZE(accu) == size && PyArray_SIZE(gradient) == size;
+                parameters.push_back({{data<float>(value), data<float>(accu), data<float>(gradient), size}});
+                if (!good) PyErr_SetString(PyExc_ValueError, "a parameter differs in size from its own gradient");
+            }}
+            if (!good) {sub["fail"]};
             Rmsprop rmsprop = {{(float){params}->learning_rate, (float){params}->rho,
                                 (float)(1 - {params}->rho), (float){params}->epsilon}};
             rmsprop.update_all({params}->num_threads, parameters);

@@ -11,16 +11,17 @@
 #include <Python.h>
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <thread>
+
+/* Not <thread>, <mutex> and <condition_variable>: they would add a third to the compilation of each operation. */
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
 
 namespace mlp_team {
 
 /* Operations follow one another within this time; a helper that sleeps takes tens of microseconds to wake. */
-const int SPIN_MICROSECONDS = 200;
+const int SPIN_NANOSECONDS = 200000;
 const int SPINS_BEFORE_YIELD = 4096;
 
 static inline void relax() {
@@ -29,6 +30,12 @@ static inline void relax() {
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield");
 #endif
+}
+
+static inline int64_t nanoseconds() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
 }
 
 /* A job's number, its number of chunks and the next chunk in one word: taking a chunk is one compare-and-swap, which
@@ -49,8 +56,8 @@ struct Team {
     std::atomic<int> unfinished_chunks{0};
     std::atomic<int> num_sleeping{0};
     int num_helpers = 0;
-    std::mutex mutex;
-    std::condition_variable woken;
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 
     bool take_chunk() {
         uint64_t seen = ticket.load(std::memory_order_acquire);
@@ -68,24 +75,43 @@ struct Team {
 
     bool has_work() const { return Ticket{ticket.load()}.open(); }
 
+    void sleep_until_work() {
+        pthread_mutex_lock(&mutex);
+        ++num_sleeping;
+        while (!has_work()) pthread_cond_wait(&woken, &mutex);
+        --num_sleeping;
+        pthread_mutex_unlock(&mutex);
+    }
+
+    void wake_sleepers() {
+        if (num_sleeping.load() == 0) return;
+        pthread_mutex_lock(&mutex);
+        pthread_cond_broadcast(&woken);
+        pthread_mutex_unlock(&mutex);
+    }
+
     void help_for_ever() {
         for (;;) {
             while (take_chunk()) {
             }
-            auto limit = std::chrono::steady_clock::now() + std::chrono::microseconds(SPIN_MICROSECONDS);
-            while (!has_work() && std::chrono::steady_clock::now() < limit)
+            int64_t limit = nanoseconds() + SPIN_NANOSECONDS;
+            while (!has_work() && nanoseconds() < limit)
                 for (int spin = 0; spin < 32 && !has_work(); ++spin) relax();
-            if (!has_work()) {
-                std::unique_lock<std::mutex> lock(mutex);
-                ++num_sleeping;
-                woken.wait(lock, [this] { return has_work(); });
-                --num_sleeping;
-            }
+            if (!has_work()) sleep_until_work();
         }
     }
 
+    static void* helper(void* team) {
+        ((Team*)team)->help_for_ever();
+        return nullptr;
+    }
+
+    /* Threads that the system refuses are done without. */
     void grow_to(int num_threads) {
-        for (; num_helpers < num_threads - 1; ++num_helpers) std::thread(&Team::help_for_ever, this).detach();
+        for (; num_helpers < num_threads - 1; ++num_helpers) {
+            pthread_t thread;
+            if (pthread_create(&thread, nullptr, helper, this) == 0) pthread_detach(thread);
+        }
     }
 
     void run(void (*function)(const void*, int), const void* arguments, int num_chunks) {
@@ -93,15 +119,12 @@ struct Team {
         body.store(arguments, std::memory_order_relaxed);
         unfinished_chunks.store(num_chunks, std::memory_order_relaxed);
         ticket.store(Ticket::of(Ticket{ticket.load()}.job() + 1, num_chunks).word);
-        if (num_sleeping.load() > 0) {
-            std::lock_guard<std::mutex> lock(mutex);
-            woken.notify_all();
-        }
+        wake_sleepers();
         while (take_chunk()) {
         }
         for (int spin = 0; unfinished_chunks.load(std::memory_order_acquire) > 0; ++spin)
             if (spin < SPINS_BEFORE_YIELD) relax();
-            else std::this_thread::yield();
+            else sched_yield();
     }
 };
 
