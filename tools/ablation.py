@@ -114,13 +114,13 @@ def in_fresh_process(row: str, epochs: int) -> float:
 
 def table(seconds: dict[str, list[float]]) -> str:
     """A line for each row: milliseconds a step, and the ratios to tuned and to the floor with 95 % intervals."""
-    lines = [f"{'':20}{'n':>3}{'ms a step':>11}{'/ tuned':>26}{'/ ' + FLOOR:>26}"]
+    lines = [f"{'':20}{'n':>3}{'ms a step':>11}{'/ tuned':>28}{'/ ' + FLOOR:>28}"]
     for row, of_row in seconds.items():
         ratios = [
             _ratio(estimate([[one / other] for one, other in zip(of_row, seconds[base], strict=True)]))
             for base in ("tuned", FLOOR)
         ]
-        lines.append(f"{row:20}{len(of_row):3}{1e3 * np.median(of_row):11.2f}{ratios[0]:>26}{ratios[1]:>26}")
+        lines.append(f"{row:20}{len(of_row):3}{1e3 * np.median(of_row):11.2f}{ratios[0]:>28}{ratios[1]:>28}")
     return "\n".join(lines)
 
 

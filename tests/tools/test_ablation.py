@@ -35,15 +35,15 @@ def test_ratios_are_of_the_same_round():
     """The machine was half as fast in the second round; the ratios do not see it."""
     seconds = {"tuned": [0.010, 0.020], "as_published": [0.025, 0.050], ablation.FLOOR: [0.008, 0.016]}
     assert ablation.table(seconds).splitlines()[1:] == [
-        "tuned                 2      15.00    1.000 (1.000 to 1.000)    1.250 (1.250 to 1.250)",
-        "as_published          2      37.50    2.500 (2.500 to 2.500)    3.125 (3.125 to 3.125)",
-        "eight products        2      12.00    0.800 (0.800 to 0.800)    1.000 (1.000 to 1.000)",
+        "tuned                 2      15.00      1.000 (1.000 to 1.000)      1.250 (1.250 to 1.250)",
+        "as_published          2      37.50      2.500 (2.500 to 2.500)      3.125 (3.125 to 3.125)",
+        "eight products        2      12.00      0.800 (0.800 to 0.800)      1.000 (1.000 to 1.000)",
     ]
 
 
 def test_one_round_has_no_interval():
     line = ablation.table({"tuned": [0.010], ablation.FLOOR: [0.010]}).splitlines()[1]
-    assert line == "tuned                 1      10.00                     1.000                     1.000"
+    assert line == "tuned                 1      10.00                       1.000                       1.000"
 
 
 def test_a_lever_is_left_out_by_the_environment_of_its_process(monkeypatch):
