@@ -38,6 +38,7 @@ def examine(data: str | None = None) -> list[Finding]:
         _python,
         _compiler,
         _blas,
+        _levers,
         _threads,
         _compile_directory,
         _gpus,
@@ -84,6 +85,24 @@ def _blas() -> list[Finding]:
             )
         ]
     return [Finding("BLAS", OK, f"{blas.name}: {blas.note}")]
+
+
+def _levers() -> list[Finding]:
+    """What theano/tuned can use here; each lever that it cannot, with what happens instead."""
+    from mlp.backends.theano_tuned.levers import VARIABLE, lever_states
+
+    try:
+        states = lever_states()
+    except MlpError as error:
+        return [Finding("theano/tuned", MISSING, str(error), f"correct or unset {VARIABLE}")]
+    active = ", ".join(state.lever.name for state in states if state.active) or "none"
+    findings = [Finding("theano/tuned", OK, f"levers: {active}")]
+    for state in states:
+        if not state.active:
+            remedy = "install SciPy from its wheel, and name no other BLAS" if state.missed else f"unset {VARIABLE}"
+            detail = f"without {state.lever.name}: {state.reason}; {state.lever.otherwise}"
+            findings.append(Finding("theano/tuned", WARNING, detail, remedy))
+    return findings
 
 
 def _threads() -> list[Finding]:

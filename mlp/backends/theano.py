@@ -1,4 +1,8 @@
-"""Theano: the canonical backend.  ``as_published`` is exactly the tutorial's graph on Theano's default optimiser."""
+"""Theano: the canonical backend.
+
+``as_published`` is exactly the tutorial's graph on Theano's default optimiser; ``tuned`` computes the same network with
+operations of our own, see ``theano_tuned``.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,20 @@ from mlp.theano_fast import fast_compilation
 
 class TheanoBackend(Backend):
     name = "theano"
-    variants = (Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True),)
-    fast_variants: ClassVar[frozenset[str]] = frozenset()  # compiled as mlp.theano_fast does it, not as Theano does
+    variants = (
+        Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True),
+        Variant("tuned", "the same network at the limit of the CPU", devices=("cpu",), caches_code=True),
+    )
+    # Compiled as mlp.theano_fast does it; what is published is compiled as Theano does.
+    fast_variants: ClassVar[frozenset[str]] = frozenset({"tuned"})
     _shared: Sequence[Any] = ()  # variables on the device: none before there is a network
+
+    def __new__(cls, variant: str | None = None) -> TheanoBackend:
+        if cls.variant_named(variant).name == "tuned":
+            from mlp.backends.theano_tuned.backend import TunedTheanoBackend
+
+            return super().__new__(TunedTheanoBackend)
+        return super().__new__(cls)
 
     @classmethod
     def interpreter(cls, device: str = "cpu") -> Path:
@@ -50,6 +65,8 @@ class TheanoBackend(Backend):
 
     @classmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
+        if variant == "tuned" and device != "cpu":
+            return Unavailable("theano/tuned is written for cpu only", "Measure theano/as_published there.")
         on_gpu = None if device == "cpu" else theano_gpu.examine(device)
         if isinstance(on_gpu, Unavailable):
             return on_gpu
@@ -112,10 +129,9 @@ class TheanoBackend(Backend):
         with faster, compilation_parts() as parts:
             start = time.perf_counter()
             try:
-                inputs = (self._input_var, self._target_var)
-                self._train_fn, self._updates = canonical.compile_train_function(self.network, *inputs, self.recipe)
+                self._compile_training()
                 trained = time.perf_counter()
-                self._val_fn = canonical.compile_validation_function(self.network, *inputs)
+                self._compile_validation()
             except OSError as error:  # the lock or the cache in the compile directory
                 raise BackendError(
                     f"Theano's compile directory failed while compiling ({error}): free it or name another with "
@@ -130,6 +146,17 @@ class TheanoBackend(Backend):
             "compile_validate": validated - trained,
             **{f"compile_{name}": seconds for name, seconds in parts.items()},
         }
+
+    def _compile_training(self) -> None:
+        from mlp import canonical
+
+        inputs = (self._input_var, self._target_var)
+        self._train_fn, self._updates = canonical.compile_train_function(self.network, *inputs, self.recipe)
+
+    def _compile_validation(self) -> None:
+        from mlp import canonical
+
+        self._val_fn = canonical.compile_validation_function(self.network, self._input_var, self._target_var)
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
         return float(self._train_fn(_as_images(images), labels))

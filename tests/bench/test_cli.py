@@ -166,6 +166,24 @@ def test_doctor_names_what_is_missing_and_fails(invoke, monkeypatch):
     assert as_json[1]["remedy"] == "install g++"
 
 
+def test_doctor_says_which_levers_tuned_goes_without_and_why(monkeypatch):
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
+    active, update = doctor._levers()
+    assert active.state == doctor.OK and "dropout" in active.detail and "update" not in active.detail
+    assert update == doctor.Finding(
+        "theano/tuned",
+        doctor.WARNING,
+        "without update: left out by MLP_BENCH_TUNED_WITHOUT; one pass for each parameter, as Theano fuses it",
+        "unset MLP_BENCH_TUNED_WITHOUT",
+    )
+
+
+def test_doctor_refuses_a_lever_that_is_none(monkeypatch):
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "turbo")
+    (finding,) = doctor._levers()
+    assert finding.state == doctor.MISSING and "no lever 'turbo'" in finding.detail
+
+
 def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     (finding,) = doctor._compiler()

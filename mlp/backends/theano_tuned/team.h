@@ -1,0 +1,168 @@
+/* One team of threads for all tuned operations of a process.
+ *
+ * The thread that calls parallel_for() works too.  Work is cut into chunks, which the threads take as they come free:
+ * a helper that the system has sent away costs one chunk and not the whole operation, and without any helper (after a
+ * fork) the caller does all of it.
+ *
+ * Each operation is a C module of its own, but helpers of several teams would fight for the cores.  So the first
+ * module makes the team and leaves it in a capsule in Python's sys, where the others find it.  Callers hold the GIL;
+ * helpers never touch Python.
+ */
+#include <Python.h>
+
+#include <atomic>
+#include <cstdint>
+
+/* Not <thread>, <mutex> and <condition_variable>: they would add a third to the compilation of each operation. */
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+namespace mlp_team {
+
+/* Operations follow one another within this time; a helper that sleeps takes tens of microseconds to wake. */
+const int SPIN_NANOSECONDS = 200000;
+const int SPINS_BEFORE_YIELD = 4096;
+
+static inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static inline int64_t nanoseconds() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
+/* A job's number, its number of chunks and the next chunk in one word: taking a chunk is one compare-and-swap, which
+ * fails if the job is over. */
+struct Ticket {
+    uint64_t word;
+    uint32_t job() const { return word >> 32; }
+    uint32_t num_chunks() const { return (word >> 16) & 0xffff; }
+    uint32_t next_chunk() const { return word & 0xffff; }
+    bool open() const { return next_chunk() < num_chunks(); }
+    static Ticket of(uint32_t job, uint32_t num_chunks) { return Ticket{(uint64_t(job) << 32) | (num_chunks << 16)}; }
+};
+
+struct Team {
+    std::atomic<uint64_t> ticket{0};
+    std::atomic<void (*)(const void*, int)> run_chunk{nullptr};
+    std::atomic<const void*> body{nullptr};
+    std::atomic<int> unfinished_chunks{0};
+    std::atomic<int> num_sleeping{0};
+    int num_helpers = 0;
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
+
+    bool take_chunk() {
+        uint64_t seen = ticket.load(std::memory_order_acquire);
+        while (Ticket{seen}.open()) {
+            auto run = run_chunk.load(std::memory_order_relaxed);
+            auto arguments = body.load(std::memory_order_relaxed);
+            if (ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+                run(arguments, Ticket{seen}.next_chunk());
+                unfinished_chunks.fetch_sub(1, std::memory_order_release);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    bool has_work() const { return Ticket{ticket.load()}.open(); }
+
+    void sleep_until_work() {
+        pthread_mutex_lock(&mutex);
+        ++num_sleeping;
+        while (!has_work()) pthread_cond_wait(&woken, &mutex);
+        --num_sleeping;
+        pthread_mutex_unlock(&mutex);
+    }
+
+    void wake_sleepers() {
+        if (num_sleeping.load() == 0) return;
+        pthread_mutex_lock(&mutex);
+        pthread_cond_broadcast(&woken);
+        pthread_mutex_unlock(&mutex);
+    }
+
+    void help_for_ever() {
+        for (;;) {
+            while (take_chunk()) {
+            }
+            int64_t limit = nanoseconds() + SPIN_NANOSECONDS;
+            while (!has_work() && nanoseconds() < limit)
+                for (int spin = 0; spin < 32 && !has_work(); ++spin) relax();
+            if (!has_work()) sleep_until_work();
+        }
+    }
+
+    static void* helper(void* team) {
+        ((Team*)team)->help_for_ever();
+        return nullptr;
+    }
+
+    /* Threads that the system refuses are done without. */
+    void grow_to(int num_threads) {
+        for (; num_helpers < num_threads - 1; ++num_helpers) {
+            pthread_t thread;
+            if (pthread_create(&thread, nullptr, helper, this) == 0) pthread_detach(thread);
+        }
+    }
+
+    void run(void (*function)(const void*, int), const void* arguments, int num_chunks) {
+        run_chunk.store(function, std::memory_order_relaxed);
+        body.store(arguments, std::memory_order_relaxed);
+        unfinished_chunks.store(num_chunks, std::memory_order_relaxed);
+        ticket.store(Ticket::of(Ticket{ticket.load()}.job() + 1, num_chunks).word);
+        wake_sleepers();
+        while (take_chunk()) {
+        }
+        for (int spin = 0; unfinished_chunks.load(std::memory_order_acquire) > 0; ++spin)
+            if (spin < SPINS_BEFORE_YIELD) relax();
+            else sched_yield();
+    }
+};
+
+/* The process's team; NULL if it cannot be made. */
+static Team* of_process() {
+    static Team* team = nullptr;
+    const char* const name = "_mlp_bench_team_1"; /* count up when Team's layout or meaning changes */
+    if (team) return team;
+    if (PyObject* capsule = PySys_GetObject(name)) return team = (Team*)PyCapsule_GetPointer(capsule, name);
+    Team* made = new Team;
+    PyObject* capsule = PyCapsule_New(made, name, NULL);
+    if (!capsule || PySys_SetObject(name, capsule) < 0) {
+        PyErr_Clear();
+        Py_XDECREF(capsule);
+        delete made;
+        return nullptr;
+    }
+    Py_DECREF(capsule);
+    return team = made;
+}
+
+/* body(chunk) for every chunk in [0, num_chunks), at most 65535, by up to num_threads threads; returns when all are
+ * done.  body must not throw. */
+template <class Body>
+static void parallel_for(int num_threads, int num_chunks, const Body& body) {
+    Team* team = num_threads > 1 && num_chunks > 1 ? of_process() : nullptr;
+    if (!team) { /* then the caller does everything */
+        for (int chunk = 0; chunk < num_chunks; ++chunk) body(chunk);
+        return;
+    }
+    team->grow_to(num_threads);
+    team->run([](const void* arguments, int chunk) { (*(const Body*)arguments)(chunk); }, &body, num_chunks);
+}
+
+/* Chunk number `chunk` of `num_chunks` equal parts of [0, size): where it begins; the next one begins where it ends. */
+static inline npy_intp chunk_begin(npy_intp size, int chunk, int num_chunks, npy_intp multiple = 1) {
+    if (chunk == num_chunks) return size;
+    return size * chunk / num_chunks / multiple * multiple;
+}
+
+} /* namespace mlp_team */
