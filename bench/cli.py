@@ -25,7 +25,8 @@ from mlp.recipe import CANONICAL
 FAILED, BAD_INPUT, NOTHING_MEASURED, INTERRUPTED = 1, 2, 3, 130
 RUNS = Path("results/runs")
 
-console = Console(soft_wrap=True)
+WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll
+console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True, soft_wrap=True)
 
 
@@ -162,6 +163,7 @@ def _begin(
         "commit": commit,
         "machine": machine.fingerprint() | {"blas": _blas()},
         "plan": [planned.to_json() for planned in plan],
+        "chosen": {"backends": list(backends), "variants": list(variants), "devices": list(devices)},
         "skipped": [asdict(skipped) for skipped in choice.skipped],
     }
     return RunFolder.create(runs_dir, header), source.directory

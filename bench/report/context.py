@@ -63,12 +63,22 @@ def skipped_sections(header: dict[str, Any]) -> list[Section]:
 
 
 def reproduce_section(header: dict[str, Any]) -> Section:
-    quick = " QUICK=1" if header["mode"] == "quick" else ""
+    options = "".join(f" {option}" for option in _make_options(header))
     commit = (header.get("commit") or {}).get("id") or "the same commit"
     return Section(
         "How to reproduce",
         [
-            f"Check out {commit} and run make bench{quick}. Intervals are 95 %, over processes; call two machines "
+            f"Check out {commit} and run make bench{options}. Intervals are 95 %, over processes; call two machines "
             "different only where they do not overlap."
         ],
     )
+
+
+def _make_options(header: dict[str, Any]) -> list[str]:
+    """What was said to ``make bench``; a record older than schema version 2 does not tell what was chosen."""
+    options = ["QUICK=1"] if header["mode"] == "quick" else []
+    for name, values in (header.get("chosen") or {}).items():
+        if values:
+            text = " ".join(values)
+            options.append(f'{name.upper()}="{text}"' if " " in text else f"{name.upper()}={text}")
+    return options

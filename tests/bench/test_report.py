@@ -219,6 +219,13 @@ def test_skipped_backends_come_with_their_remedy(report):
     assert "theano on cuda" in text and "no GPU was found" in text and "run on a machine with one" in text
 
 
+def test_how_to_reproduce_names_what_was_chosen(report):
+    chosen = {"backends": ["theano", "jax"], "variants": [], "devices": ["cpu"]}
+    text = section(report(replicates(), mode="quick", chosen=chosen), "How to reproduce")
+    assert 'make bench QUICK=1 BACKENDS="theano jax" DEVICES=cpu.' in text
+    assert "VARIANTS" not in text
+
+
 def test_without_the_number_of_examples_there_is_no_rate(report):
     text = report([replicate(case("epoch", batch_size=500), [measurement("train_epoch", [2.0])])])
     assert "examples/s" not in text and "GFLOP" not in text
