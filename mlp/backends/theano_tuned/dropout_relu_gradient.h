@@ -14,7 +14,7 @@ static void pass_gradient(float scale, const float* __restrict__ h, float* __res
         }
 }
 
-/* All rows, and bias_gradient (units,), the sums of all columns: of blocks of rows in float32, of the blocks in float64,
+/* All rows, and bias_gradient (units,), the sums of all columns: of blocks of rows in float32, of blocks in float64,
  * so that rounding does not grow with the batch and does not depend on the number of threads. */
 static void dropout_relu_backward(int num_threads, double keep, const float* h, float* gradient, float* bias_gradient,
                                   npy_intp n, npy_intp units) {
