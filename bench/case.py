@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-HARNESSES = ("data", "compile", "epoch", "batch_size", "reference")
+HARNESSES = ("data", "compile", "epoch", "batch_size", "reference", "ablation")
 CACHES = ("cold", "warm")
 
 
@@ -30,7 +30,9 @@ class Case:
 
     ``batch_size`` and ``num_epochs`` are ``None`` where the harness has no use for them; ``cache`` is the state
     of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.  ``precision`` is that
-    of the matrix products; ``None`` for loading, and in records older than schema version 2.
+    of the matrix products; ``None`` for loading, and in records older than schema version 2.  ``without`` names the
+    levers of theano/tuned that are left out, separated by commas; ``None`` leaves none out.  A case of the ablation
+    without a backend is its floor: the eight matrix products of a training step, and nothing else.
     """
 
     harness: str
@@ -44,6 +46,11 @@ class Case:
     num_epochs: int | None = None
     seed: int = 1
     precision: str | None = None
+    without: str | None = None
+
+    @property
+    def is_floor(self) -> bool:
+        return self.harness == "ablation" and self.backend is None
 
     @property
     def label(self) -> str:
@@ -51,10 +58,14 @@ class Case:
         parts = [self.harness]
         if self.backend:
             parts += ["/".join(filter(None, (self.backend, self.variant))), self.device]
+        if self.is_floor:
+            parts.append("eight products")
         if self.cache:
             parts.append(self.cache)
         if self.harness == "reference":
             parts.append(f"seed {self.seed}")
+        if self.without:
+            parts.append(f"without {self.without}")
         return " ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
@@ -99,14 +110,35 @@ class Effort:
     batch_size: int
     reference_seeds: tuple[int, ...]
     reference_epochs: int
+    ablation: int  # 0: not planned
+
+    def with_processes(self, num_processes: int) -> Effort:
+        """The same with so many processes of what is compared pair by pair: epochs and the ablation."""
+        return replace(self, epoch=num_processes, ablation=num_processes)
 
 
 FULL = Effort(
-    data=4, compile_cold=2, compile_warm=3, epoch=4, batch_size=2, reference_seeds=(1, 2, 3, 4, 5), reference_epochs=20
+    data=4,
+    compile_cold=2,
+    compile_warm=3,
+    epoch=4,
+    batch_size=2,
+    reference_seeds=(1, 2, 3, 4, 5),
+    reference_epochs=20,
+    ablation=5,
 )
 # Two processes are the least from which an interval can be drawn at all; but that of a ratio over two rounds spans
 # factors of ten and more, so that nothing could be ranked: Student's t is 12.7 with two and 4.3 with three.
-QUICK = Effort(data=2, compile_cold=1, compile_warm=1, epoch=3, batch_size=1, reference_seeds=(1,), reference_epochs=2)
+QUICK = Effort(
+    data=2,
+    compile_cold=1,
+    compile_warm=1,
+    epoch=3,
+    batch_size=1,
+    reference_seeds=(1,),
+    reference_epochs=2,
+    ablation=0,
+)
 
 
 def make_plan(
@@ -116,10 +148,14 @@ def make_plan(
     stacks: tuple[Stack, ...],
     threads: int,
     dataset: str,
+    levers: tuple[str, ...],
     batch_size: int = 500,
     num_epochs: int | None = None,
 ) -> list[Planned]:
-    """The cases of a run: loading once, everything else for each of ``stacks``, which can all run here."""
+    """The cases of a run: loading once, the ablation once, everything else for each of ``stacks``.
+
+    All stacks can run here.  ``levers`` are those of theano/tuned that the ablation leaves out, one at a time.
+    """
     epochs = num_epochs or effort.reference_epochs
     plan = []
     if "data" in harnesses:
@@ -143,4 +179,24 @@ def make_plan(
             for seed in effort.reference_seeds:
                 reference = case("reference", batch_size=batch_size, num_epochs=epochs, seed=seed)
                 plan.append(Planned(reference, 1, 600 + 90 * epochs, 12 + 3 * epochs))
+    if "ablation" in harnesses and effort.ablation:
+        cases = _ablation_cases(stacks, levers, threads=threads, dataset=dataset, batch_size=batch_size)
+        plan += [Planned(case, effort.ablation, 900, 15) for case in cases]
     return plan
+
+
+def _ablation_cases(stacks: tuple[Stack, ...], levers: tuple[str, ...], **shared: Any) -> list[Case]:
+    """Tuned, tuned without each lever, as published, and the floor; nothing unless both variants are raced here."""
+    found = {stack.variant: stack for stack in stacks if (stack.backend, stack.device) == ("theano", "cpu")}
+    if not {"tuned", "as_published"} <= found.keys():
+        return []
+
+    def case(stack: Stack, without: str | None = None) -> Case:
+        where = (stack.backend, stack.variant, stack.device)
+        return Case("ablation", *where, cache="warm", precision=stack.precision, without=without, **shared)
+
+    return [
+        *(case(found["tuned"], lever) for lever in (None, *levers)),
+        case(found["as_published"]),
+        Case("ablation", None, None, "cpu", **shared),
+    ]

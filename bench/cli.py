@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.case import FULL, HARNESSES, QUICK, Planned, make_plan
+from bench.case import FULL, HARNESSES, QUICK, Effort, Planned, make_plan
 from bench.errors import BenchError
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL
@@ -62,6 +62,7 @@ def main() -> None:
 @click.option("--threads", type=int, default=None, help="BLAS threads. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20, with --quick 2.")
+@click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
 @click.option("--resume", default=None, metavar="ID", help="Go on with an earlier run: its id, or 'latest'.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=RUNS, show_default=True)
 @one_sentence
@@ -119,6 +120,7 @@ def _begin(
     threads: int | None,
     batch_size: int,
     epochs: int | None,
+    processes: int | None,
 ) -> tuple[Any, Path]:
     """Check everything that can be checked before the first minute is spent, then open the record."""
     from bench import machine
@@ -131,9 +133,8 @@ def _begin(
     for harness in harnesses:
         if harness not in HARNESSES:
             raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
-    if threads is not None and threads < 1:
-        raise BenchError(f"--threads must be at least 1, got {threads}.")
-    effort = QUICK if quick else FULL
+    _check_at_least_1(threads=threads, processes=processes)
+    effort = _effort(quick, processes)
     num_epochs = effort.reference_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
@@ -147,9 +148,11 @@ def _begin(
         stacks=tuple(choice.stacks),
         threads=threads or machine.usable_cores(),
         dataset=identity.name,
+        levers=_usable_levers(),
         batch_size=batch_size,
         num_epochs=num_epochs,
     )
+    _check_planned(harnesses, plan)
     commit = machine.commit(PROJECT)
     header = {
         "schema_version": SCHEMA_VERSION,
@@ -163,10 +166,37 @@ def _begin(
         "commit": commit,
         "machine": machine.fingerprint() | {"blas": _blas()},
         "plan": [planned.to_json() for planned in plan],
-        "chosen": {"backends": list(backends), "variants": list(variants), "devices": list(devices)},
+        "chosen": {"backends": backends, "variants": variants, "devices": devices, "processes": processes},
         "skipped": [asdict(skipped) for skipped in choice.skipped],
     }
     return RunFolder.create(runs_dir, header), source.directory
+
+
+def _effort(quick: bool, processes: int | None) -> Effort:
+    effort = QUICK if quick else FULL
+    return effort if processes is None else effort.with_processes(processes)
+
+
+def _check_at_least_1(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise BenchError(f"--{name} must be at least 1, got {count}.")
+
+
+def _usable_levers() -> tuple[str, ...]:
+    """What theano/tuned uses on this machine, whatever the caller's shell leaves out."""
+    from mlp.backends.theano_tuned.levers import lever_states
+
+    return tuple(state.lever.name for state in lever_states(without="") if state.active)
+
+
+def _check_planned(harnesses: tuple[str, ...], plan: list[Planned]) -> None:
+    """Whoever names the ablation must hear why it is not measured before a minute is spent on the rest."""
+    if "ablation" in harnesses and not any(planned.case.harness == "ablation" for planned in plan):
+        raise BenchError(
+            "the ablation cannot be planned: it compares theano/tuned with theano/as_published on cpu, so both must be "
+            "among the chosen stacks, and with --quick it needs --processes."
+        )
 
 
 def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, Path]:

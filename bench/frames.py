@@ -14,7 +14,7 @@ from bench.errors import RecordError
 from bench.record import RunFolder
 
 CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
-CASE_COLUMNS += ["seed"]
+CASE_COLUMNS += ["seed", "without"]
 KEYS = ["run_id", "process", "replicate", *CASE_COLUMNS]
 COLUMNS = {
     "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
@@ -44,7 +44,7 @@ COLUMNS = {
 }
 CATEGORIES = [
     *("run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"),
-    *("status", "mode", "energy_source"),
+    *("status", "mode", "energy_source", "without"),
 ]
 INTEGERS = ["process", "replicate", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
 INTEGERS += ["examples", "test_examples", "usable_cores"]

@@ -17,7 +17,8 @@ from bench.errors import RecordError
 
 # 1 (2026-11): first version.
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
-SCHEMA_VERSION = 2
+# 3 (2026-11): the harness ablation, whose cases say what they go without.
+SCHEMA_VERSION = 3
 
 
 class RunFolder:

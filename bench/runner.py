@@ -115,7 +115,7 @@ class WorkerPool:
                 "free space in the temporary folder, or set TMPDIR to another one."
             ) from error
         self._warm = self._scratch / "warm"
-        self._primed: set[tuple[str | None, str | None, str]] = set()
+        self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
         self._count = 0
 
     def __enter__(self) -> WorkerPool:
@@ -127,10 +127,11 @@ class WorkerPool:
     def measure(self, case: Case) -> worker.Outcome:
         """One fresh process for ``case``."""
         stack = (case.backend, case.variant, case.device)
-        if case.cache == "cold" and stack not in self._primed:
+        code = (stack, case.without)  # without a lever, a stack compiles other operations
+        if case.cache == "cold" and code not in self._primed:
             outcome = self._run(case, self._warm)
             if outcome.reason is None:
-                self._primed.add(stack)
+                self._primed.add(code)
             return outcome
         if case.cache == "cold":
             cold = self._scratch / f"cold-{self._count}"
@@ -138,9 +139,9 @@ class WorkerPool:
                 return self._run(case, cold)
             finally:
                 shutil.rmtree(cold, ignore_errors=True)
-        if case.cache == "warm" and stack not in self._primed:
-            self._primed.add(stack)  # once, even if it fails: the measurement itself then tells why
-            priming = Case("compile", *stack, case.threads, case.dataset, cache="cold")
+        if case.cache == "warm" and code not in self._primed:
+            self._primed.add(code)  # once, even if it fails: the measurement itself then tells why
+            priming = Case("compile", *stack, case.threads, case.dataset, cache="cold", without=case.without)
             outcome = self._run(priming, self._warm)
             if outcome.reason is not None:
                 self._warn(f"the compile cache could not be primed: {outcome.reason}")

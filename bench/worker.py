@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.case import Case
 from mlp.backends import load
+from mlp.backends.theano_tuned.levers import VARIABLE as WITHOUT_LEVERS
 
 PROJECT = Path(__file__).resolve().parent.parent
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -58,21 +59,33 @@ def command(case: Case, data_directory: Path, quick: bool, result: Path, python:
         options.append(f"--epochs={case.num_epochs}")
     if quick:
         options.append("--quick")
-    harness = PROJECT / "bench" / "harness" / f"bench_{case.harness}.py"
-    return [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-quiet", str(harness), *options]
+    return [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-quiet", _tests(case), *options]
+
+
+def _tests(case: Case) -> str:
+    """The file of the harness; of the ablation one test, because its floor needs no backend and the others no floor."""
+    file = PROJECT / "bench" / "harness" / f"bench_{case.harness}.py"
+    if case.harness != "ablation":
+        return str(file)
+    return f"{file}::{'test_eight_products' if case.is_floor else 'test_mean_train_step'}"
 
 
 def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
-    """This process's environment with the case's thread counts and compile cache, and what its interpreter needs.
+    """This process's environment with the case's thread counts, compile cache and levers left out, and what its
+    interpreter needs.
 
     Every thread pool that a BLAS, OpenMP or a compiler's runtime could open gets the same size, so that none of them
-    fights another; a user's flags are kept, except for the compile directories, which are part of the case.
+    fights another; a user's flags are kept, except for the compile directories and the levers of theano/tuned, which
+    are part of the case.
     """
     variables = dict(os.environ)
     if case.backend:
         variables.update(load(case.backend).interpreter_variables(case.device))
     for name in THREAD_COUNTS:
         variables[name] = str(case.threads)
+    variables.pop(WITHOUT_LEVERS, None)
+    if case.without:
+        variables[WITHOUT_LEVERS] = case.without
     if case.device == "cpu":  # or JAX would start a GPU that it finds, and hold memory there beside a CPU measurement
         variables.setdefault("JAX_PLATFORMS", "cpu")
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))

@@ -8,23 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from bench.harness.watch import Watch
-from mlp.seeding import random_stream
 
 
-def _order(case, data) -> np.ndarray:
-    return random_stream(case.recipe, "order").permutation(len(data.X_train))
-
-
-def test_train_epoch(benchmark, case, compiled, data):
-    order = _order(case, data)
-
-    def train_epoch() -> None:
-        compiled.train_epoch(data.X_train, data.y_train, order)
-        compiled.synchronize()
-
+def test_train_epoch(benchmark, case, compiled, data, train_epoch):
     _warm_up(compiled, data, case)
     _measure_epochs(benchmark, case, train_epoch, rounds=2 if case.quick else 3)
     benchmark.extra_info["examples"] = _whole_batches(case, len(data.X_train))
@@ -42,7 +29,7 @@ def test_validate_epoch(benchmark, case, compiled, data):
     benchmark.extra_info["examples"] = _whole_batches(case, len(data.X_val))
 
 
-def test_train_step(benchmark, case, compiled, data, first_seconds):
+def test_train_step(benchmark, case, compiled, data, order, first_seconds):
     """Every step synchronised and timed on its own, for the percentiles: the sum may exceed an epoch's time.
 
     The first step or epoch, which came before any other work of this process, is a measurement of its own.
@@ -51,7 +38,7 @@ def test_train_step(benchmark, case, compiled, data, first_seconds):
     seconds: list[float] = []
 
     def train_steps() -> None:
-        for images, labels in compiled._minibatches(data.X_train, data.y_train, _order(case, data)):
+        for images, labels in compiled._minibatches(data.X_train, data.y_train, order):
             if len(seconds) == steps:
                 break
             start = time.perf_counter()

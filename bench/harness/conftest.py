@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,6 +102,25 @@ def first_seconds(case: Assignment, untouched, data) -> dict[str, float]:
 def compiled(untouched, first_seconds):
     """The backend of the case, ready to be timed; whoever asks for it comes after the first step or epoch."""
     return untouched
+
+
+@pytest.fixture(scope="session")
+def order(case: Assignment, data):
+    """The order of the training examples in the first epoch, int (num_examples,)."""
+    from mlp.seeding import random_stream
+
+    return random_stream(case.recipe, "order").permutation(len(data.X_train))
+
+
+@pytest.fixture(scope="session")
+def train_epoch(compiled, data, order) -> Callable[[], None]:
+    """Trains one epoch, and returns when it is done."""
+
+    def train_epoch() -> None:
+        compiled.train_epoch(data.X_train, data.y_train, order)
+        compiled.synchronize()
+
+    return train_epoch
 
 
 # --- handing over to the runner ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from bench.errors import RecordError
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
 from bench.render import Plot, Section, to_markdown, to_terminal
+from bench.report.ablation import ablation_sections
 from bench.report.answer import answer_section
 from bench.report.batch_size import all_stacks_sections, stack_sections
 from bench.report.comparability import dataset_identity
@@ -112,6 +113,7 @@ def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: 
             answer_section(header, frames, ranked),
             *ranking_sections(ranked),
             *comparison_sections(frames, ranked),
+            *ablation_sections(header, frames),
             *all_stacks_sections(frames, plots),
             *cost_sections(frames),
             *convergence_sections(header, frames),

@@ -10,8 +10,9 @@ from bench import stats
 from bench.frames import Frames
 from bench.render import Section
 from bench.report.ranking import RankedStack, epoch_rounds
+from bench.report.tables import ratio_cells
 from bench.stack_key import StackKey
-from bench.units import MISSING, format_number, format_range, format_seconds
+from bench.units import format_seconds
 
 EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> seconds of a training epoch
 
@@ -120,7 +121,7 @@ def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
             format_seconds(one.cpu_seconds),
             one.pair.gpu.name,
             format_seconds(one.gpu_seconds),
-            *_ratio_cells(one.speed_ratio),
+            *ratio_cells(one.speed_ratio),
         ]
         for one in ratios
     ]
@@ -133,13 +134,9 @@ def _backend_sections(compared: list[AgainstFastest]) -> list[Section]:
     rows_by_device: dict[str, list[list[str]]] = {}
     for one in compared:
         ratio = None if one.stack == one.fastest else one.time_ratio
-        row = [one.stack.name, format_seconds(one.seconds), *_ratio_cells(ratio)]
+        row = [one.stack.name, format_seconds(one.seconds), *ratio_cells(ratio)]
         rows_by_device.setdefault(one.stack.device, []).append(row)
     headers = ["stack", "training epoch", "times as long as the fastest", "95 % interval"]
     return [
         Section(f"Backend against backend on {device}", [], headers, rows) for device, rows in rows_by_device.items()
     ]
-
-
-def _ratio_cells(ratio: stats.Ratio | None) -> list[str]:
-    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]

@@ -52,9 +52,10 @@ def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
 
 
 def _failed_stack(failure: Any) -> str:
-    """Blank for loading, which no stack does."""
+    """Blank for what no stack does: loading, and the eight products of the ablation."""
     names = [str(part) for part in (failure.backend, failure.variant) if pd.notna(part)]
-    return f"{'/'.join(names)} on {failure.device}" if names else ""
+    without = "" if pd.isna(failure.without) else f" without {failure.without}"
+    return f"{'/'.join(names)} on {failure.device}{without}" if names else ""
 
 
 def skipped_sections(header: dict[str, Any]) -> list[Section]:
@@ -79,6 +80,6 @@ def _make_options(header: dict[str, Any]) -> list[str]:
     options = ["QUICK=1"] if header["mode"] == "quick" else []
     for name, values in (header.get("chosen") or {}).items():
         if values:
-            text = " ".join(values)
+            text = str(values) if isinstance(values, int) else " ".join(values)
             options.append(f'{name.upper()}="{text}"' if " " in text else f"{name.upper()}={text}")
     return options

@@ -16,6 +16,7 @@ from bench.frames import Frames
 from bench.render import Plot
 from bench.report.batch_size import crossovers, step_curves
 from bench.report.learning import TARGET
+from bench.report.tables import of_whole_stacks
 from bench.stack_key import StackKey, by_stack
 from bench.units import format_number
 
@@ -131,7 +132,7 @@ def _names(stacks: Iterable[StackKey]) -> str:
 
 def _looks(frames: Frames) -> dict[StackKey, dict[str, Any]]:
     """What each stack looks like in every plot: a colour of its own, line and marker that also tell CPU from GPU."""
-    timed = frames.samples[frames.samples["backend"].notna()]
+    timed = of_whole_stacks(frames.samples)
     stacks = dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame))
     looks = {}
     for index, stack in enumerate(stacks):

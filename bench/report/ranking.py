@@ -14,7 +14,7 @@ from bench.ranking import Rank, rank
 from bench.render import Section
 from bench.report.learning import learning_verdicts
 from bench.report.rates import training_gflops
-from bench.report.tables import estimate_of, rounds_of, select, without_columns_of
+from bench.report.tables import estimate_of, of_whole_stacks, rounds_of, select, without_columns_of
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
 from bench.units import (
     MISSING,
@@ -180,7 +180,7 @@ def _learning(one: RankedStack) -> str:
 def cost_sections(frames: Frames) -> list[Section]:
     """Energy, memory and throttling of each stack, where anything beside the run was sampled at all."""
     rows = []
-    for stack, samples in by_stack(frames.samples[frames.samples["backend"].notna()]):
+    for stack, samples in by_stack(of_whole_stacks(frames.samples)):
         epochs = samples[samples["measurement"] == "train_epoch"]
         results = select(frames.results, stack)
         timeline = select(frames.timeline, stack)
@@ -208,7 +208,7 @@ def cost_sections(frames: Frames) -> list[Section]:
 def _throttled_sentences(samples: pd.DataFrame) -> list[str]:
     """A sentence for each stack some of whose samples were taken while something held the machine back."""
     sentences = []
-    for stack, rows in by_stack(samples[samples["backend"].notna()]):
+    for stack, rows in by_stack(of_whole_stacks(samples)):
         throttled = rows[rows["throttled"].fillna(False)]
         if not throttled.empty:
             reasons = sorted({name for text in throttled["throttle_reasons"].dropna() for name in text.split("; ")})

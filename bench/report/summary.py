@@ -9,6 +9,7 @@ from typing import Any
 from bench import stats
 from bench.frames import Frames, trustworthy
 from bench.record import RunFolder
+from bench.report.ablation import ablation
 from bench.report.batch_size import crossovers
 from bench.report.comparability import agreement_of, dataset_identity, is_comparable
 from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
@@ -40,6 +41,7 @@ def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
         "device_ratios": _plain(device_ratios(rounds)),
         "against_fastest": _plain(against_fastest(rounds)),
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in crossovers(frames)],
+        "ablation": _plain(ablation(header, frames)),
         "learning": _learning(header, frames),
         "time_to_accuracy": _plain(arrivals(frames)),
         "learns_worse": learns_worse(frames, header),
@@ -78,7 +80,7 @@ def _reference_runs(header: dict[str, Any], frames: Frames) -> list[dict[str, An
 
 
 def _measurements(frames: Frames) -> list[dict[str, Any]]:
-    columns = [*StackKey._fields, "harness", "cache", "batch_size", "measurement"]
+    columns = [*StackKey._fields, "without", "harness", "cache", "batch_size", "measurement"]
     return [{**keys, **vars(estimate_of(samples))} for keys, samples in groups(frames.samples, columns)]
 
 

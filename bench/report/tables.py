@@ -12,8 +12,9 @@ from bench import stats
 from bench.frames import Frames
 from bench.render import Section
 from bench.stack_key import StackKey, groups
-from bench.units import format_interval, format_seconds
+from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
 
+ABLATION = "ablation"  # the harness whose samples are of stacks that lack a part
 ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
 
 
@@ -34,6 +35,11 @@ def estimate_cells(measured: stats.Estimate) -> list[str]:
     return [str(measured.num_processes), str(measured.num_samples), format_seconds(measured.center), interval]
 
 
+def ratio_cells(ratio: stats.Ratio | None) -> list[str]:
+    """Centre and interval; with one round there is no interval."""
+    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+
+
 def stack_of(keys: dict[str, Any]) -> StackKey:
     return StackKey(*(keys[name] for name in StackKey._fields))
 
@@ -43,6 +49,11 @@ def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
     for name, value in stack._asdict().items():
         frame = frame[frame[name].isna() if value is None else frame[name] == value]
     return frame
+
+
+def of_whole_stacks(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples that a stack may be known by: those of a backend with all its levers."""
+    return samples[samples["backend"].notna() & (samples["harness"] != ABLATION)]
 
 
 def without_columns_of(section: Section, *nothing: str) -> Section:

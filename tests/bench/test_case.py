@@ -1,14 +1,22 @@
 """Cases are values: hashable, readable, and the same after a trip through JSON."""
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from bench.case import FULL, HARNESSES, QUICK, Case, Planned, Stack, make_plan
 
-STACKS = (Stack("theano", "as_published", "cpu", caches_code=True), Stack("numpy", "float64", "cpu", "float64"))
+STACKS = (
+    Stack("theano", "as_published", "cpu", caches_code=True),
+    Stack("theano", "tuned", "cpu", caches_code=True),
+    Stack("numpy", "float64", "cpu", "float64"),
+)
+LEVERS = ("dropout", "update")
 
 
-def plan(effort=FULL, **more):
-    return make_plan(effort, stacks=STACKS, threads=2, dataset="mnist", **more)
+def plan(effort=FULL, stacks=STACKS, **more):
+    return make_plan(effort, stacks=stacks, threads=2, dataset="mnist", levers=LEVERS, **more)
 
 
 def test_a_case_survives_json():
@@ -34,7 +42,7 @@ def test_every_case_of_a_plan_is_distinct():
 
 
 def test_each_seed_of_the_reference_run_is_a_case_of_its_own():
-    seeds = [p.case.seed for p in plan(harnesses=("reference",)) if p.case.backend == "theano"]
+    seeds = [p.case.seed for p in plan(harnesses=("reference",)) if p.case.variant == "as_published"]
     assert seeds == [1, 2, 3, 4, 5]
 
 
@@ -53,9 +61,9 @@ def test_the_chosen_harnesses_and_no_others_are_planned():
         assert {p.case.harness for p in plan(harnesses=(harness,))} == {harness}
 
 
-def test_quick_keeps_every_harness_and_shortens_the_reference_run():
+def test_quick_keeps_every_harness_but_the_ablation_and_shortens_the_reference_run():
     quick = plan(QUICK)
-    assert {p.case.harness for p in quick} == set(HARNESSES)
+    assert {p.case.harness for p in quick} == set(HARNESSES) - {"ablation"}
     assert {p.case.num_epochs for p in quick if p.case.harness == "reference"} == {2}
 
 
@@ -63,8 +71,47 @@ def test_loading_is_measured_once_and_not_per_backend():
     assert [p.case.backend for p in plan(harnesses=("data",))] == [None]
 
 
+def test_a_case_from_before_the_ablation_leaves_nothing_out():
+    record = plan()[0].case.to_json()
+    del record["without"]
+    assert Case.from_json(record).without is None
+
+
+def test_the_ablation_leaves_each_lever_out_once_beside_the_whole_the_published_graph_and_the_floor():
+    rows = [(p.case.backend, p.case.variant, p.case.without) for p in plan(harnesses=("ablation",))]
+    assert rows == [
+        ("theano", "tuned", None),
+        ("theano", "tuned", "dropout"),
+        ("theano", "tuned", "update"),
+        ("theano", "as_published", None),
+        (None, None, None),
+    ]
+
+
+@pytest.mark.parametrize("missing", ["tuned", "as_published"])
+def test_without_both_variants_of_theano_there_is_no_ablation(missing):
+    stacks = tuple(stack for stack in STACKS if stack.variant != missing)
+    assert plan(stacks=stacks, harnesses=("ablation",)) == []
+
+
+def test_theano_on_a_gpu_is_not_what_the_ablation_measures():
+    stacks = (STACKS[0], replace(STACKS[1], device="cuda"))
+    assert plan(stacks=stacks, harnesses=("ablation",)) == []
+
+
+def test_processes_are_those_of_what_is_compared_pair_by_pair():
+    def replicates(effort):
+        return {p.case.harness: p.replicates for p in plan(effort) if p.case.cache != "cold"}
+
+    more = replicates(FULL.with_processes(15))
+    assert more == {**replicates(FULL), "epoch": 15, "ablation": 15}
+    assert replicates(QUICK.with_processes(2))["ablation"] == 2
+
+
 def test_labels_say_what_is_running():
-    labels = [p.case.label for p in plan(QUICK)]
+    labels = [p.case.label for p in plan(QUICK.with_processes(1))]
     assert "compile theano/as_published cpu cold" in labels
     assert "reference theano/as_published cpu warm seed 1" in labels
     assert "data" in labels
+    assert "ablation theano/tuned cpu warm without dropout" in labels
+    assert "ablation eight products" in labels

@@ -42,6 +42,10 @@ def small_data(monkeypatch, tmp_path):
         (["--device", "tpu"], "unknown device 'tpu'"),
         (["--harness", "speed"], "unknown harness 'speed'"),
         (["--threads", "0"], "--threads must be at least 1"),
+        (["--processes", "0"], "--processes must be at least 1, got 0"),
+        (["--harness", "ablation", "--backend", "numpy"], "the ablation cannot be planned"),
+        (["--harness", "ablation", "--variant", "tuned"], "theano/as_published on cpu, so both must be among the"),
+        (["--harness", "ablation", "--quick"], "with --quick it needs --processes"),
         (["--resume", "no-such-run"], "no-such-run"),
     ],
 )
@@ -85,6 +89,20 @@ def test_a_run_ends_with_a_report(invoke, small_data, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     (report,) = (tmp_path / "runs").glob("*/report.md")
     assert "custom" in report.read_text().splitlines()[0].lower()
+
+
+def test_processes_are_planned_and_said_again_where_the_report_tells_how_to_reproduce(
+    invoke, small_data, tmp_path, monkeypatch
+):
+    """An inherited MLP_BENCH_TUNED_WITHOUT takes no row away: each process gets its own."""
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
+    monkeypatch.setattr(cli, "_measure", lambda folder, data_directory: None)
+    invoke("run", "--harness", "ablation", "--quick", "--processes", "15", "--runs-dir", tmp_path / "runs")
+    (path,) = (tmp_path / "runs").glob("*")
+    plan = json.loads((path / "run.json").read_text())["plan"]
+    assert {entry["replicates"] for entry in plan} == {15}
+    assert {"update", "dropout"} <= {entry["case"]["without"] for entry in plan}
+    assert "make bench QUICK=1 PROCESSES=15." in (path / "report.md").read_text()
 
 
 def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, monkeypatch):

@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes import FakeClock
+
+from bench.harness import bench_ablation
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESIDENT = ["build", "place", "place", "place", "compile"]
@@ -29,11 +33,11 @@ def black_dataset(tmp_path_factory):
 def harness(black_dataset, tmp_path):
     """(events, measurements by name) of one harness process with the backend ``recording``."""
 
-    def harness(*tests, variant="resident"):
+    def harness(*tests, variant="resident", batch_size=500):
         events, result = tmp_path / "events.json", tmp_path / "result.json"
         options = ["--backend=recording", f"--variant={variant}", f"--data={black_dataset}", f"--result={result}"]
         argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "recording_backend"]
-        argv += ["--benchmark-quiet", "--quick", "--epochs=1", *options]
+        argv += ["--benchmark-quiet", "--quick", "--epochs=1", f"--batch-size={batch_size}", *options]
         argv += [str(PROJECT / "bench" / "harness" / test) for test in tests]
         path = os.pathsep.join((str(PROJECT), str(Path(__file__).parent)))
         variables = {**os.environ, "PYTHONPATH": path, "RECORDED_EVENTS": str(events)}
@@ -94,6 +98,30 @@ def test_a_variant_that_keeps_nothing_has_no_transfer(harness):
     assert events == ["build", "compile"]
     assert "transfer" not in measured
     assert {"build", "compile"} < set(measured)
+
+
+def test_a_row_of_the_ablation_is_whole_epochs_after_one_that_warms_up(harness):
+    events, measured = harness("bench_ablation.py::test_mean_train_step", variant="plain")
+    assert events == ["build", "compile", "train_step", *["train_epoch"] * 3]
+    assert list(measured) == ["mean_train_step"]
+    assert len(measured["mean_train_step"]["seconds"]) == 2
+
+
+def test_the_floor_asks_no_backend_for_anything(harness):
+    events, measured = harness("bench_ablation.py::test_eight_products", batch_size=1)
+    assert events == []
+    assert len(measured["eight_products"]["seconds"]) == 2
+
+
+def test_a_sample_of_the_ablation_is_the_time_of_one_step(monkeypatch):
+    """The epoch that warms up takes 50 s and is not in it; the others take 4 s for 100 steps."""
+    clock, costs = FakeClock(), iter([50.0, 4.0, 4.0])
+    monkeypatch.setattr(bench_ablation.time, "perf_counter", clock)
+    benchmark = SimpleNamespace(
+        extra_info={}, pedantic=lambda timed, rounds, iterations: [timed() for _ in range(rounds * iterations)]
+    )
+    bench_ablation._time_steps(benchmark, lambda: clock.advance(next(costs)), 100)
+    assert benchmark.extra_info["samples_seconds"] == pytest.approx([0.04, 0.04])
 
 
 def test_a_reference_run_records_its_phases_and_throttling(harness):

@@ -1,6 +1,7 @@
 """The runner interleaves, records each replicate before the next, survives interruption, and resumes."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -158,6 +159,24 @@ def test_a_warm_case_alone_is_primed_first_and_only_once(tmp_path):
         pool.measure(warm)
         pool.measure(warm)
         assert [harness for harness, _, _ in pool.given] == ["compile", "epoch", "epoch"]
+
+
+def test_a_stack_without_a_lever_is_primed_for_itself(tmp_path):
+    """It compiles other operations: what the whole stack left in the cache does not make it warm."""
+    warm = Case("ablation", "theano", "tuned", "cpu", 2, "mnist", cache="warm")
+    primed = []
+    with Recorded(tmp_path) as pool:
+        run = pool._run
+        pool._run = lambda case, directory: primed.append((case.harness, case.without)) or run(case, directory)
+        for without in (None, "update", "update"):
+            pool.measure(replace(warm, without=without))
+    assert primed == [
+        ("compile", None),
+        ("ablation", None),
+        ("compile", "update"),
+        ("ablation", "update"),
+        ("ablation", "update"),
+    ]
 
 
 def test_a_failed_priming_is_a_warning_and_not_the_end(tmp_path):

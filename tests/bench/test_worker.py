@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bench import worker
-from bench.case import Case
+from bench.case import HARNESSES, Case
 
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
 
@@ -140,6 +140,32 @@ def test_the_command_line_states_the_whole_case(tmp_path):
         assert option in argv
 
 
-@pytest.mark.parametrize("harness", ["data", "compile", "epoch", "batch_size", "reference"])
+ABLATION = replace(CASE, harness="ablation", variant="tuned")
+
+
+def test_a_lever_is_left_out_by_the_environment_of_its_process():
+    variables = worker.environment(replace(ABLATION, without="dropout"), None)
+    assert variables["MLP_BENCH_TUNED_WITHOUT"] == "dropout"
+
+
+@pytest.mark.parametrize("case", [CASE, ABLATION, replace(ABLATION, without="dropout")])
+def test_nobodys_shell_changes_what_tuned_is_measured_with(monkeypatch, case):
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
+    assert worker.environment(case, None).get("MLP_BENCH_TUNED_WITHOUT") == case.without
+
+
+def test_the_floor_is_one_test_without_a_backend_and_the_other_rows_are_another(tmp_path):
+    def argv(case):
+        return worker.command(case, tmp_path, False, tmp_path / "result.json", python="python")
+
+    floor = argv(replace(ABLATION, backend=None, variant=None, cache=None))
+    assert any(part.endswith("bench_ablation.py::test_eight_products") for part in floor)
+    assert "--batch-size=500" in floor and not any(part.startswith("--backend") for part in floor)
+    row = argv(ABLATION)
+    assert any(part.endswith("bench_ablation.py::test_mean_train_step") for part in row)
+    assert {"--backend=theano", "--variant=tuned"} < set(row)
+
+
+@pytest.mark.parametrize("harness", HARNESSES)
 def test_every_harness_has_its_file(harness):
     assert (worker.PROJECT / "bench" / "harness" / f"bench_{harness}.py").exists()

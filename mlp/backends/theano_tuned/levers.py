@@ -1,7 +1,8 @@
 """What makes ``tuned`` faster, item by item: what each lever is, whether it can be used here, and how to leave it out.
 
 Nothing here imports Theano, so that ``doctor`` may ask.  ``MLP_BENCH_TUNED_WITHOUT=update,dropout`` leaves levers out
-for an ablation: Theano's own operations, as in ``as_published``, then take their place.
+for an ablation: Theano's own operations, as in ``as_published``, then take their place.  A benchmark run sets it for
+each of its processes, whatever the shell says.
 """
 
 from __future__ import annotations

@@ -1,0 +1,49 @@
+"""What is each lever of theano/tuned worth, and how far is a training step from its eight matrix products?
+
+One process measures one row: a variant, with the levers that MLP_BENCH_TUNED_WITHOUT leaves it; or the floor, the
+products alone through the same BLAS.  By hand:
+
+    MLP_BENCH_TUNED_WITHOUT=update pytest bench/harness/bench_ablation.py --backend theano --variant tuned
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bench.harness.step_products import product_call, step_products
+
+EPOCHS = 2  # timed, after one that warms up
+FLOOR_STEPS = 100  # as many as an epoch of the canonical recipe has
+
+
+def test_mean_train_step(benchmark, case, data, train_epoch):
+    """Whole epochs divided by their steps, so that whatever happens between the steps counts too."""
+    case.recipe.check_batch_fits(len(data.X_train))
+    _time_steps(benchmark, train_epoch, len(data.X_train) // case.recipe.batch_size)
+
+
+def test_eight_products(benchmark, case):
+    """What no way of computing a step with this BLAS, on all its threads, can go below."""
+    calls = [product_call(product) for product in step_products(case.recipe.layer_widths, case.recipe.batch_size)]
+
+    def steps() -> None:
+        for _ in range(FLOOR_STEPS):
+            for call in calls:
+                call()
+
+    _time_steps(benchmark, steps, FLOOR_STEPS)
+
+
+def _time_steps(benchmark, steps: Callable[[], None], num_steps: int) -> None:
+    """One sample, in seconds per step, for each timed call of ``steps``, which does ``num_steps``."""
+    step_seconds: list[float] = []
+
+    def timed() -> None:
+        start = time.perf_counter()
+        steps()
+        step_seconds.append((time.perf_counter() - start) / num_steps)
+
+    steps()
+    benchmark.pedantic(timed, rounds=EPOCHS, iterations=1)
+    benchmark.extra_info["samples_seconds"] = step_seconds
