@@ -153,6 +153,8 @@ def _add_replicate(rows: dict[str, list], run_id: str, replicate: dict[str, Any]
         own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
         what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
         for number, seconds in enumerate(measurement["seconds"]):
+            if measurement["name"] == "compile_c_compiler" and seconds == 0:
+                continue  # it did not run: what a warm process that needed no compiler has on record at schema 2
             sample = {"measurement": measurement["name"], "round": number, "seconds": seconds}
             rows["samples"].append({**own, **sample, **what})
         for timeline in ("timeline", "gpu_timeline"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.case import QUICK
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -41,10 +42,10 @@ def test_a_run_measures_records_and_reports(tmp_path):
     samples = frames.samples
     assert {"train_epoch", "validate_epoch", "train_step", "load", "decompress"} <= set(samples["measurement"])
     assert (samples["seconds"] > 0).all()
-    # The unit of statistics is the process: two of each case, and each with several samples inside.
+    # The unit of statistics is the process: several of each case, and each with two samples inside.
     epochs = samples[samples["measurement"] == "train_epoch"]
-    assert epochs["process"].nunique() == 2
-    assert len(epochs) == 4
+    assert epochs["process"].nunique() == QUICK.epoch
+    assert len(epochs) == 2 * QUICK.epoch
 
     report = (folder / "report.md").read_text()
     assert report.splitlines()[0].startswith("Dataset: ")

@@ -28,6 +28,7 @@ from mlp.theano_compat.compiler import (
     NO_COMPILER,
     check_compile_directory,
     find_compiler,
+    release_lock,
     wait_for_lock,
 )
 from mlp.theano_fast import fast_compilation
@@ -137,6 +138,8 @@ class TheanoBackend(Backend):
                     f"Theano's compile directory failed while compiling ({error}): free it or name another with "
                     "THEANO_FLAGS=base_compiledir=<directory>."
                 ) from error
+            finally:
+                release_lock()
             validated = time.perf_counter()
         cache.seal(compile_directory)
         self._shared = list(self._updates)  # the parameters and their accumulators
@@ -144,7 +147,7 @@ class TheanoBackend(Backend):
         self.compile_seconds = {
             "compile_train": trained - start,
             "compile_validate": validated - trained,
-            **{f"compile_{name}": seconds for name, seconds in parts.items()},
+            **{f"compile_{name}": seconds for name, seconds in parts.items() if seconds},  # a part may not happen
         }
 
     def _compile_training(self) -> None:

@@ -71,6 +71,17 @@ def wait_for_lock(
         waited_seconds += 0.5
 
 
+def release_lock() -> None:
+    """Give back what this process holds of Theano's lock.
+
+    Theano forgets to when a compilation fails, and everybody else would wait until this process ends.
+    """
+    from theano.gof import compilelock
+
+    while getattr(compilelock.get_lock, "n_lock", 0) > 0:
+        compilelock.release_lock()
+
+
 def _lock_owner(compile_directory: Path) -> int | None:
     """The live process, other than this one, that the lock file names (``<pid>_<number>_<host>``)."""
     try:

@@ -52,6 +52,14 @@ def test_there_is_one_row_for_each_sample(frames):
     assert not frames.samples["seconds"].isna().any()
 
 
+def test_a_compiler_that_did_not_run_is_no_sample(tmp_path):
+    parts = [measurement("compile_c_compiler", [0.0]), measurement("compile", [0.0])]
+    path = write_example_run(tmp_path, [replicate(case("compile"), parts)])
+    samples, left_out = bench.load_runs(path).samples, trustworthy(bench.load_runs(path))[1]
+    assert list(samples["measurement"]) == ["compile"]
+    assert len(left_out) == 1  # a compilation that took no time is a broken clock
+
+
 def test_rounds_count_within_their_process(frames):
     load = frames.samples[frames.samples["measurement"] == "load"]
     assert list(load["round"]) == [0, 1, 2, 0, 1, 2]

@@ -491,6 +491,7 @@ def test_a_compiler_that_rejects_the_operations_costs_speed_and_a_warning(theano
     tuned = built(PLAIN)
     with pytest.warns(RuntimeWarning, match="without its own operations.*the C\\+\\+ compiler rejects them"):
         tuned.compile()
+    assert not (Path(theano.config.compiledir) / "lock_dir" / "lock").exists()  # other processes may compile now
     oracle = backends.create("numpy", "float64")
     oracle.build(PLAIN, initial_parameters(PLAIN))
     batch = toy_data[0][:20], toy_data[1][:20]
