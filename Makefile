@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make bench` measures, `make test` proves.
-# Options: QUICK=1 (about two minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv, 3.11 to
+# Options: QUICK=1 (about three minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv, 3.11 to
 # 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation); what to measure: BACKENDS="theano jax" or all,
 # VARIANTS="scan torch/eager" or all, DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a
 # machine with an NVIDIA GPU gets jax and torch for CUDA.

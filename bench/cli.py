@@ -53,7 +53,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--quick", is_flag=True, help="About two minutes: fewer rounds and epochs, marked as such.")
+@click.option("--quick", is_flag=True, help="About three minutes: fewer rounds and epochs, marked as such.")
 @click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--backend", "backends", multiple=True, help="Backend to measure, or all; repeat for several.")
 @click.option("--variant", "variants", multiple=True, help="Variant, e.g. scan or jax/scan, or all; repeat.")
