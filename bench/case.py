@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 HARNESSES = ("data", "compile", "epoch", "batch_size", "reference", "ablation")
-CACHES = ("cold", "warm")
 
 
 @dataclass(frozen=True)

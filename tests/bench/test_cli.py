@@ -96,7 +96,7 @@ def test_processes_are_planned_and_said_again_where_the_report_tells_how_to_repr
 ):
     """An inherited MLP_BENCH_TUNED_WITHOUT takes no row away: each process gets its own."""
     monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
-    monkeypatch.setattr(cli, "_measure", lambda folder, data_directory: None)
+    monkeypatch.setattr("bench.cli.run._measure", lambda folder, data_directory: None)
     invoke("run", "--harness", "ablation", "--quick", "--processes", "15", "--runs-dir", tmp_path / "runs")
     (path,) = (tmp_path / "runs").glob("*")
     plan = json.loads((path / "run.json").read_text())["plan"]

@@ -1,58 +1,21 @@
-"""``python -m bench``: the commands.  Each one reads as: find out what is wanted, do it, say how it ended.
-
-Exit codes: 0 fine; 1 something failed while measuring (the rest is on record), or a stack learns worse than the
-canonical one; 2 bad input; 3 nothing was measured; 130 interrupted.
-"""
+"""``python -m bench run``: measure, then report."""
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from bench import cli
 from bench.case import FULL, HARNESSES, QUICK, Effort, Planned, make_plan
 from bench.errors import BenchError
-from mlp.errors import MlpError
 from mlp.recipe import CANONICAL
 
-FAILED, BAD_INPUT, NOTHING_MEASURED, INTERRUPTED = 1, 2, 3, 130
-RUNS = Path("results/runs")
 
-WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll
-console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
-errors = Console(stderr=True, soft_wrap=True)
-
-
-def one_sentence(command: Any) -> Any:
-    """Turn an error made for the user into its sentence on stderr and exit code 2: never a traceback."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except (MlpError, BenchError) as error:
-            errors.print(f"error: {error}", markup=False, highlight=False)
-            sys.exit(BAD_INPUT)
-        except KeyboardInterrupt:
-            errors.print("interrupted", markup=False)
-            sys.exit(INTERRUPTED)
-
-    return wrapped
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Measure neural-network training on one fully understood workload, and compare it with a 2016 reference."""
-
-
-@main.command()
+@click.command()
 @click.option("--quick", is_flag=True, help="About three minutes: fewer rounds and epochs, marked as such.")
 @click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--backend", "backends", multiple=True, help="Backend to measure, or all; repeat for several.")
@@ -64,8 +27,8 @@ def main() -> None:
 @click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20, with --quick 2.")
 @click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
 @click.option("--resume", default=None, metavar="ID", help="Go on with an earlier run: its id, or 'latest'.")
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=RUNS, show_default=True)
-@one_sentence
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@cli.one_sentence
 def run(resume: str | None, runs_dir: Path, **options: Any) -> None:
     """Measure: every case in fresh processes, interleaved; then write the report.
 
@@ -83,17 +46,17 @@ def run(resume: str | None, runs_dir: Path, **options: Any) -> None:
     from bench.report import print_report, write_report
 
     folder, data_directory = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
-    console.print(f"run {folder.path.name}", highlight=False)
+    cli.console.print(f"run {folder.path.name}", highlight=False)
     interrupted = False
     try:
         _measure(folder, data_directory)
     except KeyboardInterrupt:
         interrupted = True
-        errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
+        cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
     report = write_report(folder.path)
-    print_report(folder.path, console)
-    console.print(f"report: {report}", markup=False, highlight=False)
-    sys.exit(INTERRUPTED if interrupted else _exit_code(folder))
+    print_report(folder.path, cli.console)
+    cli.console.print(f"report: {report}", markup=False, highlight=False)
+    sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))
 
 
 def _measure(folder: Any, data_directory: Path) -> None:
@@ -103,8 +66,8 @@ def _measure(folder: Any, data_directory: Path) -> None:
     plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
     steps = list(interleave(plan, measured_counts(folder)))
     quick = folder.header["mode"] == "quick"
-    warn = lambda text: errors.print(f"warning: {text}", markup=False)  # noqa: E731
-    with RunProgress(steps, console) as progress, WorkerPool(plan, data_directory, quick, warn) as pool:
+    warn = lambda text: cli.errors.print(f"warning: {text}", markup=False)  # noqa: E731
+    with RunProgress(steps, cli.console) as progress, WorkerPool(plan, data_directory, quick, warn) as pool:
         execute(folder, pool.measure, progress)
 
 
@@ -239,60 +202,6 @@ def _exit_code(folder: Any) -> int:
 
     states = [entry["status"] for entry in folder.replicates()]
     if "ok" not in states:
-        return NOTHING_MEASURED
+        return cli.NOTHING_MEASURED
     failed = "failed" in states or learns_worse(load_runs(folder.path), folder.header)
-    return FAILED if failed else 0
-
-
-@main.command()
-@click.argument("run_id", required=False)
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=RUNS, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead.")
-@one_sentence
-def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Write and print the report of RUN_ID (a run's id or folder; default: the latest run)."""
-    from bench.record import latest_run
-    from bench.report import print_report, write_report
-
-    if run_id is None:
-        path = latest_run(runs_dir)
-    else:
-        path = Path(run_id) if Path(run_id).is_dir() else runs_dir / run_id
-    written = write_report(path)
-    if as_json:
-        click.echo((path / "summary.json").read_text())
-        return
-    print_report(path, console)
-    console.print(f"report: {written}", markup=False, highlight=False)
-
-
-@main.command()
-@click.option("--readme", type=click.Path(path_type=Path), default=Path("README.md"), show_default=True)
-@click.option("--records", type=click.Path(path_type=Path), default=Path("results/records"), show_default=True)
-@one_sentence
-def readme(readme: Path, records: Path) -> None:
-    """Write the README's result table anew from the newest committed record."""
-    from bench.readme import newest_record, results_block, with_results
-
-    record = newest_record(records)
-    readme.write_text(with_results(readme.read_text(), results_block(record)))
-    console.print(f"{readme} shows {record}", markup=False, highlight=False)
-
-
-@main.command()
-@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
-@one_sentence
-def doctor(data: str | None, as_json: bool) -> None:
-    """Say what this machine has for the suite, what is missing, and what to do about it."""
-    from bench.doctor import MISSING, examine
-
-    findings = examine(data)
-    if as_json:
-        click.echo(json.dumps([finding.to_json() for finding in findings], indent=2))
-    else:
-        table = Table("", "state", "what was found", "what to do", show_edge=False)
-        for finding in findings:
-            table.add_row(finding.subject, finding.state, finding.detail, finding.remedy or "")
-        console.print(table, markup=False)
-    sys.exit(FAILED if any(finding.state == MISSING for finding in findings) else 0)
+    return cli.FAILED if failed else 0

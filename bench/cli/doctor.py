@@ -1,0 +1,30 @@
+"""``python -m bench doctor``: what this machine has, lacks, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.table import Table
+
+from bench import cli
+
+
+@click.command()
+@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
+@cli.one_sentence
+def doctor(data: str | None, as_json: bool) -> None:
+    """Say what this machine has for the suite, what is missing, and what to do about it."""
+    from bench.doctor import MISSING, examine
+
+    findings = examine(data)
+    if as_json:
+        click.echo(json.dumps([finding.to_json() for finding in findings], indent=2))
+    else:
+        table = Table("", "state", "what was found", "what to do", show_edge=False)
+        for finding in findings:
+            table.add_row(finding.subject, finding.state, finding.detail, finding.remedy or "")
+        cli.console.print(table, markup=False)
+    sys.exit(cli.FAILED if any(finding.state == MISSING for finding in findings) else 0)
