@@ -83,15 +83,24 @@ class Timing:
 class CompilePhase:
     """A part of what it takes to have compiled functions, in one process.
 
-    ``cache`` is ``cold`` or ``warm``, or None for a stack that keeps no compiled code.  ``parent`` is the phase that
-    contains it; phases without one do not overlap.  ``calls`` is how often it ran, where that is known.
+    ``path`` is its name after those of the phases that contain it, e.g. ``compile/train_step/link/c_compiler``; phases
+    of one parent do not overlap.  ``cache`` is ``cold`` or ``warm``, or None for a stack that keeps no compiled code.
+    ``calls`` is how often it ran (of a Theano optimiser inside an equilibrium: how often it changed the graph).
     """
 
-    name: str
+    path: str
     seconds: float
     cache: str | None
-    parent: str | None = None
     calls: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def parent(self) -> str | None:
+        """The path of the phase that contains it."""
+        return self.path.rpartition("/")[0] or None
 
 
 @dataclass(frozen=True)
