@@ -107,7 +107,8 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
     if one.speed is None:
         ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling in this run.")
         return [ceilings]
-    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS, [_share_row(s) for s in one.shares])
+    rows = [_share_row(share) for share in one.shares]
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows)
     parts = Section(f"Parts of the speed of light{where}", [], PART_HEADERS, part_rows(one.speed))
     return [shares, parts, ceilings]
 
@@ -126,14 +127,15 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
         f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
         f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
         "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
-        "each random number at its rate, one after the other. Shares are over processes of the same interleaved round; "
+        "each random number at its rate, one after the other; a rate is the fastest sample of a process, the median over "
+        "processes. Shares are over processes of the same interleaved round; "
         "that of the canonical run compares medians.",
     ]
     above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
     if above:
         sentences.append(
-            f"Above 100 %: {', '.join(above)}. The light is that of the dense products in library calls, so that it can "
-            "be passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
+            f"Above 100 %: {', '.join(above)}. The light is that of dense products in library calls, which can be "
+            "passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
             "working on memory while a product computes."
         )
     blas = ((header.get("machine") or {}).get("blas") or {}).get("name")

@@ -70,7 +70,7 @@ class Engine:
         """``out = a * b`` on ``num_elements``."""
 
     def random(self) -> Work | None:
-        """``num_random`` float32 numbers, uniform in [0, 1)."""
+        """``num_random`` numbers of 32 random bits."""
 
     def python_call(self) -> Work | None:
         """A call of a Python function that does nothing."""
