@@ -7,7 +7,7 @@ evaluates one.  What is not known is None.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 # 1 (2026-11): first version.
@@ -76,7 +76,8 @@ class Timing:
 
     @property
     def median_profiled_seconds(self) -> float | None:
-        return median(self.profiled_seconds) if self.profiled_seconds else None
+        """Of an even number the lower one: the operations are those of the very round that took it."""
+        return median_low(self.profiled_seconds) if self.profiled_seconds else None
 
 
 @dataclass(frozen=True)
