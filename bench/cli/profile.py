@@ -93,9 +93,7 @@ def _profiles(
     dataset = identify(source.directory).name
     profile_id = None
     for stack in choice.stacks:
-        started = new_profile(
-            stack, recipe, threads=threads or usable_cores(), dataset=dataset, profile_id=profile_id
-        )
+        started = new_profile(stack, recipe, threads=threads or usable_cores(), dataset=dataset, profile_id=profile_id)
         profile_id = started.profile_id
         folder = folder_of(started, output)
         cli.errors.print(f"profiling {stack.label}", markup=False, highlight=False)

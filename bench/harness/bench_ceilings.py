@@ -93,6 +93,10 @@ def test_python_call(measure, engine):
     measure("python_call", engine.python_call())
 
 
+def test_page_fault(measure, engine):
+    measure("page_fault", engine.page_fault())
+
+
 def test_kernel_launch(measure, engine):
     measure("kernel_launch", engine.kernel_launch())
 

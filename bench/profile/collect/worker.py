@@ -21,7 +21,6 @@ from bench.profile.collect import collector_of
 from bench.profile.collect.base import Collector
 from bench.profile.collect.rounds import measure
 from bench.profile.collect.sections import SectionClock
-from bench.profile.operations import Profile
 from bench.profile.storage import load, save
 from bench.record import write_json
 from mlp.backends import create
@@ -126,7 +125,10 @@ class Worker:
             backend.evaluate(X_val, y_val)
             backend.synchronize()
 
-        return {"train_step": (train_steps, len(X_train) // batch_size), "evaluate": (evaluations, len(X_val) // batch_size)}
+        return {
+            "train_step": (train_steps, len(X_train) // batch_size),
+            "evaluate": (evaluations, len(X_val) // batch_size),
+        }
 
     def _measure(self, collector: Collector, function: str, call: tuple[Callable[[], None], int]) -> None:
         measured = measure(collector, function, *call, self.request.num_rounds)
