@@ -18,7 +18,13 @@ from mlp.backends import Backend
 if TYPE_CHECKING:
     from bench.profile.collect.base import Collector
 
-COLLECTORS = {"theano": "TheanoCollector"}
+COLLECTORS = {
+    "theano": "TheanoCollector",
+    "pytensor": "PyTensorCollector",
+    "jax": "JaxCollector",
+    "torch": "TorchCollector",
+    "numpy": "NumpyCollector",
+}
 
 
 def collector_of(backend: Backend) -> Collector:
