@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,8 +74,9 @@ class Diff:
 def diff(before: Profile, after: Profile) -> Diff:
     """What changed from ``before`` to ``after``.
 
-    Operations are matched by name and shapes, then by kind and shapes (a product by m, n and k), the most expensive
-    first; two frameworks name theirs differently, so that across them a pair is work of the same kind and size.
+    Operations are matched by name and shapes, then by kind and shapes (a product by m, n, k and what is transposed),
+    the most expensive first; two frameworks name theirs differently, so that across them a pair is work of the same
+    kind and size.
 
     Raises
     ------
@@ -147,7 +148,8 @@ def _same_name(operation: Operation) -> Hashable:
 def _same_work(operation: Operation) -> Hashable:
     if operation.kind == "gemm":
         details = operation.details
-        return "gemm", details.get("m"), details.get("n"), details.get("k")
+        transposed = tuple(factor.endswith(".T") for factor in details.get("product", "").split(" @ "))
+        return "gemm", details.get("m"), details.get("n"), details.get("k"), transposed
     return operation.kind, tuple(sorted(operation.output_shapes))
 
 
@@ -220,9 +222,21 @@ def _by_kind(function: str, changes: list[Change]) -> Section:
     for kind in KINDS:
         own = [change for change in changes if change.kind == kind]
         if own:
-            old, new = (sum(getattr(one, f"seconds_{side}") or 0.0 for one in own) for side in ("before", "after"))
-            rows.append([kind, format_seconds(old), format_seconds(new), _signed(new - old)])
+            rows.append(
+                [
+                    kind,
+                    _total(one.seconds_before for one in own),
+                    _total(one.seconds_after for one in own),
+                    _signed(sum(one.difference_seconds for one in own)),
+                ]
+            )
     return Section(f"{TITLES[function]}, by kind", [], ["kind", "time before", "time after", "difference"], rows)
+
+
+def _total(seconds: Iterable[float | None]) -> str:
+    """A dash where there is no such operation at all."""
+    known = [value for value in seconds if value is not None]
+    return format_seconds(sum(known)) if known else MISSING
 
 
 def _signed(seconds: float) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bench.profile.operations import Operation, Profile
 from bench.units import format_percent, format_seconds
-from mlp.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,6 @@ def of_step(seconds: float, profile: Profile) -> str:
         return f"{format_seconds(seconds)} of a training step"
     share = format_percent(seconds / whole, 1)
     return f"{format_seconds(seconds)} of a training step's {format_seconds(whole)} ({share})"
-
-
-def recipe_of(profile: Profile) -> Recipe:
-    return Recipe(**{**profile.recipe, "layer_widths": tuple(profile.recipe["layer_widths"])})
 
 
 def is_on_gpu(profile: Profile) -> bool:

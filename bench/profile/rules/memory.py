@@ -11,8 +11,8 @@ from bench.units import format_bytes, format_number, format_seconds
 from bench.workload import FLOAT32_BYTES
 
 PAGE_BYTES = 4096
-# A page that is touched for the first time, where no ceiling was measured: the kernel is entered, finds a page and fills
-# it with zeros.  Bare hardware needs about as much; nested paging in virtual machines several times more.
+# A page that is touched for the first time, where no ceiling was measured: the kernel is entered, finds a page and
+# fills it with zeros.  Bare hardware needs about as much; nested paging in virtual machines several times more.
 FAULT_SECONDS = 0.5e-6
 FAULT_SHARE = 0.02  # of a step, from which faults are worth a word
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bench.ceilings import RANDOM, Ceilings
+from bench.profile.attainable import recipe_of
 from bench.profile.operations import Operation, Profile
-from bench.profile.rules.finding import Finding, is_on_gpu, of_step, recipe_of, step_seconds, total_seconds
+from bench.profile.rules.finding import Finding, is_on_gpu, of_step, step_seconds, total_seconds
 from bench.units import format_number, format_seconds
 from bench.workload import FLOAT32_BYTES, random_numbers
 

@@ -54,7 +54,7 @@ def _pools_in_use(profile: Profile) -> dict[str, int]:
     if teams and max(teams) > 1:
         pools["the operations' own team"] = max(teams)
     uses_blas = any(one.kind == "gemm" and not one.details.get("thread_team") for one in operations)
-    for pool in (profile.host or {}).get("thread_pools") or _blas_pool(profile.facts):
+    for pool in profile.facts.get("thread_pools") or _blas_pool(profile.facts):
         is_blas = pool.get("api", "blas") == "blas"
         if pool["threads"] and pool["threads"] > 1 and (uses_blas or not is_blas):
             pools[pool["library"]] = pool["threads"]
