@@ -29,6 +29,18 @@ READING = (
     "compare",
     "export",
     "readme",
+    "profile/attainable",
+    "profile/data",
+    "profile/diff",
+    "profile/findings",
+    "profile/host",
+    "profile/operations",
+    "profile/outputs",
+    "profile/roofline",
+    "profile/rules",
+    "profile/storage",
+    "profile/table",
+    "profile/trace",
 )
 # Of mlp, these are facts and words, not execution.
 MLP_FACTS = {"mlp.recipe", "mlp.errors"}

@@ -10,7 +10,7 @@ from bench.profile.rules.finding import Finding, is_on_gpu, of_step, step_second
 from bench.units import format_bytes, format_count, format_seconds
 
 # As PyTorch, JAX (CUPTI's names) and Theano (GpuFromHost, HostFromGpu) call them.
-TRANSFER = re.compile(r"HtoD|DtoH|FromHost|HostFromGpu|TransferTo|TransferFrom", re.I)
+TRANSFER = re.compile(r"HtoD|DtoH|H2D|D2H|FromHost|HostFromGpu|TransferTo|TransferFrom", re.I)
 WAITING_SHARE = 0.25
 
 
