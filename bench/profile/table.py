@@ -51,9 +51,14 @@ def _speed_of_light(profile: Profile) -> list[str]:
     if speed is None or timing is None or not timing.median_plain_seconds:
         return []
     step = timing.median_plain_seconds
+    disturbed = (
+        "More than all of it: the step leaves out work that dense products do, or something else was computing while "
+        "the ceilings were measured."
+    )
     return [
         f"A training step takes {format_seconds(step)}; at the speed of light of this machine it would take "
-        f"{format_seconds(speed.step_seconds)}: {format_percent(speed.step_seconds / step, 1)} of it is reached."
+        f"{format_seconds(speed.step_seconds)}: {format_percent(speed.step_seconds / step, 1)} of it is reached.",
+        *([disturbed] if speed.step_seconds > step else []),
     ]
 
 

@@ -136,7 +136,8 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
         sentences.append(
             f"Above 100 %: {', '.join(above)}. The light is that of dense products in library calls, which can be "
             "passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
-            "working on memory while a product computes."
+            "working on memory while a product computes. It is also too dim if something else was computing whenever "
+            "the ceilings were measured."
         )
     blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
     if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
