@@ -32,13 +32,14 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report profile doctor lint clean theano-gpu test-gpuarray
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
 	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
 	@echo "make test [BACKENDS=all]          run the test suite"
 	@echo "make report                       print the latest run's report again"
+	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
@@ -70,6 +71,11 @@ test: $(STAMP) $(EXTRAS)
 
 report: $(STAMP)
 	@$(BIN)/python -m bench report
+
+# Options: BACKENDS, VARIANTS as above, one of DEVICES.
+profile: $(STAMP) $(EXTRAS)
+	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
+		$(foreach d,$(firstword $(DEVICES)),--device $(d))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

@@ -18,7 +18,8 @@ from bench.errors import RecordError
 # 1 (2026-11): first version.
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
 # 3 (2026-11): the harness ablation, whose cases say what they go without.
-SCHEMA_VERSION = 3
+# 4 (2026-11): the harness ceilings; a measurement may tell the flop of one call.
+SCHEMA_VERSION = 4
 
 
 class RunFolder:
