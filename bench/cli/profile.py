@@ -16,6 +16,7 @@ from bench import cli
 from mlp.recipe import CANONICAL
 
 if TYPE_CHECKING:
+    from bench.case import Stack
     from bench.profile.operations import Profile
 
 PROFILES = Path("results/profiles")
@@ -91,9 +92,7 @@ def _profiles(
 ) -> Iterator[Profile]:
     """Check everything that can be checked before the first minute is spent, then profile one stack after another."""
     from bench.machine import usable_cores
-    from bench.profile.collect.aside import Aside
-    from bench.profile.collect.driver import collect, folder_of, new_profile
-    from bench.profile.outputs import write_outputs
+    from bench.profile.collect.driver import new_profile
     from bench.stacks import choose
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
@@ -108,17 +107,35 @@ def _profiles(
     for stack in choice.stacks:
         started = new_profile(stack, recipe, threads=threads or usable_cores(), dataset=dataset, profile_id=profile_id)
         profile_id = started.profile_id
-        folder = folder_of(started, output)
         cli.errors.print(f"profiling {stack.label}", markup=False, highlight=False)
-        effort = {"caches_code": stack.caches_code, "num_calls": steps, "num_rounds": rounds}
-        with Aside(stack, started, source.directory) if ceilings else nullcontext() as aside:
+        yield _profile(stack, started, output, source.directory, ceilings, num_calls=steps, num_rounds=rounds)
+
+
+def _profile(
+    stack: Stack, started: Profile, output: Path, data_directory: Path, ceilings: bool, **effort: int
+) -> Profile:
+    """One stack, with its ceilings measured before and after it.  An interruption leaves what was measured until then,
+    and goes on to the caller."""
+    from bench.profile.collect.aside import Aside
+    from bench.profile.collect.driver import collect, folder_of
+    from bench.profile.outputs import write_outputs
+    from bench.profile.storage import FILE_NAME, load
+
+    folder = folder_of(started, output)
+    with Aside(stack, started, data_directory) if ceilings else nullcontext() as aside:
+        try:
             if aside is not None:
                 aside.measure()
-            one = collect(started, folder, source.directory, **effort)
+            one = collect(started, folder, data_directory, caches_code=stack.caches_code, **effort)
             if aside is not None:
                 aside.measure()
                 one = aside.added_to(one)
-        yield write_outputs(one, folder)
+        except KeyboardInterrupt:
+            if (folder / FILE_NAME).exists():
+                write_outputs(load(folder), folder)
+                cli.errors.print(f"interrupted; what was measured is in {folder}", markup=False, highlight=False)
+            raise
+    return write_outputs(one, folder)
 
 
 def _show_diff(before: Path, after: Path, as_json: bool) -> None:

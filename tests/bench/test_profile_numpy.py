@@ -1,6 +1,7 @@
 """NumPy's collector on the backend itself: it needs nothing that is slow."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def gemms(measured):
 
 def test_the_eight_products_of_a_step_are_found_with_their_flop(step):
     widths = SMALL.layer_widths
-    forward = sum(2 * SMALL.batch_size * inputs * units for inputs, units in zip(widths, widths[1:], strict=False))
+    forward = sum(2 * SMALL.batch_size * inputs * units for inputs, units in pairwise(widths))
     without_the_images = forward - 2 * SMALL.batch_size * widths[0] * widths[1]
     assert len(gemms(step)) == 8
     assert sum(operation.flop for operation in gemms(step)) == 2 * forward + without_the_images

@@ -82,7 +82,11 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
     device = profile.stack["device"]
     python = load_backend(profile.stack["backend"]).interpreter(device)
     argv = [str(python), "-m", "bench.profile.collect.worker", str(request_path)]
-    ended = run_to_end(argv, _variables(profile, cache), limit_seconds)
+    try:
+        ended = run_to_end(argv, _variables(profile, cache), limit_seconds)
+    except KeyboardInterrupt:
+        _add_problem(load(request.profile), "interrupted: what was measured until then is here", request)
+        raise
     left = load(request.profile)
     if ended.exit_code == 0:
         return left
@@ -91,9 +95,12 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
         reason = why_killed(ended.exit_code, ended.text)
     elif reason is None and len(left.problems) == len(profile.problems):
         reason = f"it ended with exit code {ended.exit_code}; last words: {last_words(ended.text)}"
-    if reason is not None:
-        left = replace(left, problems=(*left.problems, f"the profiling process did not finish: {reason}"))
-        save(left, Path(request.profile))
+    return left if reason is None else _add_problem(left, f"the profiling process did not finish: {reason}", request)
+
+
+def _add_problem(left: Profile, problem: str, request: Request) -> Profile:
+    left = replace(left, problems=(*left.problems, problem), complete=False)
+    save(left, Path(request.profile))
     return left
 
 
