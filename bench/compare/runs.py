@@ -1,0 +1,133 @@
+"""A run folder -> what is compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, Comparable, Metric
+from bench.convergence import Learning
+from bench.frames import Frames, frames_of, trustworthy
+from bench.record import RunFolder
+from bench.report.comparability import has_canonical_recipe
+from bench.report.learning import learning_verdicts
+from bench.report.tables import of_whole_stacks
+from bench.stack_key import CANONICAL_PRECISION, StackKey, by_stack, groups
+from mlp.recipe import CANONICAL
+
+Samples = dict[Metric, dict[int, list[float]]]
+
+
+def comparable_run(path: Path, name: str) -> Comparable:
+    """The run in ``path``, called ``name``; raises RecordError if it cannot be read."""
+    folder = RunFolder.open(path)
+    frames, left_out = trustworthy(frames_of([folder]))
+    header = folder.header
+    stacks = _stacks(frames)
+    return Comparable(
+        name=name,
+        tool="mlp-bench",
+        samples={**_timed(frames), **_reference_runs(frames)},
+        facts=_facts(header, stacks),
+        started_at=header.get("started_at"),
+        mode=header["mode"],
+        dataset=header.get("dataset") or {},
+        recipe=header.get("recipe") or {},
+        precisions=_precisions(stacks),
+        no_ceilings_because="it measured none",
+        devices={stack.name: stack.device for stack in stacks},
+        canonical_stacks=_canonical_stacks(header, frames),
+        learns_worse=_learns_worse(header, frames),
+        energy_joules=_energy_joules(frames),
+        notes=_notes(folder, frames, left_out),
+    )
+
+
+def _stacks(frames: Frames) -> list[StackKey]:
+    timed = of_whole_stacks(frames.samples)
+    return list(dict.fromkeys(stack for frame in (timed, frames.results) for stack, _ in by_stack(frame)))
+
+
+def _timed(frames: Frames) -> Samples:
+    """What the harnesses timed, the reference runs aside: those have a clock of their own."""
+    rows = pd.concat([frames.samples[frames.samples["harness"] == "data"], of_whole_stacks(frames.samples)])
+    rows = rows[rows["harness"].isin(["data", "compile", "epoch", "batch_size"])]
+    found: Samples = {}
+    columns = [*StackKey._fields, "harness", "cache", "batch_size", "measurement", "replicate", "process"]
+    for keys, samples in groups(rows, columns):
+        stack = StackKey(**{name: keys[name] for name in StackKey._fields})
+        metric = Metric(NO_STACK if stack.backend is None else stack.name, _measurement(keys))
+        # Two processes of one round count as one: so a record can only understate what it knows.
+        number = keys["process"] if keys["replicate"] is None else keys["replicate"]
+        found.setdefault(metric, {}).setdefault(number, []).extend(samples["seconds"])
+    return found
+
+
+def _measurement(keys: dict[str, Any]) -> str:
+    name = keys["measurement"]
+    if keys["harness"] == "compile" and keys["cache"] is not None:
+        return f"{name}, {keys['cache']} cache"
+    return f"{name}, {BATCH_SIZE} {keys['batch_size']}" if keys["harness"] == "batch_size" else name
+
+
+def _reference_runs(frames: Frames) -> Samples:
+    """The reference clock and its phases, seed by seed; a phase that took no time is not compared."""
+    found: Samples = {}
+    for stack, results in by_stack(frames.results):
+        phases = frames.phases[frames.phases["process"].isin(results["process"]) & (frames.phases["seconds"] > 0)]
+        for result in results.itertuples():
+            number = int(result.process if pd.isna(result.seed) else result.seed)
+            cache = ", cold cache" if result.cache == "cold" else ""
+            clock = Metric(stack.name, REFERENCE_CLOCK + cache)
+            found.setdefault(clock, {})[number] = [result.total_seconds]
+            for phase in phases[phases["process"] == result.process].itertuples():
+                metric = Metric(stack.name, f"{REFERENCE_CLOCK}, {phase.phase}{cache}")
+                found.setdefault(metric, {})[number] = [phase.seconds]
+    return found
+
+
+def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
+    commit = header.get("commit") or {}
+    threads = sorted({stack.threads for stack in stacks if stack.threads is not None})
+    return {**(header.get("machine") or {}), "threads": threads or None, "mlp-bench commit": commit.get("id")}
+
+
+def _precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for stack in stacks:
+        precision = CANONICAL_PRECISION if stack.has_canonical_precision else str(stack.precision)
+        found.setdefault(stack._replace(precision=None).name, set()).add(precision)
+    return {name: frozenset(precisions) for name, precisions in found.items()}
+
+
+def _canonical_stacks(header: dict[str, Any], frames: Frames) -> frozenset[str]:
+    if not has_canonical_recipe(header):
+        return frozenset()
+    whole = frames.results["num_epochs"] == CANONICAL.num_epochs
+    return frozenset(stack.name for stack, rows in by_stack(frames.results) if whole[rows.index].all())
+
+
+def _learns_worse(header: dict[str, Any], frames: Frames) -> frozenset[str]:
+    verdicts = learning_verdicts(header, frames).items()
+    return frozenset(stack.name for stack, verdict in verdicts if verdict.learning is Learning.WORSE)
+
+
+def _energy_joules(frames: Frames) -> dict[str, float]:
+    medians = {stack.name: results["energy_joules"].median() for stack, results in by_stack(frames.results)}
+    return {stack: float(joules) for stack, joules in medians.items() if pd.notna(joules)}
+
+
+def _notes(folder: RunFolder, frames: Frames, left_out: list[str]) -> tuple[str, ...]:
+    header = folder.header
+    notes = []
+    if header["status"] != "complete":
+        notes.append(f"it is partial (status: {header['status']}); what it measured is compared")
+    if header["mode"] == "quick":
+        notes.append("it is a quick run, for a first look and not for a claim")
+    if (header.get("commit") or {}).get("dirty"):
+        notes.append("it was measured with uncommitted changes")
+    if len(frames.failures):
+        notes.append(f"{len(frames.failures)} of its processes failed")
+    return (*notes, *folder.problems, *left_out)

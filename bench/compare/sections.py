@@ -1,0 +1,223 @@
+"""A comparison as sections of text and tables, for the terminal, Markdown and HTML alike."""
+
+from __future__ import annotations
+
+from bench.compare.comparable import NO_STACK, Comparable
+from bench.compare.comparison import Comparison, MetricRatio, Score
+from bench.compare.facts import differences
+from bench.compare.ratios import SpeedRatio
+from bench.render import Section
+from bench.same_machine import contradictions, identity
+from bench.stats import Estimate
+from bench.units import (
+    MISSING,
+    format_interval,
+    format_joules,
+    format_number,
+    format_range,
+    format_seconds,
+)
+
+NOT_IN_THE_INTERVAL = (
+    "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs were "
+    "not interleaved: an interval combines the spread between the processes of both (Welch's t on the logarithms, 95 %), "
+    "and a drift of a machine between the runs is not in it."
+)
+
+
+def comparison_sections(comparison: Comparison) -> list[Section]:
+    """Everything; what only fills pages, the batch sizes, comes last and is named by ``details``."""
+    return [
+        _runs(comparison),
+        _score(comparison),
+        *_hardware(comparison),
+        *(_ratios(comparison, other) for other in comparison.others),
+        *_costs(comparison),
+        *_differences(comparison),
+        *_not_compared(comparison),
+        *_notes(comparison),
+    ]
+
+
+def detail_sections(comparison: Comparison) -> list[Section]:
+    """Batch size by batch size: pages that a terminal is spared."""
+    found = [_ratios(comparison, other, of_batch_sizes=True) for other in comparison.others]
+    return [section for section in found if section.rows]
+
+
+def _runs(comparison: Comparison) -> Section:
+    rows = [
+        [side.name, side.tool, _day(side), str(side.facts.get("cpu_model") or MISSING), side.mode or MISSING]
+        for side in comparison.sides
+    ]
+    identities = {side.dataset.get("identity") for side in comparison.sides if side.dataset}
+    data = f"Dataset: {', '.join(sorted(str(name or 'unknown') for name in identities))}." if identities else ""
+    sentences = [sentence for sentence in (f"The base is {comparison.base.name}. {data}".strip(),) if sentence]
+    silent = [side.name for side in comparison.sides if side.dataset is None]
+    if silent and identities:
+        sentences.append(
+            f"{' and '.join(silent)}: the file does not tell which dataset and recipe it measured, so that it is fit to "
+            "stand here rests on whoever named it."
+        )
+    return Section("What is compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
+
+
+def _day(side: Comparable) -> str:
+    return side.started_at[:10] if side.started_at else MISSING
+
+
+def _score(comparison: Comparison) -> Section:
+    headline = [comparison.score(other.name) for other in comparison.others]
+    known = [score for score in headline if score is not None]
+    if not known:
+        return Section("Score", ["No measurement is common to all runs, so there is no score."])
+    first = known[0]
+    over = f"{len(first.stacks)} stacks that every run measured" if len(first.stacks) > 1 else first.stacks[0] or "it"
+    sentences = [
+        f"The score of a run is the geometric mean of how many times as fast it is as {comparison.base.name}, whose "
+        f"score is 1: of {first.measurement}, over {over}.",
+        *(_score_sentence(score) for score in known),
+    ]
+    unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
+    if unfit:
+        sentences.append(f"Left out of every score, because it learns worse somewhere: {', '.join(unfit)}.")
+    names = [other.name for other in comparison.others]
+    by_measurement: dict[str, dict[str, Score]] = {}
+    for score in comparison.scores:
+        by_measurement.setdefault(score.measurement, {})[score.run] = score
+    rows = [
+        [what, str(len(next(iter(scores.values())).stacks)), *_score_cells(scores, names)]
+        for what, scores in by_measurement.items()
+    ]
+    headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, "95 % interval"))]
+    return Section("Score", sentences, headers, rows)
+
+
+def _score_sentence(score: Score) -> str:
+    interval = "" if score.speed.low is None else f", 95 % interval {format_range(score.speed.low, score.speed.high)}"
+    shown = "" if score.speed.differs else ": no difference is shown"
+    return f"{score.run}: {format_number(score.speed.center)}{interval}{shown}."
+
+
+def _score_cells(scores: dict[str, Score], names: list[str]) -> list[str]:
+    return [cell for name in names for cell in _ratio_cells(scores[name].speed if name in scores else None)]
+
+
+def _ratio_cells(ratio: SpeedRatio | None) -> list[str]:
+    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+
+
+def _hardware(comparison: Comparison) -> list[Section]:
+    title = "Faster hardware, or better use of it"
+    without = [side for side in comparison.sides if not side.best_seconds]
+    if not comparison.hardware:
+        reasons = [f"{side.name} ({side.no_ceilings_because or 'unknown why'})" for side in without]
+        lacking = ", ".join(reasons) or "no stack was measured beside the ceilings of both"
+        return [Section(title, [f"The two are not told apart, because ceilings of the machine are missing: {lacking}."])]
+    sentences = [
+        "Times as fast = hardware x use. Hardware: how many times as fast the run's machine could be at best, by the "
+        "ceilings that each run measured itself; use: how many times as much of that the stack reaches. The ceilings "
+        "are taken as exact."
+    ]
+    base_identity = identity(comparison.base.facts)
+    same = [o.name for o in comparison.others if not contradictions(base_identity, identity(o.facts))]
+    if same:
+        sentences.append(
+            f"{', '.join(same)}: nothing speaks against the base's own machine, so there hardware is how far the machine "
+            "drifted between the runs, and use is the ratio with that drift taken out."
+        )
+    rows = [
+        [
+            share.run,
+            share.metric.stack,
+            share.metric.measurement,
+            format_number(share.speed.center),
+            format_number(share.hardware),
+            format_number(share.use),
+            format_range(*_scaled(share.speed, 1 / share.hardware)),
+        ]
+        for share in comparison.hardware
+    ]
+    headers = ["run", "stack", "what", "times as fast", "hardware", "use", "95 % interval"]
+    return [Section(title, sentences, headers, rows)]
+
+
+def _scaled(ratio: SpeedRatio, factor: float) -> tuple[float | None, float | None]:
+    return (None, None) if ratio.low is None else (ratio.low * factor, ratio.high * factor)
+
+
+def _ratios(comparison: Comparison, other: Comparable, of_batch_sizes: bool = False) -> Section:
+    chosen = [
+        ratio
+        for ratio in comparison.ratios
+        if ratio.run == other.name and ratio.metric.is_of_batch_sizes == of_batch_sizes
+    ]
+    with_interval = [ratio for ratio in chosen if ratio.speed.low is not None]
+    shown = sum(ratio.speed.differs for ratio in with_interval)
+    sentences = [
+        NOT_IN_THE_INTERVAL,
+        f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
+        f"{format_number(len(with_interval) / 20)} would.",
+    ]
+    if len(with_interval) < len(chosen):
+        sentences.append(
+            f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
+        )
+    headers = ["stack", "what", comparison.base.name, "95 % interval", other.name, "95 % interval", "processes"]
+    title = f"{other.name} against {comparison.base.name}, {'by batch size' if of_batch_sizes else 'phase by phase'}"
+    return Section(title, sentences, [*headers, "times as fast", "95 % interval"], [_ratio_row(one) for one in chosen])
+
+
+def _ratio_row(ratio: MetricRatio) -> list[str]:
+    return [
+        ratio.metric.stack if ratio.metric.stack != NO_STACK else MISSING,
+        ratio.metric.measurement,
+        *_estimate_cells(ratio.base_seconds),
+        *_estimate_cells(ratio.seconds),
+        f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
+        *_ratio_cells(ratio.speed),
+    ]
+
+
+def _estimate_cells(estimate: Estimate) -> list[str]:
+    return [format_seconds(estimate.center), format_interval(estimate.low, estimate.high)]
+
+
+def _costs(comparison: Comparison) -> list[Section]:
+    if not comparison.costs:
+        return []
+    rows = [
+        [
+            cost.run,
+            cost.stack,
+            format_seconds(cost.seconds.center),
+            format_number(cost.price),
+            format_number(None if cost.price is None else 1 / cost.price if cost.price else None),
+            format_joules(cost.energy_joules),
+        ]
+        for cost in comparison.costs
+    ]
+    sentences = [
+        "By the reference clock: what preparing a machine and idling cost is not in it. Prices are in the currency that "
+        "they were given in; energy is that of the whole graphics card, and unknown on the CPU."
+    ]
+    headers = ["run", "stack", "canonical run", "price of a run", "runs for 1", "energy"]
+    return [Section("Price and energy of a canonical run", sentences, headers, rows)]
+
+
+def _differences(comparison: Comparison) -> list[Section]:
+    rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
+    if not rows:
+        return [Section("In what the machines differ", ["In nothing that is on record on two sides."])]
+    headers = ["fact", *(side.name for side in comparison.sides)]
+    return [Section("In what the machines differ", [], headers, rows)]
+
+
+def _not_compared(comparison: Comparison) -> list[Section]:
+    rows = [[entry.run, entry.what, entry.reason] for entry in comparison.not_compared]
+    return [Section("What was not compared", [], ["run", "what", "why"], rows)] if rows else []
+
+
+def _notes(comparison: Comparison) -> list[Section]:
+    notes = [f"{side.name}: {note}." for side in comparison.sides for note in side.notes]
+    return [Section("What to know about the runs", notes)] if notes else []
