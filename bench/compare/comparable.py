@@ -20,8 +20,9 @@ class Metric(NamedTuple):
     measurement: str
 
     @property
-    def is_of_batch_sizes(self) -> bool:
-        return BATCH_SIZE in self.measurement
+    def is_detail(self) -> bool:
+        """A step at one of many batch sizes, or a part of what another metric tells as a whole."""
+        return BATCH_SIZE in self.measurement or self.measurement.startswith(("compile_", "build_and_compile"))
 
 
 Processes = Mapping[int, Sequence[float]]  # interleaved round (or seed) -> the samples of its process, in seconds

@@ -130,11 +130,11 @@ def compare(
 def _ratios(base: Comparable, other: Comparable) -> list[MetricRatio]:
     found = []
     for metric in common_metrics(base, other):
-        sides = [list(side.medians(metric).values()) for side in (base, other)]
-        if min(min(side) for side in sides) < SHORTEST_SECONDS:
+        if _is_too_short(metric, base, other):
             continue
-        estimates = [stats.estimate([[seconds] for seconds in side]) for side in sides]
-        found.append(MetricRatio(other.name, metric, *estimates, speed_ratio(*sides)))
+        estimates = [stats.estimate(list(side.samples[metric].values())) for side in (base, other)]
+        medians = [list(side.medians(metric).values()) for side in (base, other)]
+        found.append(MetricRatio(other.name, metric, *estimates, speed_ratio(*medians)))
     return found
 
 
@@ -145,7 +145,7 @@ def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricR
         metric
         for metric in dict.fromkeys(ratio.metric for ratio in ratios)
         if metric.stack not in unfit
-        and not metric.is_of_batch_sizes
+        and not metric.is_detail
         and sum(ratio.metric == metric for ratio in ratios) == len(others)
     ]
     groups: dict[str, list[Metric]] = {}
@@ -198,12 +198,15 @@ def _not_compared(base: Comparable, other: Comparable) -> list[NotCompared]:
         found.append(NotCompared(other.name, REFERENCE_CLOCK, reason))
     for here, there in ((base, other), (other, base)):
         found += [NotCompared(other.name, what, f"only {here.name} measured it") for what in _only_in(here, there)]
-    common = common_metrics(base, other)
-    for metric in common:
-        if min(min(side.medians(metric).values()) for side in (base, other)) < SHORTEST_SECONDS:
+    for metric in common_metrics(base, other):
+        if _is_too_short(metric, base, other):
             reason = "it is too short: such a duration is what reading the clock costs"
             found.append(NotCompared(other.name, f"{metric.stack} {metric.measurement}".strip(), reason))
     return found
+
+
+def _is_too_short(metric: Metric, *sides: Comparable) -> bool:
+    return min(min(side.medians(metric).values()) for side in sides) < SHORTEST_SECONDS
 
 
 def _only_in(here: Comparable, there: Comparable) -> list[str]:

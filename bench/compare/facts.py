@@ -43,11 +43,7 @@ def flat(facts: Any, name: str = "") -> dict[str, str]:
         entries = ((str(number), item) for number, item in enumerate(facts))
     else:
         return {name: _text(name, facts)}
-    return {
-        inner: text
-        for key, value in entries
-        for inner, text in flat(value, f"{name} {key}".strip()).items()
-    }
+    return {inner: text for key, value in entries for inner, text in flat(value, f"{name} {key}".strip()).items()}
 
 
 def _text(name: str, value: Any) -> str:

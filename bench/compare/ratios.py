@@ -80,9 +80,7 @@ def _mean_logs_by_round(sides: Sequence[Mapping[int, float]]) -> np.ndarray:
     return np.array([np.mean([math.log(side[number]) for side in sides]) for number in rounds])
 
 
-def _ratio(
-    log_center: float, interval: tuple[float | None, float | None], num_base: int, num_other: int
-) -> SpeedRatio:
+def _ratio(log_center: float, interval: tuple[float | None, float | None], num_base: int, num_other: int) -> SpeedRatio:
     low, high = interval
     if low is None or high is None:
         return SpeedRatio(math.exp(log_center), None, None, num_base, num_other)

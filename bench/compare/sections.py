@@ -8,10 +8,8 @@ from bench.compare.facts import differences
 from bench.compare.ratios import SpeedRatio
 from bench.render import Section
 from bench.same_machine import contradictions, identity
-from bench.stats import Estimate
 from bench.units import (
     MISSING,
-    format_interval,
     format_joules,
     format_number,
     format_range,
@@ -25,8 +23,12 @@ NOT_IN_THE_INTERVAL = (
 )
 
 
+def first_line(comparison: Comparison) -> str:
+    return f"{' and '.join(other.name for other in comparison.others)} against {comparison.base.name}"
+
+
 def comparison_sections(comparison: Comparison) -> list[Section]:
-    """Everything; what only fills pages, the batch sizes, comes last and is named by ``details``."""
+    """What a reader asks, in that order."""
     return [
         _runs(comparison),
         _score(comparison),
@@ -40,8 +42,8 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
 
 
 def detail_sections(comparison: Comparison) -> list[Section]:
-    """Batch size by batch size: pages that a terminal is spared."""
-    found = [_ratios(comparison, other, of_batch_sizes=True) for other in comparison.others]
+    """What fills pages, so that a terminal is spared it."""
+    found = [_ratios(comparison, other, details=True) for other in comparison.others]
     return [section for section in found if section.rows]
 
 
@@ -113,7 +115,9 @@ def _hardware(comparison: Comparison) -> list[Section]:
     if not comparison.hardware:
         reasons = [f"{side.name} ({side.no_ceilings_because or 'unknown why'})" for side in without]
         lacking = ", ".join(reasons) or "no stack was measured beside the ceilings of both"
-        return [Section(title, [f"The two are not told apart, because ceilings of the machine are missing: {lacking}."])]
+        return [
+            Section(title, [f"The two are not told apart, because ceilings of the machine are missing: {lacking}."])
+        ]
     sentences = [
         "Times as fast = hardware x use. Hardware: how many times as fast the run's machine could be at best, by the "
         "ceilings that each run measured itself; use: how many times as much of that the stack reaches. The ceilings "
@@ -146,12 +150,9 @@ def _scaled(ratio: SpeedRatio, factor: float) -> tuple[float | None, float | Non
     return (None, None) if ratio.low is None else (ratio.low * factor, ratio.high * factor)
 
 
-def _ratios(comparison: Comparison, other: Comparable, of_batch_sizes: bool = False) -> Section:
-    chosen = [
-        ratio
-        for ratio in comparison.ratios
-        if ratio.run == other.name and ratio.metric.is_of_batch_sizes == of_batch_sizes
-    ]
+def _ratios(comparison: Comparison, other: Comparable, details: bool = False) -> Section:
+    of_run = [ratio for ratio in comparison.ratios if ratio.run == other.name]
+    chosen = [ratio for ratio in of_run if ratio.metric.is_detail == details]
     with_interval = [ratio for ratio in chosen if ratio.speed.low is not None]
     shown = sum(ratio.speed.differs for ratio in with_interval)
     sentences = [
@@ -163,24 +164,22 @@ def _ratios(comparison: Comparison, other: Comparable, of_batch_sizes: bool = Fa
         sentences.append(
             f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
         )
-    headers = ["stack", "what", comparison.base.name, "95 % interval", other.name, "95 % interval", "processes"]
-    title = f"{other.name} against {comparison.base.name}, {'by batch size' if of_batch_sizes else 'phase by phase'}"
-    return Section(title, sentences, [*headers, "times as fast", "95 % interval"], [_ratio_row(one) for one in chosen])
+    headers = ["stack", "what", comparison.base.name, other.name, "processes", "times as fast", "95 % interval"]
+    of = "batch sizes and parts of the compilation" if details else "phase by phase"
+    return Section(
+        f"{other.name} against {comparison.base.name}, {of}", sentences, headers, [_ratio_row(one) for one in chosen]
+    )
 
 
 def _ratio_row(ratio: MetricRatio) -> list[str]:
     return [
         ratio.metric.stack if ratio.metric.stack != NO_STACK else MISSING,
         ratio.metric.measurement,
-        *_estimate_cells(ratio.base_seconds),
-        *_estimate_cells(ratio.seconds),
+        format_seconds(ratio.base_seconds.center),
+        format_seconds(ratio.seconds.center),
         f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
         *_ratio_cells(ratio.speed),
     ]
-
-
-def _estimate_cells(estimate: Estimate) -> list[str]:
-    return [format_seconds(estimate.center), format_interval(estimate.low, estimate.high)]
 
 
 def _costs(comparison: Comparison) -> list[Section]:
