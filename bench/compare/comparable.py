@@ -1,4 +1,4 @@
-"""What is compared: a run of this suite, or another tool's file, reduced to durations of processes and who made them."""
+"""What is compared: a run, or another tool's file, reduced to durations of processes and to who made them."""
 
 from __future__ import annotations
 

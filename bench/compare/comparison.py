@@ -1,4 +1,4 @@
-"""Several sides against one base: the ratios, the score, hardware and use, cost.  Values only; text is made elsewhere."""
+"""Several sides against one base: the ratios, the score, hardware and use, cost; values only."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from bench.units import (
 )
 
 NOT_IN_THE_INTERVAL = (
-    "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs were "
-    "not interleaved: an interval combines the spread between the processes of both (Welch's t on the logarithms, 95 %), "
-    "and a drift of a machine between the runs is not in it."
+    "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs "
+    "were not interleaved: an interval combines the spread between the processes of both (Welch's t on the logarithms, "
+    "95 %), and a drift of a machine between the runs is not in it."
 )
 
 
@@ -58,7 +58,7 @@ def _runs(comparison: Comparison) -> Section:
     silent = [side.name for side in comparison.sides if side.dataset is None]
     if silent and identities:
         sentences.append(
-            f"{' and '.join(silent)}: the file does not tell which dataset and recipe it measured, so that it is fit to "
+            f"{' and '.join(silent)}: the file does not tell which dataset and recipe it measured; that it is fit to "
             "stand here rests on whoever named it."
         )
     return Section("What is compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
@@ -90,7 +90,10 @@ def _score(comparison: Comparison) -> Section:
     rows = [
         [what, str(len(next(iter(scores.values())).stacks)), *_score_cells(scores, names)]
         for what, scores in by_measurement.items()
+        if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
     ]
+    if not rows:
+        return Section("Score", sentences)
     headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, "95 % interval"))]
     return Section("Score", sentences, headers, rows)
 
@@ -127,8 +130,8 @@ def _hardware(comparison: Comparison) -> list[Section]:
     same = [o.name for o in comparison.others if not contradictions(base_identity, identity(o.facts))]
     if same:
         sentences.append(
-            f"{', '.join(same)}: nothing speaks against the base's own machine, so there hardware is how far the machine "
-            "drifted between the runs, and use is the ratio with that drift taken out."
+            f"{', '.join(same)}: nothing speaks against the base's own machine, so there hardware is how far the "
+            "machine drifted between the runs, and use is the ratio with that drift taken out."
         )
     rows = [
         [
@@ -197,8 +200,8 @@ def _costs(comparison: Comparison) -> list[Section]:
         for cost in comparison.costs
     ]
     sentences = [
-        "By the reference clock: what preparing a machine and idling cost is not in it. Prices are in the currency that "
-        "they were given in; energy is that of the whole graphics card, and unknown on the CPU."
+        "By the reference clock: what preparing a machine and idling cost is not in it. Prices are in the currency "
+        "that they were given in; energy is that of the whole graphics card, and unknown on the CPU."
     ]
     headers = ["run", "stack", "canonical run", "price of a run", "runs for 1", "energy"]
     return [Section("Price and energy of a canonical run", sentences, headers, rows)]
