@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
+from bench.ceilings import Ceilings
+
 NO_STACK = ""  # of loading, which no framework does, and of files that know no stacks
 REFERENCE_CLOCK = "reference clock"
-TRAIN_EPOCH = "train_epoch"
+TRAIN_EPOCH, VALIDATE_EPOCH = "train_epoch", "validate_epoch"
 BATCH_SIZE = "batch size"  # in the names of steps at other batch sizes than the recipe's
 
 
@@ -48,10 +50,8 @@ class Comparable:
         The hyper-parameters; ``num_epochs`` is that of the reference runs.
     precisions : Mapping[str, frozenset[str]]
         Of the matrix products, for each ``backend/variant on device``.
-    best_seconds : Mapping[str, Mapping[str, float]]
-        Device -> measurement -> the shortest time that the machine's measured ceilings allow.
-    no_ceilings_because : str | None
-        Why ``best_seconds`` is empty.
+    ceilings : Mapping[str, Ceilings]
+        Device -> what the run measured that the machine can do at best.
     devices : Mapping[str, str]
         Stack -> its device.
     canonical_stacks : frozenset[str]
@@ -73,8 +73,7 @@ class Comparable:
     dataset: Mapping[str, Any] | None = None
     recipe: Mapping[str, Any] | None = None
     precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    best_seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    no_ceilings_because: str | None = None
+    ceilings: Mapping[str, Ceilings] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     canonical_stacks: frozenset[str] = frozenset()
     learns_worse: frozenset[str] = frozenset()

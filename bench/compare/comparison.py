@@ -7,24 +7,13 @@ from dataclasses import dataclass
 
 from bench import stats
 from bench.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, Comparable, Metric
-from bench.compare.ratios import SpeedRatio, mean_speed_ratio, speed_ratio
+from bench.compare.hardware import HardwareShare, hardware_shares
+from bench.compare.metric_ratios import MetricRatio, metric_ratios, too_short
+from bench.compare.ratios import SpeedRatio, mean_speed_ratio
 from bench.compare.refusal import common_metrics, precision_reasons, reasons_against, same_number_of_epochs
 from bench.errors import BenchError
 
 ALL_IN_COMMON = "everything in common"
-# Shorter than this, a duration is what reading the clock costs and not what is timed, e.g. the "compilation" of NumPy.
-SHORTEST_SECONDS = 1e-6
-
-
-@dataclass(frozen=True)
-class MetricRatio:
-    """One metric of ``run`` beside the base's; ``speed`` says how many times as fast as the base."""
-
-    run: str
-    metric: Metric
-    base_seconds: stats.Estimate
-    seconds: stats.Estimate
-    speed: SpeedRatio
 
 
 @dataclass(frozen=True)
@@ -35,24 +24,6 @@ class Score:
     measurement: str
     stacks: tuple[str, ...]
     speed: SpeedRatio
-
-
-@dataclass(frozen=True)
-class HardwareShare:
-    """``speed`` = ``hardware`` times ``use``.
-
-    ``hardware`` is the ratio of the shortest times that both machines' measured ceilings allow, ``use`` how many times
-    as much of what is possible the stack reaches.
-    """
-
-    run: str
-    metric: Metric
-    speed: SpeedRatio
-    hardware: float
-
-    @property
-    def use(self) -> float:
-        return self.speed.center / self.hardware
 
 
 @dataclass(frozen=True)
@@ -115,27 +86,16 @@ def compare(
     if any(against.values()):
         listed = [f"{name}: {'; '.join(reasons)}" for name, reasons in against.items() if reasons]
         raise BenchError(f"what cannot be compared with {base.name} is {'. '.join(listed)}. Leave it out.")
-    ratios = [ratio for other in others for ratio in _ratios(base, other)]
+    ratios = [ratio for other in others for ratio in metric_ratios(base, other)]
     return Comparison(
         base=base,
         others=tuple(others),
         ratios=ratios,
         scores=_scores(base, others, ratios),
-        hardware=_hardware(base, others, ratios),
+        hardware=[share for other in others for share in hardware_shares(base, other, ratios)],
         costs=[cost for side in (base, *others) for cost in _costs(side, price_per_hour or {})],
         not_compared=[entry for other in others for entry in _not_compared(base, other)],
     )
-
-
-def _ratios(base: Comparable, other: Comparable) -> list[MetricRatio]:
-    found = []
-    for metric in common_metrics(base, other):
-        if _is_too_short(metric, base, other):
-            continue
-        estimates = [stats.estimate(list(side.samples[metric].values())) for side in (base, other)]
-        medians = [list(side.medians(metric).values()) for side in (base, other)]
-        found.append(MetricRatio(other.name, metric, *estimates, speed_ratio(*medians)))
-    return found
 
 
 def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio]) -> list[Score]:
@@ -164,21 +124,6 @@ def _mean(base: Comparable, other: Comparable, metrics: list[Metric]) -> SpeedRa
     return mean_speed_ratio(*([side.medians(metric) for metric in metrics] for side in (base, other)))
 
 
-def _hardware(base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio]) -> list[HardwareShare]:
-    sides = {other.name: other for other in others}
-    found = []
-    for ratio in ratios:
-        best = [_best_seconds(side, ratio.metric) for side in (base, sides[ratio.run])]
-        if None not in best:
-            found.append(HardwareShare(ratio.run, ratio.metric, ratio.speed, best[0] / best[1]))
-    return found
-
-
-def _best_seconds(side: Comparable, metric: Metric) -> float | None:
-    device = side.devices.get(metric.stack)
-    return None if device is None else side.best_seconds.get(device, {}).get(metric.measurement)
-
-
 def _costs(side: Comparable, price_per_hour: Mapping[str, float]) -> list[Cost]:
     found = []
     for stack in sorted(side.canonical_stacks):
@@ -199,24 +144,7 @@ def _not_compared(base: Comparable, other: Comparable) -> list[NotCompared]:
     for here, there in ((base, other), (other, base)):
         found += [NotCompared(other.name, what, f"only {here.name} measured it") for what in _only_in(here, there)]
     for metric in common_metrics(base, other):
-        if _is_too_short(metric, base, other):
+        if too_short(metric, base, other):
             reason = "it is too short: such a duration is what reading the clock costs"
             found.append(NotCompared(other.name, f"{metric.stack} {metric.measurement}".strip(), reason))
     return found
-
-
-def _is_too_short(metric: Metric, *sides: Comparable) -> bool:
-    return min(min(side.medians(metric).values()) for side in sides) < SHORTEST_SECONDS
-
-
-def _only_in(here: Comparable, there: Comparable) -> list[str]:
-    """Whole stacks by their name alone, else stack by stack what the other side lacks."""
-    stacks_there = {metric.stack for metric in there.samples}
-    lacking: dict[str, list[str]] = {}
-    for metric in here.samples:
-        if metric not in there.samples:
-            lacking.setdefault(metric.stack, []).append(metric.measurement)
-    return [
-        stack if stack and stack not in stacks_there else f"{stack} {', '.join(measurements)}".strip()
-        for stack, measurements in lacking.items()
-    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.ceilings import Ceilings, ceilings_of
 from bench.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, Comparable, Metric
 from bench.convergence import Learning
 from bench.frames import Frames, frames_of, trustworthy
@@ -36,7 +37,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
         dataset=header.get("dataset") or {},
         recipe=header.get("recipe") or {},
         precisions=_precisions(stacks),
-        no_ceilings_because="it measured none",
+        ceilings=_ceilings(frames),
         devices={stack.name: stack.device for stack in stacks},
         canonical_stacks=_canonical_stacks(header, frames),
         learns_worse=_learns_worse(header, frames),
@@ -48,6 +49,11 @@ def comparable_run(path: Path, name: str) -> Comparable:
 def _stacks(frames: Frames) -> list[StackKey]:
     timed = of_whole_stacks(frames.samples)
     return list(dict.fromkeys(stack for frame in (timed, frames.results) for stack, _ in by_stack(frame)))
+
+
+def _ceilings(frames: Frames) -> dict[str, Ceilings]:
+    found = {device: ceilings_of(frames, device) for device in frames.samples["device"].dropna().unique()}
+    return {device: ceilings for device, ceilings in found.items() if ceilings is not None}
 
 
 def _timed(frames: Frames) -> Samples:

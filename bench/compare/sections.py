@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bench.compare.comparable import NO_STACK, Comparable
-from bench.compare.comparison import Comparison, MetricRatio, Score
+from bench.compare.comparison import Comparison, Score
 from bench.compare.facts import differences
+from bench.compare.metric_ratios import MetricRatio
 from bench.compare.ratios import SpeedRatio
 from bench.render import Section
 from bench.same_machine import contradictions, identity
@@ -114,20 +115,19 @@ def _ratio_cells(ratio: SpeedRatio | None) -> list[str]:
 
 def _hardware(comparison: Comparison) -> list[Section]:
     title = "Faster hardware, or better use of it"
-    without = [side for side in comparison.sides if not side.best_seconds]
     if not comparison.hardware:
-        reasons = [f"{side.name} ({side.no_ceilings_because or 'unknown why'})" for side in without]
-        lacking = ", ".join(reasons) or "no stack was measured beside the ceilings of both"
-        return [
-            Section(title, [f"The two are not told apart, because ceilings of the machine are missing: {lacking}."])
-        ]
+        without = [side.name for side in comparison.sides if not side.ceilings]
+        why = (
+            f"{', '.join(without)} measured no ceilings" if without else "no epoch has ceilings beside it on both sides"
+        )
+        return [Section(title, [f"The two are not told apart: {why} of what the machine can do at best."])]
     sentences = [
-        "Times as fast = hardware x use. Hardware: how many times as fast the run's machine could be at best, by the "
-        "ceilings that each run measured itself; use: how many times as much of that the stack reaches. The ceilings "
-        "are taken as exact."
+        "Times as fast is about hardware x use. Hardware: how many times as fast the run's machine is at best, by the "
+        "ceilings that each run measured itself, with the engines that both measured; use: how many times as close to "
+        "that the stack comes. All three are medians of their own, over processes of the same interleaved round."
     ]
     base_identity = identity(comparison.base.facts)
-    same = [o.name for o in comparison.others if not contradictions(base_identity, identity(o.facts))]
+    same = [other.name for other in comparison.others if not contradictions(base_identity, identity(other.facts))]
     if same:
         sentences.append(
             f"{', '.join(same)}: nothing speaks against the base's own machine, so there hardware is how far the "
@@ -139,18 +139,13 @@ def _hardware(comparison: Comparison) -> list[Section]:
             share.metric.stack,
             share.metric.measurement,
             format_number(share.speed.center),
-            format_number(share.hardware),
-            format_number(share.use),
-            format_range(*_scaled(share.speed, 1 / share.hardware)),
+            *_ratio_cells(share.hardware),
+            *_ratio_cells(share.use),
         ]
         for share in comparison.hardware
     ]
-    headers = ["run", "stack", "what", "times as fast", "hardware", "use", "95 % interval"]
+    headers = ["run", "stack", "what", "times as fast", "hardware", "95 % interval", "use", "95 % interval"]
     return [Section(title, sentences, headers, rows)]
-
-
-def _scaled(ratio: SpeedRatio, factor: float) -> tuple[float | None, float | None]:
-    return (None, None) if ratio.low is None else (ratio.low * factor, ratio.high * factor)
 
 
 def _ratios(comparison: Comparison, other: Comparable, details: bool = False) -> Section:

@@ -9,21 +9,23 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.compare.comparable import Comparable
-from bench.compare.comparison import Comparison, Cost, HardwareShare, MetricRatio, Score
+from bench.compare.comparison import Comparison, Cost, Score
 from bench.compare.facts import differences
+from bench.compare.hardware import HardwareShare
+from bench.compare.metric_ratios import MetricRatio
 from bench.compare.ratios import SpeedRatio
 
 CSV_COLUMNS = (
     *("run", "base", "stack", "measurement"),
     *("base_seconds", "base_low_seconds", "base_high_seconds", "base_processes"),
     *("seconds", "low_seconds", "high_seconds", "processes"),
-    *("times_as_fast", "times_as_fast_low", "times_as_fast_high", "hardware"),
+    *("times_as_fast", "times_as_fast_low", "times_as_fast_high", "hardware", "use"),
 )
 
 
 def to_csv(comparison: Comparison) -> str:
     """A header and a row for each ratio; what is not known is empty.  Numbers are not rounded."""
-    hardware = {(share.run, share.metric): share.hardware for share in comparison.hardware}
+    shares = {(share.run, share.metric): (share.hardware.center, share.use.center) for share in comparison.hardware}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -35,7 +37,7 @@ def to_csv(comparison: Comparison) -> str:
         ]
         speed = (ratio.speed.center, ratio.speed.low, ratio.speed.high)
         names = (ratio.run, comparison.base.name, *ratio.metric)
-        writer.writerow([*names, *estimates, *speed, hardware.get((ratio.run, ratio.metric))])
+        writer.writerow([*names, *estimates, *speed, *shares.get((ratio.run, ratio.metric), (None, None))])
     return text.getvalue()
 
 
@@ -60,7 +62,8 @@ def to_json(comparison: Comparison) -> str:
 
 def _side(side: Comparable) -> dict[str, Any]:
     known = {name: getattr(side, name) for name in ("name", "tool", "started_at", "mode", "dataset", "recipe")}
-    return {**known, "no_ceilings_because": side.no_ceilings_because, "notes": list(side.notes)}
+    ceilings = [one.to_json() for one in side.ceilings.values()]
+    return {**known, "ceilings": ceilings, "notes": list(side.notes)}
 
 
 def _speed(speed: SpeedRatio) -> dict[str, Any]:
@@ -78,8 +81,8 @@ def _ratio(ratio: MetricRatio) -> dict[str, Any]:
 
 
 def _share(share: HardwareShare) -> dict[str, Any]:
-    named = {"run": share.run, **share.metric._asdict(), "times_as_fast": share.speed.center}
-    return {**named, "hardware": share.hardware, "use": share.use}
+    factors = {"hardware": _speed(share.hardware), "use": _speed(share.use)}
+    return {"run": share.run, **share.metric._asdict(), "times_as_fast": _speed(share.speed), **factors}
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from bench.report.comparisons import comparison_sections
 from bench.report.context import failures_sections, machine_section, reproduce_section, skipped_sections
 from bench.report.harnesses import compile_sections, epoch_sections, loading_sections
 from bench.report.learning import convergence_sections, learns_worse, time_to_accuracy_sections
+from bench.report.light import light_sections
 from bench.report.plots import draw_plots
 from bench.report.ranking import RANKING, cost_sections, ranking, ranking_sections
 from bench.report.rates import TRAINING_FLOP_PER_EXAMPLE
@@ -114,6 +115,7 @@ def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: 
             *ranking_sections(ranked),
             *comparison_sections(frames, ranked),
             *ablation_sections(header, frames),
+            *light_sections(header, frames),
             *all_stacks_sections(frames, plots),
             *cost_sections(frames),
             *convergence_sections(header, frames),

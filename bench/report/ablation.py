@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
-from bench.report.tables import ABLATION, estimate_of, ratio_cells, rounds_of
+from bench.report.tables import ABLATION, ratio_cells
+from bench.samples import estimate_of, rounds_of
 from bench.stack_key import groups
 from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
 
