@@ -29,6 +29,9 @@ READING = (
     "compare",
     "export",
     "readme",
+    "files",
+    "same_machine",
+    "history",
 )
 # Of mlp, these are facts and words, not execution.
 MLP_FACTS = {"mlp.recipe", "mlp.errors"}

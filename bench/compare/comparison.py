@@ -148,3 +148,16 @@ def _not_compared(base: Comparable, other: Comparable) -> list[NotCompared]:
             reason = "it is too short: such a duration is what reading the clock costs"
             found.append(NotCompared(other.name, f"{metric.stack} {metric.measurement}".strip(), reason))
     return found
+
+
+def _only_in(here: Comparable, there: Comparable) -> list[str]:
+    """Whole stacks by their name alone, else stack by stack what the other side lacks."""
+    stacks_there = {metric.stack for metric in there.samples}
+    lacking: dict[str, list[str]] = {}
+    for metric in here.samples:
+        if metric not in there.samples:
+            lacking.setdefault(metric.stack, []).append(metric.measurement)
+    return [
+        stack if stack and stack not in stacks_there else f"{stack} {', '.join(measurements)}".strip()
+        for stack, measurements in lacking.items()
+    ]

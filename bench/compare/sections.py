@@ -117,10 +117,8 @@ def _hardware(comparison: Comparison) -> list[Section]:
     title = "Faster hardware, or better use of it"
     if not comparison.hardware:
         without = [side.name for side in comparison.sides if not side.ceilings]
-        why = (
-            f"{', '.join(without)} measured no ceilings" if without else "no epoch has ceilings beside it on both sides"
-        )
-        return [Section(title, [f"The two are not told apart: {why} of what the machine can do at best."])]
+        why = f"{', '.join(without)} measured none" if without else "no epoch has some beside it in both runs"
+        return [Section(title, [f"The two are not told apart, which takes ceilings of both machines: {why}."])]
     sentences = [
         "Times as fast is about hardware x use. Hardware: how many times as fast the run's machine is at best, by the "
         "ceilings that each run measured itself, with the engines that both measured; use: how many times as close to "
