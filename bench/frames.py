@@ -192,8 +192,9 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
         own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
         _add_samples(rows["samples"], own, measurement)
         for timeline in ("timeline", "gpu_timeline"):
-            moments = measurement["extra"].get(timeline) or []
-            rows["timeline"].add({**own, "measurement": measurement["name"]}, **_by_column(moments, OWN["timeline"]))
+            if moments := measurement["extra"].get(timeline):
+                beside = {**own, "measurement": measurement["name"]}
+                rows["timeline"].add(beside, **_by_column(moments, OWN["timeline"]))
         if "phases" in measurement["extra"] and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 
