@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__version__ = "0.1.0"
+
 
 def load_runs(path: Any = "results/runs") -> Any:
     """The frames of one run folder or of all runs in a folder; see ``bench.frames.Frames``."""
@@ -12,4 +14,4 @@ def load_runs(path: Any = "results/runs") -> Any:
     return load(path)
 
 
-__all__ = ["load_runs"]
+__all__ = ["__version__", "load_runs"]
