@@ -29,7 +29,6 @@ READING = (
     "compare",
     "export",
     "readme",
-    "files",
     "same_machine",
     "history",
 )

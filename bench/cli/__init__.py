@@ -29,7 +29,7 @@ EXIT_CODES = {
 }
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
-COMMANDS = ("run", "report", "compare", "export", "readme", "doctor", "ceilings", "completion")
+COMMANDS = ("run", "report", "compare", "history", "export", "readme", "doctor", "ceilings", "completion")
 
 COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench
 WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll
@@ -60,7 +60,11 @@ def write(text: str) -> None:
 
 
 def write_json(value: Any) -> None:
-    write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    write(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
 def warn(sentence: str) -> None:

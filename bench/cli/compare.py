@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from bench import cli
+from bench.cli.candidates import run_ids
 
 
 @click.command()
-@click.argument("runs", nargs=-1, metavar="RUN RUN...")
+@click.argument("runs", nargs=-1, metavar="RUN RUN...", shell_complete=run_ids)
 @click.option("--base", default=None, metavar="RUN", help="The run whose score is 1. Default: the first.")
 @click.option(
     *("--price-per-hour", "prices"),
@@ -36,7 +37,8 @@ def compare(
 ) -> None:
     """Compare RUNs phase by phase and stack by stack: ratios with intervals, a score, hardware against use, cost.
 
-    A RUN is a run's id or folder, a committed record, or "latest". What differs in dataset, recipe or precision is
+    A RUN is a run's id or folder, a committed record, "latest", or a file that mlp-bench export, pytest-benchmark,
+    pyperf or hyperfine wrote as JSON. What differs in dataset, recipe or precision is
     refused; what only some runs measured is listed.
 
     \b
@@ -46,10 +48,13 @@ def compare(
       python -m bench compare laptop server --base server --price-per-hour server=0.5
       python -m bench compare laptop server --json - | jq .scores
 
-    Exit codes: 0 compared, 2 bad input, or runs that cannot be compared.
+    \b
+    Exit codes:
+      0  the runs were compared
+      2  bad input, or runs that cannot be compared: the sentence says why
     """
     from bench.compare import comparison, sections, sides, tables
-    from bench.files import write_text
+    from bench.export import write_files
     from bench.render import to_markdown, to_terminal
 
     found = sides.sides(runs, runs_dir, records_dir)
@@ -59,12 +64,12 @@ def compare(
     parts, details = sections.comparison_sections(compared), sections.detail_sections(compared)
     title = sections.first_line(compared)
     if markdown is not None:
-        write_text(markdown, to_markdown(title, [*parts, *details]))
+        write_files(to_markdown(title, [*parts, *details]), markdown)
     if csv is not None:
-        write_text(csv, tables.to_csv(compared))
+        write_files(tables.to_csv(compared), csv)
     if json_path == "-":
-        click.echo(tables.to_json(compared))
+        cli.write_json(tables.to_json(compared))
         return
     if json_path is not None:
-        write_text(Path(json_path), tables.to_json(compared))
+        write_files(cli.as_json(tables.to_json(compared)), Path(json_path))
     to_terminal(title, parts, cli.console)

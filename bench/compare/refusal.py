@@ -49,7 +49,8 @@ def _dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
     first, second = base.dataset.get("identity"), other.dataset.get("identity")
     if first != second:
         return [f"{base.name} measured the dataset {first or 'unknown'}, {other.name} {second or 'unknown'}"]
-    if base.dataset.get("sha256") != other.dataset.get("sha256"):
+    hashes = [side.dataset.get("sha256") for side in (base, other)]
+    if None not in hashes and hashes[0] != hashes[1]:
         return [f"both measured a dataset called {first or 'unknown'}, but the SHA-256 of its files differ"]
     return []
 
@@ -57,12 +58,11 @@ def _dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
 def _recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
     if base.recipe is None or other.recipe is None:
         return []
-    names = dict.fromkeys([*base.recipe, *other.recipe])
     return [
-        f"the recipe's {name.replace('_', ' ')} is {base.recipe.get(name)} in {base.name} and "
-        f"{other.recipe.get(name)} in {other.name}"
-        for name in names
-        if name not in FREE and base.recipe.get(name) != other.recipe.get(name)
+        f"the recipe's {name.replace('_', ' ')} is {base.recipe[name]} in {base.name} and "
+        f"{other.recipe[name]} in {other.name}"
+        for name in base.recipe
+        if name in other.recipe and name not in FREE and base.recipe[name] != other.recipe[name]
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bench.ceilings import Ceilings, ceilings_of
-from bench.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, Comparable, Metric
+from bench.compare.comparable import Comparable, Metric
+from bench.compare.naming import REFERENCE, metric_of, reference_measurement
 from bench.convergence import Learning
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
@@ -36,7 +37,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
         mode=header["mode"],
         dataset=header.get("dataset") or {},
         recipe=header.get("recipe") or {},
-        precisions=_precisions(stacks),
+        precisions=precisions(stacks),
         ceilings=_ceilings(frames),
         devices={stack.name: stack.device for stack in stacks},
         canonical_stacks=_canonical_stacks(header, frames),
@@ -58,24 +59,15 @@ def _ceilings(frames: Frames) -> dict[str, Ceilings]:
 
 def _timed(frames: Frames) -> Samples:
     """What the harnesses timed, the reference runs aside: those have a clock of their own."""
-    rows = pd.concat([frames.samples[frames.samples["harness"] == "data"], of_whole_stacks(frames.samples)])
-    rows = rows[rows["harness"].isin(["data", "compile", "epoch", "batch_size"])]
     found: Samples = {}
-    columns = [*StackKey._fields, "harness", "cache", "batch_size", "measurement", "replicate", "process"]
-    for keys, samples in groups(rows, columns):
-        stack = StackKey(**{name: keys[name] for name in StackKey._fields})
-        metric = Metric(NO_STACK if stack.backend is None else stack.name, _measurement(keys))
-        # Two processes of one round count as one: so a record can only understate what it knows.
-        number = keys["process"] if keys["replicate"] is None else keys["replicate"]
-        found.setdefault(metric, {}).setdefault(number, []).extend(samples["seconds"])
+    columns = [*StackKey._fields, "without", "harness", "cache", "batch_size", "measurement", "replicate", "process"]
+    for keys, samples in groups(frames.samples[frames.samples["harness"] != REFERENCE], columns):
+        metric = metric_of(keys)
+        if metric is not None:
+            # Two processes of one round count as one: so a record can only understate what it knows.
+            number = keys["process"] if keys["replicate"] is None else keys["replicate"]
+            found.setdefault(metric, {}).setdefault(number, []).extend(samples["seconds"])
     return found
-
-
-def _measurement(keys: dict[str, Any]) -> str:
-    name = keys["measurement"]
-    if keys["harness"] == "compile" and keys["cache"] is not None:
-        return f"{name}, {keys['cache']} cache"
-    return f"{name}, {BATCH_SIZE} {keys['batch_size']}" if keys["harness"] == "batch_size" else name
 
 
 def _reference_runs(frames: Frames) -> Samples:
@@ -85,11 +77,10 @@ def _reference_runs(frames: Frames) -> Samples:
         phases = frames.phases[frames.phases["process"].isin(results["process"]) & (frames.phases["seconds"] > 0)]
         for result in results.itertuples():
             number = int(result.process if pd.isna(result.seed) else result.seed)
-            cache = ", cold cache" if result.cache == "cold" else ""
-            clock = Metric(stack.name, REFERENCE_CLOCK + cache)
+            clock = Metric(stack.name, reference_measurement(None, result.cache))
             found.setdefault(clock, {})[number] = [result.total_seconds]
             for phase in phases[phases["process"] == result.process].itertuples():
-                metric = Metric(stack.name, f"{REFERENCE_CLOCK}, {phase.phase}{cache}")
+                metric = Metric(stack.name, reference_measurement(phase.phase, result.cache))
                 found.setdefault(metric, {})[number] = [phase.seconds]
     return found
 
@@ -100,12 +91,13 @@ def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
     return {**(header.get("machine") or {}), "threads": threads or None, "mlp-bench commit": commit.get("id")}
 
 
-def _precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
+def precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
+    """{``backend/variant on device``: the precisions it was measured in}."""
     found: dict[str, set[str]] = {}
     for stack in stacks:
         precision = CANONICAL_PRECISION if stack.has_canonical_precision else str(stack.precision)
         found.setdefault(stack._replace(precision=None).name, set()).add(precision)
-    return {name: frozenset(precisions) for name, precisions in found.items()}
+    return {name: frozenset(measured) for name, measured in found.items()}
 
 
 def _canonical_stacks(header: dict[str, Any], frames: Frames) -> frozenset[str]:

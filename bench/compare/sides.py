@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.compare.comparable import Comparable
+from bench.compare.files import comparable_file
 from bench.compare.runs import comparable_run
 from bench.errors import BenchError
 from bench.record import latest_run
@@ -99,4 +100,4 @@ def _price(text: str, option: str) -> float:
 
 
 def _read(path: Path, name: str) -> Comparable:
-    return comparable_run(path, name)
+    return comparable_file(path, name) if path.is_file() else comparable_run(path, name)

@@ -1,10 +1,9 @@
-"""A comparison as CSV, one row for each ratio, and as JSON, with everything."""
+"""A comparison as CSV, one row for each ratio, and as JSON-ready values, with everything."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -41,10 +40,10 @@ def to_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def to_json(comparison: Comparison) -> str:
+def to_json(comparison: Comparison) -> dict[str, Any]:
     """Everything, with None for what is not known."""
     sides = comparison.sides
-    content = {
+    return {
         "base": comparison.base.name,
         "runs": [_side(side) for side in sides],
         "scores": [_score(score) for score in comparison.scores],
@@ -57,7 +56,6 @@ def to_json(comparison: Comparison) -> str:
         ],
         "not_compared": [asdict(entry) for entry in comparison.not_compared],
     }
-    return json.dumps(content, indent=1, allow_nan=False)
 
 
 def _side(side: Comparable) -> dict[str, Any]:
