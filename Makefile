@@ -32,13 +32,15 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report compare history doctor lint clean theano-gpu test-gpuarray
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
 	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
 	@echo "make test [BACKENDS=all]          run the test suite"
 	@echo "make report                       print the latest run's report again"
+	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
+	@echo "make history                      say what changed over all runs, and when"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
@@ -70,6 +72,14 @@ test: $(STAMP) $(EXTRAS)
 
 report: $(STAMP)
 	@$(BIN)/python -m bench report
+
+# RUNS: ids, folders, committed records or other tools' files; the first is the base, unless BASE names another.
+compare: $(STAMP)
+	@$(BIN)/python -m bench compare $(RUNS) $(if $(BASE),--base $(BASE)) \
+		$(foreach p,$(PRICE_PER_HOUR),--price-per-hour $(p)) $(if $(HTML),--html $(HTML))
+
+history: $(STAMP)
+	@$(BIN)/python -m bench history $(FOLDERS)
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

@@ -145,7 +145,7 @@ def _not_compared(base: Comparable, other: Comparable) -> list[NotCompared]:
         found += [NotCompared(other.name, what, f"only {here.name} measured it") for what in _only_in(here, there)]
     for metric in common_metrics(base, other):
         if too_short(metric, base, other):
-            reason = "it is too short: such a duration is what reading the clock costs"
+            reason = "it is too short: such a duration is that of calling nothing"
             found.append(NotCompared(other.name, f"{metric.stack} {metric.measurement}".strip(), reason))
     return found
 

@@ -9,8 +9,8 @@ from bench.compare.comparable import Comparable, Metric
 from bench.compare.ratios import SpeedRatio, speed_ratio
 from bench.compare.refusal import common_metrics
 
-# Shorter than this, a duration is what reading the clock costs and not what is timed, e.g. the "compilation" of NumPy.
-SHORTEST_SECONDS = 1e-6
+# Shorter than this, a duration is that of calling nothing and reading the clock, e.g. the "compilation" of NumPy.
+SHORTEST_SECONDS = 1e-5
 
 
 @dataclass(frozen=True)

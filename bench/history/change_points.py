@@ -84,11 +84,14 @@ def course(seconds: Sequence[float]) -> Course:
 
 
 def _noise(logs: np.ndarray) -> float:
-    """The mean absolute deviation b of the noise, from neighbours, so that steps and drifts hardly widen it.
+    """The mean absolute deviation b of the noise, from neighbours, which a drift or a step hardly drives apart.
 
-    The difference of two normal deviates is sqrt(2) times as wide as one of them.
+    What exceeds three times their median, an outlier's two differences or a step's one, counts as that much.  The
+    difference of two normal deviates is sqrt(2) times as wide as one of them.
     """
-    return max(float(np.mean(np.abs(np.diff(logs)))) / math.sqrt(2), LEAST_NOISE)
+    differences = np.abs(np.diff(logs))
+    usual = np.minimum(differences, 3 * np.median(differences))
+    return max(float(np.mean(usual)) / math.sqrt(2), LEAST_NOISE)
 
 
 def _step_starts(logs: np.ndarray, penalty: float) -> list[int]:
