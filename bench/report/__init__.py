@@ -16,7 +16,7 @@ from rich.console import Console
 from bench.errors import RecordError
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
-from bench.render import Plot, Section, to_markdown, to_terminal
+from bench.render import Section, to_markdown, to_terminal
 from bench.report.ablation import ablation_sections
 from bench.report.answer import answer_section
 from bench.report.batch_size import all_stacks_sections, stack_sections
@@ -59,7 +59,7 @@ def write_report(path: Path) -> Path:
         summary = json.dumps(summarize(folder, frames), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")
         report = folder.path / "report.md"
-        text = to_markdown(first_line(folder.header), sections(folder, frames, plots, problems))
+        text = to_markdown(first_line(folder.header), sections(folder, frames, problems), plots)
         report.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RecordError(
@@ -72,7 +72,7 @@ def write_report(path: Path) -> Path:
 def print_report(path: Path, console: Console) -> None:
     """The report in a terminal: all of it for one stack; of several, what compares them, as details fill pages."""
     folder = RunFolder.open(path)
-    parts = _parts(folder, frames_of([folder]), {}, [])
+    parts = _parts(folder, frames_of([folder]), [])
     several = any(section.title == RANKING for section in parts.findings)
     shown = [*parts.findings, *([] if several else parts.details), *parts.circumstances]
     to_terminal(first_line(folder.header), shown, console)
@@ -96,14 +96,12 @@ class Parts(NamedTuple):
     circumstances: list[Section]  # what failed, what was skipped, how to reproduce it
 
 
-def sections(
-    folder: RunFolder, frames: Frames, plots: dict[str, Plot] | None = None, problems: Sequence[str] = ()
-) -> list[Section]:
+def sections(folder: RunFolder, frames: Frames, problems: Sequence[str] = ()) -> list[Section]:
     """The whole report; ``problems`` are sentences about what went wrong while it was made."""
-    return [section for part in _parts(folder, frames, plots or {}, problems) for section in part]
+    return [section for part in _parts(folder, frames, problems) for section in part]
 
 
-def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: Sequence[str]) -> Parts:
+def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str]) -> Parts:
     header = folder.header
     frames, left_out = trustworthy(frames)
     ranked = ranking(header, frames)
@@ -114,17 +112,18 @@ def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: 
             *ranking_sections(ranked),
             *comparison_sections(frames, ranked),
             *ablation_sections(header, frames),
-            *all_stacks_sections(frames, plots),
+            *all_stacks_sections(frames),
             *cost_sections(frames),
             *convergence_sections(header, frames),
-            *time_to_accuracy_sections(frames, plots),
+            *time_to_accuracy_sections(frames),
         ],
         details=[
             *reference_sections(frames),
+            Section("Memory and CPU use over the reference run", plots=["memory", "cpu_use"]),
             *loading_sections(frames),
             *compile_sections(frames),
             *epoch_sections(frames),
-            *stack_sections(frames, plots),
+            *stack_sections(frames),
             machine_section(header),
         ],
         circumstances=[

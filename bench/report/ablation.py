@@ -102,7 +102,8 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
         sentences.append("Without products the other operations have no team either: that row is worth threads, too.")
     sentences += _missing_sentences(found.rows)
     headers = ["what", "processes", "training step", "95 % interval", "times as long as tuned", "95 % interval"]
-    return [Section("What the tuning is worth", sentences, headers, [_cells(row) for row in found.rows])]
+    rows = [_cells(row) for row in found.rows]
+    return [Section("What the tuning is worth", sentences, headers, rows, ["ablation"])]
 
 
 def _compared(other: str, ratio: stats.Ratio | None) -> str:
