@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
@@ -54,10 +56,15 @@ class Ablation:
     tuned_to_published: stats.Ratio | None
 
 
+def ablation_rows(frames: Frames) -> dict[RowKey, pd.DataFrame]:
+    """The samples of every row that was measured."""
+    of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
+    return {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
+
+
 def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
     """None where the run measured nothing of it."""
-    of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
-    samples = {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
+    samples = ablation_rows(frames)
     if not samples:
         return None
     planned = _planned_processes(header)
