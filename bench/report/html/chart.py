@@ -19,7 +19,7 @@ import pandas as pd
 from bench.render import clean
 
 MAX_LINE = 28  # characters of a label's line: what leaves room for a plot on a phone
-ROW_PIXELS, FRAME_PIXELS = 44, 96  # height of a row; of everything around the rows
+ROW_PIXELS, FRAME_PIXELS = 40, 72  # height of a row; of everything around the rows
 AXIS = {"automargin": True, "zeroline": False, "showline": True, "ticks": "outside", "ticklen": 4}
 
 
@@ -61,7 +61,10 @@ def hover_text(text: str) -> str:
 
 
 def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
-    """A figure without a background of its own: the page's style sheet colours text, grid and paper."""
+    """A figure without a background of its own: the page's style sheet colours text, grid and paper.
+
+    ``height`` in pixels is that of the plot; the page adds its legend's.
+    """
     import plotly.graph_objects as go
 
     made = go.Figure(list(traces))
@@ -76,12 +79,10 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
         legend={
             "orientation": "h",
             "traceorder": "normal",
-            "yref": "container",
-            "y": 0,
-            "yanchor": "bottom",
-            "x": 0,
-            "itemwidth": 30,
+            **{"xref": "container", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
+            "bgcolor": "rgba(0,0,0,0)",
         },
+        modebar={"bgcolor": "rgba(0,0,0,0)"},
     )
     made.update_xaxes(**AXIS)
     made.update_yaxes(**AXIS)
@@ -98,10 +99,10 @@ def log_ticks(low: float, high: float) -> list[float]:
     return inside if len(inside) >= 4 else between
 
 
-def rows_layout(names: Sequence[str], x_title: str, *, log: bool = False, legend_rows: int = 0) -> dict[str, Any]:
+def rows_layout(names: Sequence[str], x_title: str, *, log: bool = False, legend: bool = True) -> dict[str, Any]:
     """The layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ..."""
     return {
-        "height": FRAME_PIXELS + ROW_PIXELS * len(names) + 24 * legend_rows,
+        "height": FRAME_PIXELS + ROW_PIXELS * len(names),
         "xaxis": {"title": {"text": x_title}, "type": "log" if log else "linear", "tickformat": "~g"},
         "yaxis": {
             "tickvals": list(range(len(names))),
@@ -109,6 +110,6 @@ def rows_layout(names: Sequence[str], x_title: str, *, log: bool = False, legend
             "range": [len(names) - 0.5, -0.5],
             "showgrid": False,
         },
-        "showlegend": legend_rows > 0,
+        "showlegend": legend,
         "hovermode": "closest",
     }

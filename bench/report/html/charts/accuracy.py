@@ -34,7 +34,7 @@ def accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
     log = max(ends) > LOG_SCALE_FROM * min(ends) > 0
     target = {"color": GREY, "width": 1, "dash": "dot"}
     layout = {
-        "height": 420 + 22 * len(curves),
+        "height": 420,
         "xaxis": {"title": {"text": "training and validation, s"}, "type": "log" if log else "linear"},
         "yaxis": {"title": {"text": "validation accuracy, %"}},
         "shapes": [
@@ -121,7 +121,7 @@ def test_accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Ch
         text=[hover_text(stack.name) for stack in accuracies],
         hovertemplate="%{text}<br>mean test accuracy %{x:.3f} %<extra></extra>",
     )
-    layout = rows_layout([stack.name for stack in accuracies], "test accuracy, %", legend_rows=1)
+    layout = rows_layout([stack.name for stack in accuracies], "test accuracy, %")
     layout["shapes"] = _published(low * 100, published * 100, high * 100)
     ends = [low, high, *(value for *_, value in points)]
     layout["xaxis"]["range"] = [min(ends) * 100 - 0.05, max(ends) * 100 + 0.05]

@@ -31,7 +31,7 @@ def batch_size_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart
         rows += _rows(stack, curve, law, medians)
     sizes = sorted({size for curve in curves.values() for size in curve})
     layout = {
-        "height": 440 + 22 * len(curves),
+        "height": 440,
         "xaxis": {
             "type": "log",
             "title": {"text": "batch size, examples"},

@@ -72,7 +72,7 @@ def lanes_chart(
     log = shown["seconds"].max() > LOG_FROM * shown["seconds"].min()
     kinds = list(dict.fromkeys(shown["series"]))
     traces = [trace for kind in kinds for trace in _traces(shown[shown["series"] == kind], kind)]
-    layout = rows_layout(names, "seconds", log=log, legend_rows=1 + (len(kinds) > 1))
+    layout = rows_layout(names, "seconds", log=log)
     if log:
         layout["xaxis"]["tickvals"] = log_ticks(shown["seconds"].min(), shown["seconds"].max())
     thinned = f"; of more than {MAX_DOTS} samples of a process, {MAX_DOTS} evenly chosen ones"

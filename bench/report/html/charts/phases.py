@@ -29,7 +29,7 @@ def phases_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | N
     first = len(rows) - len(stacks)
     totals = {stack: list(results["total_seconds"]) for stack, results in by_stack(frames.results)}
     traces = [*([_published()] if compared else []), *_bars(medians, first), _dots(totals, stacks, first)]
-    layout = rows_layout(rows, "reference clock, s", legend_rows=2)
+    layout = rows_layout(rows, "reference clock, s")
     layout["xaxis"]["rangemode"] = "tozero"
     return Chart(
         name,
@@ -47,10 +47,10 @@ def _published() -> Any:
         x=[REFERENCE.total_seconds],
         y=[0],
         orientation="h",
-        name=f"{PUBLISHED}, undivided",
         marker={"color": GREY, "opacity": 0.55, "pattern": {"shape": "/", "size": 6}},
-        hovertemplate=f"{PUBLISHED}: %{{x}} s<extra></extra>",
+        hovertemplate=f"{PUBLISHED}, phases not published: %{{x}} s<extra></extra>",
         width=0.6,
+        showlegend=False,
     )
 
 

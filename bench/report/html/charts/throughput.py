@@ -27,7 +27,6 @@ def throughput_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart
         [row["stack"] for row in rows],
         "training, examples/s",
         log=max(centers) > LOG_SCALE_FROM * min(centers),
-        legend_rows=1,
     )
     layout["xaxis"]["tickformat"] = "~s"
     best, slowest = rows[0], rows[-1]

@@ -56,7 +56,7 @@ def timeline_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
                 )
             )
     layout = {
-        "height": 320 + 22 * len(dict(by_stack(chosen))),
+        "height": 320,
         "xaxis": {"title": {"text": "since the run began, s"}},
         "yaxis": {"title": {"text": f"{quantity.unit}"}, "rangemode": "tozero"},
         "hovermode": "closest",

@@ -38,16 +38,30 @@
     document.head.append(script);
   }
 
-  function draw(plot) {
+  async function draw(plot) {
     const figure = JSON.parse(plot.nextElementSibling.textContent);
     // One finger scrolls the page and does not zoom a plot.
-    figure.layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
-    return Plotly.newPlot(plot, figure.data, figure.layout, {
+    const touched = matchMedia("(pointer: coarse)").matches;
+    figure.layout.dragmode = touched ? false : "zoom";
+    await Plotly.newPlot(plot, figure.data, figure.layout, {
       responsive: true,
+      displayModeBar: touched ? false : "hover",
       displaylogo: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      showSendToCloud: false,
+      plotlyServerURL: "",
+      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
       toImageButtonOptions: { format: "svg", filename: plot.closest("figure").id },
     });
+    await fit(plot, figure.layout.height);
+  }
+
+  // The height that a figure comes with is that of its plot; how high the legend is depends on the width of the page.
+  const heights = new Map();
+  function fit(plot, height = heights.get(plot)) {
+    heights.set(plot, height);
+    const legend = plot.querySelector(".legend .bg");
+    const whole = height + (legend ? legend.getBBox().height : 0);
+    return whole === plot.layout.height ? null : Plotly.relayout(plot, { height: whole });
   }
 
   function say(plot, sentence) {
@@ -72,7 +86,8 @@
   }
 
   // A plot has the width that it was drawn with: for paper, that of the paper; and what is folded is opened.
-  const drawn = () => plots.filter((plot) => plot.classList.contains("js-plotly-plot"));
+  const drawn = () => plots.filter((plot) => heights.has(plot));
+  addEventListener("resize", () => drawn().forEach((plot) => fit(plot)));
   addEventListener("beforeprint", () => {
     document.querySelectorAll("details.folded").forEach((details) => { details.open = true; });
     drawn().forEach((plot) => Plotly.relayout(plot, { width: PRINTED_WIDTH }));
