@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.compare.comparable import Comparable
-from bench.render import MAX_TEXT
+from bench.render import clean
 from bench.units import MISSING, format_bytes, format_number
 
 NOT_RECORDED = "not recorded"
@@ -31,7 +31,7 @@ def differences(sides: Sequence[Comparable]) -> list[Difference]:
     for fact in dict.fromkeys(name for facts in recorded for name in facts):
         texts = [facts.get(fact, NOT_RECORDED) for facts in recorded]
         if len(set(texts) - {NOT_RECORDED}) > 1:
-            found.append(Difference(fact.replace("_", " "), tuple(_cut(text) for text in texts)))
+            found.append(Difference(fact.replace("_", " "), tuple(clean(text) for text in texts)))
     return found
 
 
@@ -57,7 +57,3 @@ def _text(name: str, value: Any) -> str:
         return ", ".join(_text(name, item) for item in value)
     return format_number(value) if isinstance(value, float) else str(value)
 
-
-def _cut(text: str) -> str:
-    """A hostile fact of ten megabytes does not make the comparison unreadable, nor a file of it large."""
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
@@ -55,10 +57,15 @@ class Ablation:
     tuned_to_published: stats.Ratio | None
 
 
+def ablation_rows(frames: Frames) -> dict[RowKey, pd.DataFrame]:
+    """The samples of every row that was measured."""
+    of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
+    return {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
+
+
 def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
     """None where the run measured nothing of it."""
-    of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
-    samples = {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
+    samples = ablation_rows(frames)
     if not samples:
         return None
     planned = _planned_processes(header)
@@ -103,7 +110,8 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
         sentences.append("Without products the other operations have no team either: that row is worth threads, too.")
     sentences += _missing_sentences(found.rows)
     headers = ["what", "processes", "training step", "95 % interval", "times as long as tuned", "95 % interval"]
-    return [Section("What the tuning is worth", sentences, headers, [_cells(row) for row in found.rows])]
+    rows = [_cells(row) for row in found.rows]
+    return [Section("What the tuning is worth", sentences, headers, rows, ["ablation"])]
 
 
 def _compared(other: str, ratio: stats.Ratio | None) -> str:

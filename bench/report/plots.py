@@ -15,7 +15,7 @@ from bench.crossover import Lead
 from bench.frames import Frames
 from bench.render import Plot
 from bench.report.batch_size import crossovers, step_curves
-from bench.report.learning import TARGET
+from bench.report.learning import TARGET, accuracy_curves
 from bench.report.tables import of_whole_stacks
 from bench.stack_key import StackKey, by_stack
 from bench.units import format_number
@@ -77,10 +77,10 @@ def _save(path: Path, draw: Any, frames: Frames) -> None:
 def _accuracy(axes: Axes, frames: Frames) -> None:
     """Validation accuracy at the end of each epoch over the seconds trained and validated until then."""
     looks, ends = _looks(frames), []
-    for stack, epochs in by_stack(frames.epochs):
+    for stack, runs in accuracy_curves(frames):
         label = stack.name
-        for _, run in epochs.sort_values("epoch").groupby("process"):
-            seconds = (run["train_seconds"] + run["validate_seconds"]).cumsum()
+        for run in runs:
+            seconds = run["elapsed_seconds"]
             axes.plot(seconds, run["validation_accuracy"] * 100, label=label, markersize=3, alpha=0.7, **looks[stack])
             label = None  # one entry in the legend for all seeds of a stack
             ends.append(seconds.iloc[-1])
@@ -130,12 +130,16 @@ def _names(stacks: Iterable[StackKey]) -> str:
     return ", ".join(stack.name for stack in stacks)
 
 
+def drawn_stacks(frames: Frames) -> list[StackKey]:
+    """Every stack that a plot may show, in an order that is the same for all plots of a run."""
+    timed = of_whole_stacks(frames.samples)
+    return list(dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame)))
+
+
 def _looks(frames: Frames) -> dict[StackKey, dict[str, Any]]:
     """What each stack looks like in every plot: a colour of its own, line and marker that also tell CPU from GPU."""
-    timed = of_whole_stacks(frames.samples)
-    stacks = dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame))
     looks = {}
-    for index, stack in enumerate(stacks):
+    for index, stack in enumerate(drawn_stacks(frames)):
         markers = MARKERS.get(stack.device_kind, "o")
         looks[stack] = {
             "color": COLOURS[index % len(COLOURS)],
