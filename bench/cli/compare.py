@@ -22,6 +22,7 @@ from bench.cli.candidates import run_ids
 @click.option("--markdown", type=click.Path(path_type=Path), default=None, help="Write the comparison here, too.")
 @click.option("--csv", type=click.Path(path_type=Path), default=None, help="Write the ratios here, a row for each.")
 @click.option("--json", "json_path", default=None, metavar="FILE|-", help="Write everything here; - prints it instead.")
+@click.option("--html", type=click.Path(path_type=Path), default=None, help="Write one HTML file with plots here, too.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
 @click.option("--records-dir", type=click.Path(path_type=Path), default=cli.RECORDS, show_default=True)
 @cli.one_sentence
@@ -32,6 +33,7 @@ def compare(
     markdown: Path | None,
     csv: Path | None,
     json_path: str | None,
+    html: Path | None,
     runs_dir: Path,
     records_dir: Path,
 ) -> None:
@@ -54,8 +56,10 @@ def compare(
       2  bad input, or runs that cannot be compared: the sentence says why
     """
     from bench.compare import comparison, sections, sides, tables
+    from bench.compare.page import comparison_page
     from bench.export import write_files
     from bench.render import to_markdown, to_terminal
+    from bench.report.html import to_html
 
     found = sides.sides(runs, runs_dir, records_dir)
     first = sides.chosen(base, runs, found, "--base") if base is not None else found[0] if found else None
@@ -67,6 +71,8 @@ def compare(
         write_files(to_markdown(title, [*parts, *details]), markdown)
     if csv is not None:
         write_files(tables.to_csv(compared), csv)
+    if html is not None:
+        write_files(to_html(comparison_page(compared)), html)
     if json_path == "-":
         cli.write_json(tables.to_json(compared))
         return

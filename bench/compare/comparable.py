@@ -27,7 +27,9 @@ class Metric(NamedTuple):
         return BATCH_SIZE in self.measurement or self.measurement.startswith(("compile_", "build_and_compile"))
 
 
-Processes = Mapping[int, Sequence[float]]  # interleaved round (or seed) -> the samples of its process, in seconds
+# Interleaved round (or seed) -> the samples of its process, in seconds.  What one round measured ran close together; a
+# process whose round is not known, or not its own, has a negative number.
+Processes = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)

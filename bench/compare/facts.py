@@ -56,4 +56,3 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_text(name, item) for item in value)
     return format_number(value) if isinstance(value, float) else str(value)
-

@@ -64,9 +64,11 @@ def _timed(frames: Frames) -> Samples:
     for keys, samples in groups(frames.samples[frames.samples["harness"] != REFERENCE], columns):
         metric = metric_of(keys)
         if metric is not None:
-            # Two processes of one round count as one: so a record can only understate what it knows.
-            number = keys["process"] if keys["replicate"] is None else keys["replicate"]
-            found.setdefault(metric, {}).setdefault(number, []).extend(samples["seconds"])
+            processes = found.setdefault(metric, {})
+            number = keys["replicate"]
+            if number is None or number in processes:
+                number = -keys["process"]  # a process that shares no round with other metrics
+            processes[number] = list(samples["seconds"])
     return found
 
 

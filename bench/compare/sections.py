@@ -24,8 +24,21 @@ NOT_IN_THE_INTERVAL = (
 )
 
 
+# Names of the plots beside the scores, where somebody draws them.
+PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
+
+
 def first_line(comparison: Comparison) -> str:
-    return f"{' and '.join(other.name for other in comparison.others)} against {comparison.base.name}"
+    return f"{', '.join(other.name for other in comparison.others)} against {comparison.base.name}"
+
+
+def headline(comparison: Comparison) -> str:
+    """The sentence a person came for: the scores."""
+    scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
+    if not scores:
+        return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
+    told = ", ".join(_score_clause(score) for score in scores)
+    return f"By {scores[0].measurement}, as fast as {comparison.base.name}: {told}."
 
 
 def comparison_sections(comparison: Comparison) -> list[Section]:
@@ -70,16 +83,13 @@ def _day(side: Comparable) -> str:
 
 
 def _score(comparison: Comparison) -> Section:
-    headline = [comparison.score(other.name) for other in comparison.others]
-    known = [score for score in headline if score is not None]
+    known = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
     if not known:
-        return Section("Score", ["No measurement is common to all runs, so there is no score."])
-    first = known[0]
-    over = f"{len(first.stacks)} stacks that every run measured" if len(first.stacks) > 1 else first.stacks[0] or "it"
+        return Section("Score", [headline(comparison)])
     sentences = [
         f"The score of a run is the geometric mean of how many times as fast it is as {comparison.base.name}, whose "
-        f"score is 1: of {first.measurement}, over {over}.",
-        *(_score_sentence(score) for score in known),
+        f"score is 1: of {known[0].measurement}{_over(known[0].stacks)}.",
+        headline(comparison),
     ]
     unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
     if unfit:
@@ -93,16 +103,21 @@ def _score(comparison: Comparison) -> Section:
         for what, scores in by_measurement.items()
         if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
     ]
-    if not rows:
-        return Section("Score", sentences)
     headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, "95 % interval"))]
-    return Section("Score", sentences, headers, rows)
+    return Section("Score", sentences, headers if rows else [], rows, plots=[*PLOTS])
 
 
-def _score_sentence(score: Score) -> str:
-    interval = "" if score.speed.low is None else f", 95 % interval {format_range(score.speed.low, score.speed.high)}"
-    shown = "" if score.speed.differs else ": no difference is shown"
-    return f"{score.run}: {format_number(score.speed.center)}{interval}{shown}."
+def _over(stacks: tuple[str, ...]) -> str:
+    if len(stacks) > 1:
+        return f", over {len(stacks)} stacks that every run measured"
+    return f", of {stacks[0]}" if stacks[0] != NO_STACK else ""
+
+
+def _score_clause(score: Score) -> str:
+    interval = "" if score.speed.low is None else f"95 % interval {format_range(score.speed.low, score.speed.high)}"
+    shown = "" if score.speed.differs else "no difference is shown"
+    known = ", ".join(filter(None, (interval, shown)))
+    return f"{score.run} {format_number(score.speed.center)} times" + (f" ({known})" if known else "")
 
 
 def _score_cells(scores: dict[str, Score], names: list[str]) -> list[str]:
@@ -151,8 +166,9 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
     chosen = [ratio for ratio in of_run if ratio.metric.is_detail == details]
     with_interval = [ratio for ratio in chosen if ratio.speed.low is not None]
     shown = sum(ratio.speed.differs for ratio in with_interval)
+    is_first = other is comparison.others[0] and not details
     sentences = [
-        NOT_IN_THE_INTERVAL,
+        *([NOT_IN_THE_INTERVAL] if is_first else []),
         f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
         f"{format_number(len(with_interval) / 20)} would.",
     ]

@@ -6,9 +6,11 @@ or slope.  Absolute residuals, so that an outlier pulls no level towards itself;
 that one outlier, or two, cannot be a level.  Where to step is found by PELT (Killick, Fearnhead and Eckley 2012) as
 ruptures implements it.
 
-The penalty is that of asv's step detection, ``4 b ln(n)``, with b the mean absolute deviation of the noise.  On noise
-without any change, 8 to 50 runs of normal, log-normal or t distributed (3 degrees of freedom) errors, it finds a step
-or drift in at most 1 of 100 series; a step of 10 % halfway through 12 runs that scatter by 2 % is found in 95 of 100.
+The penalty is that of asv's step detection, ``4 b ln(n)``, with b the mean absolute deviation of the noise.  Measured
+on noise without any change (1500 series each): a step or drift is found in 0.9 of 100 series of 8 normal deviates, in
+1.7 of 100 where they are log-normal, and in 0.4 of 100 from 20 runs on.  A step of 10 % halfway through 12 runs that
+scatter by 2 % is found at its run in 95 of 100 (300 series), in 75 with an outlier of 50 % among them; halfway through
+20 runs in 100 and 95.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def _summary(history: History, chosen: list[Series]) -> Section:
         f"{history.num_runs} runs. A series is one measurement of one stack under the same conditions; a change needs "
         f"{MIN_RUNS} runs, and steps at least three runs on either side.",
         "Steps and drifts are found on the logarithms, by absolute residuals and a penalty (PELT, with the penalty of "
-        "asv); of series without any change, about 1 in 100 is taken for one that changed.",
+        "asv); of series without any change, 1 to 2 in 100 are taken for ones that changed.",
     ]
     if not chosen:
         sentences.append("No run measured what was asked for.")

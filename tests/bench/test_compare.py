@@ -12,6 +12,7 @@ from bench.compare.sections import comparison_sections, detail_sections
 from bench.compare.tables import to_csv, to_json
 from bench.errors import BenchError
 from bench.render import to_markdown
+from bench.units import MISSING
 from bench.workload import step_products
 from mlp.recipe import CANONICAL
 
@@ -38,6 +39,10 @@ def side(name, epochs, **changes):
         "devices": dict.fromkeys(epochs, "cpu"),
     }
     return Comparable(name, **{**given, **changes})
+
+
+def measured(one, more):
+    return replace(one, samples={**one.samples, **more})
 
 
 BASE = side("old", {SLOW: [2.0, 2.2, 1.9, 2.0], FAST: [1.0, 1.1, 0.9, 1.0]})
@@ -76,22 +81,23 @@ def test_a_stack_that_learns_worse_lifts_no_score():
 
 
 def test_without_a_training_epoch_in_common_the_score_is_of_everything():
-    base = Comparable("a.json", "pyperf", {Metric("", "sort"): rounds(2.0, 2.0), Metric("", "parse"): rounds(8.0, 8.0)})
-    other = Comparable("b.json", "pyperf", {Metric("", "sort"): rounds(1.0, 1.0), Metric("", "parse"): rounds(1.0, 1.0)})
+    sort, parse = Metric("", "sort"), Metric("", "parse")
+    base = Comparable("a.json", "pyperf", {sort: rounds(2.0, 2.0), parse: rounds(8.0, 8.0)})
+    other = Comparable("b.json", "pyperf", {sort: rounds(1.0, 1.0), parse: rounds(1.0, 1.0)})
     score = compare(base, [other]).score("b.json")
     assert (score.measurement, score.speed.center) == (ALL_IN_COMMON, pytest.approx(4.0))
 
 
 def test_what_only_one_side_measured_is_listed_and_not_dropped():
-    more = replace(TWICE, samples={**TWICE.samples, Metric(OTHER, "train_epoch"): rounds(1.0)})
-    less = replace(BASE, samples={**BASE.samples, Metric(SLOW, "first_step"): rounds(1.0)})
+    more = measured(TWICE, {Metric(OTHER, "train_epoch"): rounds(1.0)})
+    less = measured(BASE, {Metric(SLOW, "first_step"): rounds(1.0)})
     listed = {(entry.what, entry.reason) for entry in compare(less, [more]).not_compared}
     assert listed == {(OTHER, "only new measured it"), (f"{SLOW} first_step", "only old measured it")}
 
 
 def test_a_duration_that_is_that_of_calling_nothing_is_not_compared():
     nothing = {Metric(OTHER, "compile"): {0: [2e-7], 1: [3e-7]}}
-    found = compare(*(replace(BASE, samples={**BASE.samples, **nothing}), [replace(TWICE, samples={**TWICE.samples, **nothing})]))
+    found = compare(measured(BASE, nothing), [measured(TWICE, nothing)])
     assert Metric(OTHER, "compile") not in {ratio.metric for ratio in found.ratios}
     assert [entry.what for entry in found.not_compared] == [f"{OTHER} compile"]
 
@@ -228,7 +234,7 @@ def test_only_facts_that_two_sides_tell_differently_are_differences():
     a = replace(BASE, facts={"memory_bytes": 25_276_502_016, "packages": {"torch": None, "numpy": "2.0"}, "smt": "on"})
     b = replace(TWICE, facts={"memory_bytes": 25_276_510_208, "packages": {"torch": "2.13", "numpy": "2.0"}})
     found = {one.fact: one.values for one in differences([a, b, replace(BASE, facts={})])}
-    assert found == {"packages torch": ("–", "2.13", NOT_RECORDED)}
+    assert found == {"packages torch": (MISSING, "2.13", NOT_RECORDED)}
 
 
 def test_every_gpu_is_compared_on_its_own():
@@ -242,14 +248,15 @@ def test_every_gpu_is_compared_on_its_own():
 
 def test_details_are_apart_from_what_a_terminal_shows():
     steps = {Metric(SLOW, f"train_step, batch size {size}"): rounds(0.1, 0.1) for size in (1, 500)}
-    found = compare(*(replace(BASE, samples={**BASE.samples, **steps}), [replace(TWICE, samples={**TWICE.samples, **steps})]))
+    found = compare(measured(BASE, steps), [measured(TWICE, steps)])
     shown = to_markdown("", comparison_sections(found))
     assert "batch size 500" not in shown
     assert "batch size 500" in to_markdown("", detail_sections(found))
 
 
 def test_csv_has_every_number_unrounded_and_nothing_for_nothing():
-    header, first, *_ = to_csv(compare(BASE, [replace(TWICE, samples={Metric(SLOW, "train_epoch"): rounds(1 / 3)})])).splitlines()
+    third = replace(TWICE, samples={Metric(SLOW, "train_epoch"): rounds(1 / 3)})
+    header, first, *_ = to_csv(compare(BASE, [third])).splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
     assert float(row["seconds"]) == 1 / 3
     assert row["times_as_fast_low"] == row["low_seconds"] == row["hardware"] == ""

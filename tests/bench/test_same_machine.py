@@ -43,4 +43,3 @@ def test_what_an_older_record_does_not_tell_contradicts_nothing():
     old = {"cpu_model": FACTS["cpu_model"], "numa_nodes": None}
     assert contradictions(identity(old), identity({**FACTS, "numa_nodes": 2})) == []
     assert "numa_nodes" not in identity(old)
-
