@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,14 @@ class Series:
     metric: Metric
     points: tuple[Point, ...]
 
-    @property
+    @cached_property
     def course(self) -> Course:
         return course([point.seconds.center for point in self.points])
 
 
 @dataclass(frozen=True)
 class History:
-    """``problems`` are sentences about runs that could not be read or placed in time."""
+    """``problems`` are sentences about runs that could not be read, or that are not whole."""
 
     series: list[Series]
     conditions: list[Conditions]
@@ -121,7 +122,8 @@ def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[str]]:
         if run.started_at is None:
             problems.append(f"{path} does not say when it started, and was left out")
             continue
-        problems += [f"{name}: {note}" for note in run.notes]
+        if run.notes:
+            problems.append(f"{name}: {'; '.join(run.notes)}")
         runs[name] = run
     return list(runs.values()), problems
 
