@@ -10,7 +10,7 @@ from typing import Any
 from bench import machine
 from bench.case import Case, Stack
 from bench.errors import BenchError
-from bench.profile.collect import COLLECTORS
+from bench.profile.collect import PROFILED
 from bench.profile.collect.worker import Request
 from bench.profile.operations import Profile
 from bench.profile.storage import FILE_NAME, load, save
@@ -53,10 +53,10 @@ def collect(
     A stack that keeps compiled code is compiled twice, with an empty cache and with the one that this filled.  An
     interruption ends the worker and goes on to the caller; the file then holds what was known.
     """
-    if profile.stack["backend"] not in COLLECTORS:
+    if profile.stack["backend"] not in PROFILED:
         raise BenchError(
             f"{profile.stack['backend']} cannot be profiled: there is no collector for it, only for "
-            f"{', '.join(COLLECTORS)}."
+            f"{', '.join(PROFILED)}."
         )
     path = folder / FILE_NAME
     _make(folder)

@@ -27,6 +27,7 @@ BYTES_OF = {
     "f64": 8,
 }
 ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
+MODULE = re.compile(r"HloModule ([\w.-]+)")
 COMPUTATION = re.compile(r"^(?:ENTRY )?%(\S+) \(.*\{$")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%(\S+) = (\(.*?\)|\S+) ([a-z][\w-]*)\((.*)$")
 LOCATION = re.compile(r"^(\d+) \{file_name_id=(\d+) function_name_id=(\d+) line=(\d+)")
@@ -60,16 +61,20 @@ class Instruction:
 class Program:
     """A compiled module."""
 
+    module: str = ""
     instructions: dict[str, Instruction] = field(default_factory=dict)
     _names: dict[str, dict[int, str]] = field(default_factory=lambda: {"FileNames": {}, "FunctionNames": {}})
     _locations: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     _frames: dict[int, int] = field(default_factory=dict)
+    _products_before: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Program:
         program, computation, table = cls(), "", ""
         for line in text.splitlines():
-            if line in ("FileNames", "FunctionNames", "FileLocations", "StackFrames"):
+            if found := MODULE.match(line):
+                program.module = found[1]
+            elif line in ("FileNames", "FunctionNames", "FileLocations", "StackFrames"):
                 table = line
             elif found := COMPUTATION.match(line):
                 computation, table = found[1], ""
@@ -122,6 +127,16 @@ class Program:
             k = math.prod(left[int(dim)] for dim in contracted.split(",") if dim)
             found.append((output[0], math.prod(output[1:]), k))
         return found
+
+    def products_before(self, name: str) -> set[str]:
+        """The nearest operations with a matrix product among those that ``name`` needs, itself not among them."""
+        if name not in self._products_before:
+            found: set[str] = set()
+            for operand in self.instructions[name].operands if name in self.instructions else ():
+                own = operand in self.instructions and self.products(self.instructions[operand])
+                found |= {operand} if own else self.products_before(operand)
+            self._products_before[name] = found
+        return self._products_before[name]
 
     def _outputs(self, name: str) -> tuple[tuple[str, Shape], ...]:
         return self.instructions[name].outputs if name in self.instructions else ()

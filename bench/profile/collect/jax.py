@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -38,6 +40,10 @@ SOFTMAX = re.compile("softmax|take_along_axis")
 class JaxCollector(TimelineCollector):
     profiler = "jax.profiler"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._programs: dict[str, dict[str, Program]] = {}
+
     @contextmanager
     def compiling(self, clock: SectionClock) -> Iterator[None]:
         from jax import monitoring
@@ -62,12 +68,12 @@ class JaxCollector(TimelineCollector):
 
     def rehearse(self, function: str, call: Callable[[], None]) -> None:
         call()
-        self._programs = {}
-        for executable in self.backend._executables.values():
-            text = executable.as_text()
-            module = re.match(r"HloModule ([\w.-]+)", text)
-            if module:
-                self._programs[module[1]] = Program.parse(text)
+        self._learn(function, [executable.as_text() for executable in self.backend._executables.values()])
+
+    def _learn(self, function: str, texts: list[str]) -> None:
+        """Keep the programs that ``function`` runs, by the names of their modules."""
+        programs = [Program.parse(text) for text in texts]
+        self._programs[function] = {program.module: program for program in programs}
 
     @contextmanager
     def profiled(self, function: str) -> Iterator[None]:
@@ -79,9 +85,16 @@ class JaxCollector(TimelineCollector):
             with ExitStack() as stack:
                 stack.enter_context(jax.profiler.trace(folder, profiler_options=options))
                 yield
-            self._spans, self._driver_spans = read_trace(Path(folder))
+            runs, self._driver_spans = read_trace(Path(folder))
+        self._spans = [span for spans in runs.values() for span in spans]
+        self._waits = [wait for spans in runs.values() for wait in self._waits_of(function, spans)]
         if not self._spans:
             raise BenchError("JAX's profiler recorded no operation of XLA's on this device: its step stays one piece.")
+
+    def _waits_of(self, function: str, run: list[Span]) -> list[Span]:
+        module, _ = run[0].key
+        program = self._programs[function].get(module)
+        return waits(run, program) if program else []
 
     def annotated(self, name: str) -> AbstractContextManager[None]:
         import jax
@@ -93,10 +106,10 @@ class JaxCollector(TimelineCollector):
 
     def describe(self, function: str, key: Hashable, calls: float, seconds: float) -> Operation:
         module, name = key
-        program = self._programs.get(module)
+        program = self._programs[function].get(module)
         instruction = program.instructions.get(name) if program else None
-        if instruction is None:
-            return Operation(function, f"{module}/{name}", "copy", calls, seconds, details={"op": name.split(".")[0]})
+        if instruction is None:  # of a program that the function calls beside its own
+            return Operation(function, f"{module}/{name}", "program", calls, seconds, details={"op": name})
         products = program.products(instruction)
         source, _ = program.source(instruction)
         details: dict[str, Any] = {
@@ -105,7 +118,7 @@ class JaxCollector(TimelineCollector):
             "inputs": list(instruction.operands),
             "outputs": [name],
         }
-        if products:
+        if len(products) == 1:
             details |= dict(zip("mnk", products[0], strict=True)) | {"product": " @ ".join(instruction.operands[:2])}
         return Operation(
             *(function, name, kind_of(program, instruction), calls, seconds),
@@ -137,9 +150,33 @@ def kind_of(program: Program, instruction: Instruction) -> str:
     return "reduction" if any(one.opcode.startswith("reduce") for one in inside) else "elementwise"
 
 
-def read_trace(folder: Path) -> tuple[list[Span], list[Span]]:
-    """The operations of XLA's, keyed by (module, operation), and the annotations of ours, from a trace's folder."""
-    spans, annotations, threads = [], [], {}
+def waits(spans: list[Span], program: Program) -> list[Span]:
+    """The gaps in a run of ``program``, given to the matrix product that the operation after the gap waited for.
+
+    On a CPU XLA multiplies asynchronously: a product's own span ends when it has been started, and while its parts run
+    on the threads of a pool no operation is traced (measured: without the gaps products seem to exceed the peak of the
+    machine).  Of two products that run at the same time it cannot tell which one the threads were busy with.  Gaps
+    before operations that need no product are left to the host.
+    """
+    found: list[Span] = []
+    ran: dict[str, Span] = {}  # the latest span of each operation so far
+    busy_until = math.inf
+    for span in sorted(spans, key=lambda one: one.start):
+        _, name = span.key
+        if span.start > busy_until:
+            needed = [ran[one] for one in program.products_before(name) if one in ran]
+            if needed:
+                product = max(needed, key=lambda one: one.end)
+                found.append(Span(product.key, f"{product.thread} (its parts)", busy_until, span.start))
+        busy_until = max(span.end, busy_until if busy_until < math.inf else span.end)
+        ran[name] = span
+    return found
+
+
+def read_trace(folder: Path) -> tuple[dict[str, list[Span]], list[Span]]:
+    """XLA's operations by the run of their program, keyed by (module, operation), and the annotations of ours."""
+    runs: dict[str, list[Span]] = defaultdict(list)
+    annotations, threads = [], {}
     for path in sorted(folder.rglob("*.trace.json.gz")):
         with gzip.open(path, "rt") as file:
             events = json.load(file)["traceEvents"]
@@ -149,13 +186,16 @@ def read_trace(folder: Path) -> tuple[list[Span], list[Span]]:
         for event in events:
             if event.get("ph") != "X":
                 continue
-            thread = (event["pid"], event["tid"])
-            name = f"{threads.get(thread, 'thread')} {event['tid']}"
-            start = event["ts"] / 1e6
-            arguments = event.get("args") or {}
+            thread = f"{threads.get((event['pid'], event['tid']), 'thread')} {event['tid']}"
+            start, arguments = event["ts"] / 1e6, event.get("args") or {}
+            end = start + event["dur"] / 1e6
             if "hlo_op" in arguments:
-                key = (arguments.get("hlo_module", ""), arguments["hlo_op"])
-                spans.append(Span(key, name, start, start + event["dur"] / 1e6))
+                module = arguments.get("hlo_module", "")
+                run = f"{module} {arguments.get('run_id')}"
+                runs[run].append(Span((module, arguments["hlo_op"]), thread, start, end))
             elif event["name"] == MINIBATCH:
-                annotations.append(Span(MINIBATCH, name, start, start + event["dur"] / 1e6))
-    return spans, annotations
+                annotations.append(Span(MINIBATCH, thread, start, end))
+    return dict(runs), annotations
+
+
+COLLECTOR = JaxCollector

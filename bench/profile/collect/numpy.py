@@ -27,7 +27,8 @@ KINDS = (
     ("@", "gemm"),
     ("random_sample", "rng"),
     ("exponentials", "softmax"),
-    ("accu", "update"),
+    ("recipe.rho", "update"),
+    ("recipe.learning_rate", "update"),
     ("np.log", "reduction"),
     ("argmax", "reduction"),
     ("delta", "elementwise"),
@@ -169,3 +170,6 @@ def _operands(file: str, number: int) -> tuple[CodeType, ...]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
             return tuple(compile(ast.Expression(side), file, "eval") for side in (node.left, node.right))
     return ()
+
+
+COLLECTOR = NumpyCollector

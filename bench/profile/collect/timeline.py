@@ -15,9 +15,11 @@ SHOWN_CALLS = 3
 
 
 class TimelineCollector(Collector):
-    """``_spans`` are the operations of the last profiled block, ``_driver_spans`` what the driver did meanwhile."""
+    """``_spans`` are the operations of the last profiled block, ``_waits`` time that belongs to them though nothing was
+    recorded then, ``_driver_spans`` what the driver did meanwhile."""
 
     _spans: list[Span]
+    _waits: list[Span] = []  # noqa: RUF012 (nobody changes it)
     _driver_spans: list[Span]
 
     @abstractmethod
@@ -25,7 +27,7 @@ class TimelineCollector(Collector):
         """The row of the spans with ``key``; ``calls`` and ``seconds`` are per call of ``function``."""
 
     def operations(self, function: str, num_calls: int) -> list[Operation]:
-        seconds = shared_seconds(self._spans, self._driver_spans)
+        seconds = shared_seconds([*self._spans, *self._waits], self._driver_spans)
         calls = Counter(span.key for span in self._spans)
         self._minibatch_seconds = seconds.get(MINIBATCH, 0.0)
         return [
@@ -34,7 +36,7 @@ class TimelineCollector(Collector):
 
     def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
         """Of the first calls of the last profiled block."""
-        spans = sorted((*self._spans, *self._driver_spans), key=lambda span: span.start)
+        spans = sorted((*self._spans, *self._waits, *self._driver_spans), key=lambda span: span.start)
         if not spans:
             return []
         first, last = spans[0].start, max(span.end for span in spans)

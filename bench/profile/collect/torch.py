@@ -26,7 +26,7 @@ KINDS = (
     (("aten::sum", "aten::mean", "aten::argmax", "reduce"), "reduction"),
     (("copy", "memcpy", "memset", "aten::cat", "aten::stack", "aten::fill", "aten::zero", "aten::to"), "copy"),
     (("aten::mul", "aten::div", "aten::add", "aten::eq", "relu", "threshold", "clamp", "elementwise"), "elementwise"),
-    (("compiledfxgraph", "triton", "cpp_fused"), "elementwise"),  # kernels that Inductor wrote
+    (("inductor's graph", "triton", "cpp_fused"), "elementwise"),  # kernels that Inductor wrote
 )
 # What each phase of torch.compile is called in torch._dynamo.utils.compilation_time_metrics.
 COMPILER_PHASES = {
@@ -36,6 +36,7 @@ COMPILER_PHASES = {
     "backward._backward_impl": "inductor_backward",
 }
 GENERATED = re.compile(r"## Call CompiledFxGraph (\w{1,8})")
+MOST_SHAPES = 4
 NO_WORK = ("autograd::", "backward0", "aten::linear", "aten::dropout", "aten::cross_entropy_loss")
 
 
@@ -77,7 +78,7 @@ class TorchCollector(TimelineCollector):
 
         on_gpu = self._on_gpu
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
-        with profile(activities=activities, record_shapes=True, with_flops=True) as profiler:
+        with profile(activities=activities, record_shapes=True) as profiler:
             yield
         self._spans, self._driver_spans = spans_of(profiler.events(), on_gpu)
         if not self._spans:
@@ -110,7 +111,7 @@ class TorchCollector(TimelineCollector):
         if product is not None:
             details |= dict(zip("mnk", product, strict=True))
         return Operation(
-            *(function, key.name, kind, calls, seconds),
+            *(function, _name(key), kind, calls, seconds),
             flop=calls * 2.0 * math.prod(product) if product else None,
             input_shapes=key.shapes,
             details=details,
@@ -153,6 +154,12 @@ def _key(event: Any) -> Key:
     return Key(f"Inductor's graph {graph[1]}" if graph else event.name, shapes, parent)
 
 
+def _name(key: Key) -> str:
+    """``aten::mm(500x784, 784x500)``"""
+    shapes = ["x".join(map(str, shape)) for shape in key.shapes[:MOST_SHAPES]]
+    return f"{key.name}({', '.join(shapes)})" if shapes else key.name
+
+
 def _product(key: Key) -> tuple[int, int, int] | None:
     """(m, n, k): the operands are the first two, after the sum that ``addmm`` adds to."""
     operands = key.shapes[1:3] if "addmm" in key.name else key.shapes[:2]
@@ -167,3 +174,6 @@ def compiler_seconds() -> dict[str, float]:
     utils = sys.modules.get("torch._dynamo.utils")
     metrics = getattr(utils, "compilation_time_metrics", None) or {}
     return {path: sum(metrics[name]) for name, path in COMPILER_PHASES.items() if name in metrics}
+
+
+COLLECTOR = TorchCollector
