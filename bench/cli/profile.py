@@ -69,6 +69,7 @@ def profile(output: Path, as_json: bool, compared: tuple[Path, Path] | None, **o
                 _show(one, output)
     except KeyboardInterrupt:
         interrupted = True
+        cli.errors.print(f"interrupted; what was profiled until then is kept in {output}", markup=False)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in made], indent=1))
     if interrupted:
