@@ -32,7 +32,7 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report compare history doctor lint clean theano-gpu test-gpuarray profile
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
@@ -41,6 +41,7 @@ help:
 	@echo "make report                       print the latest run's report again"
 	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
 	@echo "make history                      say what changed over all runs, and when"
+	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
@@ -80,6 +81,11 @@ compare: $(STAMP)
 
 history: $(STAMP)
 	@$(BIN)/python -m bench history $(FOLDERS)
+
+# Options: BACKENDS, VARIANTS as above, one of DEVICES.
+profile: $(STAMP) $(EXTRAS)
+	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
+		$(foreach d,$(firstword $(DEVICES)),--device $(d))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

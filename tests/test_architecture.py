@@ -31,6 +31,18 @@ READING = (
     "readme",
     "same_machine",
     "history",
+    "profile/attainable",
+    "profile/data",
+    "profile/diff",
+    "profile/findings",
+    "profile/host",
+    "profile/operations",
+    "profile/outputs",
+    "profile/roofline",
+    "profile/rules",
+    "profile/storage",
+    "profile/table",
+    "profile/trace",
 )
 # Of mlp, these are facts and words, not execution.
 MLP_FACTS = {"mlp.recipe", "mlp.errors"}

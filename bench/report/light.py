@@ -127,16 +127,17 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
         f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
         f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
         "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
-        "each random number at its rate, one after the other; a rate is the fastest sample of a process, the median over "
-        "processes. Shares are over processes of the same interleaved round; "
-        "that of the canonical run compares medians.",
+        "each random number at its rate, one after the other. A rate is that of a process's fastest sample, and the "
+        "median over processes. Shares are over processes of the same interleaved round; that of the canonical run "
+        "compares medians.",
     ]
     above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
     if above:
         sentences.append(
             f"Above 100 %: {', '.join(above)}. The light is that of dense products in library calls, which can be "
             "passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
-            "working on memory while a product computes."
+            "working on memory while a product computes. It is also too dim if something else was computing whenever "
+            "the ceilings were measured."
         )
     blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
     if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
