@@ -20,7 +20,7 @@ COLUMNS = {
     "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
     "samples": [
         *KEYS,
-        *("measurement", "round", "seconds", "examples", "bytes", "throttled", "throttle_reasons"),
+        *("measurement", "round", "seconds", "examples", "flop", "bytes", "throttled", "throttle_reasons"),
         *("energy_per_epoch_joules", "energy_source"),
     ],
     "phases": [*KEYS, "phase", "seconds"],
@@ -48,9 +48,10 @@ CATEGORIES = [
 ]
 INTEGERS = ["process", "replicate", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
 INTEGERS += ["examples", "test_examples", "usable_cores"]
-UNITS = ("seconds", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
+UNITS = ("seconds", "flop", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
 # What the harness knows of a measurement as a whole, and every sample of it repeats.
-OF_ALL_SAMPLES = ("examples", "bytes", "throttled", "throttle_reasons", "energy_per_epoch_joules", "energy_source")
+OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
+OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
 
 
 class Frames(NamedTuple):

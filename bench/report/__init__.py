@@ -28,6 +28,7 @@ from bench.report.html import to_html
 from bench.report.html.charts import draw_charts
 from bench.report.html.run import run_page
 from bench.report.learning import convergence_sections, learns_worse, time_to_accuracy_sections
+from bench.report.light import light_sections
 from bench.report.plots import draw_plots
 from bench.report.ranking import RANKING, cost_sections, ranking, ranking_sections
 from bench.report.rates import TRAINING_FLOP_PER_EXAMPLE
@@ -128,6 +129,7 @@ def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str]) -> Parts:
             *ranking_sections(ranked),
             *comparison_sections(frames, ranked),
             *ablation_sections(header, frames),
+            *light_sections(header, frames),
             *all_stacks_sections(frames),
             *cost_sections(frames),
             *convergence_sections(header, frames),

@@ -10,7 +10,8 @@ import pandas as pd
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
-from bench.report.tables import ABLATION, estimate_of, ratio_cells, rounds_of
+from bench.report.tables import ABLATION, ratio_cells
+from bench.samples import estimate_of, rounds_of
 from bench.stack_key import groups
 from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
 

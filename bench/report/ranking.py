@@ -14,7 +14,8 @@ from bench.ranking import Rank, rank
 from bench.render import Section
 from bench.report.learning import learning_verdicts
 from bench.report.rates import training_gflops
-from bench.report.tables import estimate_of, of_whole_stacks, rounds_of, select, without_columns_of
+from bench.report.tables import of_whole_stacks, select, without_columns_of
+from bench.samples import estimate_of, rounds_of
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
 from bench.units import (
     MISSING,

@@ -90,26 +90,32 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
     return json.loads(made.to_json())
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Few enough values for a phone: powers of ten, and thrice them if that leaves fewer than four; both positive."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    tens = [10.0**decade for decade in decades]
-    between = [value for ten in tens for value in (ten, 3 * ten)]
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis from ``low`` to ``high``, both positive, with few enough labels for a phone.
+
+    Those are the powers of ten, and thrice them if that leaves fewer than four.
+    """
+    tens = [10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     inside = [value for value in tens if low <= value <= high]
-    return inside if len(inside) >= 4 else between
+    return {
+        "type": "log",
+        "tickvals": inside if len(inside) >= 4 else [value for ten in tens for value in (ten, 3 * ten)],
+    }
 
 
-def rows_layout(names: Sequence[str], x_title: str, *, log: bool = False, legend: bool = True) -> dict[str, Any]:
-    """The layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ..."""
+def rows_layout(names: Sequence[str], x_title: str, *, log: tuple[float, float] | None = None) -> dict[str, Any]:
+    """The layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ...
+
+    ``log`` is what a logarithmic x axis goes from and to.
+    """
     return {
         "height": FRAME_PIXELS + ROW_PIXELS * len(names),
-        "xaxis": {"title": {"text": x_title}, "type": "log" if log else "linear", "tickformat": "~g"},
+        "xaxis": {"title": {"text": x_title}, "tickformat": "~g", **(log_axis(*log) if log else {})},
         "yaxis": {
             "tickvals": list(range(len(names))),
             "ticktext": [label(name) for name in names],
             "range": [len(names) - 0.5, -0.5],
             "showgrid": False,
         },
-        "showlegend": legend,
         "hovermode": "closest",
     }
