@@ -55,7 +55,7 @@ def run(resume: str | None, runs_dir: Path, **options: Any) -> None:
         cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
     report = write_report(folder.path)
     print_report(folder.path, cli.console)
-    cli.console.print(f"report: {report}", markup=False, highlight=False)
+    cli.console.print(f"report: {report}, and report.html beside it", markup=False, highlight=False)
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))
 
 

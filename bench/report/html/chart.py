@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from bench.render import clean
 
@@ -42,9 +43,14 @@ class Chart:
 
     @property
     def csv_uri(self) -> str:
-        """The CSV file in a link: it needs neither a server nor a script."""
-        text = self.data.to_csv(index=False).encode("utf-8", "replace")
+        """The CSV file in a link: it needs neither a server nor a script.  Its texts are cut like all others."""
+        cut = {name: column.map(_cut) for name, column in self.data.items() if not is_numeric_dtype(column)}
+        text = self.data.assign(**cut).to_csv(index=False).encode("utf-8", "replace")
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
+
+
+def _cut(cell: Any) -> Any:
+    return clean(cell) if isinstance(cell, str) else cell
 
 
 def label(name: str) -> str:
@@ -57,7 +63,8 @@ def label(name: str) -> str:
 
 
 def hover_text(text: str) -> str:
-    return html.escape(clean(text, 160), quote=False)
+    """Also safe within a template, where ``%{`` begins a value."""
+    return html.escape(clean(text, 160), quote=False).replace("{", "&#123;")
 
 
 def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool
         y=(run["validation_accuracy"] * 100).tolist(),
         mode="lines+markers",
         name=label(stack.name).replace("<br>", " "),
-        legendgroup=stack.name,
+        legendgroup=hover_text(stack.name),
         showlegend=first,  # one entry in the legend for all seeds of a stack
         line={"color": look["color"], "dash": look["dash"], "width": 1},
         marker={"symbol": look["symbol"], "size": 4},
