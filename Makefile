@@ -32,7 +32,7 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history doctor lint clean theano-gpu test-gpuarray profile
+.PHONY: help bench test report compare history profile doctor lint clean theano-gpu test-gpuarray
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"

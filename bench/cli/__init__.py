@@ -29,7 +29,10 @@ EXIT_CODES = {
 }
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
-COMMANDS = ("run", "report", "compare", "history", "export", "readme", "doctor", "ceilings", "completion", "profile")
+COMMANDS = (
+    *("run", "report", "compare", "history", "export", "profile", "ceilings"),
+    *("readme", "doctor", "completion"),
+)
 
 COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench
 WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll

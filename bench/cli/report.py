@@ -37,4 +37,4 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
         cli.write((path / "summary.json").read_text(encoding="utf-8") + "\n")
         return
     print_report(path, cli.console)
-    cli.console.print(f"report: {written}", markup=False, highlight=False)
+    cli.console.print(f"report: {written}, and report.html beside it", markup=False, highlight=False)

@@ -97,7 +97,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
     report = write_report(folder.path)
     print_report(folder.path, console)
-    console.print(f"report: {report}", markup=False, highlight=False)
+    console.print(f"report: {report}, and report.html beside it", markup=False, highlight=False)
     if as_json:
         cli.write((folder.path / "summary.json").read_text(encoding="utf-8") + "\n")
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))

@@ -38,7 +38,6 @@ from bench.report.summary import summarize
 __all__ = [
     "TRAINING_FLOP_PER_EXAMPLE",
     "first_line",
-    "html_report",
     "learns_worse",
     "print_report",
     "sections",
@@ -59,15 +58,18 @@ def write_report(path: Path) -> Path:
     """
     folder = RunFolder.open(path)
     frames = frames_of([folder])
-    plots, problems = draw_plots(folder.path, trustworthy(frames)[0])
-    page = html_report(folder, frames)
+    header, drawn = folder.header, trustworthy(frames)[0]
+    plots, problems = draw_plots(folder.path, drawn)
+    charts, more_problems = draw_charts(header, drawn)
+    found = sections(folder, frames, [*problems, *more_problems])
+    page = to_html(run_page(header, first_line(header), headline(header, drawn), found, charts))
     try:
         for name in ("samples", "phases", "epochs", "results", "timeline", "failures"):
             getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
         summary = json.dumps(summarize(folder, frames), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")
         report = folder.path / "report.md"
-        text = to_markdown(first_line(folder.header), sections(folder, frames, problems), plots)
+        text = to_markdown(first_line(header), found, plots)
         report.write_text(text, encoding="utf-8")
         (folder.path / "report.html").write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -76,14 +78,6 @@ def write_report(path: Path) -> Path:
             "then run make report."
         ) from error
     return report
-
-
-def html_report(folder: RunFolder, frames: Frames) -> str:
-    """The text of report.html: one file that needs no other and no network."""
-    header, trusted = folder.header, trustworthy(frames)[0]
-    charts, problems = draw_charts(header, trusted)
-    found = sections(folder, frames, problems)
-    return to_html(run_page(header, first_line(header), headline(header, trusted), found, charts))
 
 
 def print_report(path: Path, console: Console) -> None:

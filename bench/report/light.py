@@ -103,12 +103,12 @@ def light_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
 
 def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Section]:
     where = f" on {one.device}" if several else ""
-    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, ceiling_rows(one.ceilings))
+    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, ceiling_rows(one.ceilings), ["ceilings"])
     if one.speed is None:
         ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling in this run.")
         return [ceilings]
     rows = [_share_row(share) for share in one.shares]
-    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows)
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
     parts = Section(f"Parts of the speed of light{where}", [], PART_HEADERS, part_rows(one.speed))
     return [shares, parts, ceilings]
 

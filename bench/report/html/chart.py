@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from bench.render import clean
 
@@ -42,9 +43,14 @@ class Chart:
 
     @property
     def csv_uri(self) -> str:
-        """The CSV file in a link: it needs neither a server nor a script."""
-        text = self.data.to_csv(index=False).encode("utf-8", "replace")
+        """The CSV file in a link: it needs neither a server nor a script.  Its texts are cut like all others."""
+        cut = {name: column.map(_cut) for name, column in self.data.items() if not is_numeric_dtype(column)}
+        text = self.data.assign(**cut).to_csv(index=False).encode("utf-8", "replace")
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
+
+
+def _cut(cell: Any) -> Any:
+    return clean(cell) if isinstance(cell, str) else cell
 
 
 def label(name: str) -> str:
@@ -57,7 +63,8 @@ def label(name: str) -> str:
 
 
 def hover_text(text: str) -> str:
-    return html.escape(clean(text, 160), quote=False)
+    """Also safe within a template, where ``%{`` begins a value."""
+    return html.escape(clean(text, 160), quote=False).replace("{", "&#123;")
 
 
 def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
@@ -90,26 +97,32 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
     return json.loads(made.to_json())
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Few enough values for a phone: powers of ten, and thrice them if that leaves fewer than four; both positive."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    tens = [10.0**decade for decade in decades]
-    between = [value for ten in tens for value in (ten, 3 * ten)]
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis from ``low`` to ``high``, both positive, with few enough labels for a phone.
+
+    Those are the powers of ten, and thrice them if that leaves fewer than four.
+    """
+    tens = [10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     inside = [value for value in tens if low <= value <= high]
-    return inside if len(inside) >= 4 else between
+    return {
+        "type": "log",
+        "tickvals": inside if len(inside) >= 4 else [value for ten in tens for value in (ten, 3 * ten)],
+    }
 
 
-def rows_layout(names: Sequence[str], x_title: str, *, log: bool = False, legend: bool = True) -> dict[str, Any]:
-    """The layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ..."""
+def rows_layout(names: Sequence[str], x_title: str, *, log: tuple[float, float] | None = None) -> dict[str, Any]:
+    """The layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ...
+
+    ``log`` is what a logarithmic x axis goes from and to.
+    """
     return {
         "height": FRAME_PIXELS + ROW_PIXELS * len(names),
-        "xaxis": {"title": {"text": x_title}, "type": "log" if log else "linear", "tickformat": "~g"},
+        "xaxis": {"title": {"text": x_title}, "tickformat": "~g", **(log_axis(*log) if log else {})},
         "yaxis": {
             "tickvals": list(range(len(names))),
             "ticktext": [label(name) for name in names],
             "range": [len(names) - 0.5, -0.5],
             "showgrid": False,
         },
-        "showlegend": legend,
         "hovermode": "closest",
     }

@@ -8,7 +8,8 @@ from bench.frames import Frames
 from bench.report.html.chart import Chart
 from bench.report.html.charts.accuracy import accuracy_chart, test_accuracy_chart
 from bench.report.html.charts.batch_size import batch_size_chart
-from bench.report.html.charts.lanes import ablation_chart, compile_chart, epoch_chart, loading_chart
+from bench.report.html.charts.lanes import ablation_chart, ceilings_chart, compile_chart, epoch_chart, loading_chart
+from bench.report.html.charts.light import light_chart
 from bench.report.html.charts.phases import phases_chart
 from bench.report.html.charts.throughput import throughput_chart
 from bench.report.html.charts.timeline import timeline_chart
@@ -16,6 +17,8 @@ from bench.report.html.charts.timeline import timeline_chart
 DRAW = {
     "phases": phases_chart,
     "throughput": throughput_chart,
+    "light": light_chart,
+    "ceilings": ceilings_chart,
     "batch_size": batch_size_chart,
     "accuracy": accuracy_chart,
     "test_accuracy": test_accuracy_chart,

@@ -10,7 +10,7 @@ import pandas as pd
 from bench import stats
 from bench.convergence import TARGET_VALIDATION_ACCURACY
 from bench.frames import Frames
-from bench.report.html.chart import Chart, figure, hover_text, label, rows_layout
+from bench.report.html.chart import Chart, figure, hover_text, label, log_axis, rows_layout
 from bench.report.html.looks import ACCENT, GREY, looks_of
 from bench.report.learning import TARGET, accuracies_by_stack, accuracy_curves, arrivals
 from bench.report.plots import LOG_SCALE_FROM, drawn_stacks
@@ -31,11 +31,12 @@ def accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
         for number, run in enumerate(runs)
     ]
     ends = [run["elapsed_seconds"].iloc[-1] for runs in curves.values() for run in runs]
-    log = max(ends) > LOG_SCALE_FROM * min(ends) > 0
+    first = min(run["elapsed_seconds"].iloc[0] for runs in curves.values() for run in runs)
+    log = log_axis(first, max(ends)) if max(ends) > LOG_SCALE_FROM * min(ends) and first > 0 else {}
     target = {"color": GREY, "width": 1, "dash": "dot"}
     layout = {
         "height": 420,
-        "xaxis": {"title": {"text": "training and validation, s"}, "type": "log" if log else "linear"},
+        "xaxis": {"title": {"text": "training and validation, s"}, "tickformat": "~g", **log},
         "yaxis": {"title": {"text": "validation accuracy, %"}},
         "shapes": [
             {
@@ -65,7 +66,7 @@ def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool
         y=(run["validation_accuracy"] * 100).tolist(),
         mode="lines+markers",
         name=label(stack.name).replace("<br>", " "),
-        legendgroup=stack.name,
+        legendgroup=hover_text(stack.name),
         showlegend=first,  # one entry in the legend for all seeds of a stack
         line={"color": look["color"], "dash": look["dash"], "width": 1},
         marker={"symbol": look["symbol"], "size": 4},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from bench.crossover import Lead
 from bench.frames import Frames
 from bench.report.batch_size import batch_law, crossovers, process_medians, step_curves
 from bench.report.html.chart import Chart, figure, hover_text, label
-from bench.report.html.looks import looks_of
+from bench.report.html.looks import GREY, looks_of
 from bench.report.plots import drawn_stacks
 from bench.stack_key import StackKey, by_stack
 from bench.units import format_number, format_seconds
@@ -56,8 +57,8 @@ def _traces(
     """Of one stack; one entry in the legend shows and hides all of them."""
     import plotly.graph_objects as go
 
-    shared = {"legendgroup": stack.name, "hoverlabel": {"bordercolor": look["color"]}}
     name = hover_text(stack.name)
+    shared = {"legendgroup": name, "hoverlabel": {"bordercolor": look["color"]}}
     sizes = sorted(curve)
     found = [
         go.Scatter(
@@ -105,26 +106,24 @@ def _traces(
 def _crossings(frames: Frames) -> dict[str, Any]:
     """A line where a GPU overtakes a CPU for good, as shapes and annotations of the layout."""
     found = [(pair, crossing) for pair, crossing in crossovers(frames) if crossing.lead is Lead.CROSSES]
+    whole_height = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
+    line = {"color": GREY, "width": 1, "dash": "dot"}
     return {
-        "shapes": [
+        "shapes": [{"x0": one.batch_size, "x1": one.batch_size, "line": line, **whole_height} for _, one in found],
+        "annotations": [
             {
-                "type": "line",
-                "xref": "x",
+                "text": f"from {format_number(one.batch_size)} on: {hover_text(pair.gpu.name)}",
+                "x": math.log10(one.batch_size),  # Plotly wants it so on a logarithmic axis, and of notes alone
+                "y": 1,
                 "yref": "paper",
-                "x0": crossing.batch_size,
-                "x1": crossing.batch_size,
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": "#767C83", "width": 1, "dash": "dot"},
-                "label": {
-                    "text": f"from {format_number(crossing.batch_size)} on: {hover_text(pair.gpu.name)}",
-                    "textposition": "start",
-                    "textangle": -90,
-                    "font": {"size": 10},
-                },
+                "textangle": -90,
+                "xanchor": "right",
+                "yanchor": "top",
+                "showarrow": False,
+                "font": {"size": 10},
             }
-            for pair, crossing in found
-        ]
+            for pair, one in found
+        ],
     }
 
 

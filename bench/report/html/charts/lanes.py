@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.ceilings import HARNESS as CEILINGS
 from bench.frames import Frames
 from bench.report.ablation import ablation_rows
-from bench.report.html.chart import Chart, figure, hover_text, log_ticks, rows_layout
+from bench.report.html.chart import Chart, figure, hover_text, rows_layout
 from bench.report.html.looks import ACCENT, VERMILION
 from bench.report.tables import stack_of
 from bench.stack_key import StackKey, groups
@@ -42,6 +43,17 @@ def epoch_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | No
     return lanes_chart(name, EPOCH_TITLES[name], frames.samples[chosen], _stack_name)
 
 
+def ceilings_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+    """A row for each kind of work and engine; the host's own libraries need no name."""
+    samples = frames.samples[frames.samples["harness"] == CEILINGS]
+    return lanes_chart(name, "Ceilings", samples, _ceiling_name, [*StackKey._fields, "measurement"])
+
+
+def _ceiling_name(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    return first["measurement"] if pd.isna(first["backend"]) else f"{first['measurement']}, {_stack_name(rows)}"
+
+
 def ablation_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
     named = {row: rows.assign(row=row.name) for row, rows in ablation_rows(frames).items()}
     if not named:
@@ -69,12 +81,10 @@ def lanes_chart(
     found.sort(key=lambda rows: rows["seconds"].median())
     names = [row_name(rows) for rows in found]
     shown = pd.concat([_lanes(rows, y, row, series) for y, (rows, row) in enumerate(zip(found, names, strict=True))])
-    log = shown["seconds"].max() > LOG_FROM * shown["seconds"].min()
+    low, high = shown["seconds"].min(), shown["seconds"].max()
     kinds = list(dict.fromkeys(shown["series"]))
     traces = [trace for kind in kinds for trace in _traces(shown[shown["series"] == kind], kind)]
-    layout = rows_layout(names, "seconds", log=log)
-    if log:
-        layout["xaxis"]["tickvals"] = log_ticks(shown["seconds"].min(), shown["seconds"].max())
+    layout = rows_layout(names, "seconds", log=(low, high) if high > LOG_FROM * low else None)
     thinned = f"; of more than {MAX_DOTS} samples of a process, {MAX_DOTS} evenly chosen ones"
     title = f"{what}: every sample, a lane for each process"
     title += " and a tick at its median" if len(traces) > len(kinds) else ""

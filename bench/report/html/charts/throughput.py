@@ -23,11 +23,9 @@ def throughput_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart
     if not rows:
         return None
     centers = [row["examples_per_second"] for row in rows]
-    layout = rows_layout(
-        [row["stack"] for row in rows],
-        "training, examples/s",
-        log=max(centers) > LOG_SCALE_FROM * min(centers),
-    )
+    low, high = min(centers), max(centers)
+    log = (low, high) if high > LOG_SCALE_FROM * low else None
+    layout = rows_layout([row["stack"] for row in rows], "training, examples/s", log=log)
     layout["xaxis"]["tickformat"] = "~s"
     best, slowest = rows[0], rows[-1]
     alt = (

@@ -48,7 +48,7 @@ def timeline_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
                     y=(run[quantity.column] / quantity.per_unit).tolist(),
                     mode="lines" if len(run) > 1 else "markers",
                     name=label(stack.name).replace("<br>", " "),
-                    legendgroup=stack.name,
+                    legendgroup=hover_text(stack.name),
                     showlegend=number == 0,  # one entry in the legend for all processes of a stack
                     line={"color": looks[stack]["color"], "dash": looks[stack]["dash"], "width": 1.2},
                     hovertemplate=f"{hover_text(stack.name)}, process {process}<br>"
