@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.frames import load_runs
+    from bench.profile.frames import load_operations
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_runs"]
+__all__ = ["__version__", "load_operations", "load_runs"]
+
+_LAZY = {"load_runs": "bench.frames", "load_operations": "bench.profile.frames"}
 
 
 def __getattr__(name: str) -> Any:
-    """``load_runs``, when it is first asked for: workers import this package too, and need no pandas."""
-    if name == "load_runs":
-        from bench.frames import load_runs
-
-        return load_runs
+    """What reads records, when it is first asked for: workers import this package too, and need no pandas."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

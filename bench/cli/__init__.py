@@ -29,7 +29,7 @@ EXIT_CODES = {
 }
 RUNS = Path("results/runs")
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
-COMMANDS = ("run", "report", "export", "readme", "doctor", "completion")
+COMMANDS = ("run", "report", "export", "profile", "readme", "doctor", "completion")
 
 COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench
 WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll

@@ -22,6 +22,7 @@ from example_run import (
 import bench
 from bench.errors import RecordError, RecordWarning
 from bench.frames import COLUMNS, KEYS, trustworthy
+from bench.profile.storage import COLUMNS as OPERATIONS
 from bench.record import SCHEMA_VERSION
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,7 @@ def rows_of(table):
 def test_every_column_of_every_frame_is_explained_in_the_results_readme_and_no_other():
     found, shared = documented_columns()
     assert shared == set(KEYS)
+    assert found.pop("operations") == set(OPERATIONS) - shared
     assert found == {frame: set(columns) - shared for frame, columns in COLUMNS.items()}
 
 
