@@ -44,9 +44,7 @@ def load(path: str | Path) -> Profile:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         reason = "it has no profile.json" if path.is_dir() else error.strerror
-        raise RecordError(
-            f"{path} is no profile ({reason}): name a folder that python -m bench profile wrote."
-        ) from None
+        raise RecordError(f"{path} is no profile ({reason}): name a folder that python -m bench profile wrote.") from None
     except UnicodeDecodeError:
         raise RecordError(f"{file} is no profile: it is not text.") from None
     if not text.strip():

@@ -22,7 +22,9 @@ from mlp.recipe import Recipe
 LIMIT_SECONDS = 900.0  # of one process: a cold compilation takes half a minute on two cores
 
 
-def new_profile(stack: Stack, recipe: Recipe, *, threads: int, dataset: str, profile_id: str | None = None) -> Profile:
+def new_profile(
+    stack: Stack, recipe: Recipe, *, threads: int, dataset: str, profile_id: str | None = None
+) -> Profile:
     """What is known of a profile before anything is measured."""
     commit = machine.commit(PROJECT)
     return Profile(
@@ -75,7 +77,9 @@ def collect(
         return _run_worker(replace(request, cache="warm"), profile, cache, Path(scratch), limit_seconds)
 
 
-def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float) -> Profile:
+def _run_worker(
+    request: Request, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float
+) -> Profile:
     """One process; what it left, with a sentence if it did not end well."""
     request_path = scratch / "request.json"
     request.write(request_path)

@@ -28,9 +28,7 @@ class TimelineCollector(Collector):
         seconds = shared_seconds(self._spans, self._driver_spans)
         calls = Counter(span.key for span in self._spans)
         self._minibatch_seconds = seconds.get(MINIBATCH, 0.0)
-        return [
-            self.describe(function, key, calls[key] / num_calls, seconds.get(key, 0.0) / num_calls) for key in calls
-        ]
+        return [self.describe(function, key, calls[key] / num_calls, seconds.get(key, 0.0) / num_calls) for key in calls]
 
     def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
         """Of the first calls of the last profiled block."""

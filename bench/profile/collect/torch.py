@@ -123,9 +123,7 @@ class TorchCollector(TimelineCollector):
 
 def kind_of(key: Key) -> str:
     name = f"{key.parent} {key.name}".lower()
-    if any(word in key.name.lower() for word in NO_WORK) or not any(
-        word in name for words, _ in KINDS for word in words
-    ):
+    if any(word in key.name.lower() for word in NO_WORK) or not any(word in name for words, _ in KINDS for word in words):
         return "host"  # views, bookkeeping and the engine that runs the backward pass
     return next(kind for words, kind in KINDS if any(word in name for word in words))
 

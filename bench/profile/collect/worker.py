@@ -126,10 +126,7 @@ class Worker:
             backend.evaluate(X_val, y_val)
             backend.synchronize()
 
-        return {
-            "train_step": (train_steps, len(X_train) // batch_size),
-            "evaluate": (evaluations, len(X_val) // batch_size),
-        }
+        return {"train_step": (train_steps, len(X_train) // batch_size), "evaluate": (evaluations, len(X_val) // batch_size)}
 
     def _measure(self, collector: Collector, function: str, call: tuple[Callable[[], None], int]) -> None:
         measured = measure(collector, function, *call, self.request.num_rounds)
