@@ -10,6 +10,7 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 # Right of the wall that `results/` is: files, pandas and arithmetic only.
 READING = (
     "record",
+    "blocks",
     "frames",
     "stack_key",
     "stats",

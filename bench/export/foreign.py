@@ -132,3 +132,9 @@ def split_by_process(name: str, seconds: list[float], sizes: list[int]) -> list[
         raise BenchError(f"{name} has {len(seconds)} samples, its processes {sum(sizes)}: export it again.")
     samples = iter(seconds)
     return [list(islice(samples, size)) for size in sizes]
+
+
+def case_keys(keys: Any) -> dict[str, Any]:
+    """``keys`` if they are those of a series that mlp-bench exported; empty for anything else."""
+    ours = isinstance(keys, dict) and {"harness", "measurement"} <= keys.keys()
+    return dict(keys) if ours and all(isinstance(value, (str, int)) for value in keys.values()) else {}

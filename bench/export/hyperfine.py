@@ -11,7 +11,7 @@ import statistics
 from typing import Any
 
 from bench.errors import BenchError
-from bench.export.foreign import Benchmark, Foreign, finite_seconds, split_by_process
+from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, split_by_process
 from bench.export.series import Run, Series
 
 SIZES = "samples_per_process"
@@ -53,4 +53,4 @@ def _parse_result(result: dict[str, Any]) -> Benchmark:
     if sizes is None:
         return Benchmark(name, [[seconds] for seconds in times], {})
     keys = {key: int(text) if text.isdecimal() else text for key, text in result["parameters"].items()}
-    return Benchmark(name, split_by_process(name, times, sizes), keys)
+    return Benchmark(name, split_by_process(name, times, sizes), case_keys(keys))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -35,9 +36,17 @@ def unit_of(column: str) -> str | None:
     return next((unit for ending, unit in UNIT_OF.items() if column.endswith(ending)), None)
 
 
-def _to_parquet(frame) -> bytes:
+def _to_parquet(frame: pd.DataFrame) -> bytes:
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    fields = [field.with_metadata({"unit": unit}) if (unit := unit_of(field.name)) else field for field in table.schema]
+    schema = pa.schema([_field(field) for field in table.schema], table.schema.metadata)
     buffer = io.BytesIO()
-    parquet.write_table(table.cast(pa.schema(fields, table.schema.metadata)), buffer)
+    parquet.write_table(table.cast(schema), buffer)
     return buffer.getvalue()
+
+
+def _field(field: pa.Field) -> pa.Field:
+    """``field`` with its unit; names that are all missing are text too, and not of Arrow's type null."""
+    if pa.types.is_dictionary(field.type) and pa.types.is_null(field.type.value_type):
+        field = field.with_type(pa.dictionary(field.type.index_type, pa.string()))
+    unit = unit_of(field.name)
+    return field if unit is None else field.with_metadata({"unit": unit})

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.errors import BenchError
-from bench.export.foreign import Benchmark, Foreign, finite_seconds
+from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds
 from bench.export.series import Run, Series
 
 KEY = "mlp_bench_"  # what our own metadata begin with, so that a reader finds the case again
@@ -89,7 +89,7 @@ def _parse_benchmark(benchmark: dict[str, Any], shared: dict[str, Any]) -> Bench
     if facts.get("unit", "second") != "second":
         raise BenchError(f"{name} is measured in {facts['unit']}, not in seconds: give a file of durations.")
     keys = {key.removeprefix(KEY): value for key, value in facts.items() if key.startswith(KEY)}
-    return Benchmark(name, [finite_seconds(name, run["values"]) for run in runs], keys)
+    return Benchmark(name, [finite_seconds(name, run["values"]) for run in runs], case_keys(keys))
 
 
 def _first_date(document: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from bench.errors import BenchError
-from bench.export.foreign import Benchmark, Foreign, finite_seconds, split_by_process
+from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, split_by_process
 from bench.export.series import Run, Series
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose layout this is
@@ -109,4 +109,4 @@ def _parse_benchmark(benchmark: dict[str, Any]) -> Benchmark:
         raise BenchError(f"{name} has statistics but no samples: save it again with --benchmark-save-data.")
     extra = benchmark.get("extra_info") or {}
     sizes = [process["num_samples"] for process in extra.get("processes") or []]
-    return Benchmark(name, split_by_process(name, finite_seconds(name, data), sizes), extra.get("keys") or {})
+    return Benchmark(name, split_by_process(name, finite_seconds(name, data), sizes), case_keys(extra.get("keys")))
