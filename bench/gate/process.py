@@ -33,8 +33,9 @@ class Process:
     """
 
     def __init__(self, argv: list[str], variables: dict[str, str], directory: Path) -> None:
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in end)
+        self._stderr = tempfile.TemporaryFile()  # closed in end()
         self._received = b""
+        self._doing = ""
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -47,7 +48,7 @@ class Process:
             )
         except OSError as error:
             self._stderr.close()
-            raise ReplicateError(f"cannot start {argv[0]} ({error.strerror})") from error
+            raise ReplicateError(f"could not be started by {argv[0]} ({error.strerror})") from error
 
     def ask(self, do: str, limit_seconds: float = LIMIT_SECONDS, **arguments: Any) -> dict[str, Any]:
         """Send a command and wait for its reply."""
@@ -56,6 +57,7 @@ class Process:
 
     def send(self, do: str, **arguments: Any) -> None:
         """Let the process go on with a command; ``receive`` must follow."""
+        self._doing = do
         self._signal(signal.SIGCONT)
         with contextlib.suppress(BrokenPipeError):  # it is gone: its missing reply will say so
             self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
@@ -72,7 +74,7 @@ class Process:
         reply = json.loads(self._read_line(limit_seconds))
         self._signal(signal.SIGSTOP)
         if not reply.pop("ok"):
-            raise ReplicateError(reply["reason"])
+            raise ReplicateError(f"failed to {self._doing}: {reply['reason']}")
         return reply
 
     @property
@@ -98,7 +100,7 @@ class Process:
         while b"\n" not in self._received:
             ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise ReplicateError(f"hung: no answer within its limit of {limit_seconds:g} s")
+                raise ReplicateError(f"hung while it was to {self._doing}: no end within {limit_seconds:g} s")
             chunk = os.read(stdout, 65536)
             if not chunk:
                 raise ReplicateError(self._why_it_ended())
@@ -114,9 +116,11 @@ class Process:
         self._stderr.seek(0)
         words = last_words(self._stderr.read().decode(errors="replace"))
         if exit_code == -signal.SIGKILL:
-            return "was killed (SIGKILL), most likely by the kernel because memory ran out"
+            return (
+                f"was killed (SIGKILL) when it was to {self._doing}, most likely by the kernel because memory ran out"
+            )
         how = f"crashed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"ended with exit code {exit_code}"
-        return f"{how}; last words: {words}"
+        return f"{how} when it was to {self._doing}; last words: {words}"
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
