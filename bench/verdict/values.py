@@ -78,7 +78,8 @@ class Judgement:
     ``ratio``, ``low`` and ``high`` are candidate / base with its interval at 95 % that holds however often one looked;
     for accuracy they are the difference candidate - base as a fraction.  ``detectable_effect`` is the smallest change
     for the worse that this run would have found with 95 % power: 0.04 is 4 % (0.04 of accuracy is 4 points).
-    ``control_*`` are the same of base against base.  ``num_processes`` counts both sides of the comparison.
+    ``control_*`` are the same of base against base, and ``fresh_ratio`` that of the confirming blocks alone.
+    ``num_processes`` counts both sides of the comparison.
     """
 
     metric: Metric
@@ -93,6 +94,8 @@ class Judgement:
     control_ratio: float | None = None
     control_low: float | None = None
     control_high: float | None = None
+    fresh_ratio: float | None = None
+    num_fresh_blocks: int = 0
 
 
 @dataclass(frozen=True)
