@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,7 +19,6 @@ from bench.gate.config import GateConfig
 from bench.gate.report import Exit, exit_code
 from bench.gate.session import Session, opened
 from bench.runner import now
-from bench.units import format_seconds
 from bench.verdict.calibration import Calibration, CalibrationRow, calibration_sentence, write_calibration
 
 DEFAULT_TRIALS = 2
@@ -52,8 +50,9 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
     """Run the gate again and again on one side and injections into it; write and print the rates."""
     from bench.gate.commands import request_of
 
-    request = request_of({**options, "against": None, "inject": 1.0, "inject_memory": 1.0}, _without_main(config))
     rows = rows_for(config.measures)
+    request = request_of(options, config)
+    request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
     codes: dict[Row, list[Exit]] = {row: [] for row in rows}
     started_at, fingerprint, path = now(), machine.fingerprint(), None
     with console.status("filling the compile cache") as status, opened(request) as session:
@@ -70,7 +69,7 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
                     environment=_environment(session, config, fingerprint),
                 )
                 path = write_calibration(options["runs_dir"] / "calibration", calibration)
-                _print_run(console, row, codes[row])
+                console.print(f"{row.label}: {codes[row][-1].name.lower()}", markup=False, highlight=False)
     console.print(calibration_sentence(calibration), markup=False, highlight=False)
     console.print(f"calibration: {path}", markup=False, highlight=False)
     return Exit.PASS

@@ -21,6 +21,8 @@ from bench.runner import new_run_id, now
 from bench.verdict.calibration import calibration_sentence, latest_calibration
 from bench.worker import PROJECT
 
+MAIN = "main"  # the base, unless somebody says a word about the sides
+INJECTIONS = ("inject", "inject_memory")
 MODES = ("baseline", "calibrate", "trace", "record_noise", "again")
 MODE_OPTIONS = {"trace": "--replay"}  # where the option is not called as its mode
 
@@ -63,17 +65,18 @@ def config_of(options: dict[str, Any]) -> GateConfig:
     return config.with_measures(options["metrics"]) if options["metrics"] else config
 
 
-def request_of(options: dict[str, Any], config: GateConfig) -> Request:
-    """Both sides and the stack.  Without any word about the sides, the base is the branch main."""
-    named = any(options[f"{what}_{side}"] for what in ("revision", "python", "env") for side in "ab")
-    against = options["against"] or (None if named or _injects(options) else "main")
-    if options["against"] and options["revision_a"]:
-        raise BenchError("--against and --revision-a both name the base's revision: give one of them.")
-    for name in ("inject", "inject_memory"):
+def request_of(options: dict[str, Any], config: GateConfig, default: str | None = None) -> Request:
+    """Both sides and the stack; the base is revision ``default`` where no option says a word about the sides."""
+    for name in INJECTIONS:
         if not 1 <= options[name] < 10:
             raise BenchError(f"--{name.replace('_', '-')} is a factor from 1 to 10, e.g. 1.05, got {options[name]:g}.")
+    if options["against"] and options["revision_a"]:
+        raise BenchError("--against and --revision-a both name the base's revision: give one of them.")
+    said = any(options[f"{what}_{side}"] for what in ("revision", "python", "env") for side in "ab")
+    said = said or any(options[name] != 1 for name in INJECTIONS)
+    revision = options["against"] or options["revision_a"] or (None if said else default)
     return Request(
-        base=Wanted(against or options["revision_a"], options["python_a"], options["env_a"]),
+        base=Wanted(revision, options["python_a"], options["env_a"]),
         candidate=Wanted(options["revision_b"], options["python_b"], options["env_b"]),
         stack=stack_of(options["backend"], options["variant"], options["device"]),
         measures=config.measures,
@@ -84,13 +87,9 @@ def request_of(options: dict[str, Any], config: GateConfig) -> Request:
     )
 
 
-def _injects(options: dict[str, Any]) -> bool:
-    return options["inject"] != 1 or options["inject_memory"] != 1
-
-
 def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     """Two sides, live."""
-    request = request_of(options, config)
+    request = request_of(options, config, default=MAIN)
     why_no_instructions = instructions.why_not(request.stack.device)
     with console.status("checking both sides and filling their compile caches") as status, opened(request) as session:
         context = _context(session, config)

@@ -15,7 +15,7 @@ from bench.verdict import DESIGN, Decision, Design, Metric, Verdict, confirm, de
 
 COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # the order is drawn for each block
 CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)
-OVERRUN = 0.5  # of the budget: what a red verdict may take beyond it to be confirmed
+OVERRUN = 0.5  # of the budget: what the first look, and then a red verdict's confirmation, may take beyond it
 GIVE_UP_AFTER = 2  # blocks in which one side measured nothing
 
 MeasureBlock = Callable[[int, str, tuple[str, ...], tuple[str, ...]], Block]  # (number, kind, roles, measures)
@@ -39,7 +39,11 @@ def run(
     tell: Tell = lambda decision, blocks: None,
     design: Design = DESIGN,
 ) -> Outcome:
-    """Compare until nothing more can be decided within ``budget_seconds``; then confirm what looks regressed."""
+    """Compare until nothing more can be decided within ``budget_seconds``; then confirm what looks regressed.
+
+    A run that could not even look once, or not confirm what it saw, would have measured for nothing: for these two the
+    budget may be overrun by OVERRUN.
+    """
     start = clock()
     names = [metric.name for metric in metrics]
     blocks: list[Block] = []
@@ -54,7 +58,8 @@ def run(
         tell(decision, blocks)
         if decision.to_confirm or not decision.more_blocks_may_help:
             break
-        if _one_side_is_silent(blocks, names) or not time_for_another(budget_seconds):
+        limit_seconds = budget_seconds * (1 + OVERRUN if len(blocks) < design.looks.first else 1)
+        if _one_side_is_silent(blocks, names) or not time_for_another(limit_seconds):
             break
     fresh: list[Block] = []
     suspected, found = decision.to_confirm, decision

@@ -31,7 +31,7 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
     """Blocks of one and the same side for the whole budget, a line for each turn of the training epoch."""
     from bench.gate.commands import request_of
 
-    request = request_of({**options, "against": None}, config)
+    request = request_of(options, config)
     request = replace(request, candidate=request.base, measures=(MEASURE,), inject_seconds=0, inject_bytes=0)
     path: Path = options["record_noise"]
     with console.status("filling the compile cache") as status, opened(request) as session:
