@@ -107,23 +107,29 @@ class RunFolder:
         return sorted(found, key=lambda replicate: replicate["sequence"])
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
-        temporary = None
-        try:
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".partial", delete=False) as file:
-                temporary = Path(file.name)
-                json.dump(_finite(content), file, allow_nan=False, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)  # NamedTemporaryFile makes files that only their owner may read
-            os.replace(temporary, path)
-        except OSError as error:
-            raise RecordError(
-                f"cannot write {path} ({error.strerror or error}); what was measured before is kept: free space, then "
-                f"go on with make bench RESUME={self.path.name}."
-            ) from error
-        finally:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)  # gone already after the rename; left by whatever came before it
+        kept = f"what was measured before is kept: free space, then go on with make bench RESUME={self.path.name}"
+        write_json(path, content, kept)
+
+
+def write_json(path: Path, content: dict[str, Any], remedy: str) -> None:
+    """Write ``content`` to a temporary name, flush and rename it: the file is complete or absent.
+
+    Raises RecordError with ``remedy`` if it cannot be written.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".partial", delete=False) as file:
+            temporary = Path(file.name)
+            json.dump(_finite(content), file, allow_nan=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # NamedTemporaryFile makes files that only their owner may read
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RecordError(f"cannot write {path} ({error.strerror or error}); {remedy}.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)  # gone already after the rename; left by whatever came before it
 
 
 def latest_run(runs_dir: Path) -> Path:

@@ -90,11 +90,11 @@ def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
         variables.setdefault("JAX_PLATFORMS", "cpu")
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))
     if compile_directory is not None:
-        variables.update(_compile_caches(variables, compile_directory))
+        variables.update(compile_caches(variables, compile_directory))
     return variables
 
 
-def _compile_caches(variables: dict[str, str], directory: Path) -> dict[str, str]:
+def compile_caches(variables: dict[str, str], directory: Path) -> dict[str, str]:
     """The variables that put every framework's compile cache into ``directory``.
 
     PyTensor keeps the C code and numba's machine code of its modes below its own directory; its JAX and PyTorch modes
@@ -138,7 +138,7 @@ def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seco
             exit_code = None
             reason = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
         finally:
-            _end_group(process)
+            end_group(process)
         wall_seconds = time.perf_counter() - start
         output.seek(0)
         text = output.read().decode(errors="replace")
@@ -161,21 +161,21 @@ def _why_failed(exit_code: int, measurements: list[dict], failures: list[dict[st
         name = signal.Signals(-exit_code).name
         if -exit_code == signal.SIGKILL:
             return "it was killed (SIGKILL), most likely by the kernel because memory ran out"
-        return f"it crashed ({name}); last words: {_last_words(text)}"
+        return f"it crashed ({name}); last words: {last_words(text)}"
     if failures:
         return "; ".join(dict.fromkeys(failure["reason"] for failure in failures))
     if exit_code not in (FINISHED, SOME_FAILED) or not measurements:
-        return f"it ended with exit code {exit_code} and no result; last words: {_last_words(text)}"
+        return f"it ended with exit code {exit_code} and no result; last words: {last_words(text)}"
     return None
 
 
-def _last_words(text: str, most: int = 300) -> str:
+def last_words(text: str, most: int = 300) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(E\s|ERROR|\w*Error)", line)]
     return (errors or lines or ["(none)"])[-1][:most]
 
 
-def _end_group(process: subprocess.Popen) -> None:
+def end_group(process: subprocess.Popen) -> None:
     """End the worker and everything it started, compilers included."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -21,7 +21,7 @@ from mlp.errors import MlpError
 FAILED, BAD_INPUT, NOTHING_MEASURED, INTERRUPTED = 1, 2, 3, 130
 RUNS = Path("results/runs")
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
-COMMANDS = ("run", "report", "readme", "doctor")
+COMMANDS = ("run", "report", "gate", "readme", "doctor")
 
 WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)

@@ -1,0 +1,47 @@
+"""Where a gate report goes: the terminal, files, and the summary of a GitHub job."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench.errors import BenchError
+from bench.gate.outputs import sections, to_json, to_junit
+from bench.gate.report import GateReport
+from bench.record import write_json
+from bench.render import to_markdown, to_terminal
+
+STDOUT = "-"
+
+
+def emit(report: GateReport, console: Console, options: dict[str, Any]) -> None:
+    """Print the report, and write it wherever ``options`` or GITHUB_STEP_SUMMARY name a file.
+
+    Raises BenchError or RecordError if a file cannot be written.
+    """
+    if options["json_path"] == STDOUT:
+        click.echo(json.dumps(to_json(report), indent=1, default=str, allow_nan=False))
+    else:
+        to_terminal(report.headline, sections(report), console)
+        if options["json_path"]:
+            write_json(Path(options["json_path"]), to_json(report), "name another file with --json")
+    if options["junit"]:
+        _write(options["junit"], to_junit(report), "w", "--junit")
+    markdown = to_markdown(report.headline, sections(report))
+    if options["markdown"]:
+        _write(options["markdown"], markdown, "w", "--markdown")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _write(Path(summary), markdown, "a", "GITHUB_STEP_SUMMARY")
+
+
+def _write(path: Path, text: str, mode: str, named_by: str) -> None:
+    try:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BenchError(f"cannot write {path} ({error.strerror}): name another file with {named_by}.") from error
