@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -59,11 +58,8 @@ class TraceWriter:
             raise RecordError(f"the trace {path} cannot be written ({error.strerror}): name another file.") from error
         self._write({"format": TRACE_FORMAT, **header})
 
-    def append(self, turns: Sequence[Turn]) -> None:
-        """Write the turns of one block and flush them."""
-        for turn in turns:
-            self._write(asdict(turn))
-        self._file.flush()
+    def append(self, turn: Turn) -> None:
+        self._write(asdict(turn))
 
     def close(self) -> None:
         self._file.close()
@@ -77,6 +73,7 @@ class TraceWriter:
     def _write(self, line: dict[str, Any]) -> None:
         try:
             self._file.write(json.dumps(line, allow_nan=False) + "\n")
+            self._file.flush()
         except OSError as error:
             raise RecordError(
                 f"cannot write {self._path} ({error.strerror}); its lines so far are kept: free space, record again."
