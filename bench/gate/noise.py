@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 
 from bench import machine
-from bench.gate.block import BASE, CANDIDATE, Block
+from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
 from bench.gate.config import GateConfig
-from bench.gate.live import CONFIRMATION
+from bench.gate.live import COMPARISON
 from bench.gate.report import Exit
 from bench.gate.session import opened
 from bench.render import to_terminal
@@ -50,19 +50,19 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
         try:
             while session.clock() - start < config.budget_seconds:
                 status.update(f"block {num_blocks + 1}, {format_seconds(session.clock() - start)}")
-                block = session.measure(num_blocks, "comparison", CONFIRMATION, (MEASURE,))
-                for turn in turns_of(block, num_blocks * len(CONFIRMATION), start, session.program.turns_per_epoch):
+                block = session.measure(num_blocks, "comparison", COMPARISON, (MEASURE,))
+                for turn in turns_of(block, num_blocks * len(COMPARISON), start, session.program.turns_per_epoch):
                     writer.append(turn)
                 num_blocks += 1
         finally:
             writer.close()
-    console.print(f"{path}: {num_blocks} blocks of {len(CONFIRMATION)} processes", markup=False, highlight=False)
+    console.print(f"{path}: {num_blocks} blocks of {len(COMPARISON)} processes", markup=False, highlight=False)
     return Exit.PASS if num_blocks else Exit.NOTHING_MEASURED
 
 
 def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_epoch: int) -> list[Turn]:
     """The lines of one block: seconds of each turn, processes counted over the whole trace."""
-    sides = {BASE: "A", CANDIDATE: "B"}
+    sides = {BASE: "A", CANDIDATE: "B", CONTROL: "C"}
     return [
         Turn(
             t_start_seconds=round(turn.t_start_seconds - start_seconds, 6),
@@ -70,7 +70,7 @@ def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_e
             process=first_process + turn.seat,
             block=block.number,
             round=turn.round,
-            seconds=turn.value / turns_per_epoch,
+            seconds=round(turn.value / turns_per_epoch, 9),
         )
         for turn in block.turns
         if turn.measure == MEASURE and turn.value is not None

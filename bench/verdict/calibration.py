@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.verdict.replay import Rate
+from bench.verdict.rate import Rate
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ class Design:
     A red verdict must be found twice, on independent blocks: first with ``alpha``, then with ``confirming_alpha``, so
     that the chance of a false one is at most their product, 0.5 %.  ``interval_alpha`` is each metric's own and for
     both directions together: the intervals hold at 95 %, however often one looked.  ``control_alpha`` is the chance
-    that base against base is called different.  ``power`` is that of the detectable effect.
+    that base against base is called different.  ``power`` is that of the detectable effect.  ``confirming_overrun`` is
+    the share of the budget that confirming may take beyond it.
     """
 
     looks: Looks = Looks(first=4, last=16)
@@ -79,6 +80,7 @@ class Design:
     interval_alpha: float = 0.05
     control_alpha: float = 0.01
     power: float = 0.95
+    confirming_overrun: float = 0.5
 
     def alpha_of_each(self, num_metrics: int) -> float:
         """For one metric and one direction (Bonferroni); never more than the interval's, so that red excludes 1."""
