@@ -84,6 +84,7 @@ def request_of(options: dict[str, Any], config: GateConfig, default: str | None 
         threads=options["threads"],
         inject_seconds=options["inject"] - 1,
         inject_bytes=options["inject_memory"] - 1,
+        project=PROJECT,
     )
 
 

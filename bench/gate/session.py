@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.gate.process import Process
 from bench.gate.scratch import scratch_folder
 from bench.gate.sides import Side, Wanted, check_out, resolve
 from bench.gate.turns import Program, measure_block
+from bench.worker import PROJECT
 from mlp.backends import check_device, load
 
 DEFAULT_BACKEND, DEFAULT_VARIANT = "theano", "tuned"
@@ -36,6 +38,7 @@ class Request:
     threads: int | None = None
     inject_seconds: float = 0.0
     inject_bytes: float = 0.0
+    project: Path = PROJECT  # whose working tree and revisions
 
 
 @dataclass
@@ -92,7 +95,8 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
     SideError
         If a side cannot be measured at all.
     """
-    base, candidate = resolve("A", request.base), resolve("B", request.candidate)
+    base = resolve("A", request.base, request.project)
+    candidate = resolve("B", request.candidate, request.project)
     if "compile_cold" in request.measures and not request.stack.caches_code:
         raise BenchError(
             f"{request.stack.label} keeps no compiled code on disk, so that no compilation is colder than another: "

@@ -14,7 +14,6 @@ from pathlib import Path
 from bench import machine
 from bench.errors import BenchError
 from bench.gate.scratch import add_checkout, git
-from bench.worker import PROJECT
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Side:
         return replace(self, **blank) == replace(other, **blank) and not (self.dirty or other.dirty)
 
 
-def resolve(name: str, wanted: Wanted, project: Path = PROJECT) -> Side:
+def resolve(name: str, wanted: Wanted, project: Path) -> Side:
     """The side that was asked for, checked; a revision still has no files of its own.
 
     Raises
@@ -90,7 +89,7 @@ def check_out(side: Side, folder: Path) -> Side:
     return replace(side, directory=add_checkout(side.directory, side.commit, folder, side.name))
 
 
-def commit_of(revision: str, project: Path = PROJECT) -> str:
+def commit_of(revision: str, project: Path) -> str:
     """The full commit id; a branch that only a remote has is found there.  Raises BenchError if there is none."""
     git(project, "rev-parse", "--git-dir")  # so that a missing git is not taken for a missing revision
     for name in (revision, f"origin/{revision}"):

@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeClock
 
 from bench.gate.block import Block, Seat, Turn
-from bench.gate.live import GIVE_UP_AFTER, OVERRUN, rejudge, run
+from bench.gate.live import GIVE_UP_AFTER, rejudge, run
 from bench.gate.report import Exit, exit_code
 from bench.verdict import DESIGN, Metric, Verdict
 
@@ -96,15 +96,17 @@ def test_noise_buys_more_blocks_until_the_budget_is_spent_and_is_undecided_then(
 
 
 def test_slow_blocks_may_overrun_the_budget_for_the_first_look_but_only_so_far():
-    seconds = 60 * (1 + OVERRUN) / DESIGN.looks.first
+    seconds = 60 * (1 + DESIGN.confirming_overrun) / DESIGN.looks.first
     assert verdicts(gate(Machine(seconds=seconds))) == {"train_epoch": Verdict.UNCHANGED}
     slower = gate(Machine(seconds=seconds * 1.1))
     assert verdicts(slower) == {"train_epoch": Verdict.UNDECIDED}
-    assert slower.measuring_seconds <= 60 * (1 + OVERRUN)
+    assert slower.measuring_seconds <= 60 * (1 + DESIGN.confirming_overrun)
 
 
 def test_a_red_that_there_is_no_time_to_confirm_is_undecided_and_says_so():
-    outcome = gate(Machine(lambda kind, number: 1.10, seconds=60 * (1 + OVERRUN) / DESIGN.looks.first))
+    outcome = gate(
+        Machine(lambda kind, number: 1.10, seconds=60 * (1 + DESIGN.confirming_overrun) / DESIGN.looks.first)
+    )
     (judgement,) = outcome.decision.judgements
     assert judgement.verdict is Verdict.UNDECIDED
     assert "no time was left to confirm it" in judgement.reason
