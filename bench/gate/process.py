@@ -59,7 +59,7 @@ class Process:
         """Let the process go on with a command; ``receive`` must follow."""
         self._doing = do
         self._signal(signal.SIGCONT)
-        with contextlib.suppress(BrokenPipeError):  # it is gone: its missing reply will say so
+        with contextlib.suppress(BrokenPipeError):  # it is gone, and its missing reply will say so
             self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
             self._process.stdin.flush()
 

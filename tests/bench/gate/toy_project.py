@@ -18,10 +18,13 @@ CANONICAL = Recipe()
 """,
     "mlp/backends/__init__.py": """
 import time
+from types import SimpleNamespace
 
 STEP_SECONDS = 0.002
 
 class Backend:
+    variant = SimpleNamespace(resident=False)
+
     def import_framework(self, device): pass
     def build(self, recipe, parameters, device): self.recipe = recipe
     def place_all(self, data): pass
