@@ -7,13 +7,14 @@ and ``confirm`` use (evidence.py), on arrays of all runs at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.render import Section
-from bench.units import format_seconds
+from bench.units import MISSING
 from bench.verdict.design import DESIGN, Design
 from bench.verdict.evidence import Evidence, weigh, weigh_control
 from bench.verdict.noise import Trace
@@ -218,34 +219,23 @@ class _Gate:
         return found.reshape(*found.shape[:2], -1)
 
 
-def replay_section(replays: list[Replay]) -> Section:
+def replay_section(replays: Sequence[Replay]) -> Section:
     """The table that ``gate --replay`` prints: one row for each rule and injection."""
+    headers = ["rule", "injected", "runs", "metrics", "regressed", "undecided", "unfit", "improved", "seconds"]
     rows = [
         [
             one.rule,
-            one.trace,
             "nothing" if one.inject == 1 else f"{one.inject:g} times",
+            f"{one.regressed.trials}",
             f"{one.num_metrics}",
-            str(one.regressed),
-            *(str(rate) if rate else "" for rate in (one.undecided, one.unfit, one.improved)),
-            f"{format_seconds(one.median_seconds)}, {format_seconds(one.p95_seconds)}",
+            *(str(rate) if rate else MISSING for rate in (one.regressed, one.undecided, one.unfit, one.improved)),
+            f"{one.median_seconds:.0f}, {one.p95_seconds:.0f}",
         ]
         for one in replays
     ]
-    headers = [
-        "rule",
-        "trace",
-        "injected",
-        "metrics",
-        "regressed",
-        "undecided",
-        "unfit",
-        "improved",
-        "median, 95 % run",
-    ]
     sentences = [
-        f"Shares of {replays[0].regressed.trials} runs resampled from each trace, with Wilson intervals at 95 %.",
-        "Regressed is a false alarm where nothing was injected, and the power where something was.",
-        "Time is that of the median run and of one longer than 95 % of them, starting processes included.",
+        f"Shares of runs resampled from the trace {replays[0].trace}, with Wilson intervals at 95 %; regressed is a "
+        "false alarm where nothing was injected, and the power where something was.",
+        "Seconds are those of the median run and of one longer than 95 % of them, starting processes included.",
     ]
     return Section("Replay of recorded noise", sentences, headers, rows)
