@@ -60,7 +60,7 @@ def ready(replicate):
 
 def trained_on(one, monkeypatch, turns):
     """Which examples each turn trained on, in their order, whether it was given them or their numbers."""
-    seen, whole = [], one._data.X_train if hasattr(one._data, "X_train") else one._data[0]
+    seen, whole = [], one._data[0]
     number = {image.tobytes(): row for row, image in enumerate(whole)}
     monkeypatch.setattr(
         one.backend,
