@@ -39,8 +39,8 @@ class Row:
         return f"{self.inject - 1:.0%} more {'time' if self.kind == 'seconds' else 'memory'}"
 
 
+NOTHING = Row("seconds", 1.0)
 ROWS = (
-    Row("seconds", 1.0),
     *(Row("seconds", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
     *(Row("bytes", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
 )
@@ -79,10 +79,9 @@ def rows_for(measures: tuple[str, ...]) -> tuple[Row, ...]:
     """The rows whose injection some of ``measures`` can show; raises BenchError if none can."""
     kinds = {"seconds"} if set(TRAINING) & set(measures) else set()
     kinds |= {"bytes"} if "peak_memory" in measures else set()
-    rows = tuple(row for row in ROWS if row.kind in kinds)
-    if not rows:
+    if not kinds:
         raise BenchError(f"nothing can be injected into {', '.join(measures)}: judge {', '.join(TRAINING)}, or memory.")
-    return rows
+    return (NOTHING, *(row for row in ROWS if row.kind in kinds))
 
 
 def _gate_run(session: Session, row: Row, config: GateConfig) -> Exit:

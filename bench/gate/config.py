@@ -51,12 +51,11 @@ def read_config(path: Path) -> GateConfig:
     """
     try:
         with open(path, "rb") as file:
-            section = tomllib.load(file).get("tool", {}).get("bench", {}).get("gate", {})
+            section = _section(tomllib.load(file))
     except OSError as error:
         raise BenchError(f"{path} cannot be read ({error.strerror}): the gate takes its thresholds from it.") from error
     except tomllib.TOMLDecodeError as error:
         raise BenchError(f"{path} is no valid TOML ({error}): correct it.") from error
-    _check_known(section, {"budget", "undecided", "metrics", "effect"}, SECTION)
     effects = section.get("effect", {})
     _check_known(effects, MEASURES.keys(), f"effect in {SECTION}")
     for name, effect in effects.items():
@@ -67,6 +66,19 @@ def read_config(path: Path) -> GateConfig:
         measures=_measures(section.get("metrics", list(standard_measures())), f"metrics in {SECTION}"),
         effects=dict(effects),
     )
+
+
+def _section(content: Any) -> dict[str, Any]:
+    """The table ``tool.bench.gate``, empty where there is none; the tables around it belong to others, too."""
+    for depth, key in enumerate(("tool", "bench", "gate"), start=1):
+        content = content.get(key, {})
+        if not isinstance(content, dict):
+            where = ".".join(("tool", "bench", "gate")[:depth])
+            raise BenchError(
+                f"{where} in pyproject.toml is {content!r}, and no table of keys: see bench/gate/config.py."
+            )
+    _check_known(content, {"budget", "undecided", "metrics", "effect"}, SECTION)
+    return content
 
 
 def parse_duration(text: Any, where: str = "--budget") -> float:
@@ -88,7 +100,7 @@ def _measures(names: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise BenchError(f"{where} names nothing to measure: choose from {', '.join(MEASURES)}.")
     for name in names:
-        if name not in MEASURES:
+        if not isinstance(name, str) or name not in MEASURES:
             raise BenchError(f"{where}: unknown metric {name!r}; choose from {', '.join(MEASURES)}.")
     if {"compile_cold", "compile_warm"} <= set(names):
         raise BenchError(f"{where}: a process compiles once, cold or warm; judge compile_cold and compile_warm apart.")
