@@ -73,7 +73,8 @@ report: $(STAMP)
 	@$(BIN)/python -m bench report
 
 check: $(STAMP)
-	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET))
+	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
+		$(foreach m,$(METRICS),--metric $(m))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.gate.measures import MEASURES, standard_measures
+from bench.gate.measures import ALL, EXCLUSIVE, MEASURES, all_measures, standard_measures
 from bench.verdict import Metric
 
 SECTION = "[tool.bench.gate] of pyproject.toml"
@@ -99,10 +99,12 @@ def _passes(undecided: Any) -> bool:
 def _measures(names: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise BenchError(f"{where} names nothing to measure: choose from {', '.join(MEASURES)}.")
+    if names == [ALL]:
+        return all_measures()
     for name in names:
         if not isinstance(name, str) or name not in MEASURES:
-            raise BenchError(f"{where}: unknown metric {name!r}; choose from {', '.join(MEASURES)}.")
-    if {"compile_cold", "compile_warm"} <= set(names):
+            raise BenchError(f"{where}: unknown metric {name!r}; choose from {', '.join(MEASURES)}, or {ALL}.")
+    if set(names) >= EXCLUSIVE:
         raise BenchError(f"{where}: a process compiles once, cold or warm; judge compile_cold and compile_warm apart.")
     return tuple(dict.fromkeys(names))
 

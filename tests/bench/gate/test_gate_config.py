@@ -20,10 +20,16 @@ def test_without_a_section_the_defaults_hold(tmp_path):
     assert effects["train_epoch"] == 0.05 and "compile_cold" not in effects
 
 
+def test_all_is_everything_that_one_process_can_yield(tmp_path):
+    everything = config(tmp_path, '[tool.bench.gate]\nmetrics = ["all"]\n')
+    assert set(everything.measures) == MEASURES.keys() - {"compile_cold"}
+    assert GateConfig().with_measures(("all",)) == everything
+
+
 def test_a_threshold_replaces_that_of_its_metric_and_no_other(tmp_path):
-    read = config(tmp_path, "[tool.bench.gate.effect]\nload = 0.25\n")
+    read = config(tmp_path, "[tool.bench.gate.effect]\ntrain_epoch = 0.25\n")
     effects = {metric.name: metric.effect for metric in read.metrics()}
-    assert effects == {name: MEASURES[name].effect for name in standard_measures()} | {"load": 0.25}
+    assert effects == {name: MEASURES[name].effect for name in standard_measures()} | {"train_epoch": 0.25}
 
 
 def test_budget_and_undecided_are_read(tmp_path):

@@ -8,10 +8,10 @@ from fake_processes import Stage
 
 from bench.gate.block import Block, samples
 from bench.gate.live import COMPARISON
-from bench.gate.measures import standard_measures
+from bench.gate.measures import all_measures
 from bench.gate.turns import Program, measure_block
 
-ALL = standard_measures()
+ALL = all_measures()
 
 
 def measure(stage, roles=COMPARISON, measures=ALL, seed=0, number=0):
