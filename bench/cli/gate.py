@@ -36,7 +36,7 @@ def _side_options(command: Any) -> Any:
 @click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
 @click.option("--device", default="cpu", show_default=True)
 @click.option(
-    "--metric", "metrics", multiple=True, help="What to judge, or all; repeat. [default: what a minute can decide]"
+    "--metric", "metrics", multiple=True, help="Judge this, or all; repeat. [default: what a minute can decide]"
 )
 @click.option("--budget", default=None, help="Time to measure for, e.g. 60s or 5m. [default: pyproject.toml's, or 60s]")
 @click.option("--undecided", type=click.Choice(["fail", "pass"]), default=None, help="Exit code 4, or 0.")

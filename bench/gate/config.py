@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.gate.measures import ALL, EXCLUSIVE, MEASURES, all_measures, standard_measures
+from bench.gate.measures import ALL, EXCLUSIVE, MEASURES, STANDARD, all_measures
 from bench.verdict import Metric
 
 SECTION = "[tool.bench.gate] of pyproject.toml"
@@ -31,7 +31,7 @@ class GateConfig:
 
     budget_seconds: float = 60.0
     undecided_passes: bool = False
-    measures: tuple[str, ...] = field(default_factory=standard_measures)
+    measures: tuple[str, ...] = STANDARD
     effects: dict[str, float] = field(default_factory=dict)
 
     def metrics(self) -> tuple[Metric, ...]:
@@ -63,7 +63,7 @@ def read_config(path: Path) -> GateConfig:
     return GateConfig(
         budget_seconds=parse_duration(section.get("budget", "60s"), f"budget in {SECTION}"),
         undecided_passes=_passes(section.get("undecided", "fail")),
-        measures=_measures(section.get("metrics", list(standard_measures())), f"metrics in {SECTION}"),
+        measures=_measures(section.get("metrics", list(STANDARD)), f"metrics in {SECTION}"),
         effects=dict(effects),
     )
 

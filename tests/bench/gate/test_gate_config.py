@@ -4,7 +4,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.gate.config import GateConfig, parse_duration, read_config
-from bench.gate.measures import MEASURES, standard_measures
+from bench.gate.measures import MEASURES, STANDARD
 from bench.worker import PROJECT
 
 
@@ -29,7 +29,7 @@ def test_all_is_everything_that_one_process_can_yield(tmp_path):
 def test_a_threshold_replaces_that_of_its_metric_and_no_other(tmp_path):
     read = config(tmp_path, "[tool.bench.gate.effect]\ntrain_epoch = 0.25\n")
     effects = {metric.name: metric.effect for metric in read.metrics()}
-    assert effects == {name: MEASURES[name].effect for name in standard_measures()} | {"train_epoch": 0.25}
+    assert effects == {name: MEASURES[name].effect for name in STANDARD} | {"train_epoch": 0.25}
 
 
 def test_budget_and_undecided_are_read(tmp_path):
