@@ -74,7 +74,7 @@ report: $(STAMP)
 
 check: $(STAMP)
 	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
-		$(foreach m,$(METRICS),--metric $(m))
+		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

@@ -26,7 +26,6 @@ READING = (
     "gate/block",
     "gate/live",
     "gate/drift",
-    "gate/kept",
     "compare",
     "export",
     "readme",

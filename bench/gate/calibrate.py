@@ -6,15 +6,17 @@ the file is written anew after every run.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+import click
 from rich.console import Console
 
 from bench import machine
 from bench.errors import BenchError
-from bench.gate import live
+from bench.gate import emit, live
 from bench.gate.config import GateConfig
 from bench.gate.report import Exit, exit_code
 from bench.gate.session import Session, opened
@@ -69,9 +71,10 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
                     environment=_environment(session, config, fingerprint),
                 )
                 path = write_calibration(options["runs_dir"] / "calibration", calibration)
-                console.print(f"{row.label}: {codes[row][-1].name.lower()}", markup=False, highlight=False)
-    console.print(calibration_sentence(calibration), markup=False, highlight=False)
-    console.print(f"calibration: {path}", markup=False, highlight=False)
+                click.echo(f"{row.label}: {codes[row][-1].name.lower()}", err=True)
+    if not emit.json_only(options["json_path"], json.loads(path.read_text(encoding="utf-8"))):
+        console.print(calibration_sentence(calibration), markup=False, highlight=False)
+        console.print(f"calibration: {path}", markup=False, highlight=False)
     return Exit.PASS
 
 

@@ -56,7 +56,7 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(calibrate.live, "run", gate_run)
     monkeypatch.setattr(calibrate, "opened", opened)
     names = ("against", "revision_a", "revision_b", "python_a", "python_b", "env_a", "env_b", "data", "threads")
-    options = dict.fromkeys(names) | {"env_a": (), "env_b": (), "inject": 1.0, "inject_memory": 1.0}
+    options = dict.fromkeys(names) | {"env_a": (), "env_b": (), "inject": 1.0, "inject_memory": 1.0, "json_path": None}
     options |= {"backend": "theano", "variant": None, "device": "cpu", "runs_dir": tmp_path}
 
     def run(trials):

@@ -10,7 +10,7 @@ import pytest
 from bench.errors import BenchError, RecordError
 from bench.gate import kept
 from bench.gate.block import Block, Seat, Turn
-from bench.gate.emit import emit
+from bench.gate.emit import check_targets, emit
 from bench.gate.live import Outcome
 from bench.gate.outputs import sections, to_json, to_junit
 from bench.gate.report import Exit, exit_code, headline, report_of
@@ -133,6 +133,14 @@ def test_json_has_the_units_and_the_numbers_as_they_are():
     assert judgement["metric"] == {"name": "train_epoch", "unit": "seconds", "effect": 0.05}
 
 
+def test_a_target_in_no_folder_is_refused_before_anything_is_measured(tmp_path):
+    fine = {"json_path": "-", "junit": None, "markdown": tmp_path / "x.md"}
+    check_targets(fine)
+    for name in fine:
+        with pytest.raises(BenchError, match="is no folder: name another file"):
+            check_targets({**fine, name: tmp_path / "none" / "x"})
+
+
 def test_an_output_that_cannot_be_written_is_a_sentence_naming_its_option(tmp_path, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     options = {"json_path": "-", "junit": tmp_path / "none" / "x.xml", "markdown": None}
@@ -141,7 +149,8 @@ def test_an_output_that_cannot_be_written_is_a_sentence_naming_its_option(tmp_pa
 
 
 def test_a_kept_run_is_read_as_it_was_written(tmp_path):
-    path = tmp_path / "runs" / "x-gate.json"
+    path = kept.new_path(tmp_path / "runs", "5773bfb0")
+    assert path.name.endswith("-5773bfb-gate.json")
     kept.write_run(path, {"threads": 2}, (STEP,), (BLOCK,))
     assert kept.read_run(path) == ({"threads": 2}, (STEP,), (BLOCK,))
 
