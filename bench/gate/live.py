@@ -18,7 +18,6 @@ CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)
 GIVE_UP_AFTER = 2  # blocks in which one side measured nothing
 
 MeasureBlock = Callable[[int, str, tuple[str, ...], tuple[str, ...]], Block]  # (number, kind, roles, measures)
-Tell = Callable[[Decision, Sequence[Block]], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ def run(
     metrics: Sequence[Metric],
     budget_seconds: float,
     clock: Callable[[], float],
-    tell: Tell = lambda decision, blocks: None,
     design: Design = DESIGN,
 ) -> Outcome:
     """Compare until nothing more can be decided within ``budget_seconds``; then confirm what looks regressed.
@@ -54,7 +52,6 @@ def run(
     while True:
         blocks.append(measure_block(len(blocks), "comparison", COMPARISON, tuple(names)))
         decision = judge(blocks, metrics, design)
-        tell(decision, blocks)
         if decision.to_confirm or not decision.more_blocks_may_help:
             break
         limit_seconds = overrun_seconds if len(blocks) < design.looks.first else budget_seconds
@@ -65,7 +62,6 @@ def run(
     while decision.to_confirm and time_for_another(overrun_seconds):
         fresh.append(measure_block(len(blocks) + len(fresh), "confirmation", CONFIRMATION, suspected))
         decision = confirm(found, samples(fresh, suspected), design)
-        tell(decision, [*blocks, *fresh])
     return Outcome(_settled(decision), (*blocks, *fresh), clock() - start)
 
 

@@ -13,6 +13,7 @@ from bench.gate import emit
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
 from bench.gate.config import GateConfig
 from bench.gate.live import COMPARISON
+from bench.gate.measures import MEASURES
 from bench.gate.report import Exit
 from bench.gate.session import opened
 from bench.render import to_terminal
@@ -89,7 +90,8 @@ def replay_trace(console: Console, config: GateConfig, options: dict[str, Any]) 
     trials = options["trials"] or DEFAULT_TRIALS
     shared = {"inject": options["inject"], "trials": trials, "budget_seconds": config.budget_seconds}
     rivals, missing = replay_rivals(trace, **shared)
-    replays = [replay(trace, **shared), *rivals]
+    effect = next((one.effect for one in config.metrics() if one.name == MEASURE), MEASURES[MEASURE].effect)
+    replays = [replay(trace, effect=effect, num_metrics=len(config.measures), **shared), *rivals]
     section = replay_section(replays)
     section.sentences += [*trace.problems, *missing]
     content = {

@@ -1,11 +1,16 @@
 """Against a record: what is refused, what drift is divided out, and what stays undecided for want of it."""
 
+import contextlib
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
+from bench import cli
 from bench.case import Case, Stack
 from bench.errors import BenchError
 from bench.gate import baseline
@@ -140,6 +145,76 @@ FLOOR = Case("ablation", None, None, "cpu", 2, "mnist", batch_size=500)
 def replicate(case, status="ok", **seconds):
     measurements = [{"name": name, "seconds": values} for name, values in seconds.items()]
     return {"case": case.to_json(), "status": status, "measurements": measurements, "reason": None}
+
+
+@pytest.fixture
+def on_the_same_machine(monkeypatch, record):
+    """The gate's command on the machine of the record, where everything takes ``factor`` times as long as then."""
+    from mlp import dataset
+
+    header = record.header
+    floors = [replicate(FLOOR, eight_products=[seconds]) for seconds in (0.0071, 0.0069, 0.0070, 0.0072)]
+    recorded = [*record.replicates(), *floors]
+    monkeypatch.setattr(RunFolder, "replicates", lambda self: recorded)
+    identity = dataset.Identity("mnist", header["dataset"]["sha256"])
+    monkeypatch.setattr(dataset, "locate", lambda directory: dataset.Source(Path(), "directory"))
+    monkeypatch.setattr(dataset, "identify", lambda directory: identity)
+    monkeypatch.setattr(baseline.machine, "fingerprint", lambda: header["machine"])
+    monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=300))
+
+    def invoke(factor, floor_factor):
+        class Pool(contextlib.nullcontext):
+            def __enter__(self):
+                return self
+
+            def measure(self, case):
+                entries = [entry for entry in recorded if Case.from_json(entry["case"]) == case]
+                entry = entries[self.count % len(entries)]
+                Pool.count += 1
+                by = floor_factor if case.is_floor else factor
+                slowed = [{**one, "seconds": [by * value for value in one["seconds"]]} for one in entry["measurements"]]
+                return Outcome(slowed, None, 1.0)
+
+        Pool.count = 0
+        monkeypatch.setattr(baseline, "WorkerPool", lambda *arguments: Pool())
+        monkeypatch.setattr(baseline, "_measure", lambda measure, cases, *_: _rounds(measure, cases))
+        options = ["--baseline", str(RECORD), "--metric", "train_epoch", "--json", "-"]
+        result = CliRunner().invoke(cli.main, ["gate", *options])
+        assert result.stdout, (result.stderr, result.exception)
+        return json.loads(result.stdout)
+
+    return invoke
+
+
+def _rounds(measure, cases):
+    found = []
+    for case in cases * 8:
+        outcome = measure(case)
+        measured = {"measurements": outcome.measurements, "reason": outcome.reason}
+        found.append({"case": case.to_json(), "status": outcome.status, **measured})
+    return found, 60.0
+
+
+def test_the_command_tells_a_change_from_a_drift_and_how_far_it_can_be_trusted(on_the_same_machine):
+    slower = on_the_same_machine(factor=2.0, floor_factor=1.0)
+    assert slower["exit_code"] == 1, slower
+    drifted = on_the_same_machine(factor=2.0, floor_factor=2.0)
+    assert drifted["exit_code"] in (0, 4)
+    said = " ".join(drifted["sentences"])
+    assert "A, the base, is the record 2026-11-24-7b3b1d4" in said
+    assert "there is no null control" in said
+    assert "The products of a training step take 2.0" in said
+
+
+def test_the_command_refuses_the_record_of_another_machine(monkeypatch, record):
+    from mlp import dataset
+
+    other = {**record.header["machine"], "cpu_model": "Cray-1"}
+    monkeypatch.setattr(dataset, "locate", lambda directory: dataset.Source(Path(), "directory"))
+    monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {}))
+    monkeypatch.setattr(baseline.machine, "fingerprint", lambda: other)
+    result = CliRunner().invoke(cli.main, ["gate", "--baseline", str(RECORD)])
+    assert result.exit_code == cli.BAD_INPUT
 
 
 def test_the_floor_is_the_sum_of_the_ceilings_products_without_the_square_one():
