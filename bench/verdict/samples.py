@@ -36,7 +36,7 @@ class Blocks:
         if not self.left_out:
             return ""
         return (
-            f"; {self.left_out} more block{'s'[: self.left_out > 1]} left out, because a process in them has no value"
+            f"; {self.left_out} more block{'s'[: self.left_out > 1]} left out, where a process has no value"
         )
 
 
