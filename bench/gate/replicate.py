@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,9 +60,11 @@ class Replicate:
     def identify(self) -> dict[str, Any]:
         """What must be the same on both sides (dataset, recipe), and what may differ (versions)."""
         dataset = importlib.import_module("mlp.dataset")
-        identity = dataset.identify(self._directory())
+        directory = self._directory
+        identity = dataset.identify(directory)
         recipe = {name: value for name, value in asdict(self._recipe).items() if name != "seed"}
         return {
+            "directory": str(directory),
             "dataset": {"identity": identity.name, "sha256": identity.sha256},
             "recipe": recipe,
             "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -71,7 +74,7 @@ class Replicate:
     def load(self) -> dict[str, Any]:
         """Read, decompress and convert MNIST; what was loaded before is given back first."""
         load_files = importlib.import_module("mlp.dataset").load_files
-        directory = self._directory()  # may look for the files, or verify them: outside the clock
+        directory = self._directory  # may look for the files, or verify them: outside the clock
         self._data = None
         seconds, self._data = self._timed(lambda: load_files(directory))
         return {"seconds": seconds}
@@ -143,6 +146,7 @@ class Replicate:
         """The most resident memory this process has had so far."""
         return {"peak_bytes": peak_resident_bytes()}
 
+    @cached_property
     def _directory(self) -> Path:
         return importlib.import_module("mlp.dataset").locate(self._configuration["data"]).directory
 

@@ -109,6 +109,7 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
         launcher = Launcher(request.stack, threads, folder, request.data, cold)
         primed, other = launcher.prime((base, candidate))
         check_comparable(primed, other)
+        base, candidate = replace(base, data=primed.directory), replace(candidate, data=other.directory)
         program = Program(request.measures, batch_size=primed.recipe["batch_size"])
         session = Session(base, candidate, primed, launcher, program, Random(seed))
         yield session.injected(request.inject_seconds, request.inject_bytes)

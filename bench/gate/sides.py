@@ -29,6 +29,7 @@ class Wanted:
 class Side:
     """A side that can be measured.
 
+    ``data`` is the directory of its MNIST once that has been found: looking for it again may mean to verify it again.
     ``revision`` and ``commit`` are what was asked for and what it is; ``dirty`` says whether the working tree differs
     from its commit (None where git cannot say).  ``slowdown`` (a fraction) and ``held_bytes`` are injected by the
     calibration.
@@ -43,6 +44,7 @@ class Side:
     variables: Mapping[str, str] = field(default_factory=dict)
     slowdown: float = 0.0
     held_bytes: int = 0
+    data: str | None = None
 
     @property
     def label(self) -> str:
@@ -62,7 +64,7 @@ class Side:
 
     def is_same_as(self, other: Side) -> bool:
         """Whether nothing that was asked for tells the two apart, so that only noise can differ."""
-        blank = {"name": "", "revision": None, "directory": Path()}
+        blank = {"name": "", "revision": None, "directory": Path(), "data": None}
         return replace(self, **blank) == replace(other, **blank) and not (self.dirty or other.dirty)
 
 

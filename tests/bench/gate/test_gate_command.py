@@ -186,6 +186,11 @@ def test_an_environment_variable_reaches_only_its_side(project, gate, tmp_path):
     assert losses == {("A", 0.5), ("C", 0.5), ("B", 0.75)}
 
 
+def test_the_data_is_looked_for_once_however_many_processes_load_it(project, gate):
+    gate("--budget", "0.1s")
+    assert (project / "mlp" / "looked").read_text() == "x"
+
+
 def test_a_side_with_another_home_for_mlp_is_refused(project, gate, tmp_path):
     elsewhere = toy_project.make(tmp_path / "elsewhere")
     result = gate("--env-b", f"PYTHONPATH={elsewhere}")

@@ -40,11 +40,17 @@ def create(name, variant, device):
     return Backend()
 """,
     "mlp/dataset.py": """
+from pathlib import Path
 from types import SimpleNamespace
 
-def locate(directory): return SimpleNamespace(directory=directory)
+def locate(directory):
+    if directory is None:
+        with open(Path(__file__).with_name("looked"), "a") as file:
+            file.write("x")
+    return SimpleNamespace(directory=directory or "found")
+
 def identify(directory): return SimpleNamespace(name="mnist", sha256={"train-images": "0123456789abcdef"})
-def load_files(directory): return [range(50_000)] * 6
+def load_files(directory): return [range(50_000)] * 6 if directory == "found" else None
 """,
     "mlp/training.py": "def initial_parameters(recipe): return []\n",
     "mlp/seeding.py": """
