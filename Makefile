@@ -72,6 +72,7 @@ test: $(STAMP) $(EXTRAS)
 report: $(STAMP)
 	@$(BIN)/python -m bench report
 
+# Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
 check: $(STAMP)
 	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
 		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
