@@ -117,12 +117,15 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
 
 @contextmanager
 def ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the gate as Ctrl-C does: processes and checkouts are cleaned up on the way out."""
+    """Let SIGTERM and SIGHUP end the gate as Ctrl-C does: processes and checkouts are cleaned up on the way out.
+
+    SIGINT is set, too: a shell starts what runs in its background with that signal ignored.
+    """
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    handled = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handled = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [(number, signal.signal(number, interrupt)) for number in handled]
     try:
         yield

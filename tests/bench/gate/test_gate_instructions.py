@@ -1,5 +1,8 @@
 """The second opinion: what perf prints is read, what it cannot do is said, and the advice is labelled."""
 
+import shlex
+import sys
+
 import pytest
 
 from bench.gate import instructions
@@ -61,8 +64,11 @@ class Asked:
         self.steps.append(num_steps)
 
 
-def test_a_step_is_counted_while_perf_watches_and_after_one_that_it_does_not(perf):
-    perf(f"trap \"printf '{COUNTED.strip()}' >&2; exit 0\" INT\nwhile :; do sleep 0.05; done")
+def test_a_step_is_counted_while_perf_watches_and_after_one_that_it_does_not(perf, monkeypatch):
+    monkeypatch.setattr(instructions, "ATTACH_SECONDS", 1.0)  # a Python that stands in for perf starts slowly
+    told = f"lambda *_: (sys.stderr.write({COUNTED!r}), sys.exit())"
+    code = f"import signal, sys, time; signal.signal(signal.SIGINT, {told}); time.sleep(60)"
+    perf(f"exec {shlex.quote(sys.executable)} -c {shlex.quote(code)}")
     process = Asked()
     assert instructions.of_a_step(process) == pytest.approx(123456789 / instructions.STEPS)
     assert process.steps == [1, instructions.STEPS]
