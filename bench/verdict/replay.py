@@ -21,7 +21,7 @@ from bench.verdict.noise import Trace
 from bench.verdict.rate import Rate
 from bench.verdict.resample import COMPARISON_SHAPE, CONTROL_SHAPE, Urn, recorded_blocks
 
-NUM_METRICS = 12  # what the gate judges by default
+NUM_METRICS = 6  # what the gate judges by default
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ class _Gate:
             if count >= self._design.looks.first:
                 self._look(runs, active, count)
                 active = active[(runs.clearest[active] < 0) & runs.open[active]]
-            active = active[self._has_time(runs.first[active], count, self._budget_seconds)]
+            limit_seconds = self._budget_seconds if count >= self._design.looks.first else self._limit_seconds
+            active = active[self._has_time(runs.first[active], count, limit_seconds)]
 
     def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
         evidence = self._weigh(self._comparison(runs, active, 0, count), count)

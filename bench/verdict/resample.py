@@ -63,17 +63,24 @@ def _matrix(turns: Sequence[Turn]) -> tuple[tuple[float | None, ...], ...]:
     return tuple(tuple(found.get((number, process)) for process in processes) for number in rounds)
 
 
+def _assignments() -> np.ndarray:
+    """The seats of base, base, candidate, candidate and control in every assignment that differs, (30, 5)."""
+    drawn = sorted(set(permutations(ROLES)))
+    return np.array([[seat for role in "ABC" for seat, one in enumerate(roles) if one == role] for roles in drawn])
+
+
 class Urn:
     """All gate runs that ``blocks`` can give, with candidates that take ``inject`` times as long.
 
     ``comparison[b, s]`` are the four differences candidate - base of block b under assignment s of its processes to
-    ROLES, and ``control[b, s]`` the two differences control - base: logarithms of ratios.  ``seconds[b]`` is what
-    block b takes, the start of its processes included.
+    ROLES (row s of SEATS), and ``control[b, s]`` the two differences control - base: logarithms of ratios.
+    ``seconds[b]`` is what block b takes, the start of its processes included.
     """
 
+    SEATS = _assignments()
+
     def __init__(self, blocks: Sequence[RecordedBlock], inject: float) -> None:
-        seats = _assignments()
-        base, candidate, control = seats[:, :2], seats[:, 2:4], seats[:, 4:]
+        base, candidate, control = self.SEATS[:, :2], self.SEATS[:, 2:4], self.SEATS[:, 4:]
         tables = []
         for block in blocks:
             logs = np.log(np.array(block.turns, float)[:, : len(ROLES)])
@@ -83,12 +90,6 @@ class Urn:
         self.comparison = np.stack([comparison for comparison, _ in tables])
         self.control = np.stack([control for _, control in tables])
         self.seconds = np.array([block.seconds for block in blocks])
-
-
-def _assignments() -> np.ndarray:
-    """The seats of base, base, candidate, candidate and control in every assignment that differs, (30, 5)."""
-    drawn = sorted(set(permutations(ROLES)))
-    return np.array([[seat for role in "ABC" for seat, one in enumerate(roles) if one == role] for roles in drawn])
 
 
 def _pairs(values: np.ndarray) -> np.ndarray:

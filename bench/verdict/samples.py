@@ -35,9 +35,7 @@ class Blocks:
         """The end of a reason: nothing, or how many blocks do not count and why."""
         if not self.left_out:
             return ""
-        return (
-            f"; {self.left_out} more block{'s'[: self.left_out > 1]} left out, where a process has no value"
-        )
+        return f"; left out: {self.left_out} block{'s'[: self.left_out > 1]} in which a process has no value"
 
 
 def effect_on_scale(metric: Metric) -> float:

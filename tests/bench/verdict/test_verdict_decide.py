@@ -170,7 +170,7 @@ def test_a_block_with_a_missing_value_is_left_out_for_both_sides():
     _, judgement = judge(samples, control)
     _, without = judge(whole, control)
     assert (judgement.ratio, judgement.low, judgement.num_blocks) == (without.ratio, without.low, 6)
-    assert judgement.reason.endswith("; 1 more block left out, where a process has no value")
+    assert judgement.reason.endswith("; left out: 1 block in which a process has no value")
 
 
 @pytest.mark.parametrize("side", ["A", "B"])
