@@ -508,9 +508,9 @@ def another_blas(monkeypatch):
 
 def test_another_blas_keeps_its_threads_to_itself_and_the_reason_is_told(another_blas):
     inactive = {state.lever.name: state.reason for state in levers.lever_states() if not state.active}
-    assert set(inactive) == {"products", "threads"}
+    assert set(inactive) == {"products", "sparsity", "threads"}
     assert inactive["products"] == "it needs SciPy's OpenBLAS, and the BLAS is from THEANO_FLAGS"
-    assert levers.active_levers() == set(levers.NAMES) - {"products", "threads"}
+    assert levers.active_levers() == set(levers.NAMES) - {"products", "sparsity", "threads"}
 
 
 @pytest.mark.slow
@@ -526,13 +526,13 @@ def test_a_missing_lever_is_warned_of_with_what_happens_instead(theano, another_
 def test_what_is_left_out_on_purpose_is_not_missed(monkeypatch):
     monkeypatch.setenv(levers.VARIABLE, "products, update")
     states = {state.lever.name: state for state in levers.lever_states()}
-    assert [name for name, state in states.items() if not state.active] == ["products", "threads", "update"]
+    assert [name for name, state in states.items() if not state.active] == ["products", "sparsity", "threads", "update"]
     assert not any(state.missed for state in states.values())
     assert states["update"].reason == "left out by MLP_BENCH_TUNED_WITHOUT"
 
 
 def test_an_unknown_lever_is_refused():
-    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, threads"):
+    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, sparsity, threads"):
         levers.active_levers("turbo,update")
 
 
