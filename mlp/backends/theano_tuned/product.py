@@ -22,7 +22,7 @@ class Product(NativeOp):
 
     __props__ = ("num_threads", "transpose_a", "transpose_b", "skip_zeros")
     numbers = {"transpose_a": boolean, "transpose_b": boolean, "skip_zeros": boolean}  # noqa: RUF012
-    sources = ("product.h", "sparse_product.h")
+    sources = ("product.h", "nonzero.h", "sparse_product.h")
 
     def __init__(
         self, num_threads: int, transpose_a: bool = False, transpose_b: bool = False, skip_zeros: bool = False
@@ -66,11 +66,7 @@ class Product(NativeOp):
             if (!require_contiguous({a}, "a factor") || !require_contiguous({b}, "a factor") ||
                 !provide_output(&{c}, 2, shape, NPY_FLOAT32)) {sub["fail"]};
             Product product = {{ta, tb, shape[0], shape[1], k, data<float>({a}), data<float>({b}), data<float>({c})}};
-            if (!{params}->skip_zeros || !sparse::pays({params}->num_threads, product)) {{
+            if (!{params}->skip_zeros || !sparse::multiply({params}->num_threads, product))
                 product.compute({params}->num_threads);
-            }} else if (!sparse::compute({params}->num_threads, product)) {{
-                PyErr_NoMemory();
-                {sub["fail"]};
-            }}
         }}
         """
