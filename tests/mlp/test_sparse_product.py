@@ -14,8 +14,8 @@ from mlp.training import initial_parameters
 
 pytestmark = pytest.mark.slow
 
-# Every side of its first two layers' products is long enough for zeros to be looked for: 64 (MIN_SIDE).
-WIDE = replace(SMALL, layer_widths=(784, 96, 70, 10), batch_size=80, dropout=0.0)
+# Its first two layers' products are large enough for zeros to be looked for: 2**21 multiplications.
+WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80, dropout=0.0)
 PLAIN, TRANSPOSED_A, TRANSPOSED_B = (False, False), (True, False), (False, True)
 
 
@@ -53,7 +53,7 @@ def sparse(random, rows, columns, density):
     return (random.randn(rows, columns) * (random.rand(rows, columns) < density)).astype(np.float32)
 
 
-def factors(m=100, n=90, k=200, density=0.2):
+def factors(m=100, n=130, k=200, density=0.2):
     random = np.random.RandomState(0)
     return sparse(random, m, k, density), random.randn(k, n).astype(np.float32)
 
@@ -238,7 +238,7 @@ def test_rmsprops_mean_of_squares_decays_where_a_pixel_went_blank(tuned, oracle,
 
 
 def accumulator_of_first_weights(tuned):
-    (accumulator,) = [one for one in tuned._updates if one.get_value().shape == (784, 96) and one.name != "W"]
+    (accumulator,) = [one for one in tuned._updates if one.get_value().shape == (784, 180) and one.name != "W"]
     return accumulator.get_value()
 
 

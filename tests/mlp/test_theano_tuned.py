@@ -532,7 +532,7 @@ def test_what_is_left_out_on_purpose_is_not_missed(monkeypatch):
 
 
 def test_an_unknown_lever_is_refused():
-    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, sparsity, threads"):
+    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, sparsity"):
         levers.active_levers("turbo,update")
 
 

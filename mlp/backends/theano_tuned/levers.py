@@ -28,7 +28,7 @@ class Lever:
 
 LEVERS = (
     Lever("products", "matrix products cut into parts for the team", "the BLAS's own threads compute the products"),
-    Lever("sparsity", "products without their zeros: blank pixels, silent units", "every zero is multiplied and added"),
+    Lever("sparsity", "blank pixels and silent units left out of the products", "every zero is multiplied and added"),
     Lever("threads", "the other operations shared by the same team", "one thread does all but the products"),
     Lever("dropout", "bias, ReLU and Philox masks in one pass", "Theano's generator and its elementwise passes"),
     Lever("update", "RMSProp in one pass over all parameters", "one pass for each parameter, as Theano fuses it"),
