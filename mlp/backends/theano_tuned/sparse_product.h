@@ -4,6 +4,10 @@
  * there.  A term with such a factor adds nothing to a sum, so only the others are computed: each element of A that is
  * not 0 times its row of B.  For each multiplication that takes about twice the time of a dense kernel, which uses what
  * it has loaded for several rows of A.
+ *
+ * 0 times a weight that is not finite is then 0 and not NaN.  That hides no divergence: a gradient that is not finite
+ * reaches the biases too, whose sums leave nothing out; and a weight that is not finite shows in the loss as soon as its
+ * input is not 0.  An input that is not finite is never left out.
  */
 #include <stdlib.h>
 
