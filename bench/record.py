@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench import __version__
 from bench.errors import RecordError
 
 # 1 (2026-11): first version.
@@ -72,9 +73,11 @@ class RunFolder:
                 f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
             ) from error
         if version > SCHEMA_VERSION:
+            wrote = header.get("mlp_bench")
+            reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
             raise RecordError(
-                f"run {path.name} has schema version {version}, this version of mlp-bench reads up to "
-                f"{SCHEMA_VERSION}: update mlp-bench to read it."
+                f"run {path.name} has schema version {version}, mlp-bench {__version__} reads up to {SCHEMA_VERSION}: "
+                f"{reader} reads it, so update."
             )
         return cls(path, header)
 
