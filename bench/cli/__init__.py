@@ -1,7 +1,7 @@
 """``python -m bench``: the commands, a file for each.  Each reads as: find out what is wanted, do it, say how it ended.
 
 Exit codes: 0 fine; 1 something failed while measuring (the rest is on record), or a stack learns worse than the
-canonical one; 2 bad input; 3 nothing was measured; 130 interrupted.
+canonical one; 2 bad input; 3 nothing was measured; 130 interrupted.  ``gate`` has one more: 4, undecided.
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ def _side_options(command: Any) -> Any:
 @click.option("--backend", default="theano", show_default=True)
 @click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--metric", "metrics", multiple=True, help="What to judge; repeat. [default: all that fit a minute]")
+@click.option(
+    "--metric", "metrics", multiple=True, help="Judge this, or all; repeat. [default: what a minute can decide]"
+)
 @click.option("--budget", default=None, help="Time to measure for, e.g. 60s or 5m. [default: pyproject.toml's, or 60s]")
 @click.option("--undecided", type=click.Choice(["fail", "pass"]), default=None, help="Exit code 4, or 0.")
 @click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
@@ -62,9 +64,9 @@ def gate(**options: Any) -> None:
     \b
     Examples:
       python -m bench gate --against main
-      python -m bench gate --revision-a v1.0 --revision-b v1.1 --budget 5m
+      python -m bench gate --revision-a v1.0 --revision-b v1.1 --metric all --budget 5m
       python -m bench gate --python-b .venv-new
-      python -m bench gate --env-b OPENBLAS_NUM_THREADS=1 --metric train_epoch
+      python -m bench gate --env-b MLP_BENCH_TUNED_WITHOUT=update --metric train_epoch
       python -m bench gate --baseline results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4
       python -m bench gate --inject 1.10
       python -m bench gate --calibrate --budget 60s

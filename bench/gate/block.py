@@ -8,6 +8,8 @@ from typing import Any
 
 from bench.verdict import ProcessSample, process_values
 
+# A measure that is the sum of others; of warm and cold compilation a block has one.
+SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validation_epoch")}
 BASE, CANDIDATE, CONTROL = "A", "B", "C"  # C: the base again, in processes of its own
 
 
@@ -64,11 +66,17 @@ class Block:
 
         Only processes that are compared with one another belong in one call: what they have in common is divided out.
         """
+        if measure in SUMS:
+            parts = [self.values(part, seats) for part in SUMS[measure] if self._has(part)]
+            return [None if None in of_seat else sum(of_seat) for of_seat in zip(*parts, strict=True)]
         rounds: dict[int, list[float | None]] = {}
         for turn in self.turns:
             if turn.measure == measure and turn.seat in seats:
                 rounds.setdefault(turn.round, [None] * len(seats))[seats.index(turn.seat)] = turn.value
         return process_values([rounds[number] for number in sorted(rounds)]) or [None] * len(seats)
+
+    def _has(self, measure: str) -> bool:
+        return any(turn.measure == measure for turn in self.turns)
 
 
 Samples = dict[str, list[ProcessSample]]

@@ -6,21 +6,21 @@ the file is written anew after every run.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 
 from bench import machine
 from bench.errors import BenchError
-from bench.gate import live
+from bench.gate import emit, live
 from bench.gate.config import GateConfig
 from bench.gate.report import Exit, exit_code
 from bench.gate.session import Session, opened
 from bench.runner import now
-from bench.units import format_seconds
 from bench.verdict.calibration import Calibration, CalibrationRow, calibration_sentence, write_calibration
 
 DEFAULT_TRIALS = 2
@@ -41,8 +41,8 @@ class Row:
         return f"{self.inject - 1:.0%} more {'time' if self.kind == 'seconds' else 'memory'}"
 
 
+NOTHING = Row("seconds", 1.0)
 ROWS = (
-    Row("seconds", 1.0),
     *(Row("seconds", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
     *(Row("bytes", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
 )
@@ -52,8 +52,9 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
     """Run the gate again and again on one side and injections into it; write and print the rates."""
     from bench.gate.commands import request_of
 
-    request = request_of({**options, "against": None, "inject": 1.0, "inject_memory": 1.0}, _without_main(config))
     rows = rows_for(config.measures)
+    request = request_of(options, config)
+    request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
     codes: dict[Row, list[Exit]] = {row: [] for row in rows}
     started_at, fingerprint, path = now(), machine.fingerprint(), None
     with console.status("filling the compile cache") as status, opened(request) as session:
@@ -70,9 +71,10 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
                     environment=_environment(session, config, fingerprint),
                 )
                 path = write_calibration(options["runs_dir"] / "calibration", calibration)
-                _print_run(console, row, codes[row])
-    console.print(calibration_sentence(calibration), markup=False, highlight=False)
-    console.print(f"calibration: {path}", markup=False, highlight=False)
+                click.echo(f"{row.label}: {codes[row][-1].name.lower()}", err=True)
+    if not emit.json_only(options["json_path"], json.loads(path.read_text(encoding="utf-8"))):
+        console.print(calibration_sentence(calibration), markup=False, highlight=False)
+        console.print(f"calibration: {path}", markup=False, highlight=False)
     return Exit.PASS
 
 
@@ -80,10 +82,9 @@ def rows_for(measures: tuple[str, ...]) -> tuple[Row, ...]:
     """The rows whose injection some of ``measures`` can show; raises BenchError if none can."""
     kinds = {"seconds"} if set(TRAINING) & set(measures) else set()
     kinds |= {"bytes"} if "peak_memory" in measures else set()
-    rows = tuple(row for row in ROWS if row.kind in kinds)
-    if not rows:
+    if not kinds:
         raise BenchError(f"nothing can be injected into {', '.join(measures)}: judge {', '.join(TRAINING)}, or memory.")
-    return rows
+    return (NOTHING, *(row for row in ROWS if row.kind in kinds))
 
 
 def _gate_run(session: Session, row: Row, config: GateConfig) -> Exit:

@@ -7,20 +7,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 
 from bench import machine
-from bench.errors import BenchError
+from bench.errors import BenchError, RecordError
 from bench.gate import emit, instructions, kept, live
 from bench.gate.block import Block
 from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.report import GateReport, exit_code, failure_sentences, headline, report_of
 from bench.gate.session import Request, Session, opened, stack_of
 from bench.gate.sides import Side, Wanted
-from bench.runner import new_run_id, now
+from bench.runner import now
 from bench.verdict.calibration import calibration_sentence, latest_calibration
 from bench.worker import PROJECT
 
+MAIN = "main"  # the base, unless somebody says a word about the sides
+INJECTIONS = ("inject", "inject_memory")
 MODES = ("baseline", "calibrate", "trace", "record_noise", "again")
 MODE_OPTIONS = {"trace": "--replay"}  # where the option is not called as its mode
 
@@ -63,17 +66,16 @@ def config_of(options: dict[str, Any]) -> GateConfig:
     return config.with_measures(options["metrics"]) if options["metrics"] else config
 
 
-def request_of(options: dict[str, Any], config: GateConfig) -> Request:
-    """Both sides and the stack.  Without any word about the sides, the base is the branch main."""
-    named = any(options[f"{what}_{side}"] for what in ("revision", "python", "env") for side in "ab")
-    against = options["against"] or (None if named or _injects(options) else "main")
+def request_of(options: dict[str, Any], config: GateConfig, default: str | None = None) -> Request:
+    """Both sides and the stack; the base is revision ``default`` where no option says a word about the sides."""
+    check_injections(options)
     if options["against"] and options["revision_a"]:
         raise BenchError("--against and --revision-a both name the base's revision: give one of them.")
-    for name in ("inject", "inject_memory"):
-        if not 1 <= options[name] < 10:
-            raise BenchError(f"--{name.replace('_', '-')} is a factor from 1 to 10, e.g. 1.05, got {options[name]:g}.")
+    said = any(options[f"{what}_{side}"] for what in ("revision", "python", "env") for side in "ab")
+    said = said or any(options[name] != 1 for name in INJECTIONS)
+    revision = options["against"] or options["revision_a"] or (None if said else default)
     return Request(
-        base=Wanted(against or options["revision_a"], options["python_a"], options["env_a"]),
+        base=Wanted(revision, options["python_a"], options["env_a"]),
         candidate=Wanted(options["revision_b"], options["python_b"], options["env_b"]),
         stack=stack_of(options["backend"], options["variant"], options["device"]),
         measures=config.measures,
@@ -81,25 +83,29 @@ def request_of(options: dict[str, Any], config: GateConfig) -> Request:
         threads=options["threads"],
         inject_seconds=options["inject"] - 1,
         inject_bytes=options["inject_memory"] - 1,
+        project=PROJECT,
     )
 
 
-def _injects(options: dict[str, Any]) -> bool:
-    return options["inject"] != 1 or options["inject_memory"] != 1
+def check_injections(options: dict[str, Any]) -> None:
+    for name in INJECTIONS:
+        if not 1 <= options[name] < 10:
+            raise BenchError(f"--{name.replace('_', '-')} is a factor from 1 to 10, e.g. 1.05, got {options[name]:g}.")
 
 
 def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     """Two sides, live."""
-    request = request_of(options, config)
+    request = request_of(options, config, default=MAIN)
+    path = kept.new_path(options["runs_dir"], machine.commit(PROJECT)["id"])
+    emit.check_targets(options)
     why_no_instructions = instructions.why_not(request.stack.device)
     with console.status("checking both sides and filling their compile caches") as status, opened(request) as session:
         context = _context(session, config)
         if why_no_instructions is None:
             session.count_instructions = instructions.of_a_step
-        path = options["runs_dir"] / f"{new_run_id(session.candidate.commit)}-gate.json"
-        outcome = measured_and_kept(session, config, path, context, lambda text: status.update(text))
+        outcome, where = measured_and_kept(session, config, path, context, lambda text: status.update(text))
     advice = instructions.sentence(outcome.blocks, why_no_instructions)
-    more = [calibration_here(context, options["runs_dir"]), advice, f"What was measured is kept in {path}."]
+    more = [calibration_here(context, options["runs_dir"]), advice, where]
     report = report_of(outcome, (session.base, session.candidate), config.undecided_passes, more, context)
     emit.emit(report, console, options)
     return report.exit_code
@@ -107,8 +113,11 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
 
 def measured_and_kept(
     session: Session, config: GateConfig, path: Path, context: dict[str, Any], say: Callable[[str], None]
-) -> live.Outcome:
-    """Run the gate; what it measured is kept at ``path`` even if somebody interrupts it."""
+) -> tuple[live.Outcome, str]:
+    """Run the gate; what it measured is kept at ``path``, even if somebody interrupts it.  Also a sentence on that.
+
+    A file that cannot be written costs the file and not the verdict.
+    """
     metrics, blocks = config.metrics(), []
 
     def measure(number: int, kind: str, roles: tuple[str, ...], measures: tuple[str, ...]) -> Block:
@@ -116,11 +125,20 @@ def measured_and_kept(
         blocks.append(session.measure(number, kind, roles, measures))
         return blocks[-1]
 
-    try:
-        return live.run(measure, metrics, config.budget_seconds, session.clock)
-    finally:
-        if blocks:
+    def keep() -> str:
+        try:
             kept.write_run(path, context, metrics, blocks)
+        except RecordError as error:
+            return f"What was measured could not be kept: {error}"
+        return f"What was measured is kept in {path}."
+
+    try:
+        outcome = live.run(measure, metrics, config.budget_seconds, session.clock)
+    except KeyboardInterrupt:
+        if blocks:
+            click.echo(keep(), err=True)
+        raise
+    return outcome, keep()
 
 
 def calibration_here(context: dict[str, Any], runs_dir: Path) -> str:

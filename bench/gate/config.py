@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.gate.measures import MEASURES, standard_measures
+from bench.gate.measures import ALL, EXCLUSIVE, MEASURES, STANDARD, all_measures
 from bench.verdict import Metric
 
 SECTION = "[tool.bench.gate] of pyproject.toml"
@@ -31,7 +31,7 @@ class GateConfig:
 
     budget_seconds: float = 60.0
     undecided_passes: bool = False
-    measures: tuple[str, ...] = field(default_factory=standard_measures)
+    measures: tuple[str, ...] = STANDARD
     effects: dict[str, float] = field(default_factory=dict)
 
     def metrics(self) -> tuple[Metric, ...]:
@@ -51,12 +51,11 @@ def read_config(path: Path) -> GateConfig:
     """
     try:
         with open(path, "rb") as file:
-            section = tomllib.load(file).get("tool", {}).get("bench", {}).get("gate", {})
+            section = _section(tomllib.load(file))
     except OSError as error:
         raise BenchError(f"{path} cannot be read ({error.strerror}): the gate takes its thresholds from it.") from error
     except tomllib.TOMLDecodeError as error:
         raise BenchError(f"{path} is no valid TOML ({error}): correct it.") from error
-    _check_known(section, {"budget", "undecided", "metrics", "effect"}, SECTION)
     effects = section.get("effect", {})
     _check_known(effects, MEASURES.keys(), f"effect in {SECTION}")
     for name, effect in effects.items():
@@ -64,9 +63,22 @@ def read_config(path: Path) -> GateConfig:
     return GateConfig(
         budget_seconds=parse_duration(section.get("budget", "60s"), f"budget in {SECTION}"),
         undecided_passes=_passes(section.get("undecided", "fail")),
-        measures=_measures(section.get("metrics", list(standard_measures())), f"metrics in {SECTION}"),
+        measures=_measures(section.get("metrics", list(STANDARD)), f"metrics in {SECTION}"),
         effects=dict(effects),
     )
+
+
+def _section(content: Any) -> dict[str, Any]:
+    """The table ``tool.bench.gate``, empty where there is none; the tables around it belong to others, too."""
+    for depth, key in enumerate(("tool", "bench", "gate"), start=1):
+        content = content.get(key, {})
+        if not isinstance(content, dict):
+            where = ".".join(("tool", "bench", "gate")[:depth])
+            raise BenchError(
+                f"{where} in pyproject.toml is {content!r}, and no table of keys: see bench/gate/config.py."
+            )
+    _check_known(content, {"budget", "undecided", "metrics", "effect"}, SECTION)
+    return content
 
 
 def parse_duration(text: Any, where: str = "--budget") -> float:
@@ -87,10 +99,12 @@ def _passes(undecided: Any) -> bool:
 def _measures(names: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise BenchError(f"{where} names nothing to measure: choose from {', '.join(MEASURES)}.")
+    if names == [ALL]:
+        return all_measures()
     for name in names:
-        if name not in MEASURES:
-            raise BenchError(f"{where}: unknown metric {name!r}; choose from {', '.join(MEASURES)}.")
-    if {"compile_cold", "compile_warm"} <= set(names):
+        if not isinstance(name, str) or name not in MEASURES:
+            raise BenchError(f"{where}: unknown metric {name!r}; choose from {', '.join(MEASURES)}, or {ALL}.")
+    if set(names) >= EXCLUSIVE:
         raise BenchError(f"{where}: a process compiles once, cold or warm; judge compile_cold and compile_warm apart.")
     return tuple(dict.fromkeys(names))
 

@@ -11,10 +11,20 @@ from typing import Any
 from bench.errors import RecordError
 from bench.gate.block import Block
 from bench.record import write_json
+from bench.runner import new_run_id
 from bench.verdict import Metric
 
 # 1 (2026-11): first version.
 GATE_SCHEMA_VERSION = 1
+
+
+def new_path(runs_dir: Path, commit: str | None) -> Path:
+    """Where a run that starts now will be kept; raises RecordError if its folder cannot be made."""
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{runs_dir} cannot be made ({error.strerror}): name another with --runs-dir.") from error
+    return runs_dir / f"{new_run_id(commit)}-gate.json"
 
 
 def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], blocks: Sequence[Block]) -> None:
@@ -25,10 +35,6 @@ def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], bl
         "metrics": [asdict(metric) for metric in metrics],
         "blocks": [block.to_json() for block in blocks],
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(f"{path.parent} cannot be made ({error.strerror}): name another with --runs-dir.") from error
     write_json(path, content, "name another folder with --runs-dir")
 
 

@@ -39,6 +39,7 @@ class SideError(BenchError):
 class Primed:
     """What a side said of itself when its compile cache was filled."""
 
+    directory: str  # of the data
     dataset: dict[str, Any]
     recipe: dict[str, Any]
     python: str
@@ -100,7 +101,7 @@ class Launcher:
             "variant": stack.variant,
             "device": stack.device,
             "seed": seed,
-            "data": self.data,
+            "data": side.data or self.data,
             "slowdown": side.slowdown,
             "held_bytes": side.held_bytes,
         }

@@ -15,11 +15,9 @@ from bench.verdict import DESIGN, Decision, Design, Metric, Verdict, confirm, de
 
 COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # the order is drawn for each block
 CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)
-OVERRUN = 0.5  # of the budget: what a red verdict may take beyond it to be confirmed
 GIVE_UP_AFTER = 2  # blocks in which one side measured nothing
 
 MeasureBlock = Callable[[int, str, tuple[str, ...], tuple[str, ...]], Block]  # (number, kind, roles, measures)
-Tell = Callable[[Decision, Sequence[Block]], None]
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,14 @@ def run(
     metrics: Sequence[Metric],
     budget_seconds: float,
     clock: Callable[[], float],
-    tell: Tell = lambda decision, blocks: None,
     design: Design = DESIGN,
 ) -> Outcome:
-    """Compare until nothing more can be decided within ``budget_seconds``; then confirm what looks regressed."""
-    start = clock()
+    """Compare until nothing more can be decided within ``budget_seconds``; then confirm what looks regressed.
+
+    A run that could not even look once, or not confirm what it saw, would have measured for nothing: for these two the
+    budget may be overrun by the share that the design allows for confirming.
+    """
+    start, overrun_seconds = clock(), budget_seconds * (1 + design.confirming_overrun)
     names = [metric.name for metric in metrics]
     blocks: list[Block] = []
 
@@ -51,17 +52,16 @@ def run(
     while True:
         blocks.append(measure_block(len(blocks), "comparison", COMPARISON, tuple(names)))
         decision = judge(blocks, metrics, design)
-        tell(decision, blocks)
         if decision.to_confirm or not decision.more_blocks_may_help:
             break
-        if _one_side_is_silent(blocks, names) or not time_for_another(budget_seconds):
+        limit_seconds = overrun_seconds if len(blocks) < design.looks.first else budget_seconds
+        if _one_side_is_silent(blocks, names) or not time_for_another(limit_seconds):
             break
     fresh: list[Block] = []
     suspected, found = decision.to_confirm, decision
-    while decision.to_confirm and time_for_another(budget_seconds * (1 + OVERRUN)):
+    while decision.to_confirm and time_for_another(overrun_seconds):
         fresh.append(measure_block(len(blocks) + len(fresh), "confirmation", CONFIRMATION, suspected))
         decision = confirm(found, samples(fresh, suspected), design)
-        tell(decision, [*blocks, *fresh])
     return Outcome(_settled(decision), (*blocks, *fresh), clock() - start)
 
 

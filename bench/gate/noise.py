@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 
 from bench import machine
+from bench.gate import emit
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
 from bench.gate.config import GateConfig
 from bench.gate.live import COMPARISON
+from bench.gate.measures import MEASURES
 from bench.gate.report import Exit
 from bench.gate.session import opened
 from bench.render import to_terminal
@@ -28,11 +28,15 @@ DEFAULT_TRIALS = 2000
 
 
 def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
-    """Blocks of one and the same side for the whole budget, a line for each turn of the training epoch."""
+    """Blocks of one and the same side for the whole budget, a line for each turn of the training epoch.
+
+    The processes measure all that a gate run measures, so that a block takes as long as there.
+    """
     from bench.gate.commands import request_of
 
-    request = request_of({**options, "against": None}, config)
-    request = replace(request, candidate=request.base, measures=(MEASURE,), inject_seconds=0, inject_bytes=0)
+    request = request_of(options, config)
+    request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
+    measures = tuple(dict.fromkeys((*config.measures, MEASURE)))
     path: Path = options["record_noise"]
     with console.status("filling the compile cache") as status, opened(request) as session:
         header = {
@@ -50,7 +54,7 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
         try:
             while session.clock() - start < config.budget_seconds:
                 status.update(f"block {num_blocks + 1}, {format_seconds(session.clock() - start)}")
-                block = session.measure(num_blocks, "comparison", COMPARISON, (MEASURE,))
+                block = session.measure(num_blocks, "comparison", COMPARISON, measures)
                 for turn in turns_of(block, num_blocks * len(COMPARISON), start, session.program.turns_per_epoch):
                     writer.append(turn)
                 num_blocks += 1
@@ -79,15 +83,22 @@ def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_e
 
 def replay_trace(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     """What the gate, and the rules of other tools, would have said on a recorded machine."""
+    from bench.gate.commands import check_injections
+
+    check_injections(options)
     trace = read_trace(options["trace"])
     trials = options["trials"] or DEFAULT_TRIALS
     shared = {"inject": options["inject"], "trials": trials, "budget_seconds": config.budget_seconds}
-    ours = replay(trace, **shared)
     rivals, missing = replay_rivals(trace, **shared)
-    section = replay_section([ours, *rivals])
-    section.sentences += missing
-    if options["json_path"] == "-":
-        click.echo(json.dumps({"headers": section.headers, "rows": section.rows, "notes": section.sentences}, indent=1))
-    else:
+    effect = next((one.effect for one in config.metrics() if one.name == MEASURE), MEASURES[MEASURE].effect)
+    replays = [replay(trace, effect=effect, num_metrics=len(config.measures), **shared), *rivals]
+    section = replay_section(replays)
+    section.sentences += [*trace.problems, *missing]
+    content = {
+        "trace": str(options["trace"]),
+        "replays": [one.to_json() for one in replays],
+        "notes": section.sentences,
+    }
+    if not emit.json_only(options["json_path"], content):
         to_terminal(f"{trials} gate runs replayed from {options['trace']}", [section], console)
     return Exit.PASS

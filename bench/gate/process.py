@@ -59,7 +59,7 @@ class Process:
         """Let the process go on with a command; ``receive`` must follow."""
         self._doing = do
         self._signal(signal.SIGCONT)
-        with contextlib.suppress(BrokenPipeError):  # it is gone: its missing reply will say so
+        with contextlib.suppress(BrokenPipeError):  # it is gone, and its missing reply will say so
             self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
             self._process.stdin.flush()
 
@@ -71,8 +71,13 @@ class Process:
         ReplicateError
             If the command failed, or the process crashed or hung.
         """
-        reply = json.loads(self._read_line(limit_seconds))
+        line = self._read_line(limit_seconds)
         self._signal(signal.SIGSTOP)
+        try:
+            reply = json.loads(line)
+            reply["ok"]
+        except (ValueError, TypeError, KeyError):  # another program than Python, most likely
+            raise ReplicateError(f"answered {line[:60]!r} when it was to {self._doing}, which is no reply") from None
         if not reply.pop("ok"):
             raise ReplicateError(f"failed to {self._doing}: {reply['reason']}")
         return reply

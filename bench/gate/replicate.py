@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,7 +41,6 @@ class Replicate:
     def __init__(self, configuration: dict[str, Any], clock: Callable[[], float] = time.perf_counter) -> None:
         self._configuration = configuration
         self._clock = clock
-        self._order: Any = None
         self._position = 0
         self._losses: list[float] = []
         self._batches: dict[int, Any] = {}
@@ -60,9 +60,11 @@ class Replicate:
     def identify(self) -> dict[str, Any]:
         """What must be the same on both sides (dataset, recipe), and what may differ (versions)."""
         dataset = importlib.import_module("mlp.dataset")
-        identity = dataset.identify(self._directory())
+        directory = self._directory
+        identity = dataset.identify(directory)
         recipe = {name: value for name, value in asdict(self._recipe).items() if name != "seed"}
         return {
+            "directory": str(directory),
             "dataset": {"identity": identity.name, "sha256": identity.sha256},
             "recipe": recipe,
             "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -72,7 +74,7 @@ class Replicate:
     def load(self) -> dict[str, Any]:
         """Read, decompress and convert MNIST; what was loaded before is given back first."""
         load_files = importlib.import_module("mlp.dataset").load_files
-        directory = self._directory()  # may look for the files, or verify them: outside the clock
+        directory = self._directory  # may look for the files, or verify them: outside the clock
         self._data = None
         seconds, self._data = self._timed(lambda: load_files(directory))
         return {"seconds": seconds}
@@ -88,32 +90,37 @@ class Replicate:
             self._backend.synchronize()
 
         seconds, _ = self._timed(from_graph_to_functions)
+        self._random = importlib.import_module("mlp.seeding").random_stream(self._recipe, "order")
         return {"seconds": seconds}
 
     def train(self, num_steps: int) -> dict[str, Any]:
         """Go ``num_steps`` steps on through the training epoch; ``loss`` is the mean over an epoch, where it ends.
 
-        An epoch is cut where ``train_epoch`` is given its order, so the path is that of whole epochs.
+        The part is what ``train_epoch`` makes of so many examples, in random order: for a variant that keeps its data
+        on the device the order says which, and the others are given just these.
         """
-        if self._order is None:
-            self._start_epoch()
-        end = self._position + num_steps * self._recipe.batch_size
-        order = self._order[self._position : end]
         images, labels = self._data[:2]
+        num_examples = num_steps * self._recipe.batch_size
+        start, end = self._position, self._position + num_examples
+        order = self._random.permutation(num_examples)
+        if self._backend.variant.resident:
+            part = (images, labels, order + start)
+        else:
+            part = (images[start:end], labels[start:end], order)
 
         def part_of_an_epoch() -> float:
-            loss = self._backend.train_epoch(images, labels, order)
+            loss = self._backend.train_epoch(*part)
             self._backend.synchronize()
             return loss
 
         seconds, loss = self._timed(part_of_an_epoch, self._configuration["slowdown"])
         self._losses.append(loss)
         self._position = end
-        reply = {"seconds": seconds, "steps": num_steps, "loss": None}
-        if end + num_steps * self._recipe.batch_size > len(self._order):
-            reply["loss"] = sum(self._losses) / len(self._losses)
-            self._order = None
-        return reply
+        if end + num_examples <= len(images):
+            return {"seconds": seconds, "loss": None}
+        mean_loss = sum(self._losses) / len(self._losses)
+        self._position, self._losses = 0, []
+        return {"seconds": seconds, "loss": mean_loss}
 
     def validate(self) -> dict[str, Any]:
         """A validation epoch; ``loss`` and ``accuracy`` (a fraction) of the network as it is now."""
@@ -139,13 +146,9 @@ class Replicate:
         """The most resident memory this process has had so far."""
         return {"peak_bytes": peak_resident_bytes()}
 
+    @cached_property
     def _directory(self) -> Path:
         return importlib.import_module("mlp.dataset").locate(self._configuration["data"]).directory
-
-    def _start_epoch(self) -> None:
-        if not hasattr(self, "_random"):
-            self._random = importlib.import_module("mlp.seeding").random_stream(self._recipe, "order")
-        self._order, self._position, self._losses = self._random.permutation(len(self._data[0])), 0, []
 
     def _step(self, batch_size: int, num_steps: int) -> None:
         images, labels = self._batches[batch_size]

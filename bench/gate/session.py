@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.gate.process import Process
 from bench.gate.scratch import scratch_folder
 from bench.gate.sides import Side, Wanted, check_out, resolve
 from bench.gate.turns import Program, measure_block
+from bench.worker import PROJECT
 from mlp.backends import check_device, load
 
 DEFAULT_BACKEND, DEFAULT_VARIANT = "theano", "tuned"
@@ -36,6 +38,7 @@ class Request:
     threads: int | None = None
     inject_seconds: float = 0.0
     inject_bytes: float = 0.0
+    project: Path = PROJECT  # whose working tree and revisions
 
 
 @dataclass
@@ -92,7 +95,8 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
     SideError
         If a side cannot be measured at all.
     """
-    base, candidate = resolve("A", request.base), resolve("B", request.candidate)
+    base = resolve("A", request.base, request.project)
+    candidate = resolve("B", request.candidate, request.project)
     if "compile_cold" in request.measures and not request.stack.caches_code:
         raise BenchError(
             f"{request.stack.label} keeps no compiled code on disk, so that no compilation is colder than another: "
@@ -105,6 +109,7 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
         launcher = Launcher(request.stack, threads, folder, request.data, cold)
         primed, other = launcher.prime((base, candidate))
         check_comparable(primed, other)
+        base, candidate = replace(base, data=primed.directory), replace(candidate, data=other.directory)
         program = Program(request.measures, batch_size=primed.recipe["batch_size"])
         session = Session(base, candidate, primed, launcher, program, Random(seed))
         yield session.injected(request.inject_seconds, request.inject_bytes)
@@ -112,12 +117,15 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
 
 @contextmanager
 def ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the gate as Ctrl-C does: processes and checkouts are cleaned up on the way out."""
+    """Let SIGTERM and SIGHUP end the gate as Ctrl-C does: processes and checkouts are cleaned up on the way out.
+
+    SIGINT is set, too: a shell starts what runs in its background with that signal ignored.
+    """
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    handled = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handled = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [(number, signal.signal(number, interrupt)) for number in handled]
     try:
         yield

@@ -14,7 +14,6 @@ from pathlib import Path
 from bench import machine
 from bench.errors import BenchError
 from bench.gate.scratch import add_checkout, git
-from bench.worker import PROJECT
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Wanted:
 class Side:
     """A side that can be measured.
 
+    ``data`` is the directory of its MNIST once that has been found: looking for it again may mean to verify it again.
     ``revision`` and ``commit`` are what was asked for and what it is; ``dirty`` says whether the working tree differs
     from its commit (None where git cannot say).  ``slowdown`` (a fraction) and ``held_bytes`` are injected by the
     calibration.
@@ -44,6 +44,7 @@ class Side:
     variables: Mapping[str, str] = field(default_factory=dict)
     slowdown: float = 0.0
     held_bytes: int = 0
+    data: str | None = None
 
     @property
     def label(self) -> str:
@@ -63,11 +64,11 @@ class Side:
 
     def is_same_as(self, other: Side) -> bool:
         """Whether nothing that was asked for tells the two apart, so that only noise can differ."""
-        blank = {"name": "", "revision": None, "directory": Path()}
+        blank = {"name": "", "revision": None, "directory": Path(), "data": None}
         return replace(self, **blank) == replace(other, **blank) and not (self.dirty or other.dirty)
 
 
-def resolve(name: str, wanted: Wanted, project: Path = PROJECT) -> Side:
+def resolve(name: str, wanted: Wanted, project: Path) -> Side:
     """The side that was asked for, checked; a revision still has no files of its own.
 
     Raises
@@ -90,7 +91,7 @@ def check_out(side: Side, folder: Path) -> Side:
     return replace(side, directory=add_checkout(side.directory, side.commit, folder, side.name))
 
 
-def commit_of(revision: str, project: Path = PROJECT) -> str:
+def commit_of(revision: str, project: Path) -> str:
     """The full commit id; a branch that only a remote has is found there.  Raises BenchError if there is none."""
     git(project, "rev-parse", "--git-dir")  # so that a missing git is not taken for a missing revision
     for name in (revision, f"origin/{revision}"):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
 from bench.gate.block import Block, Seat, Turn
-from bench.gate.measures import NEED_AN_EPOCH, NEED_VALIDATION, STEP_BATCH_SIZES, STEPS_PER_TURN
+from bench.gate.measures import LEARNING, NEED_AN_EPOCH, STEP_BATCH_SIZES, STEPS_PER_TURN
 from bench.gate.process import ReplicateError
 from mlp.dataset import TRAINING_EXAMPLES
 
@@ -42,7 +42,8 @@ class Program:
     measures: tuple[str, ...]
     batch_size: int = 500
     steps_per_turn: int = 10
-    rounds: int = 3  # of loading, of validation epochs, and of single steps at each batch size
+    rounds: int = 5  # of validation epochs, and of single steps at each batch size
+    loads: int = 2  # after a first one, whose time is mostly that of memory the process never touched before
 
     @property
     def turns_per_epoch(self) -> int:
@@ -75,6 +76,13 @@ class _Party:
             if self.processes[seat] is not None:
                 self.processes[seat].end()
             return None
+
+    def together(self, do: str) -> None:
+        """All processes at once: for what nobody judges."""
+        for seat, process in enumerate(self.processes):
+            self.attempt(seat, lambda p=process: p.send(do))
+        for seat, process in enumerate(self.processes):
+            self.attempt(seat, lambda p=process: p.receive())
 
     def take_turns(self, rounds: int, do: str, tell: Callable[[dict], dict[str, Any]], **arguments: Any) -> None:
         """``rounds`` rounds of one command; ``tell`` says what a reply measures: a value for each measure."""
@@ -115,26 +123,27 @@ def measure_block(
             party.take_turns(1, "memory", lambda reply: {"peak_memory": reply["peak_bytes"]})
         instructions = _instructions(party, count_instructions)
     seats = tuple(Seat(role, seed, party.failures.get(seat)) for seat, (role, seed) in enumerate(drawn))
-    return Block(number, kind, seats, tuple(_wanted(party, program)), clock() - began, instructions)
+    return Block(number, kind, seats, tuple(party.turns), clock() - began, instructions)
 
 
 def _seat(party: _Party, start: Start, stack: ExitStack) -> None:
-    """Start all processes; they import at the same time, which nobody judges."""
     for seat, (role, seed) in enumerate(zip(party.roles, party.seeds, strict=True)):
         party.processes.append(None)
         party.processes[seat] = party.attempt(seat, lambda r=role, s=seed: stack.enter_context(start(r, s)))
-    for seat, process in enumerate(party.processes):
-        party.attempt(seat, lambda p=process: p.send("prepare"))
-    for seat, process in enumerate(party.processes):
-        party.attempt(seat, lambda p=process: p.receive())
 
 
 def _prepare(party: _Party, program: Program) -> None:
-    party.take_turns(
-        program.rounds if "load" in program.measures else 1, "load", lambda reply: {"load": reply["seconds"]}
-    )
-    compiled = "compile_cold" if "compile_cold" in program.measures else "compile_warm"
-    party.take_turns(1, "compile", lambda reply: {compiled: reply["seconds"]})
+    """Import, load and compile; in turns where it is judged, and else together, which is faster."""
+    party.together("prepare")
+    party.together("load")
+    if program.wants({"load", "end_to_end"}):
+        party.take_turns(program.loads, "load", lambda reply: {"load": reply["seconds"]})
+    cold = "compile_cold" in program.measures
+    if cold or program.wants({"compile_warm", "end_to_end"}):
+        name = "compile_cold" if cold else "compile_warm"
+        party.take_turns(1, "compile", lambda reply: {name: reply["seconds"]})
+    else:
+        party.together("compile")
 
 
 def _train_and_validate(party: _Party, program: Program) -> None:
@@ -142,21 +151,20 @@ def _train_and_validate(party: _Party, program: Program) -> None:
     if program.wants(NEED_AN_EPOCH):
         scale = program.turns_per_epoch
 
-        def told(reply: dict[str, Any]) -> dict[str, Any]:
+        def trained(reply: dict[str, Any]) -> dict[str, Any]:
             learnt = {} if reply["loss"] is None else {"train_loss": reply["loss"]}
             return {"train_epoch": reply["seconds"] * scale, **learnt}
 
-        party.take_turns(scale, "train", told, num_steps=program.steps_per_turn)
-    if program.wants(NEED_VALIDATION):
-        party.take_turns(
-            program.rounds if "validation_epoch" in program.measures else 1,
-            "validate",
-            lambda reply: {
-                "validation_epoch": reply["seconds"],
-                "validation_loss": reply["loss"],
-                "validation_accuracy": reply["accuracy"],
-            },
-        )
+        party.take_turns(scale, "train", trained, num_steps=program.steps_per_turn)
+
+    def validated(reply: dict[str, Any]) -> dict[str, Any]:
+        learnt = {"validation_loss": reply["loss"], "validation_accuracy": reply["accuracy"]}
+        return {"validation_epoch": reply["seconds"], **learnt}
+
+    if program.wants({"validation_epoch", "end_to_end"}):
+        party.take_turns(program.rounds, "validate", validated)
+    elif program.wants(LEARNING):
+        party.take_turns(1, "validate", validated)
 
 
 def _step(party: _Party, program: Program) -> None:
@@ -171,32 +179,3 @@ def _instructions(party: _Party, count: Callable[[Asked], float | None] | None) 
     if count is None:
         return ()
     return tuple(party.attempt(seat, lambda p=process: count(p)) for seat, process in enumerate(party.processes))
-
-
-def _wanted(party: _Party, program: Program) -> list[Turn]:
-    """The turns of the measures that are wanted, learning from the first round only, and what follows from them."""
-    turns = [
-        turn
-        for turn in party.turns
-        if turn.measure in program.measures
-        and not (turn.measure in ("validation_loss", "validation_accuracy") and turn.round > 0)
-    ]
-    turns = [replace(turn, round=0) if turn.measure == "train_loss" else turn for turn in turns]
-    if "end_to_end" in program.measures:
-        turns += [turn for seat in range(len(party.roles)) if (turn := _end_to_end(party, seat, program)) is not None]
-    return turns
-
-
-def _end_to_end(party: _Party, seat: int, program: Program) -> Turn | None:
-    """Loading, compilation, the epoch's turns one and all, and the first validation, by one process."""
-    if seat in party.failures:
-        return None
-    seconds = 0.0
-    for turn in party.turns:
-        if turn.seat != seat:
-            continue
-        if turn.measure == "train_epoch":
-            seconds += turn.value / program.turns_per_epoch
-        elif turn.measure in ("load", "compile_warm", "compile_cold", "validation_epoch") and turn.round == 0:
-            seconds += turn.value
-    return Turn("end_to_end", 0, seat, party.turns[0].t_start_seconds, seconds)
