@@ -56,10 +56,8 @@ def compare(
       2  bad input, or runs that cannot be compared: the sentence says why
     """
     from bench.compare import comparison, sections, sides, tables
-    from bench.compare.page import comparison_page
     from bench.export import write_files
     from bench.render import to_markdown, to_terminal
-    from bench.report.html import to_html
 
     found = sides.sides(runs, runs_dir, records_dir)
     first = sides.chosen(base, runs, found, "--base") if base is not None else found[0] if found else None
@@ -72,6 +70,9 @@ def compare(
     if csv is not None:
         write_files(tables.to_csv(compared), csv)
     if html is not None:
+        from bench.compare.page import comparison_page
+        from bench.report.html import to_html
+
         write_files(to_html(comparison_page(compared)), html)
     if json_path == "-":
         cli.write_json(tables.to_json(compared))

@@ -12,13 +12,15 @@ from bench.compare.comparison import Comparison
 from bench.compare.metric_ratios import MetricRatio
 from bench.compare.sections import PLOTS, comparison_sections, detail_sections, first_line, headline
 from bench.report.html import Chart, Page
-from bench.report.html.chart import figure, hover_text, label, log_ticks, rows_layout
+from bench.report.html.chart import figure, hover_text, label, rows_layout
 from bench.report.html.looks import COLOURS, GREY
 from bench.units import MISSING, format_number, format_range
 
 PLOTTED = dict(zip((TRAIN_EPOCH, VALIDATE_EPOCH, REFERENCE_CLOCK), PLOTS, strict=True))
 ROW_SHARE = 0.5  # of a row's height, over which the runs of one stack are spread
-MOST_RATIOS, LEAST_RATIOS = 2.0, 0.5  # the axis shows at least from half to twice as fast
+LEAST_RATIO, MOST_RATIO = 0.5, 2.0  # the axis shows at least from half to twice as fast
+# Powers of ten, which a logarithmic axis is labelled with, tell little about ratios around 1.
+TICKS, FEW_TICKS_UP_TO = (0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0), 5.0
 
 
 def comparison_page(comparison: Comparison) -> Page:
@@ -43,8 +45,10 @@ def _chart(comparison: Comparison, measurement: str) -> Chart | None:
         return None
     stacks = list(dict.fromkeys(ratio.metric.stack for ratio in ratios))
     base = comparison.base.name
-    layout = rows_layout(stacks, f"times as fast as {label(base)}", log=True)
-    layout["xaxis"] |= _axis(ratios)
+    low, high = _range(ratios)
+    layout = rows_layout(stacks, f"times as fast as {label(base)}", log=(low, high))
+    if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
+        layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
     layout["shapes"] = [
         {"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": {"color": GREY, "dash": "dot"}}
     ]
@@ -67,12 +71,10 @@ def _chart(comparison: Comparison, measurement: str) -> Chart | None:
     )
 
 
-def _axis(ratios: Sequence[MetricRatio]) -> dict[str, Any]:
-    """On the logarithm, half as fast is as far from 1 as twice as fast."""
+def _range(ratios: Sequence[MetricRatio]) -> tuple[float, float]:
+    """What the axis has to show; it is logarithmic, so that half as fast is as far from 1 as twice as fast."""
     values = [value for one in ratios for value in (one.speed.low, one.speed.center, one.speed.high) if value]
-    low, high = min(*values, LEAST_RATIOS), max(*values, MOST_RATIOS)
-    ticks = sorted({*log_ticks(low, high), LEAST_RATIOS, 1.0, MOST_RATIOS})
-    return {"tickvals": ticks, "ticktext": [format_number(tick) for tick in ticks]}
+    return min(*values, LEAST_RATIO), max(*values, MOST_RATIO)
 
 
 def _shifts(count: int) -> list[float]:
