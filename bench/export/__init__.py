@@ -65,5 +65,5 @@ def write_files(content: str | dict[str, bytes], output: Path) -> list[Path]:
             partial.write_bytes(data)
             os.replace(partial, path)
         except OSError as error:
-            raise BenchError(f"cannot write {path} ({error.strerror}): name another place with --output.") from error
+            raise BenchError(f"cannot write {path} ({error.strerror}): name another place.") from error
     return list(files)
