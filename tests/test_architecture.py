@@ -11,6 +11,7 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 READING = (
     "record",
     "blocks",
+    "wellformed",
     "frames",
     "stack_key",
     "stats",

@@ -16,6 +16,7 @@ from typing import Any
 import click
 from rich.console import Console as RichConsole
 
+from bench import __version__
 from bench.errors import BenchError
 from mlp.errors import MlpError
 
@@ -125,6 +126,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, mean
 
 
 @click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mlp-bench")
 def main() -> None:
     """Measure neural-network training on one fully understood workload, and compare it with a 2016 reference.
 
