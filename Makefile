@@ -32,7 +32,7 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history profile doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
@@ -42,6 +42,7 @@ help:
 	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
 	@echo "make history                      say what changed over all runs, and when"
 	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
+	@echo "make check [AGAINST=main]         is the working tree slower, larger or a worse learner than that revision?"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
@@ -86,6 +87,11 @@ history: $(STAMP)
 profile: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
 		$(foreach d,$(firstword $(DEVICES)),--device $(d))
+
+# Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
+check: $(STAMP)
+	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
+		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

@@ -15,6 +15,7 @@ import pandas as pd
 from bench.blocks import Blocks
 from bench.errors import RecordError, RecordWarning
 from bench.record import RunFolder
+from bench.wellformed import is_number, is_time, misfit
 
 CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
 CASE_COLUMNS += ["seed", "without"]
@@ -64,6 +65,7 @@ OWN = {
     "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
     "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
 }
+CHECKED = {"wall_seconds"}.union(*COLUMNS.values())  # what a damaged replicate can spoil; wall_seconds is for exports
 
 
 class Frames(NamedTuple):
@@ -126,7 +128,7 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
     rows |= {name: Blocks(COLUMNS[name], own) for name, own in OWN.items()}
     for folder in folders:
         _add_header(rows, folder.header)
-        replicates = folder.replicates()
+        replicates = readable_replicates(folder)
         complete = _complete_cases(folder.header, replicates)
         for replicate in replicates:
             if replicate["status"] != "ok" and _key(replicate["case"]) in complete:
@@ -134,6 +136,18 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
                 replicate = {**replicate, "measurements": []}
             _add_replicate(rows, folder.header["run_id"], replicate)
     return Frames(**{name: _frame(rows[name], columns) for name, columns in COLUMNS.items()})
+
+
+def readable_replicates(folder: RunFolder) -> list[dict[str, Any]]:
+    """The replicates of which every value fits its column; the others are named in ``folder.problems``."""
+    found = []
+    for replicate in folder.replicates():
+        why = misfit(replicate, _fits)
+        if why is None:
+            found.append(replicate)
+        else:
+            folder.problems.append(f"process {replicate['sequence']} cannot be read ({why}) and was left out")
+    return found
 
 
 def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
@@ -196,7 +210,7 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
             if moments := measurement["extra"].get(timeline):
                 beside = {**own, "measurement": measurement["name"]}
                 rows["timeline"].add(beside, **_by_column(moments, OWN["timeline"]))
-        if "phases" in measurement["extra"] and measurement["seconds"]:
+        if measurement["extra"].get("phases") and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 
 
@@ -212,7 +226,7 @@ def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, A
 
 def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: dict[str, Any]) -> None:
     extra = measurement["extra"]
-    phases, epochs = extra["phases"], extra.get("epochs", [])
+    phases, epochs = extra["phases"], extra.get("epochs") or []
     rows["phases"].add(keys, phase=list(phases), seconds=list(phases.values()))
     rows["epochs"].add(keys, **_by_column(epochs, OWN["epochs"]))
     known = {name: extra.get(name) for name in COLUMNS["results"] if name not in keys}
@@ -245,6 +259,23 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
         elif column.endswith(UNITS):
             types[column] = "float64"
     return frame.astype(types)
+
+
+def _fits(column: str, value: Any) -> bool:
+    """Whether ``value`` can be one of ``column``, see ``_typed``; what is in no frame may be anything."""
+    if value is None or column not in CHECKED:
+        return True
+    if column in CATEGORIES:
+        return isinstance(value, str)
+    if column == "throttled":
+        return isinstance(value, bool)
+    if column == "throttle_reasons":
+        return isinstance(value, list) and all(isinstance(reason, str) for reason in value)
+    if column == "started_at":
+        return is_time(value)
+    if column in INTEGERS:
+        return is_number(value) and value == int(value)
+    return isinstance(value, float) or is_number(value) if column.endswith(UNITS) else True
 
 
 def _joined(reasons: Any) -> Any:

@@ -16,21 +16,24 @@ from typing import Any
 import click
 from rich.console import Console as RichConsole
 
+from bench import __version__
 from bench.errors import BenchError
 from mlp.errors import MlpError
 
-FAILED, BAD_INPUT, NOTHING_MEASURED, INTERRUPTED = 1, 2, 3, 130
+FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
     0: "fine",
-    FAILED: "something failed while measuring (the rest is on record), or a stack learns worse than the canonical one",
+    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one, or "
+    "the gate saw a regression",
     BAD_INPUT: "bad input: one sentence on stderr says what, where, and what to do next",
     NOTHING_MEASURED: "nothing was measured",
+    UNDECIDED: "the gate could not decide",
     INTERRUPTED: "interrupted; what was measured is kept",
 }
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
 COMMANDS = (
-    *("run", "report", "compare", "history", "export", "profile", "ceilings"),
+    *("run", "report", "gate", "compare", "history", "export", "profile", "ceilings"),
     *("readme", "doctor", "completion"),
 )
 
@@ -123,6 +126,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, mean
 
 
 @click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mlp-bench")
 def main() -> None:
     """Measure neural-network training on one fully understood workload, and compare it with a 2016 reference.
 

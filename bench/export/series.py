@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench import stats
 from bench.errors import BenchError
-from bench.frames import Frames, frames_of, trustworthy
+from bench.frames import Frames, frames_of, readable_replicates, trustworthy
 from bench.record import RunFolder
 from bench.stack_key import CANONICAL_PRECISION, groups
 
@@ -116,14 +116,13 @@ def open_run(path: Path) -> Run:
     """
     folder = RunFolder.open(path)
     frames = frames_of([folder])
-    problems = list(folder.problems)
     trusted, left_out = trustworthy(frames)
     series = series_of(trusted)
     if not series:
         raise BenchError(
             f"run {folder.path.name} holds no samples, so there is nothing to export: make bench measures."
         )
-    return Run(folder.header, folder.replicates(), frames, series, problems + left_out)
+    return Run(folder.header, readable_replicates(folder), frames, series, folder.problems + left_out)
 
 
 def series_of(frames: Frames) -> list[Series]:

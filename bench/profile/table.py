@@ -87,8 +87,8 @@ def _sentences(operations: tuple[Operation, ...], timing: Timing) -> list[str]:
     whole = timing.median_profiled_seconds
     rounds, calls = len(timing.plain_seconds), timing.calls_per_sample
     return [
-        f"It takes {format_seconds(timing.median_plain_seconds)} unprofiled (median of {rounds} rounds of {calls} calls "
-        f"each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
+        f"It takes {format_seconds(timing.median_plain_seconds)} unprofiled (median of {rounds} rounds of {calls} "
+        f"calls each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
         f"The operations add up to {format_percent(1 - host / whole, 1)} of the profiled time; the rest is the row "
         '"between operations".',
     ]

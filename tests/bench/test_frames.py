@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from example_run import (
     replicates,
     write_example_run,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import bench
 from bench.errors import RecordError, RecordWarning
@@ -303,3 +306,86 @@ def test_a_failed_process_counts_only_until_its_case_was_measured_again(tmp_path
     frames = frames_of([folder])
     assert list(frames.samples["process"]) == [2]
     assert list(frames.failures["process"]) == [1]
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value, path=()):
+    """The path of every value inside ``value``."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def with_junk(data, document):
+    """``document`` with junk in one place."""
+    copy = json.loads(json.dumps(document))
+    *outer, last = data.draw(st.sampled_from([path for path in places(copy) if path]))
+    inner = copy
+    for step in outer:
+        inner = inner[step]
+    inner[last] = data.draw(junk)
+    return copy
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(data=st.data())
+def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
+    """Whatever stands in one file, the other process is read; if the damaged one is not, it is named."""
+    folder = tmp_path / "20260102-030405-0123456"
+    shutil.rmtree(folder, ignore_errors=True)
+    path = write_example_run(tmp_path, [gpu_reference_replicate(), reference_replicate(2, 0.98, 39.0)])
+    file = path / "replicates" / "0001.json"
+    file.write_text(json.dumps(with_junk(data, json.loads(file.read_text()))))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frames = bench.load_runs(path)
+    assert 2 in set(frames.samples["process"])
+    assert all("was left out" in str(one.message) for one in caught)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(data=st.data())
+def test_junk_in_a_header_is_read_or_one_sentence(tmp_path, data):
+    shutil.rmtree(tmp_path / "20260102-030405-0123456", ignore_errors=True)
+    planned = [{"case": case("data"), "replicates": 1}]
+    path = write_example_run(tmp_path, [reference_replicate(1, 0.98, 39.0)], plan=planned)
+    header = path / "run.json"
+    header.write_text(json.dumps(with_junk(data, json.loads(header.read_text()))))
+    try:
+        assert len(bench.load_runs(path).runs) == 1
+    except RecordError as error:
+        assert "\n" not in str(error)
+
+
+def test_what_no_frame_holds_may_be_anything(tmp_path):
+    """A harness may keep what it likes beside its samples, under any name."""
+    one = replicate(
+        case("epoch"), [measurement("train_epoch", [1.0], loss_by_step_loss=[[0.5]], blocks_bytes={"a": 1})]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(bench.load_runs(write_example_run(tmp_path, [one])).samples) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ({"examples": "many"}, r"process 1 cannot be read \(its examples is 'many'\)"),
+        ({"phases": [1.0]}, r"process 1 cannot be read \(its phase is \[1.0\]\)"),
+        ({"timeline": [{"t_seconds": "now"}]}, r"process 1 cannot be read \(its t_seconds is 'now'\)"),
+        ({"throttled": "yes"}, r"process 1 cannot be read \(its throttled is 'yes'\)"),
+    ],
+)
+def test_a_value_that_no_column_can_hold_is_named_and_costs_its_process(tmp_path, damage, why):
+    bad = replicate(case("data"), [measurement("load", [0.5], **damage)])
+    good = replicate(case("data"), [measurement("load", [0.25])])
+    with pytest.warns(RecordWarning, match=why):
+        frames = bench.load_runs(write_example_run(tmp_path, [bad, good]))
+    assert list(frames.samples["seconds"]) == [0.25]

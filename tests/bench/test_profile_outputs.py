@@ -179,7 +179,8 @@ def test_a_point_is_flop_per_byte_and_flop_per_second():
     operation = next(one for one in TUNED_PROFILE.of("train_step") if one.name == first.name)
     assert first.flop_per_byte == pytest.approx(operation.flop / operation.bytes)
     assert first.flop_per_second == pytest.approx(operation.flop / operation.seconds)
-    assert [one.kind for one in points(TUNED_PROFILE)].count("gemm") == 8
+    large = [one.name for one in TUNED_PROFILE.of("train_step") if one.kind == "gemm" and one.seconds > 1e-4]
+    assert [one.name for one in points(TUNED_PROFILE)][: len(large)] == large and len(large) == 5
 
 
 def test_of_unknown_flop_each_element_counts_once_and_copies_compute_nothing():

@@ -100,8 +100,8 @@ class WholeCollector(Collector):
     def rehearse(self, function: str, call: Callable[[], None]) -> None:
         call()
         self.problems.append(
-            f"pytensor/{self.backend.variant.name} compiles a step into one function, inside which no profiler sees: it "
-            "is one row; python -m bench profile --backend pytensor --variant c shows the same network by operations"
+            f"pytensor/{self.backend.variant.name} compiles a step into one function, inside which no profiler sees: "
+            "it is one row; python -m bench profile --backend pytensor --variant c shows the same network by operations"
         )
 
     @contextmanager
