@@ -192,7 +192,8 @@ def test_a_machine_twice_as_fast_at_everything_explains_a_stack_twice_as_fast():
 def test_on_the_same_hardware_a_faster_stack_is_better_use():
     found = compare(replace(BASE, ceilings=ceilings(1.0)), [replace(TWICE, ceilings=ceilings(1.0))])
     assert [share.use.center for share in found.hardware] == pytest.approx([2.0, 2.0])
-    assert "drifted between the runs" in to_markdown("", comparison_sections(found))
+    text = to_markdown("", comparison_sections(found))
+    assert "drifted between the runs" in text and "as far as the ceilings of both runs show it" in text
 
 
 def test_an_engine_that_only_one_run_asked_is_no_faster_machine():
