@@ -61,8 +61,8 @@ def to_markdown(first_line: str, sections: list[Section], plots: Mapping[str, Pl
         parts += [_escape_markdown(sentence) for sentence in (*section.notices, *section.sentences)]
         parts += [f"![{_escape_alt(plots[name].alt)}]({plots[name].path})" for name in names]
         if section.headers:
-            rows = [[_escape_markdown(cell) for cell in row] for row in section.rows]
-            parts.append(tabulate(rows, section.headers, tablefmt="github", disable_numparse=True))
+            headers, *rows = [[_escape_markdown(cell) for cell in row] for row in (section.headers, *section.rows)]
+            parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
     return "\n\n".join(parts) + "\n"
 
 

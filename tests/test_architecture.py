@@ -10,6 +10,8 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 # Right of the wall that `results/` is: files, pandas and arithmetic only.
 READING = (
     "record",
+    "blocks",
+    "wellformed",
     "frames",
     "stack_key",
     "stats",
@@ -25,10 +27,28 @@ READING = (
     "report",
     "render",
     "verdict",
-    "gate",
+    "gate/config",
+    "gate/measures",
+    "gate/block",
+    "gate/live",
+    "gate/drift",
     "compare",
     "export",
     "readme",
+    "same_machine",
+    "history",
+    "profile/attainable",
+    "profile/data",
+    "profile/diff",
+    "profile/findings",
+    "profile/host",
+    "profile/operations",
+    "profile/outputs",
+    "profile/roofline",
+    "profile/rules",
+    "profile/storage",
+    "profile/table",
+    "profile/trace",
 )
 # Of mlp, these are facts and words, not execution.
 MLP_FACTS = {"mlp.recipe", "mlp.errors"}

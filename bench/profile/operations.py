@@ -13,7 +13,7 @@ from typing import Any
 # 1 (2026-11): first version.
 SCHEMA_VERSION = 1
 FUNCTIONS = ("train_step", "evaluate")
-KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host")
+KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host", "program")
 
 Shape = tuple[int, ...]
 
@@ -27,7 +27,8 @@ class Operation:
     name : str
         The framework's, e.g. ``Dot22(images, W1)``; unique within a function where the framework tells its calls apart.
     kind : one of KINDS
-        ``update`` is RMSProp's, ``host`` the time in which the driver ran none of the framework's operations.
+        ``update`` is RMSProp's; ``host`` is shape bookkeeping, and the time in which no operation ran; ``program`` is a
+        compiled whole inside which no profiler sees.
     calls : float
         How often it runs in a call of the function; usually 1.
     seconds : float

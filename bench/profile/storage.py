@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import RecordError
+from bench.profile.attainable import share_of_ceiling
 from bench.profile.operations import (
     SCHEMA_VERSION,
     CompilePhase,
@@ -22,7 +23,8 @@ from bench.record import write_json
 
 FILE_NAME = "profile.json"
 COLUMNS = ("profile_id", "backend", "variant", "device", "function", "name", "kind", "calls", "seconds", "share")
-COLUMNS += ("flop", "bytes", "flop_per_second", "bytes_per_second", "input_shapes", "output_shapes", "source")
+COLUMNS += ("flop", "bytes", "flop_per_second", "bytes_per_second", "share_of_ceiling")
+COLUMNS += ("input_shapes", "output_shapes", "source")
 
 
 def save(profile: Profile, path: Path) -> None:
@@ -101,6 +103,7 @@ def frame(profile: Profile) -> pd.DataFrame:
         for operation in profile.of(function):
             row = {"profile_id": profile.profile_id, **profile.stack, **asdict(operation)}
             row["share"] = profile.share(operation)
+            row["share_of_ceiling"] = share_of_ceiling(operation, profile)
             for quantity in ("flop", "bytes"):
                 amount = row[quantity]
                 known = amount is not None and operation.seconds > 0
@@ -110,6 +113,7 @@ def frame(profile: Profile) -> pd.DataFrame:
             rows.append({name: row.get(name) for name in COLUMNS})
     made = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ["calls", "seconds", "share", "flop", "bytes", "flop_per_second", "bytes_per_second"]
+    numbers.append("share_of_ceiling")
     return made.astype({**dict.fromkeys(numbers, "float64"), "kind": "category", "function": "category"})
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from bench.ceilings import Ceilings
+from bench.profile.attainable import recipe_of, share_of_ceiling
+from bench.profile.data import data_sections
+from bench.profile.findings import RULES, findings
+from bench.profile.host import host_sections
 from bench.profile.operations import KINDS, CompilePhase, Operation, Profile, Timing
 from bench.render import Section
+from bench.speed_of_light import speed_of_light
 from bench.stats import paired_ratio
 from bench.units import MISSING, format_count, format_number, format_percent, format_range, format_seconds
 
@@ -22,12 +28,38 @@ def first_line(profile: Profile) -> str:
 
 def sections(profile: Profile) -> list[Section]:
     """Everything for a terminal or a report; a section stands only where something was measured."""
-    made = [section for function in TITLES for section in _function(profile, function)]
+    made = [_findings(profile)] if profile.operations else []
+    made += [section for function in TITLES for section in _function(profile, function)]
     if profile.compile_phases:
         made.append(_compilation(profile.compile_phases))
+    made += [*data_sections(profile), *host_sections(profile)]
     if profile.problems:
         made.append(Section("What is missing", list(profile.problems)))
     return made
+
+
+def _findings(profile: Profile) -> Section:
+    """The rules' sentences, and how far the step is from what the machine can do."""
+    found = [f"{finding.rule}: {finding.text}" for finding in findings(profile)]
+    none = f"None of {len(RULES)} rules found a defect."
+    return Section("Findings", [*_speed_of_light(profile), *(found or [none])])
+
+
+def _speed_of_light(profile: Profile) -> list[str]:
+    timing = profile.timings.get("train_step")
+    speed = speed_of_light(Ceilings.from_json(profile.ceilings), recipe_of(profile)) if profile.ceilings else None
+    if speed is None or timing is None or not timing.median_plain_seconds:
+        return []
+    step = timing.median_plain_seconds
+    disturbed = (
+        "More than all of it: the step leaves out work that dense products do, or something else was computing while "
+        "the ceilings were measured."
+    )
+    return [
+        f"A training step takes {format_seconds(step)}; at the speed of light of this machine it would take "
+        f"{format_seconds(speed.step_seconds)}: {format_percent(speed.step_seconds / step, 1)} of it is reached.",
+        *([disturbed] if speed.step_seconds > step else []),
+    ]
 
 
 def _function(profile: Profile, function: str) -> list[Section]:
@@ -37,14 +69,14 @@ def _function(profile: Profile, function: str) -> list[Section]:
     section = Section(
         TITLES[function],
         sentences=_sentences(operations, timing),
-        headers=["operation", "kind", "calls", "time", "share", "GFLOP/s", "GB/s", "source"],
+        headers=["operation", "kind", "calls", "time", "share", "GFLOP/s", "GB/s", "of ceiling", "source"],
         rows=[_row(profile, operation) for operation in operations[:MOST_ROWS]],
     )
     rest = operations[MOST_ROWS:]
     if rest:
         seconds = sum(operation.seconds for operation in rest)
         share = sum(profile.share(operation) or 0 for operation in rest)
-        blank = [MISSING] * 3
+        blank = [MISSING] * 4
         name = f"{len(rest)} more operations"
         section.rows.append([name, MISSING, MISSING, format_seconds(seconds), format_percent(share, 1), *blank])
     return [section, _kinds(profile, function, operations)]
@@ -55,8 +87,8 @@ def _sentences(operations: tuple[Operation, ...], timing: Timing) -> list[str]:
     whole = timing.median_profiled_seconds
     rounds, calls = len(timing.plain_seconds), timing.calls_per_sample
     return [
-        f"It takes {format_seconds(timing.median_plain_seconds)} unprofiled (median of {rounds} rounds of {calls} calls "
-        f"each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
+        f"It takes {format_seconds(timing.median_plain_seconds)} unprofiled (median of {rounds} rounds of {calls} "
+        f"calls each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
         f"The operations add up to {format_percent(1 - host / whole, 1)} of the profiled time; the rest is the row "
         '"between operations".',
     ]
@@ -83,6 +115,7 @@ def _row(profile: Profile, operation: Operation) -> list[str]:
         format_percent(profile.share(operation), 1),
         rate(operation.flop),
         rate(operation.bytes),
+        format_percent(share_of_ceiling(operation, profile), 0),
         operation.source or MISSING,
     ]
 

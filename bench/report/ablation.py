@@ -103,11 +103,17 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
         _compared("its eight matrix products alone", found.tuned_to_products),
         _compared("one of theano/as_published", found.tuned_to_published),
         "Each lever of theano/tuned is left out alone, and the published way of doing its part takes its place. A step "
-        "is a training epoch divided by its steps; the eight products go through the same BLAS, on its own threads. "
-        "Ratios are over processes of the same interleaved round.",
+        "is a training epoch divided by its steps; the eight products go through the same BLAS, on its own threads, "
+        "zeros and all. Ratios are over processes of the same interleaved round.",
     ]
-    if any(row.name == "without products" for row in found.rows):
+    names = {row.name for row in found.rows}
+    if "without products" in names:
         sentences.append("Without products the other operations have no team either: that row is worth threads, too.")
+    if "without sparsity" in names:
+        sentences.append(
+            "What sparsity is worth depends on the data: it leaves out blank pixels, and units that ReLU or dropout "
+            "stopped. It goes with products, so that the row without them is worth it, too."
+        )
     sentences += _missing_sentences(found.rows)
     headers = ["what", "processes", "training step", "95 % interval", "times as long as tuned", "95 % interval"]
     rows = [_cells(row) for row in found.rows]

@@ -47,7 +47,7 @@ class Light:
 
 def light(header: dict[str, Any], frames: Frames) -> list[Light]:
     """One for each device whose ceilings the run measured, the CPU first."""
-    recipe = _recipe(header)
+    recipe = recipe_of(header)
     found = []
     for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
         ceilings = ceilings_of(frames, device)
@@ -57,7 +57,7 @@ def light(header: dict[str, Any], frames: Frames) -> list[Light]:
     return found
 
 
-def _recipe(header: dict[str, Any]) -> Recipe:
+def recipe_of(header: dict[str, Any]) -> Recipe:
     """That of the record, with the canonical number of epochs."""
     written = header.get("recipe") or {}
     known = {name: written[name] for name in ("dropout", "batch_size") if name in written}
@@ -136,7 +136,8 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
         sentences.append(
             f"Above 100 %: {', '.join(above)}. The light is that of dense products in library calls, which can be "
             "passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
-            "working on memory while a product computes."
+            "working on memory while a product computes. It is also too dim if something else was computing whenever "
+            "the ceilings were measured."
         )
     blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
     if one.device == "cpu" and blas not in (None, SCIPY_BLAS):

@@ -6,7 +6,7 @@ when the first plot is drawn, and used without pyplot, so that no window system 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +62,18 @@ def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]
 
 
 def _save(path: Path, draw: Any, frames: Frames) -> None:
+    save_figure(path, lambda axes: draw(axes, frames))
+
+
+def save_figure(path: Path, draw: Callable[[Axes], None]) -> None:
+    """What ``draw`` puts on a pair of axes, with its legend, as SVG in the look of all our plots."""
     import matplotlib.style
     from matplotlib.figure import Figure
 
     with matplotlib.style.context(["default", SETTINGS]):
         figure = Figure(figsize=(9, 5), layout="constrained")
         axes = figure.add_subplot()
-        draw(axes, frames)
+        draw(axes)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
         path.parent.mkdir(exist_ok=True)

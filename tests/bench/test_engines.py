@@ -168,6 +168,7 @@ def test_a_round_is_long_enough_for_the_clock_and_bounded(monkeypatch, call_seco
     def work(n):
         now[0] += n * call_seconds
 
-    calls = bench_ceilings._calls_per_round(work, 0.01)
-    assert calls == bench_ceilings.MAX_CALLS or calls * call_seconds >= 0.01
+    calls, seconds = bench_ceilings._calls_per_round(work)
+    assert seconds == pytest.approx(calls * call_seconds)
+    assert calls == bench_ceilings.MAX_CALLS or seconds >= bench_ceilings.ROUND_SECONDS
     assert 1 <= calls <= bench_ceilings.MAX_CALLS

@@ -119,7 +119,7 @@ def test_the_ceilings_of_the_host_ask_no_backend_for_anything_and_tell_what_one_
     assert {"gemm_forward_1", "gemm_weights_1", "gemm_inputs_2", "gemm_square", "copy"} < set(measured)
     assert "kernel_launch" not in measured and "gemm_inputs_1" not in measured
     assert measured["gemm_forward_1"]["extra"]["flop"] == 2 * 1 * 784 * 500
-    assert len(measured["random_numbers"]["seconds"]) == 5
+    assert len(measured["random_numbers"]["seconds"]) >= 5
     assert measured["random_numbers"]["extra"]["bytes"] == 4 * 800
 
 

@@ -75,6 +75,9 @@ class Engine:
     def python_call(self) -> Work | None:
         """A call of a Python function that does nothing."""
 
+    def page_fault(self) -> Work | None:
+        """The first touch of a page of memory that the kernel has just mapped."""
+
     def kernel_launch(self) -> Work | None:
         """The smallest kernel, one after the other and without waiting in between."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import timeit
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,15 @@ class HostEngine(Engine):
 
     def python_call(self) -> Work:
         return timeit.Timer("nothing()", globals={"nothing": lambda: None}).timeit
+
+    def page_fault(self) -> Work:
+        def work(n: int) -> None:
+            with mmap.mmap(-1, n * mmap.PAGESIZE) as fresh:
+                touched = np.ndarray((n, mmap.PAGESIZE), np.uint8, fresh)
+                touched[:, 0] = 1
+                del touched  # or the mapping cannot be closed
+
+        return work
 
     def _shared_out(self, make_part: Callable[[int], Callable[[], object]], size: int) -> Work:
         """The parts of ``size`` elements; a thread goes through its own n times before it is waited for."""

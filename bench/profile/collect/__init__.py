@@ -18,9 +18,9 @@ from mlp.backends import Backend
 if TYPE_CHECKING:
     from bench.profile.collect.base import Collector
 
-COLLECTORS = {"theano": "TheanoCollector"}
+PROFILED = ("theano", "pytensor", "jax", "torch", "numpy")
 
 
 def collector_of(backend: Backend) -> Collector:
     """The collector for a backend's framework, which must be importable."""
-    return getattr(importlib.import_module(f"bench.profile.collect.{backend.name}"), COLLECTORS[backend.name])(backend)
+    return importlib.import_module(f"bench.profile.collect.{backend.name}").COLLECTOR(backend)

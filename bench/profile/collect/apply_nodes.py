@@ -23,8 +23,10 @@ KIND_OF_CLASS = {
     **dict.fromkeys(("Assert", "ScalarFromTensor", "TensorFromScalar", "Rebroadcast", "SpecifyShape"), "host"),
     "Rmsprop": "update",
 }
+GATHERS = ("Minibatch", "AdvancedSubtensor", "AdvancedSubtensor1")
 KIND_PATTERNS = ((re.compile("softmax", re.I), "softmax"), (re.compile("uniform|Random|RV$"), "rng"))
 REDUCTION = re.compile("CAReduce")
+MAKES_NODES = ("make_node", "__call__", "L_op", "grad")  # of an Op of ours: who asked for it stands further out
 FRAMEWORKS_OWN = re.compile(r"site-packages/(?:theano|pytensor)/")
 ASKED_FROM = re.compile(r".*/((?:lasagne|mlp)/.*)$")
 
@@ -148,9 +150,12 @@ class Graph:
         return {"m": m, "n": n, "k": k, "product": " @ ".join(names)}
 
     def _bytes(self, node: Any, kind: str) -> int | None:
-        """Arrays in and out, each once; 0 for views, None if one is not known."""
+        """Arrays in and out, each once; 0 for views, None if one is not known.  What gathers rows reads no others."""
         if kind == "host":
             return 0
+        if class_name(node) in GATHERS:
+            sizes = [self._size_of(variable).num_bytes for variable in node.outputs]
+            return None if None in sizes else 2 * sum(sizes)
         sizes = [self._size_of(variable).num_bytes for variable in dict.fromkeys((*node.inputs, *node.outputs))]
         return None if None in sizes else sum(sizes)
 
@@ -171,9 +176,9 @@ def source_of(node: Any) -> str | None:
     """``lasagne/layers/dense.py:88``: the innermost line outside the framework that asked for the node, if it knows."""
     for variable in node.outputs:
         for trace in getattr(variable.tag, "trace", None) or []:
-            for file, line, *_ in reversed(trace):
+            for file, line, function, *_ in reversed(trace):
                 path = Path(file).as_posix()
-                found = None if FRAMEWORKS_OWN.search(path) else ASKED_FROM.match(path)
+                found = None if FRAMEWORKS_OWN.search(path) or function in MAKES_NODES else ASKED_FROM.match(path)
                 if found:
                     return f"{found[1]}:{line}"
     return None

@@ -49,8 +49,8 @@ class Collector(ABC):
     def operations(self, function: str, num_calls: int) -> list[Operation]:
         """Of the last profiled block, which made ``num_calls`` calls; per call, without the host's row."""
 
-    def events(self) -> list[Event]:
-        """The first step of the last profiled block in time; empty where the profiler only adds up."""
+    def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
+        """A few calls in time, from the last profiled block or from calling once more; [] where nobody can tell."""
         return []
 
     def facts(self) -> dict[str, Any]:

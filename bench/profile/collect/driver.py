@@ -10,7 +10,7 @@ from typing import Any
 from bench import machine
 from bench.case import Case, Stack
 from bench.errors import BenchError
-from bench.profile.collect import COLLECTORS
+from bench.profile.collect import PROFILED
 from bench.profile.collect.worker import Request
 from bench.profile.operations import Profile
 from bench.profile.storage import FILE_NAME, load, save
@@ -22,9 +22,7 @@ from mlp.recipe import Recipe
 LIMIT_SECONDS = 900.0  # of one process: a cold compilation takes half a minute on two cores
 
 
-def new_profile(
-    stack: Stack, recipe: Recipe, *, threads: int, dataset: str, profile_id: str | None = None
-) -> Profile:
+def new_profile(stack: Stack, recipe: Recipe, *, threads: int, dataset: str, profile_id: str | None = None) -> Profile:
     """What is known of a profile before anything is measured."""
     commit = machine.commit(PROJECT)
     return Profile(
@@ -55,10 +53,10 @@ def collect(
     A stack that keeps compiled code is compiled twice, with an empty cache and with the one that this filled.  An
     interruption ends the worker and goes on to the caller; the file then holds what was known.
     """
-    if profile.stack["backend"] not in COLLECTORS:
+    if profile.stack["backend"] not in PROFILED:
         raise BenchError(
             f"{profile.stack['backend']} cannot be profiled: there is no collector for it, only for "
-            f"{', '.join(COLLECTORS)}."
+            f"{', '.join(PROFILED)}."
         )
     path = folder / FILE_NAME
     _make(folder)
@@ -77,9 +75,7 @@ def collect(
         return _run_worker(replace(request, cache="warm"), profile, cache, Path(scratch), limit_seconds)
 
 
-def _run_worker(
-    request: Request, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float
-) -> Profile:
+def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float) -> Profile:
     """One process; what it left, with a sentence if it did not end well."""
     request_path = scratch / "request.json"
     request.write(request_path)

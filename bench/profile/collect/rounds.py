@@ -37,7 +37,7 @@ def measure(
     collector.rehearse(function, call)
     call()
     plain: list[float] = []
-    rounds: list[tuple[float, list[Operation], list[Event]]] = []
+    rounds: list[tuple[float, list[Operation]]] = []
     for _ in range(num_rounds):
         start = clock()
         call()
@@ -51,9 +51,10 @@ def measure(
                 *collector.operations(function, num_calls),
                 *collector.minibatch_operation(function, num_calls),
             ]
-        rounds.append((seconds, [*operations, host_row(function, seconds, operations)], collector.events()))
-    _, operations, events = sorted(rounds, key=lambda one: one[0])[(num_rounds - 1) // 2]
-    return Measured(Timing(tuple(plain), tuple(one[0] for one in rounds), num_calls), operations, events)
+        rounds.append((seconds, [*operations, host_row(function, seconds, operations)]))
+    _, operations = sorted(rounds, key=lambda one: one[0])[(num_rounds - 1) // 2]
+    timing = Timing(tuple(plain), tuple(seconds for seconds, _ in rounds), num_calls)
+    return Measured(timing, operations, collector.events(function, call, num_calls))
 
 
 def host_row(function: str, seconds: float, operations: list[Operation]) -> Operation:

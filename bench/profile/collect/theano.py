@@ -1,32 +1,24 @@
-"""Theano: its virtual machine times each node by itself when it is told to, and its optimisers time themselves.
+"""Theano: its virtual machine times each node, and its optimisers time themselves.
 
-The very function that is timed plainly is the one that is profiled: ``time_thunks`` is a switch of the compiled
-function, and ``ProfileStats`` is where its counters are emptied into.  Compilation is profiled by Theano's
-``profile_optimizer`` and by clocks around its linker, code generator, compiler and cache.
+Compilation is profiled by Theano's ``profile_optimizer``, read from its objects, and by clocks around its linker, code
+generator, compiler and cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from bench.profile.collect.apply_nodes import Graph, size_of
-from bench.profile.collect.base import Collector
 from bench.profile.collect.sections import SectionClock, Watched
-from bench.profile.operations import Operation
+from bench.profile.collect.virtual_machine import VirtualMachineCollector, input_names, parameter_names
 from mlp.patching import replaced
 
 FUNCTION_OF = {"train_step": "_train_fn", "evaluate": "_val_fn"}  # attributes of the backend
 
 
-class TheanoCollector(Collector):
+class TheanoCollector(VirtualMachineCollector):
     profiler = "Theano's ProfileStats"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._graphs: dict[str, Graph] = {}
-        self._stats: Any = None
 
     @contextmanager
     def compiling(self, clock: SectionClock) -> Iterator[None]:
@@ -48,38 +40,6 @@ class TheanoCollector(Collector):
         finally:
             theano.config.profile_optimizer = asked
 
-    def rehearse(self, function: str, call: Callable[[], None]) -> None:
-        """Keeps the shapes of a call's arrays too: the profile does not know them."""
-        compiled, arguments = self._function(function), []
-
-        def recorded(*args: Any) -> Any:
-            arguments[:] = args
-            return compiled(*args)
-
-        with replaced(self.backend, FUNCTION_OF[function], recorded):
-            call()
-        graph = self._graphs[function] = self._run_once(compiled, arguments)
-        self.problems += [f"Theano's operation {name} is not known; counted as elementwise" for name in graph.unknown]
-
-    @contextmanager
-    def profiled(self, function: str) -> Iterator[None]:
-        from theano.compile.profiling import ProfileStats
-
-        machine = self._function(function).fn
-        machine.time_thunks = 1
-        try:
-            yield
-        finally:
-            machine.time_thunks = 0
-            self._stats = ProfileStats(atexit_print=False, gpu_checks=False)
-            machine.update_profile(self._stats)  # and empties the machine's own counters
-
-    def operations(self, function: str, num_calls: int) -> list[Operation]:
-        graph, calls, seconds = self._graphs[function], self._stats.apply_callcount, self._stats.apply_time
-        return [
-            graph.operation(function, node, calls[node] / num_calls, seconds[node] / num_calls) for node in graph.nodes
-        ]
-
     def facts(self) -> dict[str, Any]:
         from mlp.backends.theano_tuned.levers import blas_threads
         from mlp.theano_compat.blas import choose_blas
@@ -92,51 +52,34 @@ class TheanoCollector(Collector):
             "linker": type(machine).__name__,
         }
 
-    # --- the pieces ------------------------------------------------------------------------------------------------
-
     def _function(self, function: str) -> Any:
         return getattr(self.backend, FUNCTION_OF[function])
 
-    def _run_once(self, compiled: Any, arguments: Sequence[Any]) -> Graph:
-        """Run each node from Python, and keep the shapes of what it leaves before the memory is given back."""
-        machine = compiled.fn
-        for container, argument in zip(compiled.input_storage, arguments, strict=False):  # shared variables follow
-            container.value = argument
-        for thunk in machine.thunks:
-            thunk()
-        sizes = {}
-        for node in machine.nodes:
-            for variable in (*node.inputs, *node.outputs):
-                constant = getattr(variable, "data", None)
-                sizes[variable] = size_of(machine.storage_map[variable][0] if constant is None else constant)
-        for node in machine.nodes if machine.allow_gc else ():
-            for variable in node.outputs:
-                machine.storage_map[variable][0] = None
-        names, new_values = self._names(compiled)
-        return Graph(machine.nodes, names, new_values, sizes.__getitem__)
+    def _in_its_place(self, function: str, other: Callable[..., Any]) -> AbstractContextManager[None]:
+        return replaced(self.backend, FUNCTION_OF[function], other)
 
-    def _names(self, compiled: Any) -> tuple[dict[Any, str], list[Any]]:
-        """Names of the inputs and shared variables (``images``, ``W1``, ``W1 (mean square)``), and the outputs that
-        become new values of parameters and accumulators."""
+    def _machine(self, compiled: Any) -> Any:
+        return compiled.fn
+
+    def _new_stats(self) -> Any:
+        from theano.compile.profiling import ProfileStats
+
+        return ProfileStats(atexit_print=False, gpu_checks=False)
+
+    def _names(self, compiled: Any) -> Mapping[Any, str]:
         import lasagne
 
         parameters = lasagne.layers.get_all_params(self.backend.network)
         accumulators = [shared for shared in self.backend._updates if shared not in set(parameters)]
-        known = {}
-        for suffix, group in (("", parameters), (" (mean square)", accumulators)):
-            for index, shared in enumerate(group):
-                known[id(shared.container.storage)] = f"{'Wb'[index % 2]}{index // 2 + 1}{suffix}"
+        known = parameter_names(parameters, accumulators)
+        return input_names(compiled.maker.fgraph.inputs, compiled.input_storage, known)
+
+    def _updates(self, compiled: Any) -> Mapping[Any, Any]:
+        """They come last among the outputs, in the order of the inputs."""
         fgraph = compiled.maker.fgraph
-        updated = [one.update is not None for one in compiled.maker.expanded_inputs]
-        next_values = iter(fgraph.outputs[len(fgraph.outputs) - sum(updated) :])
-        names, new_values = {}, []
-        for variable, container, is_updated in zip(fgraph.inputs, compiled.input_storage, updated, strict=True):
-            of_shared = known.get(id(container.storage))
-            names[variable] = of_shared or variable.name or f"state {len(names)}"
-            output = next(next_values) if is_updated else None
-            if of_shared and output is not None:
-                new_values.append(output)
-        return names, new_values
+        inputs = zip(fgraph.inputs, compiled.maker.expanded_inputs, strict=True)
+        updated = [variable for variable, declared in inputs if declared.update is not None]
+        return dict(zip(fgraph.outputs[len(fgraph.outputs) - len(updated) :], updated, strict=True))
 
 
 def _watched(backend: type) -> tuple[Watched, ...]:
@@ -190,3 +133,6 @@ def _add_local_optimisers(clock: SectionClock, path: str, profile: Any) -> None:
 def _name(optimiser: Any) -> str:
     name = getattr(optimiser, "name", None) or getattr(optimiser, "__name__", None) or type(optimiser).__name__
     return str(name).replace("/", ":")
+
+
+COLLECTOR = TheanoCollector

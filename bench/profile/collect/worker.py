@@ -19,9 +19,9 @@ import numpy as np
 from bench.errors import BenchError
 from bench.profile.collect import collector_of
 from bench.profile.collect.base import Collector
+from bench.profile.collect.host import MemoryTimeline, flame_graph, memory_by_phase, watch
 from bench.profile.collect.rounds import measure
 from bench.profile.collect.sections import SectionClock
-from bench.profile.operations import Profile
 from bench.profile.storage import load, save
 from bench.record import write_json
 from mlp.backends import create
@@ -30,6 +30,8 @@ from mlp.errors import MlpError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 from mlp.training import initial_parameters
+
+FLAME_GRAPH = "flame_graph.html"
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,23 @@ class Worker:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.path = Path(request.profile)
+        self.phase = "start"  # for the timeline of memory
         self.profile = load(self.path)
         self.recipe = Recipe(**{**self.profile.recipe, "layer_widths": tuple(self.profile.recipe["layer_widths"])})
 
     def run(self) -> None:
-        collector = self._compile()
+        with MemoryTimeline(lambda: self.phase) as memory:
+            collector = self._compile()
+            if not self.request.compile_only:
+                calls = self._calls(collector, *self._arrays)
+                for function, call in calls.items():
+                    self.phase = function
+                    self._measure(collector, function, call)
+                self._keep(facts={**self.profile.facts, **collector.facts(), "profiler": collector.profiler})
+                self._watch_host(*calls["train_step"])
         if not self.request.compile_only:
-            arrays = self._arrays
-            for function, call in self._calls(collector, *arrays).items():
-                self._measure(collector, function, call)
-            self._keep(facts={**self.profile.facts, **collector.facts(), "profiler": collector.profiler})
+            beside = {"timeline": memory.timeline, "memory_by_phase": memory_by_phase(memory.timeline)}
+            self._keep(host={**(self.profile.host or {}), **beside})
         self._keep(problems=(*self.profile.problems, *dict.fromkeys(collector.problems)), complete=True)
 
     def fail(self, reason: str) -> None:
@@ -82,15 +91,18 @@ class Worker:
     def _compile(self) -> Collector:
         """From an empty process to compiled functions, phase by phase."""
         stack, clock = self.profile.stack, SectionClock()
+        self.phase = "import"
         with clock.section("import"):
             backend = create(stack["backend"], stack["variant"], stack["device"])
             backend.import_framework(stack["device"])
         collector = collector_of(backend)
+        self.phase = "load"
         data = load_files(Path(self.request.data))
         whole = self.request.num_calls * self.recipe.batch_size
         self.recipe.check_batch_fits(len(data.X_train), "training set")
         self.recipe.check_batch_fits(len(data.X_val), "validation set")
         self._arrays = (data.X_train[:whole], data.y_train[:whole], data.X_val[:whole], data.y_val[:whole])
+        self.phase = "build and compile"
         with self._compile_phases_kept(clock):
             with clock.section("build"):
                 backend.build(self.recipe, initial_parameters(self.recipe), stack["device"])
@@ -126,7 +138,20 @@ class Worker:
             backend.evaluate(X_val, y_val)
             backend.synchronize()
 
-        return {"train_step": (train_steps, len(X_train) // batch_size), "evaluate": (evaluations, len(X_val) // batch_size)}
+        return {
+            "train_step": (train_steps, len(X_train) // batch_size),
+            "evaluate": (evaluations, len(X_val) // batch_size),
+        }
+
+    def _watch_host(self, train_steps: Callable[[], None], num_steps: int) -> None:
+        """After everything that is timed: what the driver costs the machine, and where its own time goes."""
+        self.phase = "watch"
+        host = watch(train_steps, num_steps, self.profile.stack["device"])
+        problems = list(host.pop("problems"))
+        self._keep(host=host, problems=(*self.profile.problems, *problems))
+        self.phase = "flame graph"
+        problem = flame_graph(train_steps, self.path.with_name(FLAME_GRAPH))
+        self._keep(problems=(*self.profile.problems, *filter(None, [problem])))
 
     def _measure(self, collector: Collector, function: str, call: tuple[Callable[[], None], int]) -> None:
         measured = measure(collector, function, *call, self.request.num_rounds)
