@@ -24,6 +24,7 @@ NOT_IN_THE_INTERVAL = (
 )
 
 
+DRIFT_BY_CEILINGS = "How far it went stands above, as far as the ceilings of both runs show it: under hardware."
 # Names of the plots beside the scores, where somebody draws them.
 PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
 
@@ -168,7 +169,7 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
     shown = sum(ratio.speed.differs for ratio in with_interval)
     is_first = other is comparison.others[0] and not details
     sentences = [
-        *([NOT_IN_THE_INTERVAL] if is_first else []),
+        *([NOT_IN_THE_INTERVAL, *([DRIFT_BY_CEILINGS] if comparison.hardware else [])] if is_first else []),
         f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
         f"{format_number(len(with_interval) / 20)} would.",
     ]
