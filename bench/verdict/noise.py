@@ -52,9 +52,9 @@ class TraceWriter:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self._path, "x", encoding="utf-8")
-        except FileExistsError:
-            raise RecordError(f"{path} exists already: name another file, or remove it.") from None
         except OSError as error:
+            if self._path.exists():
+                raise RecordError(f"{path} exists already: name another file, or remove it.") from None
             raise RecordError(f"the trace {path} cannot be written ({error.strerror}): name another file.") from error
         self._write({"format": TRACE_FORMAT, **header})
 

@@ -99,9 +99,9 @@ def replay_rivals(
     for name, load in RULES.items():
         try:
             rule = load()
-        except ImportError:
+        except ImportError as error:  # not there, or a version that keeps its rule elsewhere
             package = name.split()[0]
-            missing.append(f"{package} is not installed, so its rule was not replayed: pip install {package}.")
+            missing.append(f"The rule of {package} was not replayed ({error}): pip install {package}.")
             continue
         for arrangement, arrange in (("in turn", in_turn), ("interleaved", interleaved)):
             random = np.random.default_rng(seed)
