@@ -32,13 +32,16 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report check doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
 	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
 	@echo "make test [BACKENDS=all]          run the test suite"
 	@echo "make report                       print the latest run's report again"
+	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
+	@echo "make history                      say what changed over all runs, and when"
+	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
 	@echo "make check [AGAINST=main]         is the working tree slower, larger or a worse learner than that revision?"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
@@ -71,6 +74,19 @@ test: $(STAMP) $(EXTRAS)
 
 report: $(STAMP)
 	@$(BIN)/python -m bench report
+
+# RUNS: ids, folders, committed records or other tools' files; the first is the base, unless BASE names another.
+compare: $(STAMP)
+	@$(BIN)/python -m bench compare $(RUNS) $(if $(BASE),--base $(BASE)) \
+		$(foreach p,$(PRICE_PER_HOUR),--price-per-hour $(p)) $(if $(HTML),--html $(HTML))
+
+history: $(STAMP)
+	@$(BIN)/python -m bench history $(FOLDERS)
+
+# Options: BACKENDS, VARIANTS as above, one of DEVICES.
+profile: $(STAMP) $(EXTRAS)
+	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
+		$(foreach d,$(firstword $(DEVICES)),--device $(d))
 
 # Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
 check: $(STAMP)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-HARNESSES = ("data", "compile", "epoch", "batch_size", "reference", "ablation")
+HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
+OWN_CEILINGS = ("jax", "torch")  # backends that reach a device through libraries of their own
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Case:
     of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.  ``precision`` is that
     of the matrix products; ``None`` for loading, and in records older than schema version 2.  ``without`` names the
     levers of theano/tuned that are left out, separated by commas; ``None`` leaves none out.  A case of the ablation
-    without a backend is its floor: the eight matrix products of a training step, and nothing else.
+    without a backend is its floor: the eight matrix products of a training step, and nothing else.  One of the ceilings
+    without a backend is the host's own: NumPy, and the BLAS that Theano uses.
     """
 
     harness: str
@@ -57,6 +59,8 @@ class Case:
         parts = [self.harness]
         if self.backend:
             parts += ["/".join(filter(None, (self.backend, self.variant))), self.device]
+        elif self.harness == "ceilings":
+            parts.append("host")
         if self.is_floor:
             parts.append("eight products")
         if self.cache:
@@ -110,10 +114,11 @@ class Effort:
     reference_seeds: tuple[int, ...]
     reference_epochs: int
     ablation: int  # 0: not planned
+    ceilings: int  # as many as epochs: each interleaved round then has what judges it
 
     def with_processes(self, num_processes: int) -> Effort:
-        """The same with so many processes of what is compared pair by pair: epochs and the ablation."""
-        return replace(self, epoch=num_processes, ablation=num_processes)
+        """The same with so many processes of what is compared pair by pair: epochs, the ablation and the ceilings."""
+        return replace(self, epoch=num_processes, ablation=num_processes, ceilings=num_processes)
 
 
 FULL = Effort(
@@ -125,6 +130,7 @@ FULL = Effort(
     reference_seeds=(1, 2, 3, 4, 5),
     reference_epochs=20,
     ablation=5,
+    ceilings=4,
 )
 # Two processes are the least from which an interval can be drawn at all; but that of a ratio over two rounds spans
 # factors of ten and more, so that nothing could be ranked: Student's t is 12.7 with two and 4.3 with three.
@@ -137,6 +143,7 @@ QUICK = Effort(
     reference_seeds=(1,),
     reference_epochs=2,
     ablation=0,
+    ceilings=3,
 )
 
 
@@ -151,12 +158,15 @@ def make_plan(
     batch_size: int = 500,
     num_epochs: int | None = None,
 ) -> list[Planned]:
-    """The cases of a run: loading once, the ablation once, everything else for each of ``stacks``.
+    """The cases of a run: loading once, the ablation once, ceilings for each engine, all else for each of ``stacks``.
 
     All stacks can run here.  ``levers`` are those of theano/tuned that the ablation leaves out, one at a time.
     """
     epochs = num_epochs or effort.reference_epochs
     plan = []
+    if "ceilings" in harnesses:
+        cases = _ceilings_cases(stacks, threads=threads, dataset=dataset, batch_size=batch_size)
+        plan += [Planned(case, effort.ceilings, 300, 6) for case in cases]
     if "data" in harnesses:
         plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 8))
     for stack in stacks:
@@ -182,6 +192,15 @@ def make_plan(
         cases = _ablation_cases(stacks, levers, threads=threads, dataset=dataset, batch_size=batch_size)
         plan += [Planned(case, effort.ablation, 900, 15) for case in cases]
     return plan
+
+
+def _ceilings_cases(stacks: tuple[Stack, ...], **shared: Any) -> list[Case]:
+    """The host's, and those of each framework that reaches a device of the run through libraries of its own."""
+    engines = dict.fromkeys((stack.backend, stack.device) for stack in stacks if stack.backend in OWN_CEILINGS)
+    return [
+        Case("ceilings", None, None, "cpu", **shared),
+        *(Case("ceilings", backend, None, device, **shared) for backend, device in engines),
+    ]
 
 
 def _ablation_cases(stacks: tuple[Stack, ...], levers: tuple[str, ...], **shared: Any) -> list[Case]:

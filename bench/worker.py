@@ -116,9 +116,29 @@ def _with_compile_directory(flags: str, directory: Path) -> str:
 
 
 def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:
-    """Run one worker to its end, or to ``limit_seconds``, and say what came of it.
+    """Run one worker to its end, or to ``limit_seconds``, and say what came of it."""
+    ended = run_to_end(argv, variables, limit_seconds)
+    measurements, failures = _read_result(result)
+    reason = ended.cut_short
+    if reason is None:
+        reason = _why_failed(ended.exit_code, measurements, failures, ended.text)
+    return Outcome(measurements, reason, ended.wall_seconds)
 
-    KeyboardInterrupt ends the worker with everything it started, then goes on to the caller.
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: ``exit_code`` is None, and ``cut_short`` a sentence, if its time was up."""
+
+    exit_code: int | None
+    cut_short: str | None
+    text: str  # what it printed, errors included
+    wall_seconds: float
+
+
+def run_to_end(argv: list[str], variables: dict[str, str], limit_seconds: float) -> Ended:
+    """Run a process, and end it and all that it started when its time is up.
+
+    KeyboardInterrupt ends it, too, then goes on to the caller.
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output:
@@ -133,19 +153,15 @@ def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seco
         )
         try:
             exit_code = process.wait(limit_seconds)
-            reason = None
+            cut_short = None
         except subprocess.TimeoutExpired:
             exit_code = None
-            reason = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
+            cut_short = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
         finally:
             end_group(process)
         wall_seconds = time.perf_counter() - start
         output.seek(0)
-        text = output.read().decode(errors="replace")
-    measurements, failures = _read_result(result)
-    if reason is None:
-        reason = _why_failed(exit_code, measurements, failures, text)
-    return Outcome(measurements, reason, wall_seconds)
+        return Ended(exit_code, cut_short, output.read().decode(errors="replace"), wall_seconds)
 
 
 def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -158,15 +174,20 @@ def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str
 
 def _why_failed(exit_code: int, measurements: list[dict], failures: list[dict[str, str]], text: str) -> str | None:
     if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        if -exit_code == signal.SIGKILL:
-            return "it was killed (SIGKILL), most likely by the kernel because memory ran out"
-        return f"it crashed ({name}); last words: {last_words(text)}"
+        return why_killed(exit_code, text)
     if failures:
         return "; ".join(dict.fromkeys(failure["reason"] for failure in failures))
     if exit_code not in (FINISHED, SOME_FAILED) or not measurements:
         return f"it ended with exit code {exit_code} and no result; last words: {last_words(text)}"
     return None
+
+
+def why_killed(exit_code: int, text: str) -> str:
+    """For the negative exit code of a process that a signal ended."""
+    name = signal.Signals(-exit_code).name
+    if -exit_code == signal.SIGKILL:
+        return "it was killed (SIGKILL), most likely by the kernel because memory ran out"
+    return f"it crashed ({name}); last words: {last_words(text)}"
 
 
 def last_words(text: str, most: int = 300) -> str:

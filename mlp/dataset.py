@@ -28,9 +28,9 @@ import numpy as np
 from mlp import surrogate
 from mlp.errors import DatasetError
 from mlp.inflate import MAGIC, Stream, gunzip
+from mlp.recipe import TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_EXAMPLES
 
 STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-TRAINING_EXAMPLES, VALIDATION_EXAMPLES, TEST_EXAMPLES = 50_000, 10_000, 10_000
 IMAGE_SHAPE = (28, 28)
 CACHED_BYTES = 512 * 1024  # of pixels that are decompressed and converted in one go: they stay in a core's own cache
 

@@ -86,6 +86,8 @@ def _require_number(name: str, value: object, low: float, high: float = float("i
 
 
 CANONICAL = Recipe()
+# MNIST as the tutorial splits it: the last 10,000 of the training file validate.
+TRAINING_EXAMPLES, VALIDATION_EXAMPLES, TEST_EXAMPLES = 50_000, 10_000, 10_000
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     benchmarks = getattr(session.config, "_benchmarksession", None)
     measurements = [
         {
-            "name": measurement_name(bench.name),
+            "name": bench.extra_info.pop("name", None) or measurement_name(bench.name),
             "seconds": list(bench.extra_info.pop("samples_seconds", None) or bench.stats.data),
             "params": dict(bench.params or {}),
             "extra": dict(bench.extra_info),

@@ -14,6 +14,7 @@ from bench.report.batch_size import crossovers
 from bench.report.comparability import agreement_of, dataset_identity, is_comparable
 from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
+from bench.report.light import Light, light
 from bench.report.ranking import ranking
 from bench.report.tables import estimate_of
 from bench.stack_key import StackKey, by_stack, groups, or_none
@@ -42,11 +43,24 @@ def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
         "against_fastest": _plain(against_fastest(rounds)),
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in crossovers(frames)],
         "ablation": _plain(ablation(header, frames)),
+        "speed_of_light": [light_summary(one) for one in light(header, frames)],
         "learning": _learning(header, frames),
         "time_to_accuracy": _plain(arrivals(frames)),
         "learns_worse": learns_worse(frames, header),
         "reference_runs": _reference_runs(header, frames),
         "measurements": _measurements(frames),
+    }
+
+
+def light_summary(one: Light) -> dict[str, Any]:
+    speed = one.speed
+    totals = ("step_seconds", "train_epoch_seconds", "validation_epoch_seconds", "canonical_run_seconds")
+    return {
+        "device": one.device,
+        **{name: None if speed is None else getattr(speed, name) for name in totals},
+        "step_parts": [] if speed is None else _plain(list(speed.step_parts)),
+        "shares": _plain(one.shares),
+        "ceilings": one.ceilings.to_json()["measured"],
     }
 
 

@@ -9,17 +9,15 @@ from typing import Any
 import pandas as pd
 
 from bench import stats
+from bench.ceilings import HARNESS as CEILINGS
 from bench.frames import Frames
 from bench.render import Section
+from bench.samples import estimate_of
 from bench.stack_key import StackKey, groups
 from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
 
 ABLATION = "ablation"  # the harness whose samples are of stacks that lack a part
 ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
-
-
-def estimate_of(samples: pd.DataFrame) -> stats.Estimate:
-    return stats.estimate([list(seconds) for _, seconds in samples.groupby("process")["seconds"]])
 
 
 def estimates(
@@ -52,8 +50,8 @@ def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
 
 
 def of_whole_stacks(samples: pd.DataFrame) -> pd.DataFrame:
-    """The samples that a stack may be known by: those of a backend with all its levers."""
-    return samples[samples["backend"].notna() & (samples["harness"] != ABLATION)]
+    """The samples that a stack may be known by: those of a backend with all its levers, at its own work."""
+    return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS])]
 
 
 def without_columns_of(section: Section, *nothing: str) -> Section:
@@ -72,9 +70,3 @@ def narrowed(section: Section) -> Section:
     if len(names) == 1:
         section = replace(section, sentences=[*names], rows=[["", *row[1:]] for row in section.rows])
     return without_columns_of(section, "")
-
-
-def rounds_of(samples: pd.DataFrame) -> dict[int, float]:
-    """{interleaved round: seconds} of one measurement of one stack: the median of its processes' medians."""
-    medians = samples.groupby(["replicate", "process"], observed=True)["seconds"].median()
-    return {int(number): float(seconds) for number, seconds in medians.groupby(level="replicate").median().items()}

@@ -104,7 +104,7 @@ def test_processes_are_those_of_what_is_compared_pair_by_pair():
         return {p.case.harness: p.replicates for p in plan(effort) if p.case.cache != "cold"}
 
     more = replicates(FULL.with_processes(15))
-    assert more == {**replicates(FULL), "epoch": 15, "ablation": 15}
+    assert more == {**replicates(FULL), "epoch": 15, "ablation": 15, "ceilings": 15}
     assert replicates(QUICK.with_processes(2))["ablation"] == 2
 
 
@@ -115,3 +115,15 @@ def test_labels_say_what_is_running():
     assert "data" in labels
     assert "ablation theano/tuned cpu warm without dropout" in labels
     assert "ablation eight products" in labels
+
+
+def test_ceilings_are_the_hosts_and_those_of_each_framework_with_libraries_of_its_own():
+    stacks = (*STACKS, Stack("jax", "scan", "cpu"), Stack("jax", "step", "cpu"), Stack("torch", "graph", "cuda"))
+    planned = plan(stacks=stacks, harnesses=("ceilings",))
+    assert [(p.case.backend, p.case.device) for p in planned] == [(None, "cpu"), ("jax", "cpu"), ("torch", "cuda")]
+
+
+@pytest.mark.parametrize("effort", [FULL, QUICK, QUICK.with_processes(2)])
+def test_every_round_of_epochs_has_the_ceilings_that_judge_it(effort):
+    replicates = {p.case.harness: p.replicates for p in plan(effort, harnesses=("ceilings", "epoch"))}
+    assert replicates["ceilings"] == replicates["epoch"] >= 2

@@ -113,6 +113,16 @@ def test_the_floor_asks_no_backend_for_anything(harness):
     assert len(measured["eight_products"]["seconds"]) == 2
 
 
+def test_the_ceilings_of_the_host_ask_no_backend_for_anything_and_tell_what_one_call_is(harness):
+    events, measured = harness("bench_ceilings.py", batch_size=1)
+    assert events == []
+    assert {"gemm_forward_1", "gemm_weights_1", "gemm_inputs_2", "gemm_square", "copy"} < set(measured)
+    assert "kernel_launch" not in measured and "gemm_inputs_1" not in measured
+    assert measured["gemm_forward_1"]["extra"]["flop"] == 2 * 1 * 784 * 500
+    assert len(measured["random_numbers"]["seconds"]) >= 5
+    assert measured["random_numbers"]["extra"]["bytes"] == 4 * 800
+
+
 def test_a_sample_of_the_ablation_is_the_time_of_one_step(monkeypatch):
     """The epoch that warms up takes 50 s and is not in it; the others take 4 s for 100 steps."""
     clock, costs = FakeClock(), iter([50.0, 4.0, 4.0])

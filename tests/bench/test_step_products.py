@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.harness.step_products import Product, product_call, step_products
+from bench.harness.step_products import product_call
+from bench.workload import Product, step_products
 from mlp.recipe import CANONICAL
 
 

@@ -1,0 +1,71 @@
+"""Hardware events of this process, through Linux's perf, where that is there and allowed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from types import TracebackType
+
+EVENTS = ("cycles", "instructions", "cache-misses", "branch-misses")
+START_SECONDS, END_SECONDS = 0.2, 10.0
+PARANOID = "/proc/sys/kernel/perf_event_paranoid"
+
+
+class HardwareCounters:
+    """A context manager: ``perf stat`` beside the block, attached to this process.
+
+    ``counts()`` afterwards; where an event cannot be counted, it is missing, and ``problem`` says why.
+    """
+
+    def __init__(self, perf: str | None = None) -> None:
+        self._perf = perf or shutil.which("perf")
+        self._process: subprocess.Popen[str] | None = None
+        self._output = ""
+        self.problem: str | None = None
+
+    def __enter__(self) -> HardwareCounters:
+        if self._perf is None:
+            self.problem = "Hardware events were not counted: perf is not installed; all else was measured."
+            return self
+        command = [self._perf, "stat", "-x", ",", "-e", ",".join(EVENTS), "-p", str(os.getpid())]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            self.problem = f"Hardware events were not counted ({error.strerror}); all else was measured."
+            return self
+        time.sleep(START_SECONDS)  # until it has attached itself
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # perf prints its counts when it is interrupted
+        try:
+            self._output = self._process.communicate(timeout=END_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._output = self._process.communicate()[1]
+
+    def counts(self) -> dict[str, float]:
+        """{event: count}: of perf's lines ``count,unit,event,...`` those whose count is a number."""
+        found = {}
+        for line in self._output.splitlines():
+            fields = line.split(",")
+            if len(fields) > 2 and fields[0].isdigit():
+                found[fields[2].partition(":")[0]] = float(fields[0])
+        if self.problem is None and not found:
+            self.problem = f"Hardware events were not counted: {self._reason()}; all else was measured."
+        return found
+
+    def _reason(self) -> str:
+        if "<not supported>" in self._output or "<not counted>" in self._output:
+            return "this machine shows none (most virtual machines do not)"
+        return f"perf may not look at this process (the kernel's limit is in {PARANOID})"

@@ -1,0 +1,37 @@
+"""What a profile's folder holds beside ``profile.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import RecordError
+from bench.profile.findings import findings
+from bench.profile.operations import Profile
+from bench.profile.roofline import write_roofline
+from bench.profile.storage import FILE_NAME, frame, save
+from bench.profile.trace import write_trace
+
+
+def write_outputs(profile: Profile, folder: Path) -> Profile:
+    """Write ``profile.json`` and all that follows from it; returns the profile with what could not be made.
+
+    Raises RecordError if a file cannot be written; what came before it is complete.
+    """
+    save(profile, folder / FILE_NAME)
+    try:
+        frame(profile).to_csv(folder / "operations.csv", index=False)
+        columns = ["rule", "seconds", "fact", "cause", "remedy"]
+        rows = [asdict(finding) for finding in findings(profile)]
+        pd.DataFrame(rows, columns=columns).to_csv(folder / "findings.csv", index=False)
+    except OSError as error:
+        raise RecordError(f"cannot write to {folder} ({error.strerror}); profile.json is complete.") from error
+    write_trace(profile, folder / "trace.json")
+    problem = write_roofline(profile, folder / "roofline.svg")
+    if problem is None:
+        return profile
+    profile = replace(profile, problems=(*profile.problems, problem))
+    save(profile, folder / FILE_NAME)
+    return profile

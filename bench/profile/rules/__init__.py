@@ -1,0 +1,1 @@
+"""The rules behind ``bench.profile.findings``, by what they look at."""

@@ -1,0 +1,202 @@
+"""How close each stack comes to this machine's measured best, and what that best consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench import stats
+from bench.ceilings import HOST, SQUARE, Ceiling, Ceilings, ceilings_of
+from bench.frames import Frames
+from bench.render import Section
+from bench.report.tables import select
+from bench.samples import rounds_of
+from bench.speed_of_light import Part, SpeedOfLight, speed_of_light
+from bench.stack_key import StackKey, by_stack
+from bench.units import MISSING, format_bytes, format_interval, format_number, format_percent, format_seconds
+from mlp.recipe import CANONICAL, Recipe
+
+TITLE = "Share of the speed of light"
+SCIPY_BLAS = "SciPy's OpenBLAS"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Speed of light / measured, for a stack; 1 is the best that this machine showed in library calls.
+
+    ``train_epoch`` and ``validation_epoch`` are over pairs of the same interleaved round; ``canonical_run``, a plain
+    fraction of medians, is None unless the record has reference runs of the canonical number of epochs.
+    """
+
+    stack: StackKey
+    train_epoch: stats.Ratio | None
+    validation_epoch: stats.Ratio | None
+    canonical_run: float | None
+
+
+@dataclass(frozen=True)
+class Light:
+    """One device: its ceilings, what follows from them, and how close each stack comes."""
+
+    device: str
+    ceilings: Ceilings
+    speed: SpeedOfLight | None
+    shares: list[Share]
+
+
+def light(header: dict[str, Any], frames: Frames) -> list[Light]:
+    """One for each device whose ceilings the run measured, the CPU first."""
+    recipe = recipe_of(header)
+    found = []
+    for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
+        ceilings = ceilings_of(frames, device)
+        if ceilings is not None:
+            speed = speed_of_light(ceilings, recipe)
+            found.append(Light(device, ceilings, speed, _shares(frames, ceilings, speed) if speed else []))
+    return found
+
+
+def recipe_of(header: dict[str, Any]) -> Recipe:
+    """That of the record, with the canonical number of epochs."""
+    written = header.get("recipe") or {}
+    known = {name: written[name] for name in ("dropout", "batch_size") if name in written}
+    widths = tuple(written.get("layer_widths") or CANONICAL.layer_widths)
+    return Recipe(layer_widths=widths, num_epochs=CANONICAL.num_epochs, **known)
+
+
+def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Share]:
+    epochs = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["device"] == ceilings.device)]
+    by_round = {number: ceilings.in_round(number) for number in ceilings.round_numbers}
+    lights = {number: speed_of_light(found, speed.recipe) for number, found in by_round.items() if found is not None}
+    train = {number: one.train_epoch_seconds for number, one in lights.items() if one is not None}
+    validate = {number: one.validation_epoch_seconds for number, one in lights.items() if one is not None}
+    shares = [
+        Share(
+            stack,
+            stats.paired_ratio(train, _rounds(rows, "train_epoch")),
+            stats.paired_ratio(validate, _rounds(rows, "validate_epoch")),
+            _canonical_run(frames, stack, speed),
+        )
+        for stack, rows in by_stack(epochs)
+    ]
+    return sorted(shares, key=lambda share: -share.train_epoch.center if share.train_epoch else 0.0)
+
+
+def _rounds(rows: Any, measurement: str) -> Mapping[int, float]:
+    return rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["replicate"]))
+
+
+def _canonical_run(frames: Frames, stack: StackKey, speed: SpeedOfLight) -> float | None:
+    results = select(frames.results, stack)
+    whole = results[results["num_epochs"] == speed.recipe.num_epochs]["total_seconds"]
+    return None if whole.empty else speed.canonical_run_seconds / float(whole.median())
+
+
+# --- as sections ------------------------------------------------------------------------------------------------------
+
+
+def light_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
+    found = light(header, frames)
+    return [section for one in found for section in _of_device(one, several=len(found) > 1, header=header)]
+
+
+def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Section]:
+    where = f" on {one.device}" if several else ""
+    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, ceiling_rows(one.ceilings), ["ceilings"])
+    if one.speed is None:
+        ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling in this run.")
+        return [ceilings]
+    rows = [_share_row(share) for share in one.shares]
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
+    parts = Section(f"Parts of the speed of light{where}", [], PART_HEADERS, part_rows(one.speed))
+    return [shares, parts, ceilings]
+
+
+SHARE_HEADERS = ["stack", "training epoch", "95 % interval", "validation epoch", "95 % interval", "canonical run"]
+PART_HEADERS = ["part of a training step", "at best", "share", "bounded by"]
+CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "95 % interval", "rate"]
+
+
+def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
+    speed = one.speed
+    sentences = [
+        f"At the rates measured in this run a training step takes {format_seconds(speed.step_seconds)} at best "
+        f"({format_percent(speed.products_seconds / speed.step_seconds, 0)} of it matrix products), a training epoch "
+        f"{format_seconds(speed.train_epoch_seconds)}, a validation epoch "
+        f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
+        f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
+        "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
+        "each random number at its rate, one after the other. A rate is that of a process's fastest sample, and the "
+        "median over processes. Shares are over processes of the same interleaved round; that of the canonical run "
+        "compares medians.",
+    ]
+    above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
+    if above:
+        sentences.append(
+            f"Above 100 %: {', '.join(above)}. The light is that of dense products in library calls, which can be "
+            "passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
+            "working on memory while a product computes. It is also too dim if something else was computing whenever "
+            "the ceilings were measured."
+        )
+    blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
+    if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
+        sentences.append(f"The host's products went through {SCIPY_BLAS}, Theano's through another BLAS: {blas}.")
+    return sentences
+
+
+def _share_row(share: Share) -> list[str]:
+    return [
+        share.stack.name,
+        *_percent_cells(share.train_epoch),
+        *_percent_cells(share.validation_epoch),
+        format_percent(share.canonical_run, 1),
+    ]
+
+
+def _percent_cells(ratio: stats.Ratio | None) -> list[str]:
+    if ratio is None:
+        return [MISSING, MISSING]
+    if ratio.low is None:
+        return [format_percent(ratio.center, 1), MISSING]
+    return [format_percent(ratio.center, 1), f"{format_percent(ratio.low, 1)} to {format_percent(ratio.high, 1)}"]
+
+
+def part_rows(speed: SpeedOfLight) -> list[list[str]]:
+    """The parts of a training step and their sum."""
+    total = speed.step_seconds
+
+    def row(part: Part) -> list[str]:
+        name = f"product {part.name}" if part.ceiling.startswith("gemm_") else part.name
+        return [name, format_seconds(part.seconds), format_percent(part.seconds / total, 1), part.ceiling]
+
+    return [*map(row, speed.step_parts), ["step", format_seconds(total), "100 %", MISSING]]
+
+
+def ceiling_rows(ceilings: Ceilings) -> list[list[str]]:
+    """Every engine's, those of one kind of work together."""
+    square = ceilings.best(SQUARE)
+    return [
+        [
+            name,
+            one.engine if one.engine != HOST else f"{HOST}, {ceilings.threads} threads",
+            str(one.num_processes),
+            format_seconds(one.seconds),
+            format_interval(one.low_seconds, one.high_seconds),
+            _rate(one, square),
+        ]
+        for name in ceilings.names
+        for one in ceilings.measured
+        if one.name == name
+    ]
+
+
+def _rate(one: Ceiling, square: Ceiling | None) -> str:
+    if one.flop_per_second is not None and one.name.startswith("gemm_"):
+        rate = f"{format_number(one.flop_per_second / 1e9)} GFLOP/s"
+        if square is None or one.name == SQUARE or not square.flop_per_second:
+            return rate
+        return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square one's"
+    if one.bytes_per_second is not None:
+        return f"{format_bytes(one.bytes_per_second)}/s"
+    return MISSING

@@ -1,0 +1,17 @@
+"""Rows of the samples frame -> estimates over processes, and durations by interleaved round."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench import stats
+
+
+def estimate_of(samples: pd.DataFrame) -> stats.Estimate:
+    return stats.estimate([list(seconds) for _, seconds in samples.groupby("process")["seconds"]])
+
+
+def rounds_of(samples: pd.DataFrame) -> dict[int, float]:
+    """{interleaved round: seconds} of one measurement of one stack: the median of its processes' medians."""
+    medians = samples.groupby(["replicate", "process"], observed=True)["seconds"].median()
+    return {int(number): float(seconds) for number, seconds in medians.groupby(level="replicate").median().items()}

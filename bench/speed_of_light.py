@@ -1,0 +1,114 @@
+"""The time of a step, an epoch and a run if every part of it went at this machine's measured best.
+
+``step = sum of products, each at its own shape's rate + sum of passes, bytes / bandwidth + random numbers / rate``
+
+It is a sum: one library call after the other.  Passes that find their data in a cache go at the rate of elementwise
+arithmetic on arrays of a step's size, others at that of a copy far beyond the caches.  The products are dense: whoever
+leaves out factors that are known to be zero (pixels that are blank in a whole minibatch), or works on the passes while
+a product waits, may be faster than this light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.ceilings import COPY, ELEMENTWISE, RANDOM, Ceilings
+from bench.workload import (
+    FLOAT32_BYTES,
+    MemoryPass,
+    Product,
+    evaluation_passes,
+    forward_products,
+    random_numbers,
+    step_products,
+    training_passes,
+)
+from mlp.recipe import CANONICAL, TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_EXAMPLES, Recipe
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a step: what it is, the ceiling that bounds it, and the seconds that it takes at best."""
+
+    name: str
+    ceiling: str
+    seconds: float
+    flop: float | None = None
+    bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class SpeedOfLight:
+    """The parts of a training step and of the evaluation of a minibatch, and what they add up to.
+
+    An epoch is its whole minibatches.  The canonical run is all epochs of the recipe, each with its validation, and the
+    test; loading, building and compiling count as 0: no rate of this machine bounds them from below.
+    """
+
+    recipe: Recipe
+    step_parts: tuple[Part, ...]
+    evaluation_parts: tuple[Part, ...]
+
+    @property
+    def step_seconds(self) -> float:
+        return sum(part.seconds for part in self.step_parts)
+
+    @property
+    def evaluation_seconds(self) -> float:
+        return sum(part.seconds for part in self.evaluation_parts)
+
+    @property
+    def train_epoch_seconds(self) -> float:
+        return TRAINING_EXAMPLES // self.recipe.batch_size * self.step_seconds
+
+    @property
+    def validation_epoch_seconds(self) -> float:
+        return VALIDATION_EXAMPLES // self.recipe.batch_size * self.evaluation_seconds
+
+    @property
+    def canonical_run_seconds(self) -> float:
+        test_seconds = TEST_EXAMPLES // self.recipe.batch_size * self.evaluation_seconds
+        return self.recipe.num_epochs * (self.train_epoch_seconds + self.validation_epoch_seconds) + test_seconds
+
+    @property
+    def products_seconds(self) -> float:
+        """Of the step."""
+        return sum(part.seconds for part in self.step_parts if part.ceiling.startswith("gemm_"))
+
+
+def speed_of_light(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> SpeedOfLight | None:
+    """None if a ceiling that some part needs was not measured: a sum that lacks a part would pass for a better one."""
+    products = step_products(recipe.layer_widths, recipe.batch_size)
+    forward = forward_products(recipe.layer_widths, recipe.batch_size)
+    step = [_product_part(product, ceilings) for product in products]
+    step += [_pass_part(one, ceilings) for one in training_passes(recipe)]
+    step += [_random_part(recipe, ceilings)] if random_numbers(recipe) else []
+    evaluation = [_product_part(product, ceilings) for product in forward]
+    evaluation += [_pass_part(one, ceilings) for one in evaluation_passes(recipe)]
+    if None in step or None in evaluation:
+        return None
+    return SpeedOfLight(recipe, tuple(step), tuple(evaluation))
+
+
+def _product_part(product: Product, ceilings: Ceilings) -> Part | None:
+    """At the rate measured for the same product; a network of other depth has products that nobody measured."""
+    name = f"gemm_{product.role}"
+    ceiling = ceilings.best(name)
+    if ceiling is None or not ceiling.flop_per_second:
+        return None
+    return Part(product.role, name, product.flop / ceiling.flop_per_second, flop=product.flop, bytes=product.bytes)
+
+
+def _pass_part(one: MemoryPass, ceilings: Ceilings) -> Part | None:
+    name = COPY if one.from_memory else ELEMENTWISE
+    ceiling = ceilings.best(name)
+    if ceiling is None or not ceiling.bytes_per_second:
+        return None
+    return Part(one.name, name, one.bytes / ceiling.bytes_per_second, bytes=one.bytes)
+
+
+def _random_part(recipe: Recipe, ceilings: Ceilings) -> Part | None:
+    ceiling, num_bytes = ceilings.best(RANDOM), FLOAT32_BYTES * random_numbers(recipe)
+    if ceiling is None or not ceiling.bytes_per_second:
+        return None
+    return Part("random numbers", RANDOM, num_bytes / ceiling.bytes_per_second, bytes=num_bytes)
