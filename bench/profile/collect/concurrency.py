@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -30,15 +31,14 @@ def shared_seconds(foreground: Iterable[Span], background: Iterable[Span] = ()) 
             changes[end].append((is_foreground, key, -1))
     seconds: dict[Hashable, float] = defaultdict(float)
     active: dict[bool, Counter] = {True: Counter(), False: Counter()}
-    times = sorted(changes)
-    for time, following in zip(times, [*times[1:], None], strict=True):
+    for time, following in pairwise(sorted(changes)):
         for is_foreground, key, change in changes[time]:
             running = active[is_foreground]
             running[key] += change
             if not running[key]:
                 del running[key]
         running = active[True] or active[False]
-        if running and following is not None:
+        if running:
             share = (following - time) / running.total()
             for key, count in running.items():
                 seconds[key] += share * count

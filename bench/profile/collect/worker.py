@@ -24,13 +24,14 @@ from bench.profile.collect.rounds import measure
 from bench.profile.collect.sections import SectionClock
 from bench.profile.storage import load, save
 from bench.record import write_json
-from mlp.backends import create
+from mlp.backends import Backend, create
 from mlp.dataset import load_files
 from mlp.errors import MlpError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 from mlp.training import initial_parameters
 
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # training and validation images and labels
 FLAME_GRAPH = "flame_graph.html"
 
 
@@ -68,9 +69,12 @@ class Worker:
 
     def run(self) -> None:
         with MemoryTimeline(lambda: self.phase) as memory:
-            collector = self._compile()
+            clock = SectionClock()
+            backend = self._import(clock)
+            arrays = self._load()
+            collector = self._compile(backend, arrays, clock)
             if not self.request.compile_only:
-                calls = self._calls(collector, *self._arrays)
+                calls = self._calls(backend, *arrays)
                 for function, call in calls.items():
                     self.phase = function
                     self._measure(collector, function, call)
@@ -88,28 +92,34 @@ class Worker:
         self.profile = replace(self.profile, **more)
         save(self.profile, self.path)
 
-    def _compile(self) -> Collector:
-        """From an empty process to compiled functions, phase by phase."""
-        stack, clock = self.profile.stack, SectionClock()
+    def _import(self, clock: SectionClock) -> Backend:
+        stack = self.profile.stack
         self.phase = "import"
         with clock.section("import"):
             backend = create(stack["backend"], stack["variant"], stack["device"])
             backend.import_framework(stack["device"])
-        collector = collector_of(backend)
+        return backend
+
+    def _load(self) -> Arrays:
+        """As many examples as the timed calls need, so that a variant that keeps its data keeps no more."""
         self.phase = "load"
         data = load_files(Path(self.request.data))
-        whole = self.request.num_calls * self.recipe.batch_size
         self.recipe.check_batch_fits(len(data.X_train), "training set")
         self.recipe.check_batch_fits(len(data.X_val), "validation set")
-        self._arrays = (data.X_train[:whole], data.y_train[:whole], data.X_val[:whole], data.y_val[:whole])
+        whole = self.request.num_calls * self.recipe.batch_size
+        return data.X_train[:whole], data.y_train[:whole], data.X_val[:whole], data.y_val[:whole]
+
+    def _compile(self, backend: Backend, arrays: Arrays, clock: SectionClock) -> Collector:
+        """From an imported framework to compiled functions, phase by phase."""
         self.phase = "build and compile"
+        collector = collector_of(backend)
         with self._compile_phases_kept(clock):
             with clock.section("build"):
-                backend.build(self.recipe, initial_parameters(self.recipe), stack["device"])
+                backend.build(self.recipe, initial_parameters(self.recipe), self.profile.stack["device"])
             if backend.variant.resident:
                 with clock.section("transfer"):
-                    backend.place(*self._arrays[:2])
-                    backend.place(*self._arrays[2:])
+                    backend.place(*arrays[:2])
+                    backend.place(*arrays[2:])
                     backend.synchronize()
             with collector.compiling(clock), clock.section("compile"):
                 backend.compile()
@@ -124,10 +134,10 @@ class Worker:
             self._keep(compile_phases=(*self.profile.compile_phases, *clock.phases(self.request.cache)))
 
     def _calls(
-        self, collector: Collector, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
+        self, backend: Backend, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
     ) -> dict[str, tuple[Callable[[], None], int]]:
         """What makes several calls of each function, and how many: as an epoch makes them."""
-        backend, batch_size = collector.backend, self.recipe.batch_size
+        batch_size = self.recipe.batch_size
         order = random_stream(self.recipe, "order").permutation(len(X_train))
 
         def train_steps() -> None:
