@@ -55,7 +55,7 @@ def history(
         return named and (stack is None or stack in metric.stack)
 
     parts = sections.history_sections(found, wanted)
-    title = f"{found.num_runs} runs, {len(found.conditions)} conditions, {len(found.series)} series"
+    title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"
     if svg is not None:
         write_files(plot.trend_svg([series for series in found.series if wanted(series.metric)]), svg)
     if markdown is not None:

@@ -20,7 +20,7 @@ PLOTTED = dict(zip((TRAIN_EPOCH, VALIDATE_EPOCH, REFERENCE_CLOCK), PLOTS, strict
 ROW_SHARE = 0.5  # of a row's height, over which the runs of one stack are spread
 LEAST_RATIO, MOST_RATIO = 0.5, 2.0  # the axis shows at least from half to twice as fast
 # Powers of ten, which a logarithmic axis is labelled with, tell little about ratios around 1.
-TICKS, FEW_TICKS_UP_TO = (0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0), 5.0
+TICKS, FEW_TICKS_UP_TO = (0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0), 5.0
 
 
 def comparison_page(comparison: Comparison) -> Page:
@@ -46,7 +46,7 @@ def _chart(comparison: Comparison, measurement: str) -> Chart | None:
     stacks = list(dict.fromkeys(ratio.metric.stack for ratio in ratios))
     base = comparison.base.name
     low, high = _range(ratios)
-    layout = rows_layout(stacks, f"times as fast as {label(base)}", log=(low, high))
+    layout = rows_layout(stacks, "times as fast", log=(low, high))
     if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
         layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
     layout["shapes"] = [

@@ -24,6 +24,7 @@ NOT_IN_THE_INTERVAL = (
 )
 
 
+DRIFT_BY_CEILINGS = "How far it went stands above, as far as the ceilings of both runs show it: under hardware."
 # Names of the plots beside the scores, where somebody draws them.
 PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
 
@@ -37,8 +38,8 @@ def headline(comparison: Comparison) -> str:
     scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
     if not scores:
         return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
-    told = ", ".join(_score_clause(score) for score in scores)
-    return f"By {scores[0].measurement}, as fast as {comparison.base.name}: {told}."
+    told = "; ".join(_score_clause(score, comparison.base.name) for score in scores)
+    return f"By {scores[0].measurement}, {told}."
 
 
 def comparison_sections(comparison: Comparison) -> list[Section]:
@@ -113,11 +114,12 @@ def _over(stacks: tuple[str, ...]) -> str:
     return f", of {stacks[0]}" if stacks[0] != NO_STACK else ""
 
 
-def _score_clause(score: Score) -> str:
+def _score_clause(score: Score, base: str) -> str:
     interval = "" if score.speed.low is None else f"95 % interval {format_range(score.speed.low, score.speed.high)}"
     shown = "" if score.speed.differs else "no difference is shown"
     known = ", ".join(filter(None, (interval, shown)))
-    return f"{score.run} {format_number(score.speed.center)} times" + (f" ({known})" if known else "")
+    told = f"{score.run} is {format_number(score.speed.center)} times as fast as {base}"
+    return f"{told} ({known})" if known else told
 
 
 def _score_cells(scores: dict[str, Score], names: list[str]) -> list[str]:
@@ -168,7 +170,7 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
     shown = sum(ratio.speed.differs for ratio in with_interval)
     is_first = other is comparison.others[0] and not details
     sentences = [
-        *([NOT_IN_THE_INTERVAL] if is_first else []),
+        *([NOT_IN_THE_INTERVAL, *([DRIFT_BY_CEILINGS] if comparison.hardware else [])] if is_first else []),
         f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
         f"{format_number(len(with_interval) / 20)} would.",
     ]

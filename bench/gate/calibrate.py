@@ -1,7 +1,7 @@
 """How often is this gate wrong on this machine?  Whole gate runs of the base against itself, and against injections.
 
 The rows take turns, a run of each before the second of any, so that a calibration that is cut short has all of them;
-the file is written anew after every run.
+the file is written anew after every run, and every run is kept like any other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bench import machine
 from bench.errors import BenchError
-from bench.gate import emit, live
+from bench.gate import emit, kept
 from bench.gate.config import GateConfig
 from bench.gate.report import Exit, exit_code
 from bench.gate.session import Session, opened
@@ -50,7 +50,13 @@ ROWS = (
 
 def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     """Run the gate again and again on one side and injections into it; write and print the rates."""
-    from bench.gate.commands import request_of
+    from bench.gate.commands import measured_and_kept, request_of
+
+    def gate_run(session: Session, row: Row) -> Exit:
+        injected = session.injected(**{"seconds" if row.kind == "seconds" else "bytes_": row.inject - 1})
+        run_path = kept.new_path(options["runs_dir"], session.base.commit)
+        outcome, _ = measured_and_kept(injected, config, run_path, status.update)
+        return exit_code(outcome.decision, undecided_passes=False)
 
     rows = rows_for(config.measures)
     request = request_of(options, config)
@@ -60,8 +66,7 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
     with console.status("filling the compile cache") as status, opened(request) as session:
         for trial in range(options["trials"] or DEFAULT_TRIALS):
             for row in rows:
-                status.update(f"run {trial + 1} of {row.label}")
-                codes[row].append(_gate_run(session, row, config))
+                codes[row].append(gate_run(session, row))
                 calibration = Calibration(
                     machine=machine.folder_name(fingerprint),
                     commit=session.base.commit,
@@ -71,7 +76,7 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
                     environment=_environment(session, config, fingerprint),
                 )
                 path = write_calibration(options["runs_dir"] / "calibration", calibration)
-                click.echo(f"{row.label}: {codes[row][-1].name.lower()}", err=True)
+                click.echo(f"run {trial + 1}, {row.label}: {codes[row][-1].name.lower()}", err=True)
     if not emit.json_only(options["json_path"], json.loads(path.read_text(encoding="utf-8"))):
         console.print(calibration_sentence(calibration), markup=False, highlight=False)
         console.print(f"calibration: {path}", markup=False, highlight=False)
@@ -85,12 +90,6 @@ def rows_for(measures: tuple[str, ...]) -> tuple[Row, ...]:
     if not kinds:
         raise BenchError(f"nothing can be injected into {', '.join(measures)}: judge {', '.join(TRAINING)}, or memory.")
     return (NOTHING, *(row for row in ROWS if row.kind in kinds))
-
-
-def _gate_run(session: Session, row: Row, config: GateConfig) -> Exit:
-    injected = session.injected(**{"seconds" if row.kind == "seconds" else "bytes_": row.inject - 1})
-    outcome = live.run(injected.measure, config.metrics(), config.budget_seconds, session.clock)
-    return exit_code(outcome.decision, undecided_passes=False)
 
 
 def _counted(row: Row, codes: list[Exit]) -> CalibrationRow:

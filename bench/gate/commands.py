@@ -100,10 +100,10 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
     emit.check_targets(options)
     why_no_instructions = instructions.why_not(request.stack.device)
     with console.status("checking both sides and filling their compile caches") as status, opened(request) as session:
-        context = _context(session, config)
+        context = context_of(session, config)
         if why_no_instructions is None:
             session.count_instructions = instructions.of_a_step
-        outcome, where = measured_and_kept(session, config, path, context, lambda text: status.update(text))
+        outcome, where = measured_and_kept(session, config, path, status.update)
     advice = instructions.sentence(outcome.blocks, why_no_instructions)
     more = [calibration_here(context, options["runs_dir"]), advice, where]
     report = report_of(outcome, (session.base, session.candidate), config.undecided_passes, more, context)
@@ -112,13 +112,13 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
 
 
 def measured_and_kept(
-    session: Session, config: GateConfig, path: Path, context: dict[str, Any], say: Callable[[str], None]
+    session: Session, config: GateConfig, path: Path, say: Callable[[str], None]
 ) -> tuple[live.Outcome, str]:
     """Run the gate; what it measured is kept at ``path``, even if somebody interrupts it.  Also a sentence on that.
 
     A file that cannot be written costs the file and not the verdict.
     """
-    metrics, blocks = config.metrics(), []
+    metrics, context, blocks = config.metrics(), context_of(session, config), []
 
     def measure(number: int, kind: str, roles: tuple[str, ...], measures: tuple[str, ...]) -> Block:
         say(f"measuring block {number + 1} ({kind})")
@@ -158,7 +158,7 @@ def again(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     return code
 
 
-def _context(session: Session, config: GateConfig) -> dict[str, Any]:
+def context_of(session: Session, config: GateConfig) -> dict[str, Any]:
     """Who measured what, where: beside the numbers in every file."""
     return {
         "started_at": now(),

@@ -27,7 +27,7 @@ MEASURES = {
         Measure("compile_warm", "seconds", 0.20, "build the network and compile it, compile cache warm"),
         Measure("compile_cold", "seconds", 0.10, "the same, compile cache empty"),
         Measure("train_epoch", "seconds", 0.05, "a training epoch: a turn of it times the turns of an epoch"),
-        Measure("validation_epoch", "seconds", 0.05, "a validation epoch"),
+        Measure("validation_epoch", "seconds", 0.10, "a validation epoch"),
         Measure("train_step_1", "seconds", 0.10, "a training step of one example"),
         Measure("train_step_100", "seconds", 0.05, "a training step of 100 examples"),
         Measure("train_step_500", "seconds", 0.05, "a training step of 500, as in the epoch"),

@@ -18,6 +18,7 @@ from bench.errors import BenchError
 PREFIX = "mlp-bench-gate-"
 OWNER = "owner.json"
 CHECKOUT = "checkout-"
+BIRTH_TOLERANCE_SECONDS = 60.0  # a system whose clock is being set tells the birth of one process differently
 
 
 @contextmanager
@@ -77,7 +78,8 @@ def _is_abandoned(folder: Path) -> bool:
     """A folder without a readable owner is being made, or another user's: it is left alone."""
     try:
         owner = json.loads((folder / OWNER).read_text())
-        return _owner(psutil.Process(owner["pid"])) != owner
+        found = _owner(psutil.Process(owner["pid"]))
+        return abs(found["created_seconds"] - owner["created_seconds"]) > BIRTH_TOLERANCE_SECONDS
     except psutil.NoSuchProcess:
         return True
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):

@@ -46,7 +46,7 @@ class Program:
     measures: tuple[str, ...]
     batch_size: int = 500
     steps_per_turn: int = 4
-    rounds: int = 5  # of validation epochs, and of single steps at each batch size
+    rounds: int = 6  # of validation epochs, and of single steps at each batch size
     loads: int = 2  # after a first one, whose time is mostly that of memory the process never touched before
 
     @property

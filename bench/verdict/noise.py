@@ -52,9 +52,9 @@ class TraceWriter:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self._path, "x", encoding="utf-8")
-        except FileExistsError:
-            raise RecordError(f"{path} exists already: name another file, or remove it.") from None
         except OSError as error:
+            if self._path.exists():
+                raise RecordError(f"{path} exists already: name another file, or remove it.") from None
             raise RecordError(f"the trace {path} cannot be written ({error.strerror}): name another file.") from error
         self._write({"format": TRACE_FORMAT, **header})
 
@@ -125,10 +125,12 @@ def _turn(record: Any) -> Turn:
         value = record[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{name} is {value!r}, not a count")
-    for name in ("t_start_seconds", "seconds"):
-        value = record[name]
-        if value is None and name == "seconds":
-            continue
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
-            raise ValueError(f"{name} is {value!r}, not a duration")
+    if not _is_number(turn.t_start_seconds) or turn.t_start_seconds < 0:
+        raise ValueError(f"t_start_seconds is {turn.t_start_seconds!r}, not a time since the start")
+    if turn.seconds is not None and (not _is_number(turn.seconds) or turn.seconds <= 0):
+        raise ValueError(f"seconds is {turn.seconds!r}, not a duration")
     return turn
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

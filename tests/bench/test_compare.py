@@ -8,10 +8,12 @@ from bench.ceilings import Ceiling, Ceilings
 from bench.compare import Comparable, Metric, compare
 from bench.compare.comparison import ALL_IN_COMMON
 from bench.compare.facts import NOT_RECORDED, differences
+from bench.compare.page import comparison_page
 from bench.compare.sections import comparison_sections, detail_sections
 from bench.compare.tables import to_csv, to_json
 from bench.errors import BenchError
 from bench.render import to_markdown
+from bench.report.html import to_html
 from bench.units import MISSING
 from bench.workload import step_products
 from mlp.recipe import CANONICAL
@@ -190,7 +192,8 @@ def test_a_machine_twice_as_fast_at_everything_explains_a_stack_twice_as_fast():
 def test_on_the_same_hardware_a_faster_stack_is_better_use():
     found = compare(replace(BASE, ceilings=ceilings(1.0)), [replace(TWICE, ceilings=ceilings(1.0))])
     assert [share.use.center for share in found.hardware] == pytest.approx([2.0, 2.0])
-    assert "drifted between the runs" in to_markdown("", comparison_sections(found))
+    text = to_markdown("", comparison_sections(found))
+    assert "drifted between the runs" in text and "as far as the ceilings of both runs show it" in text
 
 
 def test_an_engine_that_only_one_run_asked_is_no_faster_machine():
@@ -287,3 +290,22 @@ def test_the_text_says_that_a_drift_between_the_runs_is_not_in_an_interval():
     text = to_markdown("", comparison_sections(compare(BASE, [TWICE])))
     assert "a drift of a machine between the runs is not in it" in text
     assert "2 of 2 intervals exclude 1; if nothing differed, about 0.100 would" in text
+
+
+def test_a_page_plots_every_stack_of_every_run_and_its_csv_holds_the_ratios():
+    third = replace(TWICE, name="third")
+    found = compare(BASE, [TWICE, third])
+    chart = comparison_page(found).charts["train_epoch"]
+    assert [len(trace["x"]) for trace in chart.figure["data"]] == [2, 2]
+    assert list(chart.data["times_as_fast"]) == [ratio.speed.center for ratio in found.ratios]
+    low = found.ratios[0].speed
+    assert chart.figure["data"][0]["error_x"]["arrayminus"][0] == pytest.approx(low.center - low.low)
+    rows = {y for trace in chart.figure["data"] for y in trace["y"]}
+    assert len(rows) == 4  # two runs of one stack never hide each other
+
+
+def test_a_page_keeps_hostile_names_text():
+    hostile = replace(TWICE, name="</script><img src=x onerror=alert(1)>", facts={"cpu_model": "<b>\"'"})
+    page = to_html(comparison_page(compare(BASE, [hostile])))
+    assert "<img src=x" not in page and "<b>\"'" not in page
+    assert page.count("</script>") == page.count("<script")

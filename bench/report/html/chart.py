@@ -89,7 +89,6 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
             **{"xref": "container", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
             "bgcolor": "rgba(0,0,0,0)",
         },
-        modebar={"bgcolor": "rgba(0,0,0,0)"},
     )
     made.update_xaxes(**AXIS)
     made.update_yaxes(**AXIS)

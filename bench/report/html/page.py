@@ -19,7 +19,10 @@ from bench.units import MISSING
 
 NUMBER = re.compile(r"(< ?|[+\N{MINUS SIGN}-])?\d")  # how a cell begins that is a number with its unit
 MAX_MIN_WIDTH_CH = 20  # characters: as wide as "theano/as_published"
-INSTRUCTIONS = "Point at a plot for exact values; click an entry of a legend to hide it."
+INSTRUCTIONS = (
+    "Point at a plot for exact values, drag over it to look closer, double-click to go back. A click on an entry of a "
+    "legend hides it."
+)
 
 
 @dataclass(frozen=True)

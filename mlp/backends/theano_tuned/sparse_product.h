@@ -6,8 +6,8 @@
  * it has loaded for several rows of A.
  *
  * 0 times a weight that is not finite is then 0 and not NaN.  That hides no divergence: a gradient that is not finite
- * reaches the biases too, whose sums leave nothing out; and a weight that is not finite shows in the loss as soon as its
- * input is not 0.  An input that is not finite is never left out.
+ * reaches the biases too, whose sums leave nothing out; and a weight that is not finite shows in the loss as soon as
+ * its input is not 0.  An input that is not finite is never left out.
  */
 #include <stdlib.h>
 
@@ -19,9 +19,10 @@ const npy_intp BLOCK_DEPTH = BLOCK_WORDS * WORD;
 const npy_intp PART_ROWS = 256;  /* rows of C that one chunk of work sums up, 64 KiB */
 const npy_intp PANEL_ROWS = 512; /* rows of A, as it is stored, at a time: it bounds the memory for the terms */
 
-/* Where the BLAS is as fast.  Measured with two threads on Zen 4, medians of 60 alternating calls: with a fifth of A not
- * 0 the canonical products take 0.33 to 0.43 of the BLAS's time, with half of it 0.67 to 0.79, and they would break even
- * at two thirds, on a busy machine at 0.4 to 0.5.  Products of 96 x 96 x 96 take longer, of 128 x 128 x 128 less. */
+/* Where the BLAS is as fast.  Measured with two threads on Zen 4, medians of 60 alternating calls: with a fifth of A
+ * not 0 the five large canonical products take 0.39 to 0.43 of the BLAS's time, with half of it 0.76 to 0.79, and would
+ * break even at about two thirds; on a busy machine at 0.35 to 0.5.  At a fifth, 96 x 96 x 96 takes 1.4 times as long
+ * as the BLAS, and 128 x 128 x 128 0.6 times. */
 const double MAX_DENSITY = 0.5; /* share of A's elements that are not 0 */
 const npy_intp MIN_SIDE = 64;
 const double MIN_MULTIPLICATIONS = 1 << 21;
@@ -85,7 +86,7 @@ struct Panel {
     bool transposed; /* the bits are those of A' transposed */
     Bitmap bits;
 
-    Term* terms;          /* room for m * k: of block 0, then of block 1, ...; in a block of row 0, then of row 1, ... */
+    Term* terms;          /* (m * k,): of block 0, then of block 1, ...; in a block of row 0, then of row 1, ... */
     uint32_t* row_begins; /* (num_blocks, m + 1): where the terms of a block's rows begin, counted from the block's */
     float* tiles;         /* (num_tiles, k, TILE_COLUMNS): B', the last tile filled up with zeros */
 

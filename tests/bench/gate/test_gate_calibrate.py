@@ -44,16 +44,17 @@ def run(monkeypatch, tmp_path):
     """A calibration of a gate that finds every injection of 5 % and more, and is undecided about 2 %."""
     session = FakeSession()
 
-    def gate_run(measure, metrics, budget_seconds, clock):
+    def measured_and_kept(injected, config, path, say):
         inject = max(session.log[-1])
         verdict = {1.0: Verdict.UNCHANGED, 1.02: Verdict.UNDECIDED}.get(inject, Verdict.REGRESSED)
-        return Outcome(Decision((Judgement(Metric("train_epoch"), verdict, ""),), None, (), False), (), 1.0)
+        assert path.parent == tmp_path and path.name.endswith("-gate.json")
+        return Outcome(Decision((Judgement(Metric("train_epoch"), verdict, ""),), None, (), False), (), 1.0), "kept"
 
     @contextmanager
     def opened(request):
         yield session
 
-    monkeypatch.setattr(calibrate.live, "run", gate_run)
+    monkeypatch.setattr("bench.gate.commands.measured_and_kept", measured_and_kept)
     monkeypatch.setattr(calibrate, "opened", opened)
     names = ("against", "revision_a", "revision_b", "python_a", "python_b", "env_a", "env_b", "data", "threads")
     options = dict.fromkeys(names) | {"env_a": (), "env_b": (), "inject": 1.0, "inject_memory": 1.0, "json_path": None}

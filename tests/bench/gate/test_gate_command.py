@@ -238,3 +238,14 @@ def test_a_living_gate_keeps_its_folder_while_another_cleans_up(tmp_path):
         assert scratch.remove_stale(tmp_path) == []
         assert folder.is_dir()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(("hours", "abandoned"), [(0, False), (1, True)])
+def test_a_process_that_was_born_at_another_time_is_another(tmp_path, hours, abandoned):
+    """Numbers of processes are used again; and the birth of a process is told a second off when the clock was set."""
+    me = psutil.Process()
+    folder = tmp_path / f"{scratch.PREFIX}x"
+    folder.mkdir()
+    owner = {"pid": me.pid, "created_seconds": me.create_time() + 1 - 3600 * hours}
+    (folder / scratch.OWNER).write_text(json.dumps(owner))
+    assert bool(scratch.remove_stale(tmp_path)) is abandoned

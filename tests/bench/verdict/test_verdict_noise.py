@@ -50,10 +50,11 @@ def test_what_a_killed_recording_wrote_can_be_read_and_its_torn_line_is_named(pa
     ("change", "complaint"),
     [
         ({"seconds": -1.0}, "seconds is -1.0, not a duration"),
+        ({"seconds": 0.0}, "seconds is 0.0, not a duration"),
         ({"seconds": float("nan")}, "seconds is nan, not a duration"),
         ({"seconds": "fast"}, "seconds is 'fast', not a duration"),
         ({"seconds": True}, "seconds is True, not a duration"),
-        ({"t_start_seconds": None}, "t_start_seconds is None, not a duration"),
+        ({"t_start_seconds": None}, "t_start_seconds is None, not a time since the start"),
         ({"process": 1.5}, "process is 1.5, not a count"),
         ({"block": -1}, "block is -1, not a count"),
         ({"round": None}, "round is None, not a count"),

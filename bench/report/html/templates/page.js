@@ -41,16 +41,10 @@
   async function draw(plot) {
     const figure = JSON.parse(plot.nextElementSibling.textContent);
     // One finger scrolls the page and does not zoom a plot.
-    const touched = matchMedia("(pointer: coarse)").matches;
-    figure.layout.dragmode = touched ? false : "zoom";
+    figure.layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
     await Plotly.newPlot(plot, figure.data, figure.layout, {
       responsive: true,
-      displayModeBar: touched ? false : "hover",
-      displaylogo: false,
-      showSendToCloud: false,
-      plotlyServerURL: "",
-      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
-      toImageButtonOptions: { format: "svg", filename: plot.closest("figure").id },
+      displayModeBar: false, // it would cover what is below it, and offer to share the plot with others
     });
     await fit(plot, figure.layout.height);
   }
