@@ -35,7 +35,7 @@ GPU_VENV := .venv-theano-gpu
 .PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray
 
 help:
-	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
+	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
 	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
 	@echo "make test [BACKENDS=all]          run the test suite"
 	@echo "make report                       print the latest run's report again"
