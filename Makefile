@@ -32,21 +32,24 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report profile doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray
 
 help:
-	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.md"
+	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
 	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
 	@echo "make test [BACKENDS=all]          run the test suite"
 	@echo "make report                       print the latest run's report again"
+	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
+	@echo "make history                      say what changed over all runs, and when"
 	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
+	@echo "make check [AGAINST=main]         is the working tree slower, larger or a worse learner than that revision?"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
 	@echo "make test-gpuarray                prove that path's numbers without a GPU, through OpenCL on the CPU"
 	@echo "make clean                        remove .venv and caches (results stay)"
 
-$(STAMP): requirements.txt
+$(STAMP): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@echo "creating $(VENV) and installing pinned packages (a minute or two)"
@@ -54,6 +57,7 @@ $(STAMP): requirements.txt
 	@$(PIP) $(BUILD_TOOLS)
 	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY)
 	@$(PIP) --requirement requirements.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/installed-%: requirements/%.txt $(STAMP)
@@ -72,10 +76,23 @@ test: $(STAMP) $(EXTRAS)
 report: $(STAMP)
 	@$(BIN)/python -m bench report
 
+# RUNS: ids, folders, committed records or other tools' files; the first is the base, unless BASE names another.
+compare: $(STAMP)
+	@$(BIN)/python -m bench compare $(RUNS) $(if $(BASE),--base $(BASE)) \
+		$(foreach p,$(PRICE_PER_HOUR),--price-per-hour $(p)) $(if $(HTML),--html $(HTML))
+
+history: $(STAMP)
+	@$(BIN)/python -m bench history $(FOLDERS)
+
 # Options: BACKENDS, VARIANTS as above, one of DEVICES.
 profile: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
 		$(foreach d,$(firstword $(DEVICES)),--device $(d))
+
+# Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
+check: $(STAMP)
+	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
+		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.frames import load_runs
+    from bench.profile.frames import load_operations
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load_operations", "load_runs"]
+
+_LAZY = {"load_runs": "bench.frames", "load_operations": "bench.profile.frames"}
 
 
-def load_runs(path: Any = "results/runs") -> Any:
-    """The frames of one run folder or of all runs in a folder; see ``bench.frames.Frames``."""
-    from bench.frames import load_runs as load
-
-    return load(path)
-
-
-__all__ = ["load_runs"]
+def __getattr__(name: str) -> Any:
+    """What reads records, when it is first asked for: workers import this package too, and need no pandas."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,3 +1,3 @@
-from bench.cli import main
+from bench.cli import COMPLETE_VARIABLE, main
 
-main(prog_name="python -m bench")
+main(prog_name="python -m bench", complete_var=COMPLETE_VARIABLE)

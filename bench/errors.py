@@ -7,3 +7,7 @@ class BenchError(Exception):
 
 class RecordError(BenchError):
     """A run folder cannot be written, read or understood."""
+
+
+class RecordWarning(UserWarning):
+    """Part of a record cannot be read; the rest was."""

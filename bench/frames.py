@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bench.errors import RecordError
+from bench.blocks import Blocks
+from bench.errors import RecordError, RecordWarning
 from bench.record import RunFolder
+from bench.wellformed import is_number, is_time, misfit
 
 CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
 CASE_COLUMNS += ["seed", "without"]
@@ -54,6 +58,16 @@ OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
 OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
 
 
+# The columns that differ from row to row within what one measurement of one process left; the others are its keys.
+OWN = {
+    "samples": ("round", "seconds"),
+    "phases": ("phase", "seconds"),
+    "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
+    "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
+}
+CHECKED = {"wall_seconds"}.union(*COLUMNS.values())  # what a damaged replicate can spoil; wall_seconds is for exports
+
+
 class Frames(NamedTuple):
     """What the runs hold; every column is explained in results/README.md.  What is missing is NA."""
 
@@ -70,24 +84,51 @@ class Frames(NamedTuple):
 def load_runs(path: str | Path = "results/runs") -> Frames:
     """The frames of one run folder, or of every run in a folder of runs.
 
+    A damaged file costs what it held and nothing else: a warning (``RecordWarning``) names it.
+
     Raises
     ------
     RecordError
-        If there is no run, or one is damaged or of a newer schema.
+        If there is no run, or none can be read: each is damaged or of a newer schema.
     """
-    path = Path(path)
-    paths = [path] if (path / "run.json").exists() else sorted(found.parent for found in path.glob("*/run.json"))
-    if not paths:
+    folders = open_runs(Path(path))
+    frames = frames_of(folders)
+    for folder in folders:
+        for problem in folder.problems:
+            warnings.warn(f"run {folder.path.name}: {problem}", RecordWarning, stacklevel=2)
+    return frames
+
+
+def open_runs(path: Path) -> list[RunFolder]:
+    """The run in ``path``, or every run in the folders there; a warning names each that cannot be read.
+
+    Raises RecordError as ``load_runs`` does.
+    """
+    if (path / "run.json").exists():
+        return [RunFolder.open(path)]
+    found = sorted(file.parent for file in path.glob("*/run.json"))
+    if not found:
         raise RecordError(f"{path} holds no runs: measure one with make bench.")
-    return frames_of([RunFolder.open(found) for found in paths])
+    folders, errors = [], []
+    for folder in found:
+        try:
+            folders.append(RunFolder.open(folder))
+        except RecordError as error:
+            errors.append(error)
+    if not folders:
+        raise errors[0]
+    for error in errors:
+        warnings.warn(f"left out: {error}", RecordWarning, stacklevel=3)
+    return folders
 
 
-def frames_of(folders: list[RunFolder]) -> Frames:
-    """The frames of runs that are open already."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
+def frames_of(folders: Iterable[RunFolder]) -> Frames:
+    """The frames of runs that are open already; what could not be read stands in each folder's ``problems``."""
+    rows: dict[str, Any] = {name: [] for name in COLUMNS if name not in OWN}
+    rows |= {name: Blocks(COLUMNS[name], own) for name, own in OWN.items()}
     for folder in folders:
         _add_header(rows, folder.header)
-        replicates = folder.replicates()
+        replicates = readable_replicates(folder)
         complete = _complete_cases(folder.header, replicates)
         for replicate in replicates:
             if replicate["status"] != "ok" and _key(replicate["case"]) in complete:
@@ -95,6 +136,18 @@ def frames_of(folders: list[RunFolder]) -> Frames:
                 replicate = {**replicate, "measurements": []}
             _add_replicate(rows, folder.header["run_id"], replicate)
     return Frames(**{name: _frame(rows[name], columns) for name, columns in COLUMNS.items()})
+
+
+def readable_replicates(folder: RunFolder) -> list[dict[str, Any]]:
+    """The replicates of which every value fits its column; the others are named in ``folder.problems``."""
+    found = []
+    for replicate in folder.replicates():
+        why = misfit(replicate, _fits)
+        if why is None:
+            found.append(replicate)
+        else:
+            folder.problems.append(f"process {replicate['sequence']} cannot be read ({why}) and was left out")
+    return found
 
 
 def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
@@ -129,7 +182,7 @@ def _is_duration(seconds: pd.Series) -> pd.Series:
     return np.isfinite(seconds) & (seconds > 0)
 
 
-def _add_header(rows: dict[str, list], header: dict[str, Any]) -> None:
+def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
     machine = header.get("machine") or {}
     rows["runs"].append(
         {
@@ -145,55 +198,84 @@ def _add_header(rows: dict[str, list], header: dict[str, Any]) -> None:
         rows["machine"].append({"run_id": header["run_id"], "property": name, "value": text})
 
 
-def _add_replicate(rows: dict[str, list], run_id: str, replicate: dict[str, Any]) -> None:
+def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:
     case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
     keys = {"run_id": run_id, "process": replicate["sequence"], "replicate": replicate.get("replicate"), **case}
     if replicate["status"] != "ok":
         rows["failures"].append({**keys, "reason": replicate.get("reason")})
     for measurement in replicate["measurements"]:
         own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
-        what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
-        for number, seconds in enumerate(measurement["seconds"]):
-            if measurement["name"] == "compile_c_compiler" and seconds == 0:
-                continue  # it did not run: what a warm process that needed no compiler has on record at schema 2
-            sample = {"measurement": measurement["name"], "round": number, "seconds": seconds}
-            rows["samples"].append({**own, **sample, **what})
+        _add_samples(rows["samples"], own, measurement)
         for timeline in ("timeline", "gpu_timeline"):
-            sampled = measurement["extra"].get(timeline) or []
-            rows["timeline"] += [{**own, "measurement": measurement["name"], **moment} for moment in sampled]
-        if "phases" in measurement["extra"] and measurement["seconds"]:
+            if moments := measurement["extra"].get(timeline):
+                beside = {**own, "measurement": measurement["name"]}
+                rows["timeline"].add(beside, **_by_column(moments, OWN["timeline"]))
+        if measurement["extra"].get("phases") and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 
 
-def _add_reference_run(rows: dict[str, list], keys: dict[str, Any], measurement: dict[str, Any]) -> None:
+def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
+    rounds, seconds = list(range(len(measurement["seconds"]))), measurement["seconds"]
+    if measurement["name"] == "compile_c_compiler" and 0 in seconds:
+        # It did not run: what a warm process that needed no compiler has on record at schema 2.
+        rounds = [number for number in rounds if seconds[number] != 0]
+        seconds = [seconds[number] for number in rounds]
+    what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
+    samples.add({**keys, "measurement": measurement["name"], **what}, round=rounds, seconds=seconds)
+
+
+def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: dict[str, Any]) -> None:
     extra = measurement["extra"]
-    rows["phases"] += [{**keys, "phase": phase, "seconds": seconds} for phase, seconds in extra["phases"].items()]
-    rows["epochs"] += [{**keys, **epoch} for epoch in extra.get("epochs", [])]
+    phases, epochs = extra["phases"], extra.get("epochs") or []
+    rows["phases"].add(keys, phase=list(phases), seconds=list(phases.values()))
+    rows["epochs"].add(keys, **_by_column(epochs, OWN["epochs"]))
     known = {name: extra.get(name) for name in COLUMNS["results"] if name not in keys}
-    rows["results"].append(
-        {
-            **keys,
-            **known,
-            "total_seconds": measurement["seconds"][0],
-            "num_epochs": len(extra.get("epochs", [])),
-        }
-    )
+    total = {"total_seconds": measurement["seconds"][0], "num_epochs": len(epochs)}
+    rows["results"].append({**keys, **known, **total})
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns)
-    for column in columns:
+def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str, list[Any]]:
+    """A list for each column; None where a row lacks it."""
+    return {column: [row.get(column) for row in rows] for column in columns}
+
+
+def _frame(rows: list[dict[str, Any]] | Blocks, columns: list[str]) -> pd.DataFrame:
+    return rows.frame(_typed) if isinstance(rows, Blocks) else _typed(pd.DataFrame(rows, columns=columns))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with names as categories, counts as Int64, and measured numbers as float64."""
+    types: dict[str, str] = {}
+    for column in frame.columns:
         if column in CATEGORIES:
-            frame[column] = frame[column].astype("category")
+            types[column] = "category"
         elif column in INTEGERS:
-            frame[column] = frame[column].astype("Int64")
+            types[column] = "Int64"
         elif column == "throttled":
-            frame[column] = frame[column].astype("boolean")
+            types[column] = "boolean"
         elif column == "throttle_reasons":
-            frame[column] = frame[column].map(_joined).astype("string")
+            frame[column] = frame[column].map(_joined)
+            types[column] = "string"
         elif column.endswith(UNITS):
-            frame[column] = frame[column].astype("float64")
-    return frame
+            types[column] = "float64"
+    return frame.astype(types)
+
+
+def _fits(column: str, value: Any) -> bool:
+    """Whether ``value`` can be one of ``column``, see ``_typed``; what is in no frame may be anything."""
+    if value is None or column not in CHECKED:
+        return True
+    if column in CATEGORIES:
+        return isinstance(value, str)
+    if column == "throttled":
+        return isinstance(value, bool)
+    if column == "throttle_reasons":
+        return isinstance(value, list) and all(isinstance(reason, str) for reason in value)
+    if column == "started_at":
+        return is_time(value)
+    if column in INTEGERS:
+        return is_number(value) and value == int(value)
+    return isinstance(value, float) or is_number(value) if column.endswith(UNITS) else True
 
 
 def _joined(reasons: Any) -> Any:

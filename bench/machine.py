@@ -101,3 +101,9 @@ def commit(directory: Path) -> dict[str, Any]:
 
     changes = git("status", "--porcelain", "--untracked-files=no")
     return {"id": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+
+
+def folder_name(fingerprint: dict[str, Any]) -> str:
+    """What records and calibrations of such a machine are filed under: ``amd-epyc-2-cores``."""
+    model = re.sub(r"[^a-z0-9]+", "-", str(fingerprint.get("cpu_model") or "unknown cpu").lower()).strip("-")
+    return f"{model}-{fingerprint.get('usable_cores') or 'unknown'}-cores"

@@ -29,7 +29,7 @@ class RunProgress:
         self._seen: dict[object, list[float]] = defaultdict(list)
         self._guessed_seconds = self._measured_seconds = 0.0
         self._bar: RichProgress | None = None
-        if console.is_terminal:
+        if console.is_terminal and console.file.isatty():  # FORCE_COLOR alone makes rich believe in a terminal
             self._bar = RichProgress(
                 TextColumn("{task.description}"),
                 BarColumn(),

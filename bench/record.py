@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench import __version__
 from bench.errors import RecordError
+from bench.wellformed import check_header, check_replicate
 
 # 1 (2026-11): first version.
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
@@ -57,8 +59,8 @@ class RunFolder:
             version = header["schema_version"]
             if not isinstance(version, int):
                 raise ValueError(f"schema_version is {version!r}")
-            for name in ("run_id", "status", "mode", "plan"):
-                header[name]
+            if version <= SCHEMA_VERSION:  # of a newer one nothing is known
+                check_header(header)
         except FileNotFoundError:
             raise RecordError(f"{path} is no run: it has no run.json; see the folders in {path.parent}.") from None
         except OSError as error:
@@ -67,14 +69,16 @@ class RunFolder:
             raise RecordError(
                 f"{path / 'run.json'} is damaged (it has no {error}): restore it from a copy, or measure again."
             ) from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise RecordError(
                 f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
             ) from error
         if version > SCHEMA_VERSION:
+            wrote = header.get("mlp_bench")
+            reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
             raise RecordError(
-                f"run {path.name} has schema version {version}, this version of mlp-bench reads up to "
-                f"{SCHEMA_VERSION}: update mlp-bench to read it."
+                f"run {path.name} has schema version {version}, mlp-bench {__version__} reads up to {SCHEMA_VERSION}: "
+                f"{reader} reads it, so update."
             )
         return cls(path, header)
 
@@ -100,8 +104,8 @@ class RunFolder:
         for path in sorted((self.path / "replicates").glob("*.json")):
             try:
                 replicate = json.loads(path.read_text(encoding="utf-8"))
-                _check_replicate(replicate)
-            except (OSError, ValueError) as error:
+                check_replicate(replicate)
+            except (OSError, ValueError, RecursionError) as error:
                 self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
                 continue
             found.append(replicate)
@@ -139,25 +143,6 @@ def latest_run(runs_dir: Path) -> Path:
     if not runs:
         raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
     return runs[-1]
-
-
-def _check_replicate(replicate: Any) -> None:
-    """Raise ValueError unless ``replicate`` has the shape that every reader relies on."""
-    if not isinstance(replicate, dict) or not isinstance(replicate.get("case"), dict):
-        raise ValueError("it has no case")
-    if not isinstance(replicate.get("sequence"), int) or replicate.get("status") not in ("ok", "failed"):
-        raise ValueError("its sequence or status is missing")
-    measurements = replicate.get("measurements")
-    if not isinstance(measurements, list):
-        raise ValueError("it has no measurements")
-    for measurement in measurements:
-        if not isinstance(measurement, dict) or not isinstance(measurement.get("name"), str):
-            raise ValueError("a measurement has no name")
-        seconds = measurement.get("seconds")
-        if not isinstance(seconds, list) or not all(isinstance(one, (int, float, type(None))) for one in seconds):
-            raise ValueError(f"the seconds of {measurement['name']} are no list of numbers")
-        if not all(isinstance(measurement.get(name), dict) for name in ("params", "extra")):
-            raise ValueError(f"the parameters of {measurement['name']} are missing")
 
 
 def _finite(value: Any) -> Any:

@@ -1,8 +1,9 @@
-"""Sections of a report as Markdown and as a terminal summary: one content, two looks."""
+"""Sections of a report as Markdown and as a terminal summary; ``bench.report.html`` is the third look at them."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -25,51 +26,71 @@ class Plot:
 class Section:
     """A heading, sentences, plots, and a table if ``headers`` are given.
 
-    All of it is plain text, escaped when rendered.  A terminal shows no plots.
+    All of it is plain text, escaped when rendered.  ``notices`` are sentences that come first, because they say how far
+    to trust the rest.  ``plots`` are names: each look draws those that it has, and a terminal none.  ``folded`` marks
+    one of many alike, which a page may show folded.
     """
 
     title: str
     sentences: list[str] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
-    plots: list[Plot] = field(default_factory=list)
+    plots: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    folded: bool = False
 
 
-def to_markdown(first_line: str, sections: list[Section]) -> str:
-    parts = [_escape_markdown(first_line)]
+def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tuple[Section, list[str]]]:
+    """Each section with the names of its plots among ``drawn``; a plot stands once, where it is named first.
+
+    A section that would show nothing but its title is left out.
+    """
+    left = set(drawn)
     for section in sections:
+        names = [name for name in section.plots if name in left]
+        left -= set(names)
+        if names or section.notices or section.sentences or section.headers:
+            yield section, names
+
+
+def to_markdown(first_line: str, sections: list[Section], plots: Mapping[str, Plot] | None = None) -> str:
+    plots = plots or {}
+    parts = [_escape_markdown(first_line)]
+    for section, names in with_plots(sections, plots):
         parts.append(f"## {_escape_markdown(section.title)}")
-        parts += [_escape_markdown(sentence) for sentence in section.sentences]
-        parts += [f"![{_escape_alt(plot.alt)}]({plot.path})" for plot in section.plots]
+        parts += [_escape_markdown(sentence) for sentence in (*section.notices, *section.sentences)]
+        parts += [f"![{_escape_alt(plots[name].alt)}]({plots[name].path})" for name in names]
         if section.headers:
-            rows = [[_escape_markdown(cell) for cell in row] for row in section.rows]
-            parts.append(tabulate(rows, section.headers, tablefmt="github", disable_numparse=True))
+            headers, *rows = [[_escape_markdown(cell) for cell in row] for row in (section.headers, *section.rows)]
+            parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
     return "\n\n".join(parts) + "\n"
 
 
 def to_terminal(first_line: str, sections: list[Section], console: Console) -> None:
     console.print(first_line, markup=False, highlight=False, style="bold")
-    for section in sections:
-        console.print(f"\n[bold]{escape(section.title)}[/bold]", highlight=False)
-        for sentence in section.sentences:
-            console.print(_clean(sentence), markup=False, highlight=False)
+    for section, _ in with_plots(sections, ()):
+        console.print(f"\n[bold]{escape(clean(section.title))}[/bold]", highlight=False)
+        for sentence in (*section.notices, *section.sentences):
+            console.print(clean(sentence), markup=False, highlight=False)
         if section.headers:
             # A cell too wide for the terminal goes on in the next line: a name cut short may be another's, too.
-            columns = [Column(escape(header), overflow="fold") for header in section.headers]
+            columns = [Column(escape(clean(header)), overflow="fold") for header in section.headers]
             table = Table(*columns, show_edge=False, box=None, padding=(0, 2, 0, 0))
             for row in section.rows:
-                table.add_row(*[escape(_clean(cell)) for cell in row])
+                table.add_row(*[escape(clean(cell)) for cell in row])
             console.print(table, highlight=False)
 
 
-def _clean(text: str) -> str:
-    """One line without control characters, cut where it no longer helps."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+def clean(text: str, max_length: int = MAX_TEXT) -> str:
+    """One line without control characters, cut where it no longer helps; what was cut says so."""
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 2 * max_length]).split())
+    if len(text) <= 2 * max_length and len(shown) <= max_length:
+        return shown
+    return f"{shown[:max_length]}… (cut: {len(text):,} characters in all)"
 
 
 def _escape_markdown(text: str) -> str:
-    return html.escape(_clean(text), quote=False).replace("|", "\\|")
+    return html.escape(clean(text), quote=False).replace("|", "\\|")
 
 
 def _escape_alt(text: str) -> str:

@@ -90,11 +90,11 @@ def environment(case: Case, compile_directory: Path | None) -> dict[str, str]:
         variables.setdefault("JAX_PLATFORMS", "cpu")
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), variables.get("PYTHONPATH"))))
     if compile_directory is not None:
-        variables.update(_compile_caches(variables, compile_directory))
+        variables.update(compile_caches(variables, compile_directory))
     return variables
 
 
-def _compile_caches(variables: dict[str, str], directory: Path) -> dict[str, str]:
+def compile_caches(variables: dict[str, str], directory: Path) -> dict[str, str]:
     """The variables that put every framework's compile cache into ``directory``.
 
     PyTensor keeps the C code and numba's machine code of its modes below its own directory; its JAX and PyTorch modes
@@ -158,7 +158,7 @@ def run_to_end(argv: list[str], variables: dict[str, str], limit_seconds: float)
             exit_code = None
             cut_short = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
         finally:
-            _end_group(process)
+            end_group(process)
         wall_seconds = time.perf_counter() - start
         output.seek(0)
         return Ended(exit_code, cut_short, output.read().decode(errors="replace"), wall_seconds)
@@ -196,7 +196,7 @@ def last_words(text: str, most: int = 300) -> str:
     return (errors or lines or ["(none)"])[-1][:most]
 
 
-def _end_group(process: subprocess.Popen) -> None:
+def end_group(process: subprocess.Popen) -> None:
     """End the worker and everything it started, compilers included."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -1,31 +1,96 @@
 """``python -m bench``: the commands, a file for each.  Each reads as: find out what is wanted, do it, say how it ended.
 
-Exit codes: 0 fine; 1 something failed while measuring (the rest is on record), or a stack learns worse than the
-canonical one; 2 bad input; 3 nothing was measured; 130 interrupted.
+Results go to stdout, everything else to stderr.  ``EXIT_CODES`` below is the one table of how a command can end.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import sys
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console as RichConsole
 
+from bench import __version__
 from bench.errors import BenchError
 from mlp.errors import MlpError
 
-FAILED, BAD_INPUT, NOTHING_MEASURED, INTERRUPTED = 1, 2, 3, 130
-RUNS = Path("results/runs")
+FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
+EXIT_CODES = {
+    0: "fine",
+    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one, or "
+    "the gate saw a regression",
+    BAD_INPUT: "bad input: one sentence on stderr says what, where, and what to do next",
+    NOTHING_MEASURED: "nothing was measured",
+    UNDECIDED: "the gate could not decide",
+    INTERRUPTED: "interrupted; what was measured is kept",
+}
+RUNS, RECORDS = Path("results/runs"), Path("results/records")
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
-COMMANDS = ("run", "report", "profile", "ceilings", "readme", "doctor")
+COMMANDS = (
+    *("run", "report", "gate", "compare", "history", "export", "profile", "ceilings"),
+    *("readme", "doctor", "completion"),
+)
 
+COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench
 WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll
+
+
+class Console(RichConsole):
+    """A console whose reader may leave: ``make bench | head`` shows some lines and still measures to the end.
+
+    Colours follow NO_COLOR, see no-color.org.
+    """
+
+    def on_broken_pipe(self) -> None:
+        _to_nowhere(self.file)
+        self.quiet = True
+
+
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True, soft_wrap=True)
+
+
+def write(text: str) -> None:
+    """``text`` on stdout, as it is: for results that programs read."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
+
+
+def write_json(value: Any) -> None:
+    write(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def warn(sentence: str) -> None:
+    errors.print(f"warning: {sentence}", markup=False, highlight=False)
+
+
+def _to_nowhere(stream: Any) -> None:
+    """Nobody reads ``stream`` any more: what follows, and Python's own flush at exit, is thrown away."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def run_folder(run_id: str | None, runs_dir: Path) -> Path:
+    """Where the run is that somebody named by its folder, or by its id in ``runs_dir``; no name means the latest."""
+    from bench.record import latest_run
+
+    if run_id in (None, "latest"):
+        return latest_run(runs_dir)
+    return Path(run_id) if Path(run_id).is_dir() else runs_dir / run_id
 
 
 def one_sentence(command: Any) -> Any:
@@ -57,6 +122,18 @@ class Commands(click.Group):
         return getattr(importlib.import_module(f"bench.cli.{cmd_name}"), cmd_name)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+@click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mlp-bench")
 def main() -> None:
-    """Measure neural-network training on one fully understood workload, and compare it with a 2016 reference."""
+    """Measure neural-network training on one fully understood workload, and compare it with a 2016 reference.
+
+    \b
+    Examples:
+      python -m bench run --quick
+      python -m bench report --json | jq .ranking
+      python -m bench export latest --format pytest-benchmark
+      python -m bench run --help
+    """

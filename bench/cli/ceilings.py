@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from bench import cli
+from bench.cli.candidates import run_ids
 from bench.errors import BenchError
 from mlp.recipe import CANONICAL
 
@@ -17,7 +17,7 @@ PROCESSES = 3
 
 
 @click.command()
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=run_ids)
 @click.option("--backend", "backends", multiple=True, help="Also through this framework's libraries; repeat.")
 @click.option("--device", "devices", multiple=True, help="cpu, cuda or cuda:<index>; repeat for several.")
 @click.option("--threads", type=int, default=None, help="Threads on the CPU. Default: the usable cores.")
@@ -46,10 +46,15 @@ def ceilings(
       python -m bench ceilings --backend jax --backend torch --json
       python -m bench ceilings latest
 
-    Exit codes: 0 fine, 1 some process failed (the rest is printed), 2 bad input, 3 nothing was measured.
+    \b
+    Exit codes:
+      0  they are printed
+      1  a process failed: the rest is printed
+      2  bad input, or a run without ceilings
+      3  every process failed
     """
     if run_id is not None:
-        _print(_folder_of(run_id, runs_dir), as_json)
+        _print(cli.run_folder(run_id, runs_dir), as_json)
         return
     if processes < 1 or (threads is not None and threads < 1):
         raise BenchError("--processes and --threads must be at least 1.")
@@ -62,14 +67,6 @@ def ceilings(
             sys.exit(cli.NOTHING_MEASURED)
         _print(folder.path, as_json)
         sys.exit(cli.FAILED if failed else 0)
-
-
-def _folder_of(run_id: str, runs_dir: Path) -> Path:
-    from bench.record import latest_run
-
-    if run_id == "latest":
-        return latest_run(runs_dir)
-    return Path(run_id) if Path(run_id).is_dir() else runs_dir / run_id
 
 
 def _measure(
@@ -110,8 +107,7 @@ def _measure(
         "plan": [planned.to_json() for planned in plan],
     }
     folder = RunFolder.create(scratch, header)
-    warn = lambda text: cli.errors.print(f"warning: {text}", markup=False)  # noqa: E731
-    with RunProgress(list(interleave(plan)), cli.errors) as progress, WorkerPool(plan, scratch, True, warn) as pool:
+    with RunProgress(list(interleave(plan)), cli.errors) as progress, WorkerPool(plan, scratch, True, cli.warn) as pool:
         execute(folder, pool.measure, progress)
     return folder
 
@@ -126,7 +122,7 @@ def _print(path: Path, as_json: bool) -> None:
     header = RunFolder.open(path).header
     frames, left_out = trustworthy(load_runs(path))
     for sentence in left_out:
-        cli.errors.print(f"warning: {sentence}", markup=False, highlight=False)
+        cli.warn(sentence)
     found = light(header, frames)
     if not found:
         raise BenchError(
@@ -134,7 +130,7 @@ def _print(path: Path, as_json: bool) -> None:
             "python -m bench ceilings."
         )
     if as_json:
-        click.echo(json.dumps([light_summary(one) for one in found], indent=2, allow_nan=False))
+        cli.write_json([light_summary(one) for one in found])
         return
     cpu = (header.get("machine") or {}).get("cpu_model") or "unknown CPU"
     to_terminal(f"Ceilings of this machine: {cpu}", light_sections(header, frames), cli.console)

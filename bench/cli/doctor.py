@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
@@ -16,12 +15,24 @@ from bench import cli
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
 @cli.one_sentence
 def doctor(data: str | None, as_json: bool) -> None:
-    """Say what this machine has for the suite, what is missing, and what to do about it."""
+    """Say what this machine has for the suite, what is missing, and what to do about it.
+
+    \b
+    Examples:
+      python -m bench doctor
+      python -m bench doctor --data ~/mnist
+      python -m bench doctor --json | jq '.[] | select(.state != "ok")'
+
+    \b
+    Exit codes:
+      0  nothing that is needed is missing
+      1  something is missing; what to do about it stands beside it
+    """
     from bench.doctor import MISSING, examine
 
     findings = examine(data)
     if as_json:
-        click.echo(json.dumps([finding.to_json() for finding in findings], indent=2))
+        cli.write_json([finding.to_json() for finding in findings])
     else:
         table = Table("", "state", "what was found", "what to do", show_edge=False)
         for finding in findings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -70,8 +69,9 @@ def profile(output: Path, as_json: bool, compared: tuple[Path, Path] | None, **o
                 _show(one, output)
     except KeyboardInterrupt:
         interrupted = True
+        cli.errors.print(f"interrupted; what was profiled until then is kept in {output}", markup=False)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in made], indent=1))
+        cli.write_json([asdict(one) for one in made])
     if interrupted:
         sys.exit(cli.INTERRUPTED)
     sys.exit(0 if all(one.complete for one in made) else cli.FAILED)
@@ -145,7 +145,7 @@ def _show_diff(before: Path, after: Path, as_json: bool) -> None:
 
     found = diff(load(before), load(after))
     if as_json:
-        click.echo(found.frame().to_json(orient="records", indent=1))
+        cli.write(found.frame().to_json(orient="records", indent=1) + "\n")
         return
     to_terminal(first_line(found), sections(found), cli.console)
 

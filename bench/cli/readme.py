@@ -7,16 +7,36 @@ from pathlib import Path
 import click
 
 from bench import cli
+from bench.errors import BenchError
 
 
 @click.command()
 @click.option("--readme", type=click.Path(path_type=Path), default=Path("README.md"), show_default=True)
 @click.option("--records", type=click.Path(path_type=Path), default=Path("results/records"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON instead.")
 @cli.one_sentence
-def readme(readme: Path, records: Path) -> None:
-    """Write the README's result table anew from the newest committed record."""
+def readme(readme: Path, records: Path, as_json: bool) -> None:
+    """Write the README's result table anew from the newest committed record.
+
+    \b
+    Examples:
+      python -m bench readme
+      python -m bench readme --records results/records --json
+
+    \b
+    Exit codes:
+      0  the table was written
+      2  there is no record, or the README has no place for the table
+    """
     from bench.readme import newest_record, results_block, with_results
 
     record = newest_record(records)
-    readme.write_text(with_results(readme.read_text(), results_block(record)))
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{readme} cannot be read ({error.strerror}): name the README with --readme.") from error
+    readme.write_text(with_results(text, results_block(record)), encoding="utf-8")
+    if as_json:
+        cli.write_json({"readme": str(readme), "record": record.as_posix()})
+        return
     cli.console.print(f"{readme} shows {record}", markup=False, highlight=False)

@@ -7,25 +7,34 @@ from pathlib import Path
 import click
 
 from bench import cli
+from bench.cli.candidates import run_ids
 
 
 @click.command()
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=run_ids)
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead.")
 @cli.one_sentence
 def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Write and print the report of RUN_ID (a run's id or folder; default: the latest run)."""
-    from bench.record import latest_run
+    """Write and print the report of RUN_ID (a run's id or folder; default: the latest run).
+
+    \b
+    Examples:
+      python -m bench report
+      python -m bench report results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4
+      python -m bench report --json | jq .reference_runs
+
+    \b
+    Exit codes:
+      0  the report was written
+      2  there is no such run, or it cannot be read or written
+    """
     from bench.report import print_report, write_report
 
-    if run_id is None:
-        path = latest_run(runs_dir)
-    else:
-        path = Path(run_id) if Path(run_id).is_dir() else runs_dir / run_id
+    path = cli.run_folder(run_id, runs_dir)
     written = write_report(path)
     if as_json:
-        click.echo((path / "summary.json").read_text())
+        cli.write((path / "summary.json").read_text(encoding="utf-8") + "\n")
         return
     print_report(path, cli.console)
-    cli.console.print(f"report: {written}", markup=False, highlight=False)
+    cli.console.print(f"report: {written}, and report.html beside it", markup=False, highlight=False)

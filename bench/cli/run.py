@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from bench import cli
+from bench import __version__, cli
 from bench.case import FULL, HARNESSES, QUICK, Effort, Planned, make_plan
+from bench.cli import candidates
 from bench.errors import BenchError
 from mlp.recipe import CANONICAL
 
@@ -18,18 +19,49 @@ from mlp.recipe import CANONICAL
 @click.command()
 @click.option("--quick", is_flag=True, help="About three minutes: fewer rounds and epochs, marked as such.")
 @click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
-@click.option("--backend", "backends", multiple=True, help="Backend to measure, or all; repeat for several.")
-@click.option("--variant", "variants", multiple=True, help="Variant, e.g. scan or jax/scan, or all; repeat.")
-@click.option("--device", "devices", multiple=True, help="cpu, cuda or cuda:<index>; repeat for several.")
-@click.option("--harness", "harnesses", multiple=True, help=f"One of {', '.join(HARNESSES)}; repeat. Default: all.")
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    help="Backend to measure, or all; repeat for several.",
+    shell_complete=candidates.backends,
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    help="Variant, e.g. scan or jax/scan, or all; repeat.",
+    shell_complete=candidates.variants,
+)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    help="cpu, cuda or cuda:<index>; repeat for several.",
+    shell_complete=candidates.devices,
+)
+@click.option(
+    "--harness",
+    "harnesses",
+    multiple=True,
+    help=f"One of {', '.join(HARNESSES)}; repeat. Default: all.",
+    shell_complete=candidates.harnesses,
+)
 @click.option("--threads", type=int, default=None, help="BLAS threads. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20, with --quick 2.")
 @click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
-@click.option("--resume", default=None, metavar="ID", help="Go on with an earlier run: its id, or 'latest'.")
+@click.option(
+    "--resume",
+    default=None,
+    metavar="ID",
+    help="Go on with an earlier run: its id, or 'latest'.",
+    shell_complete=candidates.run_ids,
+)
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end; all else goes to stderr.")
 @cli.one_sentence
-def run(resume: str | None, runs_dir: Path, **options: Any) -> None:
+def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> None:
     """Measure: every case in fresh processes, interleaved; then write the report.
 
     Unless you choose, it measures what is there: Theano on the CPU, and on a machine with an NVIDIA GPU also JAX and
@@ -42,32 +74,43 @@ def run(resume: str | None, runs_dir: Path, **options: Any) -> None:
       python -m bench run --backend jax --variant scan --device cuda
       python -m bench run --harness epoch --threads 1
       python -m bench run --resume latest
+      python -m bench run --quick --json > summary.json
+
+    \b
+    Exit codes:
+      0    everything was measured
+      1    something failed while measuring (the rest is on record), or a stack learns worse than the canonical one
+      2    bad input; nothing was measured
+      3    every process failed
+      130  interrupted; what was measured is kept and reported
     """
     from bench.report import print_report, write_report
 
     folder, data_directory = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
-    cli.console.print(f"run {folder.path.name}", highlight=False)
+    console = cli.errors if as_json else cli.console
+    console.print(f"run {folder.path.name}", highlight=False)
     interrupted = False
     try:
-        _measure(folder, data_directory)
+        _measure(folder, data_directory, console)
     except KeyboardInterrupt:
         interrupted = True
         cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
     report = write_report(folder.path)
-    print_report(folder.path, cli.console)
-    cli.console.print(f"report: {report}", markup=False, highlight=False)
+    print_report(folder.path, console)
+    console.print(f"report: {report}, and report.html beside it", markup=False, highlight=False)
+    if as_json:
+        cli.write((folder.path / "summary.json").read_text(encoding="utf-8") + "\n")
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))
 
 
-def _measure(folder: Any, data_directory: Path) -> None:
+def _measure(folder: Any, data_directory: Path, console: cli.Console) -> None:
     from bench.progress import RunProgress
     from bench.runner import WorkerPool, execute, interleave, measured_counts
 
     plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
     steps = list(interleave(plan, measured_counts(folder)))
     quick = folder.header["mode"] == "quick"
-    warn = lambda text: cli.errors.print(f"warning: {text}", markup=False)  # noqa: E731
-    with RunProgress(steps, cli.console) as progress, WorkerPool(plan, data_directory, quick, warn) as pool:
+    with RunProgress(steps, console) as progress, WorkerPool(plan, data_directory, quick, cli.warn) as pool:
         execute(folder, pool.measure, progress)
 
 
@@ -119,6 +162,7 @@ def _begin(
     commit = machine.commit(PROJECT)
     header = {
         "schema_version": SCHEMA_VERSION,
+        "mlp_bench": __version__,
         "run_id": new_run_id(commit["id"]),
         "started_at": now(),
         "finished_at": None,
@@ -197,11 +241,11 @@ def _blas() -> dict[str, Any]:
 
 
 def _exit_code(folder: Any) -> int:
-    from bench.frames import load_runs
+    from bench.frames import frames_of
     from bench.report import learns_worse
 
     states = [entry["status"] for entry in folder.replicates()]
     if "ok" not in states:
         return cli.NOTHING_MEASURED
-    failed = "failed" in states or learns_worse(load_runs(folder.path), folder.header)
+    failed = "failed" in states or learns_worse(frames_of([folder]), folder.header)
     return cli.FAILED if failed else 0

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.ceilings import COPY, ELEMENTWISE, SQUARE, Ceilings
 from bench.errors import RecordError
-from bench.profile.operations import KINDS, Profile
+from bench.profile.operations import KINDS, Operation, Profile
 from bench.report.plots import COLOURS, save_figure
 from bench.units import format_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_LABELS = 6
+MOST_LABELS, MOST_CHARACTERS = 6, 28
+SMALLEST_SHARE = 0.005  # of the step
 
 
 @dataclass(frozen=True)
 class Point:
-    """An operation of a training step; arithmetic intensity is FLOP per byte of its arrays, each counted once."""
+    """An operation of a training step; ``flop_per_byte`` is over the bytes of its arrays, each counted once."""
 
     name: str
     kind: str
@@ -36,12 +38,23 @@ class Point:
 
 
 def points(profile: Profile) -> list[Point]:
-    """The operations of a training step whose FLOP and bytes are known, the most expensive first."""
-    return [
-        Point(one.name, one.kind, one.flop / one.bytes, one.flop / one.seconds, one.seconds)
-        for one in profile.of("train_step")
-        if one.flop and one.bytes and one.seconds > 0
-    ]
+    """The operations of a training step that take a noticeable part of it, the most expensive first.
+
+    Where FLOP are not known, each element of the largest array counts as one: the least that can be done to it.
+    """
+    found = []
+    for one in profile.of("train_step"):
+        flop = one.flop or _elements(one)
+        if flop and one.bytes and one.seconds > 0 and (profile.share(one) or 1) >= SMALLEST_SHARE:
+            found.append(Point(one.name, one.kind, flop / one.bytes, flop / one.seconds, one.seconds))
+    return found
+
+
+def _elements(operation: Operation) -> int | None:
+    """None for what computes nothing."""
+    if operation.kind in ("copy", "host"):
+        return None
+    return max((prod(shape) for shape in (*operation.input_shapes, *operation.output_shapes)), default=None)
 
 
 def roofs(ceilings: Ceilings) -> tuple[float | None, dict[str, float]]:
@@ -59,7 +72,7 @@ def write_roofline(profile: Profile, path: Path) -> str | None:
     """
     found = points(profile)
     if not found:
-        return "No roofline was drawn: FLOP and bytes are known of no operation of a training step."
+        return "No roofline was drawn: the bytes of no operation of a training step are known."
     ceilings = Ceilings.from_json(profile.ceilings) if profile.ceilings else None
     try:
         save_figure(path, lambda axes: _draw(axes, profile, found, ceilings))
@@ -84,7 +97,7 @@ def _draw(axes: Axes, profile: Profile, found: list[Point], ceilings: Ceilings |
             )
     for one in found[:MOST_LABELS]:
         axes.annotate(
-            one.name,
+            one.name if len(one.name) <= MOST_CHARACTERS else f"{one.name[: MOST_CHARACTERS - 1]}…",
             (one.flop_per_byte, one.flop_per_second / 1e9),
             xytext=(5, -9),
             textcoords="offset points",

@@ -1,4 +1,4 @@
-"""One run -> report.md, summary.json, CSV files, plots and a terminal summary, beside the reference.
+"""One run -> report.md, report.html, summary.json, CSV files, plots and a terminal summary, beside the reference.
 
 Each module here is a group of sections.  What it computes are values; the same values become the tables of the report
 and the numbers of ``summary.json``.
@@ -16,14 +16,17 @@ from rich.console import Console
 from bench.errors import RecordError
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
-from bench.render import Plot, Section, to_markdown, to_terminal
+from bench.render import Section, to_markdown, to_terminal
 from bench.report.ablation import ablation_sections
-from bench.report.answer import answer_section
+from bench.report.answer import answer_section, headline
 from bench.report.batch_size import all_stacks_sections, stack_sections
 from bench.report.comparability import dataset_identity
 from bench.report.comparisons import comparison_sections
 from bench.report.context import failures_sections, machine_section, reproduce_section, skipped_sections
 from bench.report.harnesses import compile_sections, epoch_sections, loading_sections
+from bench.report.html import to_html
+from bench.report.html.charts import draw_charts
+from bench.report.html.run import run_page
 from bench.report.learning import convergence_sections, learns_worse, time_to_accuracy_sections
 from bench.report.light import light_sections
 from bench.report.plots import draw_plots
@@ -46,6 +49,8 @@ __all__ = [
 def write_report(path: Path) -> Path:
     """Write the report of the run in ``path`` beside its record; returns the path of report.md.
 
+    report.html says the same, with plots that answer when pointed at.
+
     Raises
     ------
     RecordError
@@ -53,15 +58,20 @@ def write_report(path: Path) -> Path:
     """
     folder = RunFolder.open(path)
     frames = frames_of([folder])
-    plots, problems = draw_plots(folder.path, trustworthy(frames)[0])
+    header, drawn = folder.header, trustworthy(frames)[0]
+    plots, problems = draw_plots(folder.path, drawn)
+    charts, more_problems = draw_charts(header, drawn)
+    found = sections(folder, frames, [*problems, *more_problems])
+    page = to_html(run_page(header, first_line(header), headline(header, drawn), found, charts))
     try:
         for name in ("samples", "phases", "epochs", "results", "timeline", "failures"):
             getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
         summary = json.dumps(summarize(folder, frames), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")
         report = folder.path / "report.md"
-        text = to_markdown(first_line(folder.header), sections(folder, frames, plots, problems))
+        text = to_markdown(first_line(header), found, plots)
         report.write_text(text, encoding="utf-8")
+        (folder.path / "report.html").write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
         raise RecordError(
             f"the report cannot be written to {folder.path} ({error.strerror}); the record itself is kept: make room, "
@@ -73,7 +83,7 @@ def write_report(path: Path) -> Path:
 def print_report(path: Path, console: Console) -> None:
     """The report in a terminal: all of it for one stack; of several, what compares them, as details fill pages."""
     folder = RunFolder.open(path)
-    parts = _parts(folder, frames_of([folder]), {}, [])
+    parts = _parts(folder, frames_of([folder]), [])
     several = any(section.title == RANKING for section in parts.findings)
     shown = [*parts.findings, *([] if several else parts.details), *parts.circumstances]
     to_terminal(first_line(folder.header), shown, console)
@@ -97,14 +107,12 @@ class Parts(NamedTuple):
     circumstances: list[Section]  # what failed, what was skipped, how to reproduce it
 
 
-def sections(
-    folder: RunFolder, frames: Frames, plots: dict[str, Plot] | None = None, problems: Sequence[str] = ()
-) -> list[Section]:
+def sections(folder: RunFolder, frames: Frames, problems: Sequence[str] = ()) -> list[Section]:
     """The whole report; ``problems`` are sentences about what went wrong while it was made."""
-    return [section for part in _parts(folder, frames, plots or {}, problems) for section in part]
+    return [section for part in _parts(folder, frames, problems) for section in part]
 
 
-def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: Sequence[str]) -> Parts:
+def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str]) -> Parts:
     header = folder.header
     frames, left_out = trustworthy(frames)
     ranked = ranking(header, frames)
@@ -116,17 +124,18 @@ def _parts(folder: RunFolder, frames: Frames, plots: dict[str, Plot], problems: 
             *comparison_sections(frames, ranked),
             *ablation_sections(header, frames),
             *light_sections(header, frames),
-            *all_stacks_sections(frames, plots),
+            *all_stacks_sections(frames),
             *cost_sections(frames),
             *convergence_sections(header, frames),
-            *time_to_accuracy_sections(frames, plots),
+            *time_to_accuracy_sections(frames),
         ],
         details=[
             *reference_sections(frames),
+            Section("Memory over the reference run", plots=["memory"]),
             *loading_sections(frames),
             *compile_sections(frames),
             *epoch_sections(frames),
-            *stack_sections(frames, plots),
+            *stack_sections(frames),
             machine_section(header),
         ],
         circumstances=[

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
@@ -55,10 +57,15 @@ class Ablation:
     tuned_to_published: stats.Ratio | None
 
 
+def ablation_rows(frames: Frames) -> dict[RowKey, pd.DataFrame]:
+    """The samples of every row that was measured."""
+    of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
+    return {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
+
+
 def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
     """None where the run measured nothing of it."""
-    of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
-    samples = {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
+    samples = ablation_rows(frames)
     if not samples:
         return None
     planned = _planned_processes(header)
@@ -96,14 +103,21 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
         _compared("its eight matrix products alone", found.tuned_to_products),
         _compared("one of theano/as_published", found.tuned_to_published),
         "Each lever of theano/tuned is left out alone, and the published way of doing its part takes its place. A step "
-        "is a training epoch divided by its steps; the eight products go through the same BLAS, on its own threads. "
-        "Ratios are over processes of the same interleaved round.",
+        "is a training epoch divided by its steps; the eight products go through the same BLAS, on its own threads, "
+        "zeros and all. Ratios are over processes of the same interleaved round.",
     ]
-    if any(row.name == "without products" for row in found.rows):
+    names = {row.name for row in found.rows}
+    if "without products" in names:
         sentences.append("Without products the other operations have no team either: that row is worth threads, too.")
+    if "without sparsity" in names:
+        sentences.append(
+            "What sparsity is worth depends on the data: it leaves out blank pixels, and units that ReLU or dropout "
+            "stopped. It goes with products, so that the row without them is worth it, too."
+        )
     sentences += _missing_sentences(found.rows)
     headers = ["what", "processes", "training step", "95 % interval", "times as long as tuned", "95 % interval"]
-    return [Section("What the tuning is worth", sentences, headers, [_cells(row) for row in found.rows])]
+    rows = [_cells(row) for row in found.rows]
+    return [Section("What the tuning is worth", sentences, headers, rows, ["ablation"])]
 
 
 def _compared(other: str, ratio: stats.Ratio | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -17,14 +18,14 @@ from mlp.recipe import REFERENCE
 
 
 def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> Section:
-    section = Section("The canonical workload on this machine")
+    section = Section("The canonical workload on this machine", plots=["phases"])
     if header["status"] != "complete":
-        section.sentences.append(
+        section.notices.append(
             f"This run is partial (status: {header['status']}): make bench RESUME={header['run_id']} completes it."
         )
     if header["mode"] == "quick":
-        section.sentences.append("Quick mode: fewer rounds and epochs, for a first look and not for a claim.")
-    section.sentences.append(_reference_sentence(header, frames))
+        section.notices.append("Quick mode: fewer rounds and epochs, for a first look and not for a claim.")
+    section.sentences.append(_reference_sentence(header, reference_answer(header, frames)))
     if len(ranked) > 1:
         section.sentences += _fastest_sentences(header, frames, ranked)
     skipped = header.get("skipped") or []
@@ -34,32 +35,82 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
     return section
 
 
-def _reference_sentence(header: dict[str, Any], frames: Frames) -> str:
-    """About the canonical stack; where it was not run, about the one whose reference run was fastest."""
+@dataclass(frozen=True)
+class ReferenceAnswer:
+    """The reference run of the one stack that answers for this machine.
+
+    ``comparable`` says whether it may stand beside the published pair; ``agreement`` is None where accuracy may not.
+    """
+
+    stack: StackKey
+    total: stats.Estimate
+    num_epochs: int
+    warm_cache: bool
+    comparable: bool
+    agreement: stats.Agreement | None
+
+    @property
+    def compared(self) -> str:
+        """``1.48 times as long as`` or ``2 times as fast as``: the 2016 reference, that is."""
+        ratio = REFERENCE.total_seconds / self.total.center
+        return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
+
+    @property
+    def ran(self) -> str:
+        return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
+
+
+def reference_answer(header: dict[str, Any], frames: Frames) -> ReferenceAnswer | None:
+    """That of the canonical stack; where it was not run, of the one whose reference run was fastest."""
     runs = dict(by_stack(frames.results))
     if not runs:
-        return "The reference run was not measured, so nothing is compared with 32.2 s."
+        return None
     chosen = min(runs, key=lambda stack: (not stack.is_canonical, runs[stack]["total_seconds"].median()))
-    return _compared_with_reference(header, frames, chosen, runs[chosen])
+    results: pd.DataFrame = runs[chosen]
+    return ReferenceAnswer(
+        stack=chosen,
+        total=stats.estimate([[seconds] for seconds in results["total_seconds"]]),
+        num_epochs=int(results["num_epochs"].max()),
+        warm_cache=bool((results["cache"] == "warm").all()),
+        comparable=is_comparable(header, frames),
+        agreement=agreement_of(header, results),
+    )
 
 
-def _compared_with_reference(header: dict[str, Any], frames: Frames, stack: StackKey, results: pd.DataFrame) -> str:
-    total = stats.estimate([[seconds] for seconds in results["total_seconds"]])
+def headline(header: dict[str, Any], frames: Frames) -> str:
+    """What a person came for, in one short sentence."""
+    answer = reference_answer(header, frames)
+    if answer is None:
+        return "The canonical workload was not measured to its end."
+    took = format_seconds(answer.total.center)
+    if not answer.comparable:
+        return f"{answer.ran} took {took} with {answer.stack.name}: not the canonical run, so not compared with 2016."
+    accuracy = "is not compared"
+    if answer.agreement is not None:
+        accuracy = "agrees" if answer.agreement.agrees else "does NOT agree"
+    return (
+        f"This machine runs the canonical workload in {took}, {answer.compared} the 2016 reference; "
+        f"accuracy {accuracy}."
+    )
+
+
+def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) -> str:
+    if answer is None:
+        return "The reference run was not measured, so nothing is compared with 32.2 s."
+    stack, total, agreement = answer.stack, answer.total, answer.agreement
     runs = f"median of {total.num_processes} seeds" if total.num_processes > 1 else "one seed"
-    cache = ", compile cache warm" if (results["cache"] == "warm").all() else ""
+    cache = ", compile cache warm" if answer.warm_cache else ""
     took = f"{format_seconds(total.center)} by the reference clock{cache} ({runs}"
     took += f", 95 % interval {format_interval(total.low, total.high)})" if total.low is not None else ")"
-    if not is_comparable(header, frames):
-        epochs = int(results["num_epochs"].max())
-        ran = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-        return f"With {stack.name}, {ran} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
-    ratio = REFERENCE.total_seconds / total.center
-    compared = f"{ratio:.3g} times as fast as" if ratio >= 1 else f"it takes {1 / ratio:.3g} times as long as"
+    if not answer.comparable:
+        return (
+            f"With {stack.name}, {answer.ran} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
+        )
+    compared = answer.compared if total.center <= REFERENCE.total_seconds else f"it takes {answer.compared}"
     sentence = (
         f"This machine runs the canonical workload with {stack.name} in {took}: {compared} the 2016 reference of "
         f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date})."
     )
-    agreement = agreement_of(header, results)
     if agreement is None:
         why = "none was recorded" if dataset_identity(header) == "mnist" else "the data is not MNIST"
         return f"{sentence} Accuracy is not compared: {why}."

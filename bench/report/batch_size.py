@@ -7,7 +7,7 @@ import pandas as pd
 from bench import stats
 from bench.crossover import Crossover, Lead, crossover
 from bench.frames import Frames
-from bench.render import Plot, Section
+from bench.render import Section
 from bench.report.comparisons import DevicePair, device_pairs
 from bench.report.tables import estimate_cells, estimate_of
 from bench.stack_key import StackKey, by_stack
@@ -31,7 +31,7 @@ def crossovers(frames: Frames) -> list[tuple[DevicePair, Crossover]]:
     return [(pair, crossing) for pair, crossing in found if crossing is not None]
 
 
-def all_stacks_sections(frames: Frames, plots: dict[str, Plot]) -> list[Section]:
+def all_stacks_sections(frames: Frames) -> list[Section]:
     """The curves of all stacks in one table, if there are several."""
     curves = step_curves(frames)
     if len(curves) < 2:
@@ -43,7 +43,7 @@ def all_stacks_sections(frames: Frames, plots: dict[str, Plot]) -> list[Section]
     ]
     sentences = [crossover_sentence(pair, crossing) for pair, crossing in crossovers(frames)]
     headers = ["batch size", *(stack.name for stack in curves)]
-    return [Section("Batch size: examples/s of a training step", sentences, headers, rows, _drawn(plots))]
+    return [Section("Batch size: examples/s of a training step", sentences, headers, rows, ["batch_size"])]
 
 
 def crossover_sentence(pair: DevicePair, crossing: Crossover) -> str:
@@ -58,32 +58,38 @@ def crossover_sentence(pair: DevicePair, crossing: Crossover) -> str:
     )
 
 
-def _drawn(plots: dict[str, Plot]) -> list[Plot]:
-    return [plots["batch_size"]] if "batch_size" in plots else []
+def process_medians(samples: pd.DataFrame) -> pd.DataFrame:
+    """Seconds of a training step, a row for each process and a column for each batch size that all of them measured."""
+    medians = samples.groupby(["process", "batch_size"], observed=True)["seconds"].median().unstack()
+    return medians.dropna(axis="columns")
 
 
-def stack_sections(frames: Frames, plots: dict[str, Plot]) -> list[Section]:
+def batch_law(medians: pd.DataFrame) -> stats.BatchLaw | None:
+    """The law that fits ``process_medians``; None with fewer than three batch sizes."""
+    if len(medians.columns) < 3:
+        return None
+    return stats.fit_batch_law([int(size) for size in medians.columns], medians.to_numpy().tolist())
+
+
+def stack_sections(frames: Frames) -> list[Section]:
     """Each stack's table and the law that fits it; the plot stands here if there is but one stack."""
     chosen = frames.samples[frames.samples["harness"] == "batch_size"]
     found = [_stack_section(stack, samples) for stack, samples in by_stack(chosen)]
-    if len(found) == 1:
-        found[0].plots = _drawn(plots)
+    for section in found:
+        section.folded = len(found) > 1
     return found
 
 
 def _stack_section(stack: StackKey, samples: pd.DataFrame) -> Section:
-    medians = samples.groupby(["process", "batch_size"], observed=True)["seconds"].median().unstack()
-    medians = medians.dropna(axis="columns")
+    medians = process_medians(samples)
     rows = []
     for batch_size in medians.columns:
         measured = estimate_of(samples[samples["batch_size"] == batch_size])
         rows.append([f"{batch_size:,}", *estimate_cells(measured), format_number(batch_size / measured.center)])
     headers = ["batch size", "processes", "samples", "step", "95 % interval", "examples/s"]
-    section = Section(f"Batch size: {stack.name_with_threads}", [], headers, rows)
-    if len(medians.columns) >= 3:
-        law = stats.fit_batch_law([int(size) for size in medians.columns], medians.to_numpy().tolist())
-        section.sentences = _law_sentences(law)
-    return section
+    law = batch_law(medians)
+    sentences = [] if law is None else _law_sentences(law)
+    return Section(f"Batch size: {stack.name_with_threads}", sentences, headers, rows, ["batch_size"])
 
 
 def _law_sentences(law: stats.BatchLaw) -> list[str]:

@@ -10,6 +10,8 @@ from bench.frames import Frames
 from bench.render import Section
 from bench.units import MISSING, format_bytes, format_number
 
+FAILED = "What failed"  # the title, by which one knows that something did
+
 
 def machine_section(header: dict[str, Any]) -> Section:
     machine = header.get("machine") or {}
@@ -48,7 +50,8 @@ def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
     rows = [[str(row.harness), _failed_stack(row), _reason(row)] for row in frames.failures.itertuples()]
     if not rows and not problems:
         return []
-    return [Section("What failed", problems, ["harness", "stack", "reason"] if rows else [], rows)]
+    headers = ["harness", "stack", "reason"] if rows else []
+    return [Section(FAILED, headers=headers, rows=rows, notices=problems)]
 
 
 def _failed_stack(failure: Any) -> str:

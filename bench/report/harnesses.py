@@ -17,7 +17,7 @@ def loading_sections(frames: Frames) -> list[Section]:
         [keys["measurement"], *estimate_cells(measured), bytes_rate(samples, measured)]
         for keys, samples, measured in estimates(frames, "data", ["measurement"])
     ]
-    return [Section("Loading", [], ["what", *ESTIMATE_HEADERS, "rate"], rows)] if rows else []
+    return [Section("Loading", [], ["what", *ESTIMATE_HEADERS, "rate"], rows, ["loading"])] if rows else []
 
 
 def compile_sections(frames: Frames) -> list[Section]:
@@ -37,7 +37,7 @@ def compile_sections(frames: Frames) -> list[Section]:
         [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
         for names, row in parts.items()
     ]
-    return [narrowed(Section("Import, graph and compilation", [], headers, rows))] if rows else []
+    return [narrowed(Section("Import, graph and compilation", [], headers, rows, ["compile"]))] if rows else []
 
 
 def epoch_sections(frames: Frames) -> list[Section]:
@@ -50,4 +50,5 @@ def epoch_sections(frames: Frames) -> list[Section]:
             rate = examples_rate(keys["measurement"], samples, measured)
         rows.append([stack_of(keys).name_with_threads, keys["measurement"], *estimate_cells(measured), rate])
     headers = ["backend", "what", *ESTIMATE_HEADERS, "rate"]
-    return [narrowed(Section("Epochs and steps", [], headers, rows))] if rows else []
+    plots = ["throughput", "train_epoch", "validate_epoch", "train_step"]
+    return [narrowed(Section("Epochs and steps", [], headers, rows, plots))] if rows else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from bench.convergence import (
     judge,
 )
 from bench.frames import Frames
-from bench.render import Plot, Section
+from bench.render import Section
 from bench.report.comparability import judged_results
 from bench.report.tables import select, without_columns_of
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of
@@ -81,7 +82,8 @@ def convergence_sections(header: dict[str, Any], frames: Frames) -> list[Section
     verdicts = learning_verdicts(header, frames)
     rows = [_distribution_row(stack, values, verdicts.get(stack)) for stack, values in accuracies.items()]
     headers = ["stack", "seeds", "min", "median", "max", "mean", "difference", "at least", "p", "verdict"]
-    section = Section("Test accuracy over seeds", _how_it_is_judged() if verdicts else [], headers, rows)
+    sentences = _how_it_is_judged() if verdicts else []
+    section = Section("Test accuracy over seeds", sentences, headers, rows, ["test_accuracy"])
     return [without_columns_of(section, MISSING)]
 
 
@@ -156,7 +158,18 @@ def _arrival_of(epochs: pd.DataFrame) -> Arrival | None:
     return arrival(list(epochs["validation_accuracy"]), list(epochs["train_seconds"] + epochs["validate_seconds"]))
 
 
-def time_to_accuracy_sections(frames: Frames, plots: dict[str, Plot]) -> list[Section]:
+def accuracy_curves(frames: Frames) -> Iterator[tuple[StackKey, list[pd.DataFrame]]]:
+    """(stack, the epochs of each of its processes in their order); ``elapsed_seconds`` is added to the columns.
+
+    Those are the seconds of training and validating until the end of the epoch.
+    """
+    for stack, epochs in by_stack(frames.epochs):
+        seconds = epochs["train_seconds"] + epochs["validate_seconds"]
+        runs = [run for _, run in epochs.assign(elapsed_seconds=seconds).sort_values("epoch").groupby("process")]
+        yield stack, [run.assign(elapsed_seconds=run["elapsed_seconds"].cumsum()) for run in runs]
+
+
+def time_to_accuracy_sections(frames: Frames) -> list[Section]:
     rows = [
         [
             of_stack.stack.name,
@@ -175,5 +188,4 @@ def time_to_accuracy_sections(frames: Frames, plots: dict[str, Plot]) -> list[Se
         "seed that never got there counts as later than any other."
     )
     headers = ["stack", "seeds", "never", "epochs", "training and validating", "reference clock"]
-    drawn = [plots["accuracy"]] if "accuracy" in plots else []
-    return [Section(f"Time to {TARGET} validation accuracy", [sentence], headers, rows, drawn)]
+    return [Section(f"Time to {TARGET} validation accuracy", [sentence], headers, rows, ["accuracy"])]

@@ -47,7 +47,7 @@ class Light:
 
 def light(header: dict[str, Any], frames: Frames) -> list[Light]:
     """One for each device whose ceilings the run measured, the CPU first."""
-    recipe = _recipe(header)
+    recipe = recipe_of(header)
     found = []
     for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
         ceilings = ceilings_of(frames, device)
@@ -57,7 +57,7 @@ def light(header: dict[str, Any], frames: Frames) -> list[Light]:
     return found
 
 
-def _recipe(header: dict[str, Any]) -> Recipe:
+def recipe_of(header: dict[str, Any]) -> Recipe:
     """That of the record, with the canonical number of epochs."""
     written = header.get("recipe") or {}
     known = {name: written[name] for name in ("dropout", "batch_size") if name in written}
@@ -103,12 +103,12 @@ def light_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
 
 def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Section]:
     where = f" on {one.device}" if several else ""
-    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, ceiling_rows(one.ceilings))
+    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, ceiling_rows(one.ceilings), ["ceilings"])
     if one.speed is None:
         ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling in this run.")
         return [ceilings]
     rows = [_share_row(share) for share in one.shares]
-    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows)
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
     parts = Section(f"Parts of the speed of light{where}", [], PART_HEADERS, part_rows(one.speed))
     return [shares, parts, ceilings]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from bench.convergence import TARGET_VALIDATION_ACCURACY
 from bench.crossover import Lead
 from bench.frames import Frames
-from bench.render import Plot
+from bench.render import Plot, clean
 from bench.report.batch_size import crossovers, step_curves
-from bench.report.learning import TARGET
+from bench.report.learning import TARGET, accuracy_curves
 from bench.report.tables import of_whole_stacks
 from bench.stack_key import StackKey, by_stack
 from bench.units import format_number
@@ -28,6 +28,7 @@ COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#C
 LINE_STYLES = {"cpu": "-", "cuda": "--"}
 MARKERS = {"cpu": "os^D", "cuda": "v*PX"}  # the next one when the colours begin again
 LOG_SCALE_FROM = 5  # times as slow as the fastest stack; below that a linear axis shows more
+MAX_LABEL = 60  # characters
 SETTINGS = {
     "svg.hashsalt": "mlp-bench",
     "svg.fonttype": "none",
@@ -82,10 +83,10 @@ def save_figure(path: Path, draw: Callable[[Axes], None]) -> None:
 def _accuracy(axes: Axes, frames: Frames) -> None:
     """Validation accuracy at the end of each epoch over the seconds trained and validated until then."""
     looks, ends = _looks(frames), []
-    for stack, epochs in by_stack(frames.epochs):
-        label = stack.name
-        for _, run in epochs.sort_values("epoch").groupby("process"):
-            seconds = (run["train_seconds"] + run["validate_seconds"]).cumsum()
+    for stack, runs in accuracy_curves(frames):
+        label = _label(stack)
+        for run in runs:
+            seconds = run["elapsed_seconds"]
             axes.plot(seconds, run["validation_accuracy"] * 100, label=label, markersize=3, alpha=0.7, **looks[stack])
             label = None  # one entry in the legend for all seeds of a stack
             ends.append(seconds.iloc[-1])
@@ -106,7 +107,7 @@ def _throughput(axes: Axes, frames: Frames) -> None:
     looks = _looks(frames)
     for stack, curve in step_curves(frames).items():
         rates = [size / seconds for size, seconds in curve.items()]
-        axes.plot(list(curve), rates, label=stack.name, markersize=5, **looks[stack])
+        axes.plot(list(curve), rates, label=_label(stack), markersize=5, **looks[stack])
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
@@ -116,7 +117,7 @@ def _throughput(axes: Axes, frames: Frames) -> None:
         if crossing.lead is Lead.CROSSES:
             axes.axvline(crossing.batch_size, color="#666666", linewidth=1, linestyle=":")
             axes.annotate(
-                f"from {format_number(crossing.batch_size)} on: {pair.gpu.name}",
+                f"from {format_number(crossing.batch_size)} on: {_label(pair.gpu)}",
                 (crossing.batch_size, 0.98),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
@@ -131,16 +132,25 @@ def _throughput_alt(frames: Frames) -> str:
     return f"Examples per second of a training step over the batch size: {_names(step_curves(frames))}"
 
 
+def _label(stack: StackKey) -> str:
+    """A name in the drawing: cut, and without the dollar signs that Matplotlib takes for mathematics."""
+    return clean(stack.name, MAX_LABEL).replace("$", r"\$")
+
+
 def _names(stacks: Iterable[StackKey]) -> str:
-    return ", ".join(stack.name for stack in stacks)
+    return ", ".join(clean(stack.name, MAX_LABEL) for stack in stacks)
+
+
+def drawn_stacks(frames: Frames) -> list[StackKey]:
+    """Every stack that a plot may show, in an order that is the same for all plots of a run."""
+    timed = of_whole_stacks(frames.samples)
+    return list(dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame)))
 
 
 def _looks(frames: Frames) -> dict[StackKey, dict[str, Any]]:
     """What each stack looks like in every plot: a colour of its own, line and marker that also tell CPU from GPU."""
-    timed = of_whole_stacks(frames.samples)
-    stacks = dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame))
     looks = {}
-    for index, stack in enumerate(stacks):
+    for index, stack in enumerate(drawn_stacks(frames)):
         markers = MARKERS.get(stack.device_kind, "o")
         looks[stack] = {
             "color": COLOURS[index % len(COLOURS)],

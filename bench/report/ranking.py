@@ -121,7 +121,7 @@ def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
         return []
     headers = ["rank", "stack", "training epoch", "95 % interval", "times as fast", "95 % interval", "GFLOP/s"]
     headers += ["validation epoch", "first step", "steady step", "reference clock", "test accuracy", "learning"]
-    section = Section(RANKING, _how_to_read(ranked), headers, [_row(one) for one in ranked])
+    section = Section(RANKING, _how_to_read(ranked), headers, [_row(one) for one in ranked], ["throughput"])
     return [without_columns_of(section, MISSING)]
 
 
@@ -195,7 +195,8 @@ def cost_sections(frames: Frames) -> list[Section]:
             ]
         )
     headers = ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
-    section = without_columns_of(Section("Energy and memory of the GPU", [], headers, rows), MISSING)
+    section = Section("Energy and memory of the GPU", [], headers, rows, ["power", "gpu_memory"])
+    section = without_columns_of(section, MISSING)
     sentences = _throttled_sentences(frames.samples)
     if len(section.headers) < 2:
         return [Section("Throttling", sentences)] if sentences else []

@@ -9,7 +9,8 @@ from bench.stack_key import or_none
 from bench.units import MISSING, format_bytes, format_number
 
 # Multiplications and additions of one training step, for one example: eight matrix products, none for the gradient
-# with respect to the input.  2 * (3 * (500*300 + 300*10) + 2 * 784*500) = 2.486 MFLOP.
+# with respect to the input.  They are the dense network's, also for theano/tuned, which leaves out zeros.
+# 2 * (3 * (500*300 + 300*10) + 2 * 784*500) = 2.486 MFLOP.
 TRAINING_FLOP_PER_EXAMPLE = 2 * (3 * (500 * 300 + 300 * 10) + 2 * 784 * 500)
 
 
@@ -19,11 +20,17 @@ def training_gflops(samples: pd.DataFrame, epoch_seconds: float) -> float | None
     return None if examples is None else examples * TRAINING_FLOP_PER_EXAMPLE / epoch_seconds / 1e9
 
 
-def examples_rate(measurement: str, samples: pd.DataFrame, measured: stats.Estimate) -> str:
+def examples_per_second(samples: pd.DataFrame, seconds: float) -> float | None:
+    """Of epochs that take ``seconds``; None where their number of examples is not on record."""
     examples = or_none(samples["examples"].max())
+    return None if examples is None else examples / seconds
+
+
+def examples_rate(measurement: str, samples: pd.DataFrame, measured: stats.Estimate) -> str:
+    examples = examples_per_second(samples, measured.center)
     if examples is None:
         return MISSING
-    rate = f"{format_number(examples / measured.center)} examples/s"
+    rate = f"{format_number(examples)} examples/s"
     if measurement == "train_epoch":
         rate += f", {format_number(training_gflops(samples, measured.center))} GFLOP/s"
     return rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -10,33 +11,64 @@ from bench import stats
 from bench.frames import Frames
 from bench.render import Section
 from bench.report.tables import select
-from bench.stack_key import by_stack, or_none
+from bench.stack_key import StackKey, by_stack, or_none
 from bench.units import MISSING, format_bytes, format_percent, format_seconds
 
 
-def reference_sections(frames: Frames) -> list[Section]:
+@dataclass(frozen=True)
+class PhaseMedians:
+    """Seconds of the reference run of one stack, each the median over its processes; None where not on record."""
+
+    stack: StackKey
+    num_processes: int
+    seconds_by_phase: dict[str, float]  # in the order in which they ran
+    rest_seconds: float | None  # what no phase explains
+    total_seconds: float
+    import_seconds: float | None  # outside the reference clock
+
+
+def phase_medians(frames: Frames) -> list[PhaseMedians]:
     found = []
     for stack, results in by_stack(frames.results):
-        found.append(_phases(stack.name, select(frames.phases, stack), results))
-        found.append(_seeds(stack.name, frames.epochs, results))
+        by_phase = select(frames.phases, stack).groupby("phase", observed=True, sort=False)["seconds"]
+        medians = results[["rest_seconds", "total_seconds", "import_seconds"]].median()
+        found.append(
+            PhaseMedians(
+                stack,
+                len(results),
+                {str(phase): float(seconds) for phase, seconds in by_phase.median().items()},
+                **{name: or_none(value) for name, value in medians.items()},
+            )
+        )
     return found
 
 
-def _phases(name: str, phases: pd.DataFrame, results: pd.DataFrame) -> Section:
-    total = results["total_seconds"].median()
-    by_phase = phases.groupby("phase", observed=True, sort=False)["seconds"]
+def reference_sections(frames: Frames) -> list[Section]:
+    medians = {one.stack: one for one in phase_medians(frames)}
+    found = []
+    for stack, results in by_stack(frames.results):
+        found.append(_phases(medians[stack]))
+        found.append(_seeds(stack.name, frames.epochs, results))
+    for section in found:
+        section.folded = len(medians) > 1
+    return found
+
+
+def _phases(medians: PhaseMedians) -> Section:
+    total, rest = medians.total_seconds, medians.rest_seconds
     rows = [
-        [phase, format_seconds(seconds.median()), format_percent(seconds.median() / total, 1)]
-        for phase, seconds in by_phase
+        [phase, format_seconds(seconds), format_percent(seconds / total, 1)]
+        for phase, seconds in medians.seconds_by_phase.items()
     ]
-    rest = results["rest_seconds"].median()
-    rows.append(["rest, unexplained", format_seconds(rest), format_percent(rest / total, 2)])
+    rows.append(["rest, unexplained", format_seconds(rest), MISSING if rest is None else format_percent(rest / total)])
     rows.append(["total", format_seconds(total), "100 %"])
-    rows.append(["framework import, beside it", format_seconds(results["import_seconds"].median()), MISSING])
+    rows.append(["framework import, beside it", format_seconds(medians.import_seconds), MISSING])
     notes = []
-    if len(results) > 1:
-        notes = [f"Medians over {len(results)} processes, phase by phase, so they add up approximately."]
-    return Section(f"Reference run, phase by phase: {name}", notes, ["phase", "median", "share"], rows)
+    if medians.num_processes > 1:
+        notes = [f"Medians over {medians.num_processes} processes, phase by phase, so they add up approximately."]
+    return Section(
+        f"Reference run, phase by phase: {medians.stack.name}", notes, ["phase", "median", "share"], rows, ["phases"]
+    )
 
 
 def _seeds(name: str, epochs: pd.DataFrame, results: pd.DataFrame) -> Section:

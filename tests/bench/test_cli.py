@@ -3,32 +3,11 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 
 from bench import cli, doctor
 from bench.runner import WorkerPool
 from bench.worker import Outcome
 from mlp.backends import Available, Unavailable
-
-
-@pytest.fixture
-def invoke(monkeypatch, tmp_path):
-    def invoke(*arguments):
-        monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=200))
-        monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True, width=200))
-        return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-
-    return invoke
-
-
-@pytest.fixture
-def small_data(monkeypatch, tmp_path):
-    """A located dataset that costs nothing to identify."""
-    from mlp import dataset
-
-    monkeypatch.setattr(dataset, "locate", lambda directory=None, progress=None: dataset.Source(tmp_path, "directory"))
-    monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {"train-images": "00"}))
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -96,7 +75,7 @@ def test_processes_are_planned_and_said_again_where_the_report_tells_how_to_repr
 ):
     """An inherited MLP_BENCH_TUNED_WITHOUT takes no row away: each process gets its own."""
     monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
-    monkeypatch.setattr("bench.cli.run._measure", lambda folder, data_directory: None)
+    monkeypatch.setattr("bench.cli.run._measure", lambda *arguments: None)
     invoke("run", "--harness", "ablation", "--quick", "--processes", "15", "--runs-dir", tmp_path / "runs")
     (path,) = (tmp_path / "runs").glob("*")
     plan = json.loads((path / "run.json").read_text())["plan"]

@@ -1,5 +1,11 @@
 """Run folders become tidy frames: one row per sample, units in the names, and what is missing is NA."""
 
+import json
+import re
+import shutil
+import warnings
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from example_run import (
@@ -13,10 +19,16 @@ from example_run import (
     replicates,
     write_example_run,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import bench
-from bench.errors import RecordError
-from bench.frames import COLUMNS, trustworthy
+from bench.errors import RecordError, RecordWarning
+from bench.frames import COLUMNS, KEYS, trustworthy
+from bench.profile.storage import COLUMNS as OPERATIONS
+from bench.record import SCHEMA_VERSION
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -34,12 +46,27 @@ def test_every_frame_has_the_documented_columns(frames):
     assert {name: list(getattr(frames, name).columns) for name in frames._fields} == COLUMNS
 
 
-def test_every_column_is_explained_in_the_results_readme():
-    from pathlib import Path
+def documented_columns():
+    """{frame: its columns} and the columns that all share, from the tables of results/README.md."""
+    text = (PROJECT / "results" / "README.md").read_text().partition("## Columns")[2]
+    shared_table, frame_table = re.findall(r"^\| .*?(?=^\n)", text, re.M | re.S)[:2]
+    shared = {name for row in rows_of(shared_table) for name in re.findall(r"`(\w+)`", row[0])}
+    found, frame = {}, None
+    for row in rows_of(frame_table):
+        frame = row[0].strip(" `") or frame
+        found.setdefault(frame, set()).update(re.findall(r"`(\w+)`", row[1]))
+    return found, shared
 
-    text = (Path(__file__).resolve().parents[2] / "results" / "README.md").read_text()
-    named = {column for columns in COLUMNS.values() for column in columns}
-    assert {column for column in named if f"`{column}`" not in text} == set()
+
+def rows_of(table):
+    return [row.strip("|").split("|") for row in table.splitlines()[2:]]
+
+
+def test_every_column_of_every_frame_is_explained_in_the_results_readme_and_no_other():
+    found, shared = documented_columns()
+    assert shared == set(KEYS)
+    assert found.pop("operations") == set(OPERATIONS) - shared
+    assert found == {frame: set(columns) - shared for frame, columns in COLUMNS.items()}
 
 
 def test_there_is_one_row_for_each_sample(frames):
@@ -136,9 +163,7 @@ def test_energy_of_an_epoch_belongs_to_its_samples(tmp_path):
 
 
 def test_a_record_from_before_gpus_were_sampled_is_read():
-    from pathlib import Path
-
-    records = Path(__file__).resolve().parents[2] / "results" / "records"
+    records = PROJECT / "results" / "records"
     frames = bench.load_runs(records / "amd-epyc-2-cores" / "2026-11-24-9ae7211")
     assert frames.samples["throttled"].isna().all()
     assert frames.timeline["rss_bytes"].notna().all() and frames.timeline["power_watts"].isna().all()
@@ -192,6 +217,54 @@ def test_no_runs_is_one_sentence(tmp_path, exists):
         bench.load_runs(tmp_path if exists else tmp_path / "nowhere")
 
 
+def test_a_damaged_replicate_is_a_warning_that_names_it_and_its_line_and_the_rest_is_read(tmp_path):
+    path = write_example_run(tmp_path, replicates())
+    damaged = path / "replicates" / "0002.json"
+    text = damaged.read_text().splitlines()
+    damaged.write_text("\n".join([*text[:4], "}{", *text[5:]]))
+    with pytest.warns(RecordWarning, match=r"run 2026\S+: 0002.json cannot be read \(.* line 5 column") as caught:
+        frames = bench.load_runs(path)
+    assert len(caught) == 1 and caught[0].filename == __file__  # the warning points at whoever loaded the run
+    assert 2 not in set(frames.samples["process"])
+    assert {1, 3} <= set(frames.samples["process"])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"schema_version": SCHEMA_VERSION + 1, "mlp_bench": "9.8.7"}, "mlp-bench 9.8.7 or newer"),
+        ({"plan": ...}, "damaged"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_left_out_of_a_folder_of_runs_by_name(tmp_path, change, why):
+    write_example_run(tmp_path, replicates(), run_id="good")
+    bad = write_example_run(tmp_path, replicates(), run_id="bad")
+    header = json.loads((bad / "run.json").read_text()) | change
+    (bad / "run.json").write_text(json.dumps({name: value for name, value in header.items() if value is not ...}))
+    with pytest.warns(RecordWarning, match=f"left out: .*bad.*{why}") as caught:
+        frames = bench.load_runs(tmp_path)
+    assert list(frames.runs["run_id"]) == ["good"]
+    assert caught[0].filename == __file__
+    with pytest.raises(RecordError, match=why):
+        bench.load_runs(bad)
+
+
+def test_a_folder_with_nothing_but_unreadable_runs_is_an_error(tmp_path):
+    bad = write_example_run(tmp_path, replicates())
+    (bad / "run.json").write_text("{")
+    with pytest.raises(RecordError, match="is damaged"):
+        bench.load_runs(tmp_path)
+
+
+def test_a_partial_run_is_read_without_a_warning(tmp_path):
+    path = write_example_run(tmp_path, replicates()[:3], status="running", finished_at=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames = bench.load_runs(path)
+    assert frames.runs["finished_at"].isna().all()
+    assert frames.samples["process"].nunique() == 3
+
+
 @pytest.mark.parametrize("broken", [None, float("nan"), 0.0, -1.0])
 def test_one_bad_sample_takes_its_measurement_in_its_process_and_nothing_else(tmp_path, broken):
     first = replicate(case("data"), [measurement("load", [0.5, broken]), measurement("read", [0.1])])
@@ -233,3 +306,86 @@ def test_a_failed_process_counts_only_until_its_case_was_measured_again(tmp_path
     frames = frames_of([folder])
     assert list(frames.samples["process"]) == [2]
     assert list(frames.failures["process"]) == [1]
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value, path=()):
+    """The path of every value inside ``value``."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def with_junk(data, document):
+    """``document`` with junk in one place."""
+    copy = json.loads(json.dumps(document))
+    *outer, last = data.draw(st.sampled_from([path for path in places(copy) if path]))
+    inner = copy
+    for step in outer:
+        inner = inner[step]
+    inner[last] = data.draw(junk)
+    return copy
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(data=st.data())
+def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
+    """Whatever stands in one file, the other process is read; if the damaged one is not, it is named."""
+    folder = tmp_path / "20260102-030405-0123456"
+    shutil.rmtree(folder, ignore_errors=True)
+    path = write_example_run(tmp_path, [gpu_reference_replicate(), reference_replicate(2, 0.98, 39.0)])
+    file = path / "replicates" / "0001.json"
+    file.write_text(json.dumps(with_junk(data, json.loads(file.read_text()))))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frames = bench.load_runs(path)
+    assert 2 in set(frames.samples["process"])
+    assert all("was left out" in str(one.message) for one in caught)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(data=st.data())
+def test_junk_in_a_header_is_read_or_one_sentence(tmp_path, data):
+    shutil.rmtree(tmp_path / "20260102-030405-0123456", ignore_errors=True)
+    planned = [{"case": case("data"), "replicates": 1}]
+    path = write_example_run(tmp_path, [reference_replicate(1, 0.98, 39.0)], plan=planned)
+    header = path / "run.json"
+    header.write_text(json.dumps(with_junk(data, json.loads(header.read_text()))))
+    try:
+        assert len(bench.load_runs(path).runs) == 1
+    except RecordError as error:
+        assert "\n" not in str(error)
+
+
+def test_what_no_frame_holds_may_be_anything(tmp_path):
+    """A harness may keep what it likes beside its samples, under any name."""
+    one = replicate(
+        case("epoch"), [measurement("train_epoch", [1.0], loss_by_step_loss=[[0.5]], blocks_bytes={"a": 1})]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(bench.load_runs(write_example_run(tmp_path, [one])).samples) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ({"examples": "many"}, r"process 1 cannot be read \(its examples is 'many'\)"),
+        ({"phases": [1.0]}, r"process 1 cannot be read \(its phase is \[1.0\]\)"),
+        ({"timeline": [{"t_seconds": "now"}]}, r"process 1 cannot be read \(its t_seconds is 'now'\)"),
+        ({"throttled": "yes"}, r"process 1 cannot be read \(its throttled is 'yes'\)"),
+    ],
+)
+def test_a_value_that_no_column_can_hold_is_named_and_costs_its_process(tmp_path, damage, why):
+    bad = replicate(case("data"), [measurement("load", [0.5], **damage)])
+    good = replicate(case("data"), [measurement("load", [0.25])])
+    with pytest.warns(RecordWarning, match=why):
+        frames = bench.load_runs(write_example_run(tmp_path, [bad, good]))
+    assert list(frames.samples["seconds"]) == [0.25]

@@ -179,7 +179,21 @@ def test_a_point_is_flop_per_byte_and_flop_per_second():
     operation = next(one for one in TUNED_PROFILE.of("train_step") if one.name == first.name)
     assert first.flop_per_byte == pytest.approx(operation.flop / operation.bytes)
     assert first.flop_per_second == pytest.approx(operation.flop / operation.seconds)
-    assert len(points(TUNED_PROFILE)) == 8
+    large = [one.name for one in TUNED_PROFILE.of("train_step") if one.kind == "gemm" and one.seconds > 1e-4]
+    assert [one.name for one in points(TUNED_PROFILE)][: len(large)] == large and len(large) == 5
+
+
+def test_of_unknown_flop_each_element_counts_once_and_copies_compute_nothing():
+    timing = gpu_profile().timings
+    add = Operation("train_step", "add", "elementwise", 1, 1e-4, bytes=3e6, output_shapes=((500, 500),))
+    profile = gpu_profile(timings=timing, operations=(add, replace(add, name="copy", kind="copy")))
+    (point,) = points(profile)
+    assert point.flop_per_byte == pytest.approx(250_000 / 3e6)
+
+
+def test_what_hardly_takes_time_is_not_drawn():
+    small = Operation("train_step", "add", "elementwise", 1, 1e-6, bytes=3e6, output_shapes=((500, 500),))
+    assert points(gpu_profile(operations=(small,))) == []
 
 
 def test_the_roofs_are_the_measured_ones():

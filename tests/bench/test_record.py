@@ -116,9 +116,12 @@ def test_bytes_that_are_no_text_are_damage_too(folder):
         RunFolder.open(folder.path)
 
 
-def test_a_newer_record_says_what_to_do(folder):
-    folder.update_header(schema_version=SCHEMA_VERSION + 1)
-    expected = f"schema version {SCHEMA_VERSION + 1}, .* reads up to {SCHEMA_VERSION}: update mlp-bench"
+@pytest.mark.parametrize(
+    ("wrote", "reader"), [("9.8.7", "mlp-bench 9.8.7 or newer reads it"), (None, "a newer mlp-bench reads it")]
+)
+def test_a_newer_record_says_which_version_reads_it(folder, wrote, reader):
+    folder.update_header(schema_version=SCHEMA_VERSION + 1, mlp_bench=wrote)
+    expected = f"schema version {SCHEMA_VERSION + 1}, .* reads up to {SCHEMA_VERSION}: {reader}"
     with pytest.raises(RecordError, match=expected):
         RunFolder.open(folder.path)
 

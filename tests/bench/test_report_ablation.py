@@ -118,6 +118,14 @@ def test_a_lever_that_never_could_be_measured_keeps_its_row(written):
     assert "Missing: without update (0 of 3 processes)." in text
 
 
+@pytest.mark.parametrize("lever", ["sparsity", "loss"])
+def test_that_sparsity_depends_on_the_data_is_said_where_it_was_left_out(written, lever):
+    """Older records know no such lever."""
+    replicates = [{**ablation_replicate(TUNED, number), "case": ablation_case(("tuned", lever))} for number in range(3)]
+    text, _ = written(replicates)
+    assert ("What sparsity is worth depends on the data" in text) == (lever == "sparsity")
+
+
 def test_what_failed_names_the_lever(tmp_path):
     failed = ablation_replicate(UPDATE, 0, reason="it crashed (SIGSEGV)")
     text = write_report(write_example_run(tmp_path, [failed])).read_text(encoding="utf-8")

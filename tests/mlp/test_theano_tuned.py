@@ -20,6 +20,7 @@ from mlp.training import initial_parameters
 
 PROJECT = Path(__file__).resolve().parents[2]
 PLAIN = replace(SMALL, dropout=0.0)
+WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80)  # wide enough for the lever sparsity
 KEY = (0x12345678, 0x9ABCDEF0)
 
 
@@ -377,31 +378,34 @@ class GivenMasks:
 
 
 @pytest.mark.slow
-def test_with_the_same_masks_a_hundred_steps_are_the_published_ones(theano, toy_data):
+@pytest.mark.parametrize(("recipe", "darkest"), [(SMALL, 0.0), (WIDE, 0.18)], ids=["small", "wide, most pixels blank"])
+def test_with_the_same_masks_a_hundred_steps_are_the_published_ones(theano, toy_data, recipe, darkest):
     """Dropout on.  The published graph is the tutorial's, with masks handed in instead of drawn."""
     from lasagne.layers import DropoutLayer, get_all_layers
 
     from mlp import canonical
     from mlp.backends.theano_tuned.graph import mask_keys
 
-    tuned = built(SMALL)
+    all_images = np.where(toy_data[0] < darkest, np.float32(0), toy_data[0])
+    tuned = built(recipe)
     tuned.compile()
-    published = built(SMALL, variant="as_published")
+    published = built(recipe, variant="as_published")
     given = []
     for layer in get_all_layers(published.network):
         if isinstance(layer, DropoutLayer):
             layer._srng = GivenMasks(theano)
             given.append(layer._srng.masks)
     inputs = [published._input_var, published._target_var]
-    loss, updates = canonical.training_expressions(published.network, inputs[1], SMALL)
+    loss, updates = canonical.training_expressions(published.network, inputs[1], recipe)
     train = theano.function([*inputs, *given], loss, updates=updates)
-    keys = mask_keys(SMALL, 2)
+    keys = mask_keys(recipe, 2)
+    size = recipe.batch_size
     for step in range(100):
-        rows = slice(20 * (step % 10), 20 * (step % 10) + 20)
-        images, labels = toy_data[0][rows], toy_data[1][rows]
+        first = step * size % (len(all_images) // size * size)
+        images, labels = all_images[first : first + size], toy_data[1][first : first + size]
         drawn = [
-            (words(key, step, 20, width) < round(0.6 * 2**32)).astype(np.float32)
-            for key, width in zip(keys, SMALL.layer_widths[1:-1], strict=True)
+            (words(key, step, size, width) < round(0.6 * 2**32)).astype(np.float32)
+            for key, width in zip(keys, recipe.layer_widths[1:-1], strict=True)
         ]
         assert tuned.train_step(images, labels) == pytest.approx(float(train(images, labels, *drawn)), rel=2e-4)
     for ours, theirs in zip(tuned.parameters(), published.parameters(), strict=True):
@@ -508,9 +512,9 @@ def another_blas(monkeypatch):
 
 def test_another_blas_keeps_its_threads_to_itself_and_the_reason_is_told(another_blas):
     inactive = {state.lever.name: state.reason for state in levers.lever_states() if not state.active}
-    assert set(inactive) == {"products", "threads"}
+    assert set(inactive) == {"products", "sparsity", "threads"}
     assert inactive["products"] == "it needs SciPy's OpenBLAS, and the BLAS is from THEANO_FLAGS"
-    assert levers.active_levers() == set(levers.NAMES) - {"products", "threads"}
+    assert levers.active_levers() == set(levers.NAMES) - {"products", "sparsity", "threads"}
 
 
 @pytest.mark.slow
@@ -526,13 +530,13 @@ def test_a_missing_lever_is_warned_of_with_what_happens_instead(theano, another_
 def test_what_is_left_out_on_purpose_is_not_missed(monkeypatch):
     monkeypatch.setenv(levers.VARIABLE, "products, update")
     states = {state.lever.name: state for state in levers.lever_states()}
-    assert [name for name, state in states.items() if not state.active] == ["products", "threads", "update"]
+    assert [name for name, state in states.items() if not state.active] == ["products", "sparsity", "threads", "update"]
     assert not any(state.missed for state in states.values())
     assert states["update"].reason == "left out by MLP_BENCH_TUNED_WITHOUT"
 
 
 def test_an_unknown_lever_is_refused():
-    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, threads"):
+    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, sparsity"):
         levers.active_levers("turbo,update")
 
 

@@ -6,6 +6,7 @@ themselves; where PyTorch is measured too, its captured graphs tell the truth.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -82,5 +83,11 @@ class JaxEngine(Engine):
     def _called(self, function: Callable[..., jax.Array], *arguments: Any) -> Work:
         compiled = jax.jit(function)
         placed = jax.device_put(arguments, self._device)
-        # All results are waited for: independent calls need not finish in the order in which they were made.
-        return lambda n: jax.block_until_ready([compiled(*placed) for _ in range(n)])
+
+        def work(n: int) -> list[jax.Array]:
+            # A GPU computes in order, so that its last result is enough, and memory holds no more of them.  On a CPU
+            # independent calls need not finish in the order in which they were made.
+            kept = deque((compiled(*placed) for _ in range(n)), maxlen=1 if self._on_gpu else n)
+            return jax.block_until_ready(list(kept))
+
+        return work

@@ -25,7 +25,7 @@ Steps = Callable[[], None]  # makes several steps, and returns when they are don
 class MemoryTimeline(ProcessSampler):
     """Samples resident memory and CPU use of this process, each sample with the phase that it fell into."""
 
-    def __init__(self, phase: Callable[[], str], interval_seconds: float = 0.05) -> None:
+    def __init__(self, phase: Callable[[], str], interval_seconds: float = 0.1) -> None:
         super().__init__(os.getpid(), interval_seconds)
         self._phase = phase
 

@@ -7,7 +7,7 @@ from math import prod
 from bench.ceilings import Ceilings
 from bench.profile.operations import Operation, Profile
 from bench.profile.rules.finding import Finding, of_step, step_seconds
-from bench.units import format_bytes, format_number, format_seconds
+from bench.units import format_bytes, format_count, format_number, format_seconds
 from bench.workload import FLOAT32_BYTES
 
 PAGE_BYTES = 4096
@@ -23,7 +23,7 @@ def reallocated_buffers(profile: Profile) -> Finding | None:
         return None
     allocated = sum(_output_bytes(one) for one in profile.of("train_step") if not one.details.get("in_place"))
     faults = _faults(profile)
-    known = "" if faults is None else f", with {format_number(faults)} page faults"
+    known = "" if faults is None else f", with {format_count(round(faults))} page faults"
     return Finding(
         "reallocated buffers",
         f"Each training step allocates {format_bytes(allocated)} of intermediate results and frees them again{known}.",

@@ -3,7 +3,7 @@
 * ``levers``: what is tuned, whether it can be used here, how to leave it out
 * ``graph``: the network as a graph of these operations
 * ``minibatch``, ``product``, ``dropout_relu``, ``softmax_crossentropy``, ``rmsprop``: one operation each, a Python file
-  that tells Theano about it and a C++ file that computes it
+  that tells Theano about it and a C++ file that computes it (products without their zeros: ``sparse_product.h``)
 * ``native``, ``team.h``, ``philox.h``, ``arrays.h``: what they share: the threads, the random numbers, the arrays
 * ``backend``: the variant ``tuned`` of the Theano backend
 

@@ -87,7 +87,9 @@ class TunedGraph:
         return self._top(self._product(h, weights), biases, labels)
 
     def _product(self, a: Any, b: Any) -> Any:
-        return Product(self.product_threads)(a, b) if "products" in self.levers else T.dot(a, b)
+        if "products" not in self.levers:
+            return T.dot(a, b)
+        return Product(self.product_threads, skip_zeros="sparsity" in self.levers)(a, b)
 
     def _hidden(self, z: Any, biases: Any, keep: float, key: tuple[int, int], step: Any) -> Any:
         if "dropout" in self.levers:

@@ -28,6 +28,7 @@ class Lever:
 
 LEVERS = (
     Lever("products", "matrix products cut into parts for the team", "the BLAS's own threads compute the products"),
+    Lever("sparsity", "blank pixels and silent units left out of the products", "every zero is multiplied and added"),
     Lever("threads", "the other operations shared by the same team", "one thread does all but the products"),
     Lever("dropout", "bias, ReLU and Philox masks in one pass", "Theano's generator and its elementwise passes"),
     Lever("update", "RMSProp in one pass over all parameters", "one pass for each parameter, as Theano fuses it"),
@@ -74,6 +75,9 @@ def lever_states(without: str | None = None) -> list[LeverState]:
         reason, missed = None, False
         if lever.name == "products" and blas_threads() is None:
             reason, missed = f"it needs SciPy's OpenBLAS, and the BLAS is {choose_blas().name}", True
+        elif lever.name == "sparsity" and not states[NAMES.index("products")].active:
+            reason = "it is a way to compute the team's products (see products)"
+            missed = states[NAMES.index("products")].missed
         elif lever.name == "threads" and not states[NAMES.index("products")].active:
             reason = "the BLAS's own threads would fight the team for the cores (see products)"
             missed = states[NAMES.index("products")].missed

@@ -15,18 +15,22 @@ from mlp.backends.theano_tuned.native import NativeOp
 class Product(NativeOp):
     """``op(a) @ op(b)`` for float32 matrices, where ``op`` transposes what is marked so.
 
-    It links SciPy's OpenBLAS, the one BLAS whose own threads it knows how to switch off.  Its gradient is defined for
-    the plain product.
+    It links SciPy's OpenBLAS, the one BLAS whose own threads it knows how to switch off.  With ``skip_zeros`` it counts
+    the zeros of ``a`` in each call, and leaves them out where there are enough; see ``sparse_product.h``.  Its gradient
+    is defined for the plain product.
     """
 
-    __props__ = ("num_threads", "transpose_a", "transpose_b")
-    numbers = {"transpose_a": boolean, "transpose_b": boolean}  # noqa: RUF012 (ClassVar in the base class)
-    sources = ("product.h",)
+    __props__ = ("num_threads", "transpose_a", "transpose_b", "skip_zeros")
+    numbers = {"transpose_a": boolean, "transpose_b": boolean, "skip_zeros": boolean}  # noqa: RUF012
+    sources = ("product.h", "nonzero.h", "sparse_product.h")
 
-    def __init__(self, num_threads: int, transpose_a: bool = False, transpose_b: bool = False) -> None:
+    def __init__(
+        self, num_threads: int, transpose_a: bool = False, transpose_b: bool = False, skip_zeros: bool = False
+    ) -> None:
         super().__init__(num_threads)
         self.transpose_a = transpose_a
         self.transpose_b = transpose_b
+        self.skip_zeros = skip_zeros
 
     def make_node(self, a: Any, b: Any) -> theano.Apply:
         return theano.Apply(self, [a, b], [T.fmatrix()])
@@ -36,8 +40,8 @@ class Product(NativeOp):
             raise NotImplementedError("the gradient of a transposed product is not needed by any network here.")
         (a, b), (gradient,) = inputs, output_gradients
         return [
-            Product(self.num_threads, transpose_b=True)(gradient, b),
-            Product(self.num_threads, transpose_a=True)(a, gradient),
+            Product(self.num_threads, transpose_b=True, skip_zeros=self.skip_zeros)(gradient, b),
+            Product(self.num_threads, transpose_a=True, skip_zeros=self.skip_zeros)(a, gradient),
         ]
 
     def c_libraries(self) -> list[str]:
@@ -62,6 +66,7 @@ class Product(NativeOp):
             if (!require_contiguous({a}, "a factor") || !require_contiguous({b}, "a factor") ||
                 !provide_output(&{c}, 2, shape, NPY_FLOAT32)) {sub["fail"]};
             Product product = {{ta, tb, shape[0], shape[1], k, data<float>({a}), data<float>({b}), data<float>({c})}};
-            product.compute({params}->num_threads);
+            if (!{params}->skip_zeros || !sparse::multiply({params}->num_threads, product))
+                product.compute({params}->num_threads);
         }}
         """

@@ -1,0 +1,49 @@
+"""What a shell offers on <Tab> for an argument or an option: run ids, and the names of what can be measured.
+
+Each is a ``shell_complete`` callback of click, see "Overriding Value Completion" in its documentation.  What cannot be
+listed is not offered; nothing is ever said, because the terminal belongs to the line that is being typed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def run_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The runs of ``--runs-dir``, the latest first."""
+    runs_dir = Path(ctx.params.get("runs_dir") or "results/runs")
+    found = sorted((path.parent.name for path in runs_dir.glob("*/run.json")), reverse=True)
+    return [run_id for run_id in ("latest", *found) if run_id.startswith(incomplete)] if found else []
+
+
+def backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from mlp.backends import NAMES
+
+    return [name for name in (*NAMES, "all") if name.startswith(incomplete)]
+
+
+def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """As ``--variant`` takes them: ``backend/variant``, of the chosen backends if some were chosen."""
+    from mlp.backends import NAMES, load
+
+    chosen = [name for name in ctx.params.get("backends") or () if name in NAMES] or NAMES
+    found = [f"{name}/{variant.name}" for name in chosen for variant in load(name).variants]
+    return [name for name in (*found, "all") if name.startswith(incomplete)]
+
+
+def devices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in ("cpu", "cuda") if name.startswith(incomplete)]
+
+
+def harnesses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from bench.case import HARNESSES
+
+    return [name for name in HARNESSES if name.startswith(incomplete)]
+
+
+def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from bench.export import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]

@@ -1,0 +1,82 @@
+"""``python -m bench compare``: several runs, machines or software versions side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench import cli
+from bench.cli.candidates import run_ids
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="RUN RUN...", shell_complete=run_ids)
+@click.option("--base", default=None, metavar="RUN", help="The run whose score is 1. Default: the first.")
+@click.option(
+    *("--price-per-hour", "prices"),
+    multiple=True,
+    metavar="[RUN=]PRICE",
+    help="What an hour of a run's machine costs, or of every machine; repeat for several.",
+)
+@click.option("--markdown", type=click.Path(path_type=Path), default=None, help="Write the comparison here, too.")
+@click.option("--csv", type=click.Path(path_type=Path), default=None, help="Write the ratios here, a row for each.")
+@click.option("--json", "json_path", default=None, metavar="FILE|-", help="Write everything here; - prints it instead.")
+@click.option("--html", type=click.Path(path_type=Path), default=None, help="Write one HTML file with plots here, too.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--records-dir", type=click.Path(path_type=Path), default=cli.RECORDS, show_default=True)
+@cli.one_sentence
+def compare(
+    runs: tuple[str, ...],
+    base: str | None,
+    prices: tuple[str, ...],
+    markdown: Path | None,
+    csv: Path | None,
+    json_path: str | None,
+    html: Path | None,
+    runs_dir: Path,
+    records_dir: Path,
+) -> None:
+    """Compare RUNs phase by phase and stack by stack: ratios with intervals, a score, hardware against use, cost.
+
+    A RUN is a run's id or folder, a committed record, "latest", or a file that mlp-bench export, pytest-benchmark,
+    pyperf or hyperfine wrote as JSON. What differs in dataset, recipe or precision is
+    refused; what only some runs measured is listed.
+
+    \b
+    Examples:
+      python -m bench compare 20260102-030405-0123456 latest
+      python -m bench compare results/records/amd-epyc-2-cores/* --markdown comparison.md
+      python -m bench compare laptop server --base server --price-per-hour server=0.5
+      python -m bench compare laptop server --json - | jq .scores
+
+    \b
+    Exit codes:
+      0  the runs were compared
+      2  bad input, or runs that cannot be compared: the sentence says why
+    """
+    from bench.compare import comparison, sections, sides, tables
+    from bench.export import write_files
+    from bench.render import to_markdown, to_terminal
+
+    found = sides.sides(runs, runs_dir, records_dir)
+    first = sides.chosen(base, runs, found, "--base") if base is not None else found[0] if found else None
+    others = [side for side in found if side is not first]
+    compared = comparison.compare(first, others, sides.prices(prices, runs, found))
+    parts, details = sections.comparison_sections(compared), sections.detail_sections(compared)
+    title = sections.first_line(compared)
+    if markdown is not None:
+        write_files(to_markdown(title, [*parts, *details]), markdown)
+    if csv is not None:
+        write_files(tables.to_csv(compared), csv)
+    if html is not None:
+        from bench.compare.page import comparison_page
+        from bench.report.html import to_html
+
+        write_files(to_html(comparison_page(compared)), html)
+    if json_path == "-":
+        cli.write_json(tables.to_json(compared))
+        return
+    if json_path is not None:
+        write_files(cli.as_json(tables.to_json(compared)), Path(json_path))
+    to_terminal(title, parts, cli.console)

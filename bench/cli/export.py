@@ -1,0 +1,66 @@
+"""``python -m bench export``: a run in the format of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench import cli
+from bench.cli import candidates
+from bench.errors import BenchError
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=candidates.run_ids)
+@click.option("--format", "name", required=True, help="One of those below.", shell_complete=candidates.formats)
+@click.option("--output", default=None, help="File or folder to write; '-' is stdout, the default of single files.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON; needs --output.")
+@cli.one_sentence
+def export(run_id: str | None, name: str, output: str | None, runs_dir: Path, as_json: bool) -> None:
+    """Write RUN (a run's id or folder; default: the latest run) for another tool.
+
+    \b
+    Formats in a single file:
+      pytest-benchmark         pytest-benchmark compare reads it
+      pyperf                   pyperf compare_to reads it
+      hyperfine                hyperfine's scripts read it
+      github-action-benchmark  its tool customSmallerIsBetter
+      bencher                  Bencher Metric Format
+      chrome-trace             Perfetto and chrome://tracing show it
+    Formats that are a folder, named with --output:
+      asv                      results of airspeed velocity
+      mlperf                   a result_N.txt of :::MLLOG lines for each reference run
+      parquet                  a file for each pandas frame
+
+    \b
+    Examples:
+      python -m bench export --format pyperf --output run.json
+      python -m bench export results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4 --format bencher
+      python -m bench export latest --format parquet --output frames
+
+    \b
+    Exit codes:
+      0  it was written
+      2  there is no such run or format, the run has nothing for it, or the output cannot be written
+    """
+    from bench.export import FORMATS, open_run, render, write_files
+
+    if as_json and output in (None, "-"):
+        raise BenchError("--json says what was written to files: name one with --output.")
+    path = cli.run_folder(run_id, runs_dir)
+    run = open_run(path)
+    content = render(name, run)
+    for sentence in run.left_out:
+        cli.warn(sentence)
+    if output in (None, "-"):
+        if FORMATS[name].is_folder:
+            raise BenchError(f"{name} is a folder of files: name one with --output.")
+        cli.write(f"{content}\n")
+        return
+    written = [file.as_posix() for file in write_files(content, Path(output))]
+    if as_json:
+        cli.write_json({"run_id": run.header["run_id"], "format": name, "files": written, "left_out": run.left_out})
+    else:
+        cli.console.print(f"{name}: {output} ({len(written)} files)", markup=False, highlight=False)

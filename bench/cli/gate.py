@@ -1,0 +1,87 @@
+"""``python -m bench gate``: is the candidate worse than the base?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import cli
+
+SIDE_OPTIONS = (
+    click.option("--against", metavar="REVISION", help="The base; the working tree is the candidate. [default: main]"),
+    click.option("--revision-a", metavar="REVISION", help="Base: this revision instead of the working tree."),
+    click.option("--revision-b", metavar="REVISION", help="Candidate: likewise."),
+    click.option("--python-a", type=click.Path(path_type=Path), help="Base: this Python or virtual environment."),
+    click.option("--python-b", type=click.Path(path_type=Path), help="Candidate: likewise."),
+    click.option("--env-a", multiple=True, metavar="NAME=VALUE", help="Base: with this variable; repeat."),
+    click.option("--env-b", multiple=True, metavar="NAME=VALUE", help="Candidate: likewise."),
+)
+
+
+def _side_options(command: Any) -> Any:
+    for option in reversed(SIDE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_side_options
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), help="Base: a record of this machine, where no side can run."
+)
+@click.option("--backend", default="theano", show_default=True)
+@click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
+@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--metric", "metrics", multiple=True, help="Judge this, or all; repeat. [default: what a minute can decide]"
+)
+@click.option("--budget", default=None, help="Time to measure for, e.g. 60s or 5m. [default: pyproject.toml's, or 60s]")
+@click.option("--undecided", type=click.Choice(["fail", "pass"]), default=None, help="Exit code 4, or 0.")
+@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. [default: usable cores]")
+@click.option("--inject", type=float, default=1.0, help="Slow B's training steps down, e.g. 1.05: a test of the gate.")
+@click.option("--inject-memory", type=float, default=1.0, help="Make B hold more memory, e.g. 1.05.")
+@click.option("--calibrate", is_flag=True, help="Measure how often this gate is wrong here: A/A and injections.")
+@click.option("--replay", "trace", type=click.Path(path_type=Path), help="Replay a noise trace instead of measuring.")
+@click.option("--trials", type=click.IntRange(min=1), default=None, help="Of --replay, or of each row of --calibrate.")
+@click.option("--record-noise", type=click.Path(path_type=Path), help="Record a noise trace of A for --budget.")
+@click.option("--again", type=click.Path(path_type=Path), help="Judge a kept run again, without measuring.")
+@click.option("--json", "json_path", metavar="FILE", help="Write the verdict as JSON; - is stdout.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@cli.one_sentence
+def gate(**options: Any) -> None:
+    """Compare two sides on this machine and say whether B, the candidate, is worse than A, the base.
+
+    Each side is the working tree unless you name a revision, run by the backend's Python unless you name another, with
+    the variables you set.  Fresh processes of both sides live next to each other and measure in short turns, together
+    with a null control, A against A.  Red is confirmed on fresh blocks.  What was measured is kept in --runs-dir.
+
+    \b
+    Examples:
+      python -m bench gate --against main
+      python -m bench gate --revision-a v1.0 --revision-b v1.1 --metric all --budget 5m
+      python -m bench gate --python-b .venv-new
+      python -m bench gate --env-b MLP_BENCH_TUNED_WITHOUT=update --metric train_epoch
+      python -m bench gate --baseline results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4
+      python -m bench gate --inject 1.10
+      python -m bench gate --calibrate --budget 60s
+      python -m bench gate --replay results/noise/quiet.jsonl --inject 1.05 --trials 2000
+
+    \b
+    Exit codes: 0 pass, 1 regressed, 2 bad input, 3 nothing could be measured, 4 undecided (0 with --undecided pass),
+    130 interrupted.
+    """
+    from bench.gate import commands
+    from bench.gate.launch import SideError
+
+    try:
+        code = commands.run(cli.console, **options)
+    except SideError as error:
+        cli.errors.print(f"error: {error}", markup=False, highlight=False)
+        code = cli.NOTHING_MEASURED
+    sys.exit(code)

@@ -1,0 +1,68 @@
+"""``python -m bench history``: what changed over many runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench import cli
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@click.option("--stack", default=None, help="Only stacks whose name contains this, e.g. theano/tuned.")
+@click.option("--measurement", default=None, help="Only this measurement, e.g. train_step; or all.")
+@click.option("--svg", type=click.Path(path_type=Path), default=None, help="Draw the trends here, too.")
+@click.option("--markdown", type=click.Path(path_type=Path), default=None, help="Write the history here, too.")
+@click.option("--csv", type=click.Path(path_type=Path), default=None, help="Write a row for each run and metric here.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
+@cli.one_sentence
+def history(
+    folders: tuple[Path, ...],
+    stack: str | None,
+    measurement: str | None,
+    svg: Path | None,
+    markdown: Path | None,
+    csv: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what changed over the runs in FOLDERs (default: all local runs and committed records), and when.
+
+    Series are kept apart by machine, dataset and recipe. CSV and JSON hold every measurement, the rest the main ones.
+
+    \b
+    Examples:
+      python -m bench history
+      python -m bench history results/records --stack theano/tuned --svg trends.svg
+      python -m bench history --measurement all --markdown history.md
+      python -m bench history --json | jq '.series[] | select(.shape == "steps")'
+
+    \b
+    Exit codes:
+      0  the history was shown, whether or not something changed
+      2  bad input, or no run can be read
+    """
+    from bench import history as runs_over_time
+    from bench.export import write_files
+    from bench.history import plot, sections, tables
+    from bench.render import to_markdown, to_terminal
+
+    found = runs_over_time.history(runs_over_time.find_runs(folders or (cli.RUNS, cli.RECORDS)))
+
+    def wanted(metric) -> bool:
+        named = sections.is_headline(metric) if measurement is None else measurement in ("all", metric.measurement)
+        return named and (stack is None or stack in metric.stack)
+
+    parts = sections.history_sections(found, wanted)
+    title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"
+    if svg is not None:
+        write_files(plot.trend_svg([series for series in found.series if wanted(series.metric)]), svg)
+    if markdown is not None:
+        write_files(to_markdown(title, parts), markdown)
+    if csv is not None:
+        write_files(tables.to_csv(found), csv)
+    if as_json:
+        cli.write_json(tables.to_json(found))
+        return
+    to_terminal(title, parts, cli.console)

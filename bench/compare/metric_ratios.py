@@ -1,0 +1,40 @@
+"""Metric by metric, how many times as fast one side is as another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench import stats
+from bench.compare.comparable import Comparable, Metric
+from bench.compare.ratios import SpeedRatio, speed_ratio
+from bench.compare.refusal import common_metrics
+
+# Shorter than this, a duration is that of calling nothing and reading the clock, e.g. the "compilation" of NumPy.
+SHORTEST_SECONDS = 1e-5
+
+
+@dataclass(frozen=True)
+class MetricRatio:
+    """One metric of ``run`` beside the base's; ``speed`` says how many times as fast as the base."""
+
+    run: str
+    metric: Metric
+    base_seconds: stats.Estimate
+    seconds: stats.Estimate
+    speed: SpeedRatio
+
+
+def metric_ratios(base: Comparable, other: Comparable) -> list[MetricRatio]:
+    """Of all metrics that may be compared, in the order of ``base``."""
+    found = []
+    for metric in common_metrics(base, other):
+        if too_short(metric, base, other):
+            continue
+        estimates = [stats.estimate(list(side.samples[metric].values())) for side in (base, other)]
+        medians = [list(side.medians(metric).values()) for side in (base, other)]
+        found.append(MetricRatio(other.name, metric, *estimates, speed_ratio(*medians)))
+    return found
+
+
+def too_short(metric: Metric, *sides: Comparable) -> bool:
+    return min(min(side.medians(metric).values()) for side in sides) < SHORTEST_SECONDS

@@ -1,0 +1,120 @@
+"""A comparison as one self-contained HTML file: the sections, and the speed of each stack as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH
+from bench.compare.comparison import Comparison
+from bench.compare.metric_ratios import MetricRatio
+from bench.compare.sections import PLOTS, comparison_sections, detail_sections, first_line, headline
+from bench.report.html import Chart, Page
+from bench.report.html.chart import figure, hover_text, label, rows_layout
+from bench.report.html.looks import COLOURS, GREY
+from bench.units import MISSING, format_number, format_range
+
+PLOTTED = dict(zip((TRAIN_EPOCH, VALIDATE_EPOCH, REFERENCE_CLOCK), PLOTS, strict=True))
+ROW_SHARE = 0.5  # of a row's height, over which the runs of one stack are spread
+LEAST_RATIO, MOST_RATIO = 0.5, 2.0  # the axis shows at least from half to twice as fast
+# Powers of ten, which a logarithmic axis is labelled with, tell little about ratios around 1.
+TICKS, FEW_TICKS_UP_TO = (0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0), 5.0
+
+
+def comparison_page(comparison: Comparison) -> Page:
+    """Everything that Markdown shows, with the batch sizes folded."""
+    charts = {chart.name: chart for measurement in PLOTTED if (chart := _chart(comparison, measurement)) is not None}
+    details = detail_sections(comparison)
+    for section in details:
+        section.folded = True
+    return Page(
+        title=f"mlp-bench comparison, {first_line(comparison)}",
+        headline=headline(comparison),
+        sections=[*comparison_sections(comparison), *details],
+        charts=charts,
+        facts=[(side.name, str(side.facts.get("cpu_model") or MISSING)) for side in comparison.sides],
+    )
+
+
+def _chart(comparison: Comparison, measurement: str) -> Chart | None:
+    """A row for each stack, a colour for each run; None where nothing was compared."""
+    ratios = [ratio for ratio in comparison.ratios if ratio.metric.measurement == measurement]
+    if not ratios:
+        return None
+    stacks = list(dict.fromkeys(ratio.metric.stack for ratio in ratios))
+    base = comparison.base.name
+    low, high = _range(ratios)
+    layout = rows_layout(stacks, "times as fast", log=(low, high))
+    if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
+        layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
+    layout["shapes"] = [
+        {"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": {"color": GREY, "dash": "dot"}}
+    ]
+    names = [other.name for other in comparison.others]
+    traces = [
+        _trace(name, [ratio for ratio in ratios if ratio.run == name], stacks, COLOURS[number % len(COLOURS)], shift)
+        for number, (name, shift) in enumerate(zip(names, _shifts(len(names)), strict=True))
+    ]
+    best = max(ratios, key=lambda ratio: ratio.speed.center)
+    alt = (
+        f"How many times as fast as {base} the {measurement} of {len(stacks)} stacks is in {', '.join(names)}, with "
+        f"95 % intervals; the most is {format_number(best.speed.center)}, {best.metric.stack} in {best.run}."
+    )
+    return Chart(
+        PLOTTED[measurement],
+        f"{measurement}: times as fast as {base}, with 95 % interval",
+        alt,
+        figure(traces, **layout),
+        _data(ratios, base),
+    )
+
+
+def _range(ratios: Sequence[MetricRatio]) -> tuple[float, float]:
+    """What the axis has to show; it is logarithmic, so that half as fast is as far from 1 as twice as fast."""
+    values = [value for one in ratios for value in (one.speed.low, one.speed.center, one.speed.high) if value]
+    return min(*values, LEAST_RATIO), max(*values, MOST_RATIO)
+
+
+def _shifts(count: int) -> list[float]:
+    """How far below the middle of a row each run's mark is, so that none hides another."""
+    return [ROW_SHARE * ((number + 0.5) / count - 0.5) for number in range(count)]
+
+
+def _trace(name: str, ratios: Sequence[MetricRatio], stacks: Sequence[str], colour: str, shift: float) -> Any:
+    import plotly.graph_objects as go
+
+    speeds = [ratio.speed for ratio in ratios]
+    return go.Scatter(
+        x=[speed.center for speed in speeds],
+        y=[stacks.index(ratio.metric.stack) + shift for ratio in ratios],
+        mode="markers",
+        name=label(name),
+        marker={"color": colour, "size": 9},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [0 if speed.high is None else speed.high - speed.center for speed in speeds],
+            "arrayminus": [0 if speed.low is None else speed.center - speed.low for speed in speeds],
+            "thickness": 1.5,
+        },
+        text=[
+            f"{hover_text(name)}<br>{hover_text(ratio.metric.stack)}<br>95 % interval "
+            f"{format_range(ratio.speed.low, ratio.speed.high)}"
+            for ratio in ratios
+        ],
+        hovertemplate="%{text}<br>%{x:.4g} times as fast<extra></extra>",
+    )
+
+
+def _data(ratios: Sequence[MetricRatio], base: str) -> pd.DataFrame:
+    rows = [
+        {
+            **{"stack": ratio.metric.stack, "run": ratio.run, "base": base},
+            **{"base_seconds": ratio.base_seconds.center, "seconds": ratio.seconds.center},
+            **{"times_as_fast": ratio.speed.center, "low": ratio.speed.low, "high": ratio.speed.high},
+        }
+        for ratio in ratios
+    ]
+    return pd.DataFrame(rows)

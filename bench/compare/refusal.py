@@ -1,0 +1,74 @@
+"""What may not be compared, and why: a list of reasons, never a number."""
+
+from __future__ import annotations
+
+from bench.compare.comparable import REFERENCE_CLOCK, Comparable, Metric
+
+# Of the recipe, these may differ: each process has a seed of its own, and how long a run goes on says nothing about
+# one epoch; it does about the reference clock, which then is left out.
+FREE = ("seed", "num_epochs")
+
+
+def reasons_against(base: Comparable, other: Comparable) -> list[str]:
+    """Why ``other`` may not stand beside ``base`` at all; empty where it may."""
+    reasons = [*_dataset_reasons(base, other), *_recipe_reasons(base, other)]
+    if not reasons and not common_metrics(base, other):
+        reasons = precision_reasons(base, other) or [
+            f"they have no measurement in common: {base.name} has {_stacks(base)}, {other.name} has {_stacks(other)}"
+        ]
+    return reasons
+
+
+def common_metrics(base: Comparable, other: Comparable) -> list[Metric]:
+    """What both measured and may be compared, in the order of ``base``."""
+    common = [metric for metric in base.samples if metric in other.samples]
+    if not same_number_of_epochs(base, other):
+        common = [metric for metric in common if not metric.measurement.startswith(REFERENCE_CLOCK)]
+    return common
+
+
+def same_number_of_epochs(base: Comparable, other: Comparable) -> bool:
+    """True also where a side does not say."""
+    counts = [(side.recipe or {}).get("num_epochs") for side in (base, other)]
+    return None in counts or counts[0] == counts[1]
+
+
+def precision_reasons(base: Comparable, other: Comparable) -> list[str]:
+    """A sentence for each stack that the two sides measured in different precisions only."""
+    return [
+        f"{stack} multiplies in {_joined(base.precisions[stack])} in {base.name} and in "
+        f"{_joined(other.precisions[stack])} in {other.name}"
+        for stack in base.precisions
+        if stack in other.precisions and not base.precisions[stack] & other.precisions[stack]
+    ]
+
+
+def _dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
+    if base.dataset is None or other.dataset is None:
+        return []
+    first, second = base.dataset.get("identity"), other.dataset.get("identity")
+    if first != second:
+        return [f"{base.name} measured the dataset {first or 'unknown'}, {other.name} {second or 'unknown'}"]
+    hashes = [side.dataset.get("sha256") for side in (base, other)]
+    if None not in hashes and hashes[0] != hashes[1]:
+        return [f"both measured a dataset called {first or 'unknown'}, but the SHA-256 of its files differ"]
+    return []
+
+
+def _recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
+    if base.recipe is None or other.recipe is None:
+        return []
+    return [
+        f"the recipe's {name.replace('_', ' ')} is {base.recipe[name]} in {base.name} and "
+        f"{other.recipe[name]} in {other.name}"
+        for name in base.recipe
+        if name in other.recipe and name not in FREE and base.recipe[name] != other.recipe[name]
+    ]
+
+
+def _stacks(side: Comparable) -> str:
+    return _joined({metric.stack or metric.measurement for metric in side.samples}) or "nothing"
+
+
+def _joined(names: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(names))

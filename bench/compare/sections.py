@@ -1,0 +1,236 @@
+"""A comparison as sections of text and tables, for the terminal, Markdown and HTML alike."""
+
+from __future__ import annotations
+
+from bench.compare.comparable import NO_STACK, Comparable
+from bench.compare.comparison import Comparison, Score
+from bench.compare.facts import differences
+from bench.compare.metric_ratios import MetricRatio
+from bench.compare.ratios import SpeedRatio
+from bench.render import Section
+from bench.same_machine import contradictions, identity
+from bench.units import (
+    MISSING,
+    format_joules,
+    format_number,
+    format_range,
+    format_seconds,
+)
+
+NOT_IN_THE_INTERVAL = (
+    "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs "
+    "were not interleaved: an interval combines the spread between the processes of both (Welch's t on the logarithms, "
+    "95 %), and a drift of a machine between the runs is not in it."
+)
+
+
+DRIFT_BY_CEILINGS = "How far it went stands above, as far as the ceilings of both runs show it: under hardware."
+# Names of the plots beside the scores, where somebody draws them.
+PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
+
+
+def first_line(comparison: Comparison) -> str:
+    return f"{', '.join(other.name for other in comparison.others)} against {comparison.base.name}"
+
+
+def headline(comparison: Comparison) -> str:
+    """The sentence a person came for: the scores."""
+    scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
+    if not scores:
+        return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
+    told = "; ".join(_score_clause(score, comparison.base.name) for score in scores)
+    return f"By {scores[0].measurement}, {told}."
+
+
+def comparison_sections(comparison: Comparison) -> list[Section]:
+    """What a reader asks, in that order."""
+    return [
+        _runs(comparison),
+        _score(comparison),
+        *_hardware(comparison),
+        *(_ratios(comparison, other) for other in comparison.others),
+        *_costs(comparison),
+        *_differences(comparison),
+        *_not_compared(comparison),
+        *_notes(comparison),
+    ]
+
+
+def detail_sections(comparison: Comparison) -> list[Section]:
+    """What fills pages, so that a terminal is spared it."""
+    found = [_ratios(comparison, other, details=True) for other in comparison.others]
+    return [section for section in found if section.rows]
+
+
+def _runs(comparison: Comparison) -> Section:
+    rows = [
+        [side.name, side.tool, _day(side), str(side.facts.get("cpu_model") or MISSING), side.mode or MISSING]
+        for side in comparison.sides
+    ]
+    identities = {side.dataset.get("identity") for side in comparison.sides if side.dataset}
+    data = f"Dataset: {', '.join(sorted(str(name or 'unknown') for name in identities))}." if identities else ""
+    sentences = [sentence for sentence in (f"The base is {comparison.base.name}. {data}".strip(),) if sentence]
+    silent = [side.name for side in comparison.sides if side.dataset is None]
+    if silent and identities:
+        sentences.append(
+            f"{' and '.join(silent)}: the file does not tell which dataset and recipe it measured; that it is fit to "
+            "stand here rests on whoever named it."
+        )
+    return Section("What is compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
+
+
+def _day(side: Comparable) -> str:
+    return side.started_at[:10] if side.started_at else MISSING
+
+
+def _score(comparison: Comparison) -> Section:
+    known = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
+    if not known:
+        return Section("Score", [headline(comparison)])
+    sentences = [
+        f"The score of a run is the geometric mean of how many times as fast it is as {comparison.base.name}, whose "
+        f"score is 1: of {known[0].measurement}{_over(known[0].stacks)}.",
+        headline(comparison),
+    ]
+    unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
+    if unfit:
+        sentences.append(f"Left out of every score, because it learns worse somewhere: {', '.join(unfit)}.")
+    names = [other.name for other in comparison.others]
+    by_measurement: dict[str, dict[str, Score]] = {}
+    for score in comparison.scores:
+        by_measurement.setdefault(score.measurement, {})[score.run] = score
+    rows = [
+        [what, str(len(next(iter(scores.values())).stacks)), *_score_cells(scores, names)]
+        for what, scores in by_measurement.items()
+        if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
+    ]
+    headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, "95 % interval"))]
+    return Section("Score", sentences, headers if rows else [], rows, plots=[*PLOTS])
+
+
+def _over(stacks: tuple[str, ...]) -> str:
+    if len(stacks) > 1:
+        return f", over {len(stacks)} stacks that every run measured"
+    return f", of {stacks[0]}" if stacks[0] != NO_STACK else ""
+
+
+def _score_clause(score: Score, base: str) -> str:
+    interval = "" if score.speed.low is None else f"95 % interval {format_range(score.speed.low, score.speed.high)}"
+    shown = "" if score.speed.differs else "no difference is shown"
+    known = ", ".join(filter(None, (interval, shown)))
+    told = f"{score.run} is {format_number(score.speed.center)} times as fast as {base}"
+    return f"{told} ({known})" if known else told
+
+
+def _score_cells(scores: dict[str, Score], names: list[str]) -> list[str]:
+    return [cell for name in names for cell in _ratio_cells(scores[name].speed if name in scores else None)]
+
+
+def _ratio_cells(ratio: SpeedRatio | None) -> list[str]:
+    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+
+
+def _hardware(comparison: Comparison) -> list[Section]:
+    title = "Faster hardware, or better use of it"
+    if not comparison.hardware:
+        without = [side.name for side in comparison.sides if not side.ceilings]
+        why = f"{', '.join(without)} measured none" if without else "no epoch has some beside it in both runs"
+        return [Section(title, [f"The two are not told apart, which takes ceilings of both machines: {why}."])]
+    sentences = [
+        "Times as fast is about hardware x use. Hardware: how many times as fast the run's machine is at best, by the "
+        "ceilings that each run measured itself, with the engines that both measured; use: how many times as close to "
+        "that the stack comes. All three are medians of their own, over processes of the same interleaved round."
+    ]
+    base_identity = identity(comparison.base.facts)
+    same = [other.name for other in comparison.others if not contradictions(base_identity, identity(other.facts))]
+    if same:
+        sentences.append(
+            f"{', '.join(same)}: nothing speaks against the base's own machine, so there hardware is how far the "
+            "machine drifted between the runs, and use is the ratio with that drift taken out."
+        )
+    rows = [
+        [
+            share.run,
+            share.metric.stack,
+            share.metric.measurement,
+            format_number(share.speed.center),
+            *_ratio_cells(share.hardware),
+            *_ratio_cells(share.use),
+        ]
+        for share in comparison.hardware
+    ]
+    headers = ["run", "stack", "what", "times as fast", "hardware", "95 % interval", "use", "95 % interval"]
+    return [Section(title, sentences, headers, rows)]
+
+
+def _ratios(comparison: Comparison, other: Comparable, details: bool = False) -> Section:
+    of_run = [ratio for ratio in comparison.ratios if ratio.run == other.name]
+    chosen = [ratio for ratio in of_run if ratio.metric.is_detail == details]
+    with_interval = [ratio for ratio in chosen if ratio.speed.low is not None]
+    shown = sum(ratio.speed.differs for ratio in with_interval)
+    is_first = other is comparison.others[0] and not details
+    sentences = [
+        *([NOT_IN_THE_INTERVAL, *([DRIFT_BY_CEILINGS] if comparison.hardware else [])] if is_first else []),
+        f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
+        f"{format_number(len(with_interval) / 20)} would.",
+    ]
+    if len(with_interval) < len(chosen):
+        sentences.append(
+            f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
+        )
+    headers = ["stack", "what", comparison.base.name, other.name, "processes", "times as fast", "95 % interval"]
+    of = "batch sizes and parts of the compilation" if details else "phase by phase"
+    return Section(
+        f"{other.name} against {comparison.base.name}, {of}", sentences, headers, [_ratio_row(one) for one in chosen]
+    )
+
+
+def _ratio_row(ratio: MetricRatio) -> list[str]:
+    return [
+        ratio.metric.stack if ratio.metric.stack != NO_STACK else MISSING,
+        ratio.metric.measurement,
+        format_seconds(ratio.base_seconds.center),
+        format_seconds(ratio.seconds.center),
+        f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
+        *_ratio_cells(ratio.speed),
+    ]
+
+
+def _costs(comparison: Comparison) -> list[Section]:
+    if not comparison.costs:
+        return []
+    rows = [
+        [
+            cost.run,
+            cost.stack,
+            format_seconds(cost.seconds.center),
+            format_number(cost.price),
+            format_number(None if cost.price is None else 1 / cost.price if cost.price else None),
+            format_joules(cost.energy_joules),
+        ]
+        for cost in comparison.costs
+    ]
+    sentences = [
+        "By the reference clock: what preparing a machine and idling cost is not in it. Prices are in the currency "
+        "that they were given in; energy is that of the whole graphics card, and unknown on the CPU."
+    ]
+    headers = ["run", "stack", "canonical run", "price of a run", "runs for 1", "energy"]
+    return [Section("Price and energy of a canonical run", sentences, headers, rows)]
+
+
+def _differences(comparison: Comparison) -> list[Section]:
+    rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
+    if not rows:
+        return [Section("In what the machines differ", ["In nothing that is on record on two sides."])]
+    headers = ["fact", *(side.name for side in comparison.sides)]
+    return [Section("In what the machines differ", [], headers, rows)]
+
+
+def _not_compared(comparison: Comparison) -> list[Section]:
+    rows = [[entry.run, entry.what, entry.reason] for entry in comparison.not_compared]
+    return [Section("What was not compared", [], ["run", "what", "why"], rows)] if rows else []
+
+
+def _notes(comparison: Comparison) -> list[Section]:
+    notes = [f"{side.name}: {note}." for side in comparison.sides for note in side.notes]
+    return [Section("What to know about the runs", notes)] if notes else []

@@ -1,0 +1,103 @@
+"""What the words of the command line name: run ids, run folders, committed records, other tools' files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.compare.comparable import Comparable
+from bench.compare.files import comparable_file
+from bench.compare.runs import comparable_run
+from bench.errors import BenchError
+from bench.record import latest_run
+
+LATEST = "latest"
+
+
+def sides(words: Sequence[str], runs_dir: Path, records_dir: Path) -> list[Comparable]:
+    """A comparable for each of ``words``, in their order.
+
+    A word is a path, or the id of a run in ``runs_dir``, or a record's path below ``records_dir``, or ``latest``.
+
+    Raises
+    ------
+    BenchError
+        If a word names nothing, or a whole folder of runs, or what another word names; or if one cannot be read.
+    """
+    paths = [find(word, runs_dir, records_dir) for word in words]
+    resolved = [path.resolve() for path in paths]
+    for number, path in enumerate(resolved):
+        if path in resolved[:number]:
+            raise BenchError(f"{words[number]} is named twice: a run is not compared with itself.")
+    return [_read(path, name) for path, name in zip(paths, labels(resolved), strict=True)]
+
+
+def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
+    """The folder or file that ``word`` names; raises BenchError with what to do where there is none."""
+    if word == LATEST:
+        return latest_run(runs_dir)
+    for path in (Path(word), runs_dir / word, records_dir / word):
+        try:
+            if path.is_file() or (path / "run.json").is_file():
+                return path
+        except OSError:
+            continue  # a word too long, or with a character that no path can have
+        runs = sorted(found.parent for found in path.glob("*/run.json")) if word and path.is_dir() else []
+        if runs:
+            raise BenchError(f"{word} is a folder of {len(runs)} runs: name those to compare, e.g. {runs[-1]}.")
+    shown = word if len(word) <= 200 else f"{word[:200]}…"
+    raise BenchError(
+        f"{shown!r} is no run: it is neither a run folder, nor an id in {runs_dir}, nor a record in {records_dir}, nor "
+        "another tool's file."
+    )
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """The shortest ends of the paths that tell them apart: mostly the folder's name alone."""
+    depth = 1
+    while True:
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names) or depth > max(len(path.parts) for path in paths):
+            return names
+        depth += 1
+
+
+def chosen(name: str, words: Sequence[str], found: Sequence[Comparable], option: str) -> Comparable:
+    """The side that an option's ``name`` means: as it was written on the command line, or as it is called in tables."""
+    for word, side in zip(words, found, strict=True):
+        if name in (word, side.name):
+            return side
+    raise BenchError(f"{option} names {name!r}, which is none of the runs: {', '.join(side.name for side in found)}.")
+
+
+def prices(options: Sequence[str], words: Sequence[str], found: Sequence[Comparable]) -> dict[str, float]:
+    """{side: price of an hour} from ``RUN=0.5``, or ``0.5`` for every side that has none of its own.
+
+    Raises
+    ------
+    BenchError
+        If a price is not a finite number of at least 0, or its run is none of those compared.
+    """
+    everywhere, own = {}, {}
+    for option in options:
+        run, separator, text = option.rpartition("=")
+        price = _price(text, option)
+        if separator:
+            own[chosen(run, words, found, "--price-per-hour").name] = price
+        else:
+            everywhere = {side.name: price for side in found}
+    return everywhere | own
+
+
+def _price(text: str, option: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = float("nan")
+    if not 0 <= price < float("inf"):
+        raise BenchError(f"--price-per-hour {option!r}: give a number of at least 0, or RUN=number.")
+    return price
+
+
+def _read(path: Path, name: str) -> Comparable:
+    return comparable_file(path, name) if path.is_file() else comparable_run(path, name)

@@ -1,0 +1,69 @@
+"""A run in the formats of other tools.  Each module here is one format: what it is, how to write it, how to read it.
+
+``render(run)`` returns the text of a format that is one file, or, of one that is a folder, each file's bytes by its
+path.  Formats differ in what they have room for; each module says what it leaves out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.export.series import Run, open_run
+
+__all__ = ["FORMATS", "Format", "Run", "open_run", "render", "write_files"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format by the name of its module; ``is_folder`` if it is several files."""
+
+    module: str
+    about: str
+    is_folder: bool = False
+
+
+FORMATS = {
+    "pytest-benchmark": Format("pytest_benchmark", "JSON that pytest-benchmark compare reads"),
+    "pyperf": Format("pyperf", "JSON that pyperf compare_to reads"),
+    "hyperfine": Format("hyperfine", "JSON that hyperfine's scripts read"),
+    "github-action-benchmark": Format("github_action", "JSON for its tool customSmallerIsBetter"),
+    "bencher": Format("bencher", "Bencher Metric Format (BMF), JSON"),
+    "chrome-trace": Format("chrome_trace", "JSON that Perfetto and chrome://tracing show"),
+    "asv": Format("asv", "a results folder of airspeed velocity", is_folder=True),
+    "mlperf": Format("mlperf", "a result_N.txt of :::MLLOG lines for each reference run", is_folder=True),
+    "parquet": Format("parquet", "a Parquet file for each pandas frame", is_folder=True),
+}
+
+
+def render(name: str, run: Run) -> str | dict[str, bytes]:
+    """``run`` in the format ``name``; raises BenchError if the format has nothing to show of this run."""
+    if name not in FORMATS:
+        raise BenchError(f"unknown format {name!r}: choose one of {', '.join(FORMATS)}.")
+    content: Any = importlib.import_module(f"bench.export.{FORMATS[name].module}").render(run)
+    return content
+
+
+def write_files(content: str | dict[str, bytes], output: Path) -> list[Path]:
+    """Write what ``render`` returned to the file, or into the folder, ``output``; returns the paths.
+
+    A file appears complete or not at all.  Raises BenchError if it cannot be written.
+    """
+    files = (
+        {output: content.encode()}
+        if isinstance(content, str)
+        else {output / path: data for path, data in content.items()}
+    )
+    for path, data in files.items():
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            os.replace(partial, path)
+        except OSError as error:
+            raise BenchError(f"cannot write {path} ({error.strerror}): name another place.") from error
+    return list(files)

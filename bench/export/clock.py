@@ -1,0 +1,69 @@
+"""A reference run in time: its phases and epochs one after another, from the durations on record.
+
+A record holds durations, not moments.  The order is that of ``mlp.training``; what no phase explains comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+BEFORE_EPOCHS = ("load", "build", "transfer", "compile")
+
+
+class Span(NamedTuple):
+    """A part of the reference clock; ``start_seconds`` since it began; ``epoch`` counts from 1, None outside of one."""
+
+    name: str
+    start_seconds: float
+    seconds: float
+    epoch: int | None = None
+
+    @property
+    def stop_seconds(self) -> float:
+        return self.start_seconds + self.seconds
+
+
+def spans(extra: dict[str, Any]) -> list[Span]:
+    """The parts of the reference run whose ``extra`` this is; without their epochs, train and validate are one each."""
+    found, now = [], 0.0
+    for name, seconds, epoch in _parts(extra):
+        if seconds is not None:
+            found.append(Span(name, now, seconds, epoch))
+            now += seconds
+    return found
+
+
+def _parts(extra: dict[str, Any]) -> Iterator[tuple[str, float | None, int | None]]:
+    phases, epochs = extra["phases"], extra.get("epochs") or []
+    for name in BEFORE_EPOCHS:
+        yield name, phases.get(name), None
+    for epoch in epochs:
+        yield "train", epoch.get("train_seconds"), epoch.get("epoch")
+        yield "validate", epoch.get("validate_seconds"), epoch.get("epoch")
+    if not epochs:
+        yield "train", phases.get("train"), None
+        yield "validate", phases.get("validate"), None
+    yield "test", phases.get("test"), None
+    yield "rest", extra.get("rest_seconds"), None
+
+
+def reference_run(replicate: dict[str, Any]) -> dict[str, Any] | None:
+    """The measurement of a reference run in ``replicate``, or None."""
+    found = (entry for entry in replicate["measurements"] if entry["extra"].get("phases") and entry["seconds"])
+    return next(found, None)
+
+
+def process_start_seconds(replicate: dict[str, Any]) -> float | None:
+    """When the process of ``replicate`` was started, since 1970, to the second; None if it is not on record."""
+    started_at = replicate.get("started_at")
+    return datetime.fromisoformat(started_at).timestamp() if started_at else None
+
+
+def before_clock_seconds(replicate: dict[str, Any], run: dict[str, Any]) -> float:
+    """How long the process ran before the clock of its reference run began: the interpreter and the imports.
+
+    The clock ended with the process, but for writing the result.
+    """
+    return max((replicate.get("wall_seconds") or run["seconds"][0]) - run["seconds"][0], 0.0)

@@ -1,0 +1,56 @@
+"""hyperfine JSON, as ``hyperfine --export-json`` writes it (its ``src/benchmark/benchmark_result.rs``).
+
+To hyperfine each time is that of a fresh process.  Ours have several samples each, so ``samples_per_process`` says how
+the times divide; user and system time were not measured and are null.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+from bench.errors import BenchError
+from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, split_by_process
+from bench.export.series import Run, Series
+
+SIZES = "samples_per_process"
+
+
+def render(run: Run) -> str:
+    return json.dumps({"results": [_result(series) for series in run.series]}, indent=1, allow_nan=False)
+
+
+def _result(series: Series) -> dict[str, Any]:
+    times = series.seconds
+    return {
+        "command": series.name,
+        "mean": statistics.fmean(times),
+        "stddev": statistics.stdev(times) if len(times) > 1 else None,
+        "median": statistics.median(times),
+        "user": None,
+        "system": None,
+        "min": min(times),
+        "max": max(times),
+        "times": times,
+        "exit_codes": [0] * len(times),
+        "parameters": {name: str(value) for name, value in series.keys.items()},
+        SIZES: [len(process.seconds) for process in series.processes],
+    }
+
+
+def parse(document: dict[str, Any]) -> Foreign:
+    """Each command's times; hyperfine does not say when or where they were measured."""
+    return Foreign("hyperfine", None, {}, [_parse_result(result) for result in document["results"]])
+
+
+def _parse_result(result: dict[str, Any]) -> Benchmark:
+    name, times = result["command"], finite_seconds(result["command"], result["times"])
+    failed = sum(code != 0 for code in result.get("exit_codes") or [])
+    if failed:
+        raise BenchError(f"{failed} of {len(times)} runs of {name} failed: measure one that succeeds.")
+    sizes = result.get(SIZES)
+    if sizes is None:
+        return Benchmark(name, [[seconds] for seconds in times], {})
+    keys = {key: int(text) if text.isdecimal() else text for key, text in result["parameters"].items()}
+    return Benchmark(name, split_by_process(name, times, sizes), case_keys(keys))

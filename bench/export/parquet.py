@@ -1,0 +1,52 @@
+"""Parquet: a file for each pandas frame, everything that is on record, bad samples too.
+
+Categories stay dictionaries, missing stays null, and each measured column says its unit in the metadata of its field.
+``pandas.read_parquet`` gives the same frame back.
+"""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from bench.export.series import Run
+
+UNIT_OF = {  # what a column's name ends with -> its unit
+    "seconds": "s",
+    "bytes": "B",
+    "flop": "FLOP",
+    "joules": "J",
+    "mhz": "MHz",
+    "watts": "W",
+    "celsius": "°C",
+    "percent": "%",
+    "loss": "nat",
+    "accuracy": "1",
+}
+
+
+def render(run: Run) -> dict[str, bytes]:
+    return {f"{name}.parquet": _to_parquet(frame) for name, frame in run.frames._asdict().items()}
+
+
+def unit_of(column: str) -> str | None:
+    return next((unit for ending, unit in UNIT_OF.items() if column.endswith(ending)), None)
+
+
+def _to_parquet(frame: pd.DataFrame) -> bytes:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    schema = pa.schema([_field(field) for field in table.schema], table.schema.metadata)
+    buffer = io.BytesIO()
+    parquet.write_table(table.cast(schema), buffer)
+    return buffer.getvalue()
+
+
+def _field(field: pa.Field) -> pa.Field:
+    """``field`` with its unit; names that are all missing are text too, and not of Arrow's type null."""
+    if pa.types.is_dictionary(field.type) and pa.types.is_null(field.type.value_type):
+        field = field.with_type(pa.dictionary(field.type.index_type, pa.string()))
+    unit = unit_of(field.name)
+    return field if unit is None else field.with_metadata({"unit": unit})

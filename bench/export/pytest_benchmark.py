@@ -1,0 +1,112 @@
+"""pytest-benchmark JSON, as ``pytest --benchmark-json`` writes it with its version 5.
+
+The format knows one list of samples; which process each came from stands in ``extra_info``, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench.errors import BenchError
+from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, split_by_process
+from bench.export.series import Run, Series
+
+VERSION = "5.3.1"  # of pytest-benchmark, whose layout this is
+
+
+def render(run: Run) -> str:
+    document = {
+        "machine_info": _machine_info(run),
+        "commit_info": {
+            "id": run.commit.get("id"),
+            "time": None,
+            "author_time": None,
+            "dirty": run.commit.get("dirty"),
+            "project": "mlp-bench",
+            "branch": None,
+        },
+        "benchmarks": [_benchmark(series) for series in run.series],
+        "datetime": run.header.get("started_at"),
+        "version": VERSION,
+    }
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _machine_info(run: Run) -> dict[str, Any]:
+    """pytest-benchmark's names; the host's name is not on record, on purpose."""
+    machine = run.machine
+    implementation, _, version = (machine.get("python") or "").partition(" ")
+    system, _, release = (machine.get("os") or "").partition(" ")
+    return {
+        "node": None,
+        "processor": machine.get("cpu_model"),
+        "machine": machine.get("architecture"),
+        "python_compiler": machine.get("compiler"),
+        "python_implementation": implementation or None,
+        "python_implementation_version": version or None,
+        "python_version": version or None,
+        "python_build": [],
+        "release": release or None,
+        "system": system or None,
+        "cpu": {
+            "brand_raw": machine.get("cpu_model"),
+            "arch_string_raw": machine.get("architecture"),
+            "count": machine.get("usable_cores"),
+            "l1_data_cache_size": machine.get("l1d_bytes"),
+            "l2_cache_size": machine.get("l2_bytes"),
+            "l3_cache_size": machine.get("l3_bytes"),
+        },
+    }
+
+
+def _benchmark(series: Series) -> dict[str, Any]:
+    from pytest_benchmark.stats import Stats  # the tool's own statistics, so that its tables agree with it
+
+    statistics = Stats()
+    for seconds in series.seconds:
+        statistics.update(seconds)
+    processes = [
+        {"process": process.number, "replicate": process.replicate, "num_samples": len(process.seconds)}
+        for process in series.processes
+    ]
+    return {
+        "group": f"{series.harness}/{series.measurement}",
+        "name": f"{series.measurement}[{series.label}]",
+        "fullname": series.name,
+        "params": series.params,
+        "param": series.label,
+        "extra_info": {"keys": series.keys, "processes": processes},
+        "options": {
+            "disable_gc": False,
+            "timer": "perf_counter",
+            "min_rounds": 1,
+            "max_time": 0.0,
+            "min_time": 0.0,
+            "warmup": False,
+        },
+        "stats": {**statistics.as_dict(), "data": statistics.data, "iterations": 1},
+    }
+
+
+def parse(document: dict[str, Any]) -> Foreign:
+    """Each benchmark's samples; a file of another project is one process, as pytest is."""
+    info = document.get("machine_info") or {}
+    cpu = info.get("cpu") or {}
+    machine = {
+        "cpu_model": cpu.get("brand_raw"),
+        "usable_cores": cpu.get("count"),
+        "python": " ".join(filter(None, (info.get("python_implementation"), info.get("python_version")))) or None,
+        "os": " ".join(filter(None, (info.get("system"), info.get("release")))) or None,
+    }
+    benchmarks = [_parse_benchmark(benchmark) for benchmark in document["benchmarks"]]
+    return Foreign("pytest-benchmark", document.get("datetime"), machine, benchmarks)
+
+
+def _parse_benchmark(benchmark: dict[str, Any]) -> Benchmark:
+    name, data = benchmark["fullname"], benchmark["stats"].get("data")
+    if data is None:
+        raise BenchError(f"{name} has statistics but no samples: save it again with --benchmark-save-data.")
+    extra = benchmark.get("extra_info") or {}
+    sizes = [process["num_samples"] for process in extra.get("processes") or []]
+    return Benchmark(name, split_by_process(name, finite_seconds(name, data), sizes), case_keys(extra.get("keys")))

@@ -1,0 +1,205 @@
+"""Against a committed record of this machine, where no fresh second side can be had.
+
+The same harnesses measure now what the record holds, and the machine's floor beside it: the matrix products of a
+training step.  How the floor has changed since is the drift, and it is divided out, with its own uncertainty.  What
+drifts otherwise than the products do (memory, loading, compilation) cannot be told from a change, so that only what
+the products dominate is judged; and with less than two processes of anything nothing is decided.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import machine
+from bench.case import Case, Planned
+from bench.errors import BenchError
+from bench.gate import emit
+from bench.gate.config import GateConfig
+from bench.gate.drift import Then, judge_against
+from bench.gate.report import GateReport, exit_code, headline
+from bench.gate.session import ends_on_signals, stack_of
+from bench.record import RunFolder
+from bench.runner import WorkerPool
+from bench.units import format_seconds
+from bench.verdict import Decision
+from bench.worker import PROJECT, Outcome
+
+# What is judged, and what the epoch harness calls it.
+MEASURED_AS = {"train_epoch": "train_epoch", "validation_epoch": "validate_epoch", "train_step_500": "train_step"}
+HARDWARE = ("cpu_model", "architecture", "physical_cores", "logical_cores", "usable_cores", "cpu_quota_cores")
+HARDWARE += ("l3_bytes", "numa_nodes", "hypervisor")
+SOFTWARE = ("python", "compiler", "os")
+LIMIT_SECONDS = 900.0
+
+
+def against_record(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
+    """Judge the working tree by a record; raises BenchError if the record is of another machine, recipe or dataset."""
+    from mlp.dataset import identify, locate
+
+    folder = RunFolder.open(options["baseline"])
+    source = locate(options["data"])
+    here = {"machine": machine.fingerprint(), "dataset": identify(source.directory).sha256, "recipe": _recipe()}
+    refuse_another_machine(folder.header, here)
+    stack = stack_of(options["backend"], options["variant"], options["device"])
+    recorded = folder.replicates()
+    epochs = epoch_case(recorded, stack, folder.path)
+    floor = floor_case(recorded)
+    cases = [epochs] if floor is None else [floor, epochs]
+    plan = [Planned(case, 1, LIMIT_SECONDS, 10) for case in cases]
+    warnings: list[str] = []
+    quick = folder.header["mode"] == "quick"
+    with (
+        console.status("measuring") as status,
+        ends_on_signals(),
+        WorkerPool(plan, source.directory, quick, warnings.append) as pool,
+    ):
+        fresh, seconds = _measure(pool.measure, cases, config.budget_seconds, status.update)
+    names = {metric.name: MEASURED_AS[metric.name] for metric in config.metrics() if metric.name in MEASURED_AS}
+    if not names:
+        raise BenchError(f"a record can only judge {', '.join(MEASURED_AS)}: name one of them with --metric.")
+    then = Then(
+        base={name: process_values(recorded, epochs, called) for name, called in names.items()},
+        candidate={name: process_values(fresh, epochs, called) for name, called in names.items()},
+        base_floor=floor_values(recorded, floor),
+        candidate_floor=floor_values(fresh, floor),
+    )
+    metrics = tuple(metric for metric in config.metrics() if metric.name in names)
+    decision = Decision(judge_against(then, metrics), None, (), False)
+    report = GateReport(
+        headline(decision),
+        (*_sentences(folder, here, then, seconds, fresh), *warnings),
+        decision.judgements,
+        exit_code(decision, config.undecided_passes),
+        {"machine": here["machine"], "baseline": folder.path.name, "then": vars(then)},
+    )
+    emit.emit(report, console, options)
+    return report.exit_code
+
+
+def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Raise BenchError with the list of differences unless the record is of this machine, dataset and recipe."""
+    then = header.get("machine") or {}
+    reasons = [
+        f"its {name} is {then.get(name)}, here is {here['machine'].get(name)}"
+        for name in HARDWARE
+        if then.get(name) != here["machine"].get(name)
+    ]
+    reasons += [f"its gpus are {_gpus(then)}, here are {_gpus(here['machine'])}"] * (
+        _gpus(then) != _gpus(here["machine"])
+    )
+    if (header.get("dataset") or {}).get("sha256") != here["dataset"]:
+        reasons.append(f"its dataset is {(header.get('dataset') or {}).get('identity')}, and here are other files")
+    recipe = header.get("recipe") or {}
+    reasons += [
+        f"its {name} is {recipe.get(name)}, here is {value}"
+        for name, value in here["recipe"].items()
+        if recipe.get(name) != value
+    ]
+    if reasons:
+        raise BenchError(
+            f"the record {header.get('run_id')} is of another machine or workload: {'; '.join(reasons)}. Compare two "
+            "sides on this machine instead: --against main."
+        )
+
+
+def epoch_case(recorded: Iterable[Mapping[str, Any]], stack: Any, path: Path) -> Case:
+    """The case of the epoch harness that the record has for ``stack``; raises BenchError if it has none."""
+    for entry in recorded:
+        case = Case.from_json(entry["case"])
+        if case.harness == "epoch" and (case.backend, case.variant, case.device) == (
+            stack.backend,
+            stack.variant,
+            stack.device,
+        ):
+            return case
+    raise BenchError(f"{path} holds no epochs of {stack.label}: choose with --backend, --variant and --device.")
+
+
+def floor_case(recorded: Iterable[Mapping[str, Any]]) -> Case | None:
+    """The record's own measurement of the products of a step: its ceilings, else the floor of its ablation."""
+    cases = [Case.from_json(entry["case"]) for entry in recorded if entry["status"] == "ok"]
+    ceilings = [case for case in cases if case.harness == "ceilings" and case.backend is None]
+    return next(iter([*ceilings, *(case for case in cases if case.is_floor)]), None)
+
+
+def process_values(replicates: Iterable[Mapping[str, Any]], case: Case, measurement: str) -> list[float]:
+    """The median of each process that measured ``case``, in seconds."""
+    return [
+        statistics.median(found["seconds"])
+        for entry in replicates
+        if entry["status"] == "ok" and Case.from_json(entry["case"]) == case
+        for found in entry["measurements"]
+        if found["name"] == measurement and found["seconds"] and None not in found["seconds"]
+    ]
+
+
+def floor_values(replicates: Iterable[Mapping[str, Any]], case: Case | None) -> list[float]:
+    """Seconds of the products of one step in each process: one measurement, or the sum of the eight."""
+    if case is None:
+        return []
+    if case.is_floor:
+        return process_values(replicates, case, "eight_products")
+    replicates = [entry for entry in replicates if Case.from_json(entry["case"]) == case]
+    names = {found["name"] for entry in replicates for found in entry["measurements"]}
+    products = sorted(name for name in names if name.startswith("gemm_") and name != "gemm_square")
+    columns = [process_values(replicates, case, name) for name in products]
+    return [sum(row) for row in zip(*columns, strict=False)]
+
+
+def _measure(
+    measure: Callable[[Case], Outcome], cases: list[Case], budget_seconds: float, say: Callable[[str], None]
+) -> tuple[list[dict[str, Any]], float]:
+    """Rounds of all ``cases`` until the next would not fit the budget, two at least; as a record has them."""
+    start, found, rounds = time.perf_counter(), [], 0
+    while True:
+        for case in cases:
+            say(f"round {rounds + 1}: {case.label}")
+            outcome = measure(case)
+            found.append({"case": case.to_json(), "status": outcome.status, "measurements": outcome.measurements})
+            found[-1]["reason"] = outcome.reason
+        rounds += 1
+        spent = time.perf_counter() - start
+        if rounds >= 2 and spent * (rounds + 1) / rounds > budget_seconds:
+            return found, spent
+
+
+def _sentences(
+    folder: RunFolder, here: Mapping[str, Any], then: Then, seconds: float, fresh: list[dict[str, Any]]
+) -> list[str]:
+    commit = machine.commit(PROJECT)
+    tree = f"the working tree at {(commit['id'] or 'no commit')[:7]}"
+    tree += ", with uncommitted changes" if commit["dirty"] else ""
+    changed = [
+        f"{name} was {folder.header['machine'].get(name)}, is {here['machine'].get(name)}"
+        for name in SOFTWARE
+        if folder.header["machine"].get(name) != here["machine"].get(name)
+    ]
+    failed = [f"A process failed: {entry['reason']}." for entry in fresh if entry["status"] != "ok"]
+    return [
+        f"A, the base, is the record {folder.path.name}; B, the candidate, is {tree}.",
+        "The sides were not measured side by side: there is no null control, and nothing is confirmed on fresh blocks.",
+        then.drift_sentence,
+        *([f"Since then: {'; '.join(changed)}."] if changed else []),
+        *failed,
+        f"Measured for {format_seconds(seconds)}.",
+    ]
+
+
+def _recipe() -> dict[str, Any]:
+    import json
+    from dataclasses import asdict
+
+    from mlp.recipe import CANONICAL
+
+    recipe = json.loads(json.dumps(asdict(CANONICAL)))  # tuples become lists, as in a record
+    return {name: value for name, value in recipe.items() if name not in ("seed", "num_epochs")}
+
+
+def _gpus(fingerprint: Mapping[str, Any]) -> list[Any]:
+    return [gpu.get("name") if isinstance(gpu, dict) else gpu for gpu in fingerprint.get("gpus") or []]

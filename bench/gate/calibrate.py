@@ -1,0 +1,108 @@
+"""How often is this gate wrong on this machine?  Whole gate runs of the base against itself, and against injections.
+
+The rows take turns, a run of each before the second of any, so that a calibration that is cut short has all of them;
+the file is written anew after every run, and every run is kept like any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench import machine
+from bench.errors import BenchError
+from bench.gate import emit, kept
+from bench.gate.config import GateConfig
+from bench.gate.report import Exit, exit_code
+from bench.gate.session import Session, opened
+from bench.runner import now
+from bench.verdict.calibration import Calibration, CalibrationRow, calibration_sentence, write_calibration
+
+DEFAULT_TRIALS = 2
+TRAINING = ("train_epoch", "train_step_1", "train_step_100", "train_step_500", "end_to_end")
+
+
+@dataclass(frozen=True)
+class Row:
+    """``kind`` is ``seconds`` or ``bytes``; ``inject`` the factor on side B, 1.0 for the base against itself."""
+
+    kind: str
+    inject: float
+
+    @property
+    def label(self) -> str:
+        if self.inject == 1:
+            return "A against A"
+        return f"{self.inject - 1:.0%} more {'time' if self.kind == 'seconds' else 'memory'}"
+
+
+NOTHING = Row("seconds", 1.0)
+ROWS = (
+    *(Row("seconds", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
+    *(Row("bytes", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
+)
+
+
+def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
+    """Run the gate again and again on one side and injections into it; write and print the rates."""
+    from bench.gate.commands import measured_and_kept, request_of
+
+    def gate_run(session: Session, row: Row) -> Exit:
+        injected = session.injected(**{"seconds" if row.kind == "seconds" else "bytes_": row.inject - 1})
+        run_path = kept.new_path(options["runs_dir"], session.base.commit)
+        outcome, _ = measured_and_kept(injected, config, run_path, status.update)
+        return exit_code(outcome.decision, undecided_passes=False)
+
+    rows = rows_for(config.measures)
+    request = request_of(options, config)
+    request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
+    codes: dict[Row, list[Exit]] = {row: [] for row in rows}
+    started_at, fingerprint, path = now(), machine.fingerprint(), None
+    with console.status("filling the compile cache") as status, opened(request) as session:
+        for trial in range(options["trials"] or DEFAULT_TRIALS):
+            for row in rows:
+                codes[row].append(gate_run(session, row))
+                calibration = Calibration(
+                    machine=machine.folder_name(fingerprint),
+                    commit=session.base.commit,
+                    date=started_at,
+                    budget_seconds=config.budget_seconds,
+                    rows=tuple(_counted(one, codes[one]) for one in rows if codes[one]),
+                    environment=_environment(session, config, fingerprint),
+                )
+                path = write_calibration(options["runs_dir"] / "calibration", calibration)
+                click.echo(f"run {trial + 1}, {row.label}: {codes[row][-1].name.lower()}", err=True)
+    if not emit.json_only(options["json_path"], json.loads(path.read_text(encoding="utf-8"))):
+        console.print(calibration_sentence(calibration), markup=False, highlight=False)
+        console.print(f"calibration: {path}", markup=False, highlight=False)
+    return Exit.PASS
+
+
+def rows_for(measures: tuple[str, ...]) -> tuple[Row, ...]:
+    """The rows whose injection some of ``measures`` can show; raises BenchError if none can."""
+    kinds = {"seconds"} if set(TRAINING) & set(measures) else set()
+    kinds |= {"bytes"} if "peak_memory" in measures else set()
+    if not kinds:
+        raise BenchError(f"nothing can be injected into {', '.join(measures)}: judge {', '.join(TRAINING)}, or memory.")
+    return (NOTHING, *(row for row in ROWS if row.kind in kinds))
+
+
+def _counted(row: Row, codes: list[Exit]) -> CalibrationRow:
+    counts = Counter(codes)
+    return CalibrationRow(row.kind, row.inject, len(codes), counts[Exit.REGRESSED], counts[Exit.UNDECIDED])
+
+
+def _environment(session: Session, config: GateConfig, fingerprint: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "machine": fingerprint,
+        "stack": session.launcher.stack.label,
+        "threads": session.launcher.threads,
+        "metrics": list(config.measures),
+        "packages": session.primed.packages,
+        "dirty": session.base.dirty,
+    }

@@ -1,0 +1,126 @@
+"""``[tool.bench.gate]`` of pyproject.toml: what is judged, the effects that matter, the budget.
+
+[tool.bench.gate]
+budget = "60s"                      # of measuring; "60s", "5m"
+undecided = "fail"                  # exit code 4, or "pass": 0
+metrics = ["train_epoch", "load"]   # default: all that fit a minute
+
+[tool.bench.gate.effect]            # the change that matters
+train_epoch = 0.05                  # a fraction of the base; of accuracy a difference: 0.005 is 0.5 points
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.gate.measures import ALL, EXCLUSIVE, MEASURES, STANDARD, all_measures
+from bench.verdict import Metric
+
+SECTION = "[tool.bench.gate] of pyproject.toml"
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """``effects`` holds only what differs from the defaults of ``bench.gate.measures``."""
+
+    budget_seconds: float = 60.0
+    undecided_passes: bool = False
+    measures: tuple[str, ...] = STANDARD
+    effects: dict[str, float] = field(default_factory=dict)
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is judged, in the order of MEASURES."""
+        known = (measure for measure in MEASURES.values() if measure.name in self.measures)
+        return tuple(Metric(one.name, one.unit, self.effects.get(one.name, one.effect)) for one in known)
+
+    def with_measures(self, names: Sequence[str]) -> GateConfig:
+        """The same for other measures; raises BenchError for an unknown one, or two that exclude each other."""
+        return replace(self, measures=_measures(list(names), "--metric"))
+
+
+def read_config(path: Path) -> GateConfig:
+    """The section of the pyproject.toml at ``path``; defaults where it says nothing.
+
+    Raises BenchError if the file is no TOML, or a key or a value of the section is none that the gate knows.
+    """
+    try:
+        with open(path, "rb") as file:
+            section = _section(tomllib.load(file))
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read ({error.strerror}): the gate takes its thresholds from it.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"{path} is no valid TOML ({error}): correct it.") from error
+    effects = section.get("effect", {})
+    _check_known(effects, MEASURES.keys(), f"effect in {SECTION}")
+    for name, effect in effects.items():
+        _check_effect(name, effect)
+    return GateConfig(
+        budget_seconds=parse_duration(section.get("budget", "60s"), f"budget in {SECTION}"),
+        undecided_passes=_passes(section.get("undecided", "fail")),
+        measures=_measures(section.get("metrics", list(STANDARD)), f"metrics in {SECTION}"),
+        effects=dict(effects),
+    )
+
+
+def _section(content: Any) -> dict[str, Any]:
+    """The table ``tool.bench.gate``, empty where there is none; the tables around it belong to others, too."""
+    for depth, key in enumerate(("tool", "bench", "gate"), start=1):
+        content = content.get(key, {})
+        if not isinstance(content, dict):
+            where = ".".join(("tool", "bench", "gate")[:depth])
+            raise BenchError(
+                f"{where} in pyproject.toml is {content!r}, and no table of keys: see bench/gate/config.py."
+            )
+    _check_known(content, {"budget", "undecided", "metrics", "effect"}, SECTION)
+    return content
+
+
+def parse_duration(text: Any, where: str = "--budget") -> float:
+    """Seconds in ``90s``, ``90`` or ``1.5m``; raises BenchError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", str(text).strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise BenchError(f"{where} is {text!r}, which is no duration: write 60s or 5m.")
+    return seconds
+
+
+def _passes(undecided: Any) -> bool:
+    if undecided not in ("fail", "pass"):
+        raise BenchError(f"undecided in {SECTION} is {undecided!r}: choose fail or pass.")
+    return undecided == "pass"
+
+
+def _measures(names: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names:
+        raise BenchError(f"{where} names nothing to measure: choose from {', '.join(MEASURES)}.")
+    if names == [ALL]:
+        return all_measures()
+    for name in names:
+        if not isinstance(name, str) or name not in MEASURES:
+            raise BenchError(f"{where}: unknown metric {name!r}; choose from {', '.join(MEASURES)}, or {ALL}.")
+    if set(names) >= EXCLUSIVE:
+        raise BenchError(f"{where}: a process compiles once, cold or warm; judge compile_cold and compile_warm apart.")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_effect(name: str, effect: Any) -> None:
+    try:
+        if isinstance(effect, bool) or not isinstance(effect, (int, float)):
+            raise ValueError(f"metric {name!r} has the effect {effect!r}: use a positive fraction, as 0.05")
+        Metric(name, MEASURES[name].unit, float(effect))
+    except ValueError as error:
+        raise BenchError(f"effect in {SECTION}: {error}.") from error
+
+
+def _check_known(section: Any, known: Any, where: str) -> None:
+    if not isinstance(section, dict):
+        raise BenchError(f"{where} is {section!r}, and no table of keys: see bench/gate/config.py.")
+    for key in section:
+        if key not in known:
+            raise BenchError(f"unknown key {key!r} in {where}: choose from {', '.join(sorted(known))}.")

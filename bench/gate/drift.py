@@ -1,0 +1,96 @@
+"""Then and now, when they were not measured side by side: what is left of a change once the drift is divided out."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from bench.units import format_number
+from bench.verdict import Judgement, Metric, Verdict, wording
+
+ALPHA = 0.05  # of red, over all metrics together; there is one look
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Then:
+    """One value in seconds for each process: of each metric and of the machine's floor, in the record and now."""
+
+    base: dict[str, list[float]]
+    candidate: dict[str, list[float]]
+    base_floor: list[float]
+    candidate_floor: list[float]
+
+    @property
+    def drift_is_known(self) -> bool:
+        return min(len(self.base_floor), len(self.candidate_floor)) >= 2
+
+    @property
+    def drift_sentence(self) -> str:
+        """How far the machine itself has moved since the record."""
+        if not self.drift_is_known:
+            return (
+                "The machine's drift is unknown: the products of a step were not measured by two processes both then "
+                "and now, so that nothing can be decided."
+            )
+        drift = math.exp(_mean_log(self.candidate_floor) - _mean_log(self.base_floor))
+        return (
+            f"The products of a training step take {format_number(drift)} times as long as then "
+            f"({len(self.base_floor)} and {len(self.candidate_floor)} processes): this drift is divided out."
+        )
+
+
+def judge_against(then: Then, metrics: Sequence[Metric]) -> tuple[Judgement, ...]:
+    return tuple(_judge(then, metric, ALPHA / len(metrics)) for metric in metrics)
+
+
+def _judge(then: Then, metric: Metric, alpha: float) -> Judgement:
+    """Student's t on four means of logarithms, variances unequal (Welch 1947)."""
+    base, candidate = then.base.get(metric.name, []), then.candidate.get(metric.name, [])
+    groups = (candidate, base, then.candidate_floor, then.base_floor)
+    if not base or not candidate:
+        where = "in the record" if not base else "now"
+        return Judgement(metric, Verdict.NOT_MEASURED, f"it was not measured {where}")
+    if any(not (math.isfinite(value) and value > 0) for group in groups for value in group):
+        return Judgement(metric, Verdict.UNDECIDED, "a value is not a positive finite number")
+    count = len(base) + len(candidate)
+    raw = math.exp(_mean_log(candidate) - _mean_log(base))
+    if not then.drift_is_known or min(len(base), len(candidate)) < 2:
+        why = f"{wording.change(metric, raw)}, but the drift is unknown or one side has fewer than two processes"
+        return Judgement(metric, Verdict.UNDECIDED, why, raw, num_processes=count)
+    estimate, error, freedom = _contrast(groups)
+    low, high = (estimate + sign * stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error for sign in (-1, 1))
+    limit, red = math.log1p(metric.effect), stats.t.isf(alpha, freedom) * error
+    smallest = math.expm1(max(red, limit / 2) + stats.t.ppf(0.95, freedom) * error)
+    ratio = [math.exp(value) for value in (estimate, low, high)]
+    told = f"{wording.change(metric, *ratio)} with the drift divided out"
+    if -limit < low and high < limit:
+        verdict, why = Verdict.UNCHANGED, f"{told}: a change of {wording.effect(metric, metric.effect)} is excluded"
+    elif estimate > max(red, limit / 2):
+        verdict, why = Verdict.REGRESSED, told
+    elif estimate < -max(red, limit / 2):
+        verdict, why = Verdict.IMPROVED, told
+    else:
+        verdict, why = Verdict.UNDECIDED, f"{told}: a change is neither shown nor excluded"
+    return Judgement(metric, verdict, why, *ratio, num_processes=count, detectable_effect=smallest)
+
+
+def _contrast(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """(now / then) of the metric over (now / then) of the floor as a logarithm, its standard error, its freedom.
+
+    Degrees of freedom by Satterthwaite (1946); never fewer than one, where no process differs from another.
+    """
+    signs = (1, -1, -1, 1)
+    variances = [statistics.variance([math.log(v) for v in group]) / len(group) for group in groups]
+    estimate = sum(sign * _mean_log(group) for sign, group in zip(signs, groups, strict=True))
+    total = sum(variances)
+    spread = sum(variance**2 / (len(group) - 1) for variance, group in zip(variances, groups, strict=True))
+    return estimate, math.sqrt(total), total**2 / spread if spread else 1.0
+
+
+def _mean_log(values: Sequence[float]) -> float:
+    return statistics.fmean(math.log(value) for value in values)

@@ -1,0 +1,58 @@
+"""Everything a gate run measured, as JSON: the turns of every block, so that the decision can be made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RecordError
+from bench.gate.block import Block
+from bench.record import write_json
+from bench.runner import new_run_id
+from bench.verdict import Metric
+
+# 1 (2026-11): first version.
+GATE_SCHEMA_VERSION = 1
+
+
+def new_path(runs_dir: Path, commit: str | None) -> Path:
+    """Where a run that starts now will be kept; raises RecordError if its folder cannot be made."""
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{runs_dir} cannot be made ({error.strerror}): name another with --runs-dir.") from error
+    return runs_dir / f"{new_run_id(commit)}-gate.json"
+
+
+def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], blocks: Sequence[Block]) -> None:
+    """Keep a run: complete or not at all; raises RecordError if it cannot be written."""
+    content = {
+        "gate_schema_version": GATE_SCHEMA_VERSION,
+        **context,
+        "metrics": [asdict(metric) for metric in metrics],
+        "blocks": [block.to_json() for block in blocks],
+    }
+    write_json(path, content, "name another folder with --runs-dir")
+
+
+def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Block, ...]]:
+    """A kept run: its context, what was judged, its blocks; raises RecordError if there is none or it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content.pop("gate_schema_version")
+        if not isinstance(version, int):
+            raise TypeError(f"gate_schema_version is {version!r}")
+        if version > GATE_SCHEMA_VERSION:
+            raise RecordError(
+                f"{path} has gate schema version {version}, this version of mlp-bench reads up to "
+                f"{GATE_SCHEMA_VERSION}: update mlp-bench to read it."
+            )
+        metrics = tuple(Metric(**metric) for metric in content.pop("metrics"))
+        return content, metrics, tuple(Block.from_json(block) for block in content.pop("blocks"))
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}): name a file that a gate run kept.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{path} is no kept gate run, or damaged ({error}): name another.") from error

@@ -1,0 +1,234 @@
+"""The program inside a side of the gate: one process replicate, which waits and measures only when it is told to.
+
+It comes from the gate's own checkout, whatever the side is, and so uses nothing but Python's library and the lasting
+part of the side's ``mlp``: dataset, recipe, backends and their contract.  It is started as
+
+    python -P replicate.py '{"directory": ..., "backend": ..., ...}'
+
+and speaks JSON lines: a command ``{"do": "train", ...}`` on stdin, its reply on stdout.  What libraries print goes to
+stderr.  When stdin ends, because the gate is gone, so does the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+PACKAGES = ("numpy", "scipy", "theano", "pytensor", "jax", "torch")
+WARM_UP_STEPS = 2  # untimed, at each new batch size: buffers are reallocated when the shape changes
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+
+class Replicate:
+    """One life: ``prepare``, ``load``, ``compile``, then turns.  Each method is a command; its result is the reply.
+
+    ``slowdown`` (a fraction) and ``held_bytes`` of the configuration are the calibration's: the first is waited away
+    inside the timed path of every training step, the second is memory that is filled and never used.
+    """
+
+    def __init__(self, configuration: dict[str, Any], clock: Callable[[], float] = time.perf_counter) -> None:
+        self._configuration = configuration
+        self._clock = clock
+        self._position = 0
+        self._losses: list[float] = []
+        self._batches: dict[int, Any] = {}
+
+    def prepare(self) -> dict[str, Any]:
+        """Import the side's packages; nothing here is judged, so that several processes may do it at once."""
+        self._held = b"\1" * self._configuration["held_bytes"]
+        mlp = importlib.import_module("mlp")
+        backends = importlib.import_module("mlp.backends")
+        recipe = importlib.import_module("mlp.recipe").CANONICAL
+        device = self._configuration["device"]
+        self._recipe = replace(recipe, seed=self._configuration["seed"])
+        self._backend = backends.create(self._configuration["backend"], self._configuration["variant"], device)
+        self._backend.import_framework(device)
+        return {"mlp": str(Path(mlp.__file__).resolve().parent.parent)}
+
+    def identify(self) -> dict[str, Any]:
+        """What must be the same on both sides (dataset, recipe), and what may differ (versions)."""
+        dataset = importlib.import_module("mlp.dataset")
+        directory = self._directory
+        identity = dataset.identify(directory)
+        recipe = {name: value for name, value in asdict(self._recipe).items() if name != "seed"}
+        return {
+            "directory": str(directory),
+            "dataset": {"identity": identity.name, "sha256": identity.sha256},
+            "recipe": recipe,
+            "python": f"{platform.python_implementation()} {platform.python_version()}",
+            "packages": {name: _version(name) for name in PACKAGES},
+        }
+
+    def load(self) -> dict[str, Any]:
+        """Read, decompress and convert MNIST; what was loaded before is given back first."""
+        load_files = importlib.import_module("mlp.dataset").load_files
+        directory = self._directory  # may look for the files, or verify them: outside the clock
+        self._data = None
+        seconds, self._data = self._timed(lambda: load_files(directory))
+        return {"seconds": seconds}
+
+    def compile(self) -> dict[str, Any]:
+        """Build the network, place the data of a resident variant, compile: what the reference clock calls so."""
+        initial_parameters = importlib.import_module("mlp.training").initial_parameters
+
+        def from_graph_to_functions() -> None:
+            self._backend.build(self._recipe, initial_parameters(self._recipe), self._configuration["device"])
+            self._backend.place_all(self._data)
+            self._backend.compile()
+            self._backend.synchronize()
+
+        seconds, _ = self._timed(from_graph_to_functions)
+        self._random = importlib.import_module("mlp.seeding").random_stream(self._recipe, "order")
+        return {"seconds": seconds}
+
+    def train(self, num_steps: int) -> dict[str, Any]:
+        """Go ``num_steps`` steps on through the training epoch; ``loss`` is the mean over an epoch, where it ends.
+
+        The part is what ``train_epoch`` makes of so many examples, in random order: for a variant that keeps its data
+        on the device the order says which, and the others are given just these.
+        """
+        images, labels = self._data[:2]
+        num_examples = num_steps * self._recipe.batch_size
+        start, end = self._position, self._position + num_examples
+        order = self._random.permutation(num_examples)
+        if self._backend.variant.resident:
+            part = (images, labels, order + start)
+        else:
+            part = (images[start:end], labels[start:end], order)
+
+        def part_of_an_epoch() -> float:
+            loss = self._backend.train_epoch(*part)
+            self._backend.synchronize()
+            return loss
+
+        seconds, loss = self._timed(part_of_an_epoch, self._configuration["slowdown"])
+        self._losses.append(loss)
+        self._position = end
+        if end + num_examples <= len(images):
+            return {"seconds": seconds, "loss": None}
+        mean_loss = sum(self._losses) / len(self._losses)
+        self._position, self._losses = 0, []
+        return {"seconds": seconds, "loss": mean_loss}
+
+    def validate(self) -> dict[str, Any]:
+        """A validation epoch; ``loss`` and ``accuracy`` (a fraction) of the network as it is now."""
+        images, labels = self._data[2:4]
+
+        def validation_epoch() -> tuple[float, float]:
+            results = self._backend.evaluate(images, labels)
+            self._backend.synchronize()
+            return results
+
+        seconds, (loss, accuracy) = self._timed(validation_epoch)
+        return {"seconds": seconds, "loss": loss, "accuracy": accuracy}
+
+    def steps(self, batch_size: int, num_steps: int) -> dict[str, Any]:
+        """Single training steps of one minibatch of ``batch_size``, each synchronised; ``seconds`` is for one step."""
+        if batch_size not in self._batches:
+            self._batches[batch_size] = [array[:batch_size] for array in self._data[:2]]
+            self._step(batch_size, WARM_UP_STEPS)
+        seconds, _ = self._timed(lambda: self._step(batch_size, num_steps), self._configuration["slowdown"])
+        return {"seconds": seconds / num_steps}
+
+    def memory(self) -> dict[str, Any]:
+        """The most resident memory this process has had so far."""
+        return {"peak_bytes": peak_resident_bytes()}
+
+    @cached_property
+    def _directory(self) -> Path:
+        return importlib.import_module("mlp.dataset").locate(self._configuration["data"]).directory
+
+    def _step(self, batch_size: int, num_steps: int) -> None:
+        images, labels = self._batches[batch_size]
+        for _ in range(num_steps):
+            self._backend.train_step(images, labels)
+            self._backend.synchronize()
+
+    def _timed(self, work: Callable[[], Any], slowdown: float = 0.0) -> tuple[float, Any]:
+        """Seconds that ``work`` takes, and its result; a ``slowdown`` of 0.1 makes it take 1.1 times as long."""
+        start = self._clock()
+        result = work()
+        if slowdown:
+            end = start + (self._clock() - start) * (1 + slowdown)
+            while self._clock() < end:
+                pass
+        return self._clock() - start, result
+
+
+def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int | None:
+    """The high-water mark of this program alone.
+
+    getrusage's ``ru_maxrss``, which other systems have to do with, begins on Linux with what the parent process held.
+    """
+    try:
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def serve(replicate: Any, commands: IO[str], replies: IO[str]) -> None:
+    """Answer each line of ``commands``; a command that fails is answered by why it failed, and nothing follows."""
+    for line in commands:
+        command = json.loads(line)
+        name = command.pop("do")
+        try:
+            reply = {"ok": True, **getattr(replicate, name)(**command)}
+        except Exception as error:  # whatever the side's code raises is an answer: the gate says it in one sentence
+            reply = {"ok": False, "reason": _sentence(error)}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+        if not reply["ok"]:
+            return
+
+
+def _sentence(error: Exception) -> str:
+    """The first line of the error; with its class, unless ``mlp`` raised it to be read by people."""
+    text = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
+    written_for_people = any(base.__name__ == "MlpError" for base in type(error).__mro__)
+    return text if written_for_people else f"{type(error).__name__}: {text}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _end_with_the_parent() -> None:
+    """Linux ends this process when the gate dies, even while it is stopped between two turns."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _private_stdout() -> IO[str]:
+    """Stdout for replies alone: what anybody else prints there goes to stderr from now on."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return replies
+
+
+if __name__ == "__main__":
+    _end_with_the_parent()
+    configuration = json.loads(sys.argv[1])
+    serve(Replicate(configuration), sys.stdin, _private_stdout())

@@ -1,0 +1,92 @@
+"""What a gate run says: the judgements, what they rest on, and the exit code that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from bench.gate.live import Outcome
+from bench.gate.sides import Side
+from bench.units import format_seconds
+from bench.verdict import Decision, Judgement, Verdict
+
+
+class Exit(IntEnum):
+    """Exit codes of ``python -m bench gate``; 2, usage, is that of every command."""
+
+    PASS = 0
+    REGRESSED = 1
+    NOTHING_MEASURED = 3
+    UNDECIDED = 4
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Everything that any output shows.  ``sentences`` are facts about the run, most important first."""
+
+    headline: str
+    sentences: tuple[str, ...]
+    judgements: tuple[Judgement, ...]
+    exit_code: Exit
+    context: dict[str, Any]
+
+
+def exit_code(decision: Decision, undecided_passes: bool) -> Exit:
+    """Red if anything regressed; else, if nothing was measured or something is undecided, that."""
+    verdicts = decision.verdicts()
+    if Verdict.REGRESSED in verdicts:
+        return Exit.REGRESSED
+    if verdicts <= {Verdict.NOT_MEASURED}:
+        return Exit.NOTHING_MEASURED
+    if verdicts & {Verdict.UNDECIDED, Verdict.NOT_MEASURED} and not undecided_passes:
+        return Exit.UNDECIDED
+    return Exit.PASS
+
+
+def report_of(
+    outcome: Outcome,
+    sides: tuple[Side, Side],
+    undecided_passes: bool,
+    more: Sequence[str],
+    context: dict[str, Any],
+) -> GateReport:
+    """The report of a live run; ``more`` are sentences of others: the calibration's, the second opinion."""
+    decision, (base, candidate) = outcome.decision, sides
+    code = exit_code(decision, undecided_passes)
+    sentences = [f"A, the base, is {base.label}; B, the candidate, is {candidate.label}."]
+    if base.is_same_as(candidate) and base.commit == candidate.commit:
+        sentences.append("Both sides are the same: whatever differs is noise.")
+    if decision.unfit_because:
+        sentences.append(f"This runner is unfit: {decision.unfit_because}.")
+    sentences += failure_sentences(outcome)
+    kinds = [block.kind for block in outcome.blocks]
+    sentences.append(
+        f"Measured for {format_seconds(outcome.measuring_seconds)}: {kinds.count('comparison')} blocks of the "
+        f"comparison with its null control, {kinds.count('confirmation')} fresh ones to confirm."
+    )
+    return GateReport(headline(decision), (*sentences, *more), decision.judgements, code, context)
+
+
+def headline(decision: Decision) -> str:
+    """One line: ``regressed: train_epoch`` before anything else."""
+    by_verdict = {
+        verdict: [one.metric.name for one in decision.judgements if one.verdict is verdict] for verdict in Verdict
+    }
+    order = (Verdict.REGRESSED, Verdict.UNDECIDED, Verdict.NOT_MEASURED, Verdict.IMPROVED, Verdict.UNCHANGED)
+    parts = [f"{verdict}: {', '.join(by_verdict[verdict])}" for verdict in order if by_verdict[verdict]]
+    return "; ".join(parts)
+
+
+def failure_sentences(outcome: Outcome) -> list[str]:
+    """One for each way in which processes of a side failed."""
+    counts: dict[tuple[str, str], int] = {}
+    for block in outcome.blocks:
+        for seat in block.seats:
+            if seat.failed:
+                counts[seat.role, seat.failed] = counts.get((seat.role, seat.failed), 0) + 1
+    return [
+        f"{count} process{'es' if count > 1 else ''} of {role} failed: {reason.rstrip('.')}."
+        for (role, reason), count in counts.items()
+    ]

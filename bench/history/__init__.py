@@ -1,0 +1,10 @@
+"""Many runs over time: ``history`` gives series, the rest says what they did.
+
+* ``series``: run folders -> one series for each machine, stack and measurement
+* ``change_points``: constant, steps or a drift, on plain numbers
+* ``sections``, ``tables``, ``plot``: as text, as CSV and JSON, as a picture
+"""
+
+from bench.history.series import History, Series, find_runs, history
+
+__all__ = ["History", "Series", "find_runs", "history"]

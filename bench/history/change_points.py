@@ -1,0 +1,114 @@
+"""Is a series of durations constant, does it step, or does it drift?  On plain sequences, one number for each run.
+
+Three explanations compete, and the one that costs least wins: one level, several levels (steps), or a straight line (a
+drift).  The cost of an explanation is the sum of the absolute residuals of the logarithms, plus a penalty for each step
+or slope.  Absolute residuals, so that an outlier pulls no level towards itself; segments of at least three runs, so
+that one outlier, or two, cannot be a level.  Where to step is found by PELT (Killick, Fearnhead and Eckley 2012) as
+ruptures implements it.
+
+The penalty is that of asv's step detection, ``4 b ln(n)``, with b the mean absolute deviation of the noise.  Measured
+on noise without any change (1500 series each): a step or drift is found in 0.9 of 100 series of 8 normal deviates, in
+1.7 of 100 where they are log-normal, and in 0.4 of 100 from 20 runs on.  A step of 10 % halfway through 12 runs that
+scatter by 2 % is found at its run in 95 of 100 (300 series), in 75 with an outlier of 50 % among them; halfway through
+20 runs in 100 and 95.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats
+
+MIN_RUNS = 8  # with fewer, two segments of three runs leave nothing to know the noise from
+MIN_SEGMENT_RUNS = 3
+PENALTY = 4.0
+# Of noise, on the logarithms: no two runs are known to agree better than a thousandth, even if their numbers do.
+LEAST_NOISE = 0.001
+
+
+class Shape(Enum):
+    CONSTANT = "no change"
+    STEPS = "steps"
+    DRIFT = "drifts"
+    TOO_FEW = "too few runs"
+
+
+@dataclass(frozen=True)
+class Step:
+    """From run ``index`` (counted from 0) on, durations are ``ratio`` times what they were before."""
+
+    index: int
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """``ratio_per_run`` is that of a drift from each run to the next; None for other shapes."""
+
+    shape: Shape
+    steps: tuple[Step, ...] = ()
+    ratio_per_run: float | None = None
+
+
+def course(seconds: Sequence[float]) -> Course:
+    """What the durations of successive runs did, oldest first.
+
+    Raises
+    ------
+    ValueError
+        If a duration is not a positive finite number.
+    """
+    if not all(math.isfinite(value) and value > 0 for value in seconds):
+        raise ValueError("every duration must be a positive finite number")
+    if len(seconds) < MIN_RUNS:
+        return Course(Shape.TOO_FEW)
+    logs = np.log(np.asarray(seconds, float))
+    penalty = PENALTY * _noise(logs) * math.log(len(logs))
+    starts = _step_starts(logs, penalty)
+    levels = [float(np.median(segment)) for segment in np.split(logs, starts)]
+    stepwise = np.repeat(levels, np.diff([0, *starts, len(logs)]))
+    slope, line = _line(logs)
+    costs = {
+        Shape.CONSTANT: _residual(logs, np.full_like(logs, np.median(logs))),
+        Shape.STEPS: _residual(logs, stepwise) + penalty * len(starts) if starts else math.inf,
+        Shape.DRIFT: _residual(logs, line) + penalty,
+    }
+    shape = min(costs, key=lambda candidate: costs[candidate])
+    if shape is Shape.STEPS:
+        ratios = [math.exp(after - before) for before, after in pairwise(levels)]
+        return Course(shape, tuple(Step(index, ratio) for index, ratio in zip(starts, ratios, strict=True)))
+    return Course(shape, ratio_per_run=math.exp(slope) if shape is Shape.DRIFT else None)
+
+
+def _noise(logs: np.ndarray) -> float:
+    """The mean absolute deviation b of the noise, from neighbours, which a drift or a step hardly drives apart.
+
+    What exceeds three times their median, an outlier's two differences or a step's one, counts as that much.  The
+    difference of two normal deviates is sqrt(2) times as wide as one of them.
+    """
+    differences = np.abs(np.diff(logs))
+    usual = np.minimum(differences, 3 * np.median(differences))
+    return max(float(np.mean(usual)) / math.sqrt(2), LEAST_NOISE)
+
+
+def _step_starts(logs: np.ndarray, penalty: float) -> list[int]:
+    import ruptures  # here, so that the commands that need no history do not load it
+
+    search = ruptures.Pelt(model="l1", min_size=MIN_SEGMENT_RUNS, jump=1).fit(logs.reshape(-1, 1))
+    return [int(end) for end in search.predict(pen=penalty)[:-1]]
+
+
+def _line(logs: np.ndarray) -> tuple[float, np.ndarray]:
+    """Slope and values of the Theil-Sen line (Sen 1968), which an outlier does not turn."""
+    runs = np.arange(len(logs))
+    slope = float(stats.theilslopes(logs, runs).slope)
+    return slope, slope * runs + float(np.median(logs - slope * runs))
+
+
+def _residual(logs: np.ndarray, fit: np.ndarray) -> float:
+    return float(np.sum(np.abs(logs - fit)))

@@ -1,0 +1,102 @@
+"""The trends as one SVG: a panel for each measurement, a line for each stack, and where it steps."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchError
+from bench.history.series import Series
+from bench.report.plots import COLOURS, SETTINGS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PANEL_INCHES = (9.0, 2.4)
+MAX_NAME = 60  # characters of a legend's entry
+MAX_DATES = 12  # more do not fit under the axis; then runs are counted
+
+
+def trend_svg(chosen: Sequence[Series]) -> str:
+    """The same series give the same text: no date, no random identifiers.
+
+    Runs stand at equal distances: how long nobody measured is no part of a trend.
+
+    Raises
+    ------
+    BenchError
+        If there is no series to draw.
+    """
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    panels: dict[str, list[Series]] = {}
+    for series in chosen:
+        panels.setdefault(series.metric.measurement, []).append(series)
+    if not panels:
+        raise BenchError("there is no trend to draw: no run measured what was asked for.")
+    looks = _looks(chosen)
+    runs = _runs(chosen)
+    with matplotlib.style.context(["default", SETTINGS]):
+        width, height = PANEL_INCHES
+        figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
+        axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+        for panel, (measurement, members) in zip(axes, panels.items(), strict=True):
+            _draw(panel, measurement, members, looks, list(runs))
+        _name_runs(axes[-1], runs)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def _looks(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:
+    """{(conditions, stack): (colour, label)}, the same in every panel; conditions are named where there are several."""
+    keys = dict.fromkeys((series.conditions.number, series.metric.stack) for series in chosen)
+    several = len({number for number, _ in keys}) > 1
+    return {
+        (number, stack): (
+            COLOURS[place % len(COLOURS)],
+            (stack or "no stack") + (f", conditions {number}" if several else ""),
+        )
+        for place, (number, stack) in enumerate(keys)
+    }
+
+
+def _runs(chosen: Sequence[Series]) -> dict[str, str]:
+    """{run: when it started}, oldest first."""
+    started = {point.run: point.started_at for series in chosen for point in series.points}
+    return dict(sorted(started.items(), key=lambda entry: entry[1]))
+
+
+def _draw(
+    axes: Axes,
+    measurement: str,
+    members: Sequence[Series],
+    looks: dict[tuple[int, str], tuple[str, str]],
+    runs: list[str],
+) -> None:
+    for series in members:
+        colour, label = looks[series.conditions.number, series.metric.stack]
+        places = [runs.index(point.run) for point in series.points]
+        seconds = [point.seconds.center for point in series.points]
+        axes.plot(places, seconds, color=colour, marker="o", markersize=4, label=_plain(label))
+        for step in series.course.steps:
+            axes.axvline(places[step.index] - 0.5, color=colour, linewidth=1, linestyle="--")
+    axes.set_title(_plain(measurement), loc="left", fontsize=10)
+    axes.set_ylabel("s")
+    axes.set_ylim(0, 1.1 * max(point.seconds.center for series in members for point in series.points))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+
+
+def _name_runs(axes: Axes, runs: dict[str, str]) -> None:
+    axes.set_xlim(-0.5, len(runs) - 0.5)
+    if len(runs) <= MAX_DATES:
+        axes.set_xticks(range(len(runs)), [_plain(started[:10]) for started in runs.values()], rotation=30, ha="right")
+    else:
+        axes.set_xlabel("run, counted from 0, oldest first")
+
+
+def _plain(text: str) -> str:
+    """A hostile name is cut, and matplotlib, which reads mathematics between dollar signs, is given none."""
+    return text[:MAX_NAME].replace("$", r"\$")

@@ -1,0 +1,158 @@
+"""Runs -> series over time: one for each machine, stack and measurement, oldest run first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bench import stats
+from bench.compare.comparable import REFERENCE_CLOCK, Comparable, Metric
+from bench.compare.refusal import FREE
+from bench.compare.runs import comparable_run
+from bench.errors import BenchError, RecordError
+from bench.history.change_points import Course, course
+from bench.record import RunFolder
+from bench.same_machine import contradictions, identity
+
+
+@dataclass(frozen=True)
+class Point:
+    """One metric of one run."""
+
+    run: str
+    started_at: str
+    seconds: stats.Estimate
+
+
+@dataclass
+class Conditions:
+    """What all runs of a series have in common: a machine, a dataset and a recipe; ``number`` counts from 1.
+
+    ``hardware`` is what the runs together tell of the machine; ``differs_by`` says in what it differs from the
+    conditions before it.
+    """
+
+    number: int
+    hardware: dict[str, Any]
+    work: str
+    differs_by: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        model, cores = self.hardware.get("cpu_model"), self.hardware.get("usable_cores")
+        parts = [model or "unknown CPU", f"{cores} cores" if cores else "", *self.hardware.get("gpus", [])]
+        return f"{self.number} ({', '.join(str(part) for part in parts if part)})"
+
+
+@dataclass(frozen=True)
+class Series:
+    conditions: Conditions
+    metric: Metric
+    points: tuple[Point, ...]
+
+    @cached_property
+    def course(self) -> Course:
+        return course([point.seconds.center for point in self.points])
+
+
+@dataclass(frozen=True)
+class History:
+    """``problems`` are sentences about runs that could not be read, or that are not whole."""
+
+    series: list[Series]
+    conditions: list[Conditions]
+    num_runs: int
+    problems: list[str]
+
+
+def find_runs(folders: Sequence[Path]) -> list[Path]:
+    """Every run below the folders, however deep; raises BenchError if there is none."""
+    found = sorted({path.parent for folder in folders for path in folder.glob("**/run.json")})
+    if not found:
+        raise BenchError(
+            f"there are no runs in {' or '.join(str(folder) for folder in folders)}: measure some with make bench, or "
+            "name a folder that holds runs."
+        )
+    return found
+
+
+def history(paths: Iterable[Path]) -> History:
+    """The series of the runs in ``paths``.  A run that cannot be read costs itself and is named in ``problems``.
+
+    Raises
+    ------
+    BenchError
+        If no run can be read.
+    """
+    runs, problems = _read(paths)
+    if not runs:
+        raise BenchError(f"no run can be read: {'; '.join(problems)}.")
+    runs.sort(key=lambda run: run.started_at or "")
+    conditions: list[Conditions] = []
+    points: dict[tuple[int, Metric], list[Point]] = {}
+    for run in runs:
+        place = _place(run, conditions)
+        for metric, processes in run.samples.items():
+            named = metric._replace(measurement=_measurement(metric.measurement, run))
+            point = Point(run.name, run.started_at or "", stats.estimate(list(processes.values())))
+            points.setdefault((place.number, named), []).append(point)
+    stacks = list(dict.fromkeys(metric.stack for _, metric in points))
+    ordered = sorted(points.items(), key=lambda entry: (entry[0][0], stacks.index(entry[0][1].stack)))
+    series = [Series(conditions[number - 1], metric, tuple(found)) for (number, metric), found in ordered]
+    return History(series, conditions, len(runs), problems)
+
+
+def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[str]]:
+    """The readable runs that say when they started, each once: a record is a copy of a run."""
+    runs: dict[str, Comparable] = {}
+    problems = []
+    for path in paths:
+        try:
+            name = RunFolder.open(path).header["run_id"]
+            run = comparable_run(path, name)
+        except RecordError as error:
+            problems.append(str(error).removesuffix("."))
+            continue
+        if name in runs:
+            continue
+        if run.started_at is None:
+            problems.append(f"{path} does not say when it started, and was left out")
+            continue
+        if run.notes:
+            problems.append(f"{name}: {'; '.join(run.notes)}")
+        runs[name] = run
+    return list(runs.values()), problems
+
+
+def _place(run: Comparable, conditions: list[Conditions]) -> Conditions:
+    """The conditions that ``run`` was measured under; new ones are appended.
+
+    What a run does not tell contradicts nothing: records that are older than a fact belong to the same machine.
+    """
+    hardware, work = identity(run.facts), _work(run)
+    for known in conditions:
+        if known.work == work and not contradictions(known.hardware, hardware):
+            known.hardware |= hardware
+            return known
+    differs = contradictions(conditions[-1].hardware, hardware) if conditions else []
+    if conditions and conditions[-1].work != work:
+        differs.append("dataset or recipe")
+    conditions.append(Conditions(len(conditions) + 1, dict(hardware), work, differs))
+    return conditions[-1]
+
+
+def _work(run: Comparable) -> str:
+    """Dataset and recipe as one text, without what may differ between comparable runs."""
+    dataset, recipe = run.dataset or {}, run.recipe or {}
+    kept = {name: value for name, value in recipe.items() if name not in FREE}
+    return json.dumps([dataset.get("identity"), dataset.get("sha256"), kept], sort_keys=True)
+
+
+def _measurement(name: str, run: Comparable) -> str:
+    """The reference clock reads differently after two epochs than after twenty, so the name says how many."""
+    epochs = (run.recipe or {}).get("num_epochs")
+    return f"{name}, {epochs} epochs" if name.startswith(REFERENCE_CLOCK) and epochs is not None else name

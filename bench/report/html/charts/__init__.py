@@ -1,0 +1,48 @@
+"""The plots of one run's page, a file for each kind.  Each is drawn from values that the tables show, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.frames import Frames
+from bench.report.html.chart import Chart
+from bench.report.html.charts.accuracy import accuracy_chart, test_accuracy_chart
+from bench.report.html.charts.batch_size import batch_size_chart
+from bench.report.html.charts.lanes import ablation_chart, ceilings_chart, compile_chart, epoch_chart, loading_chart
+from bench.report.html.charts.light import light_chart
+from bench.report.html.charts.phases import phases_chart
+from bench.report.html.charts.throughput import throughput_chart
+from bench.report.html.charts.timeline import timeline_chart
+
+DRAW = {
+    "phases": phases_chart,
+    "throughput": throughput_chart,
+    "light": light_chart,
+    "ceilings": ceilings_chart,
+    "batch_size": batch_size_chart,
+    "accuracy": accuracy_chart,
+    "test_accuracy": test_accuracy_chart,
+    "memory": timeline_chart,
+    "gpu_memory": timeline_chart,
+    "power": timeline_chart,
+    "compile": compile_chart,
+    "loading": loading_chart,
+    "train_epoch": epoch_chart,
+    "validate_epoch": epoch_chart,
+    "train_step": epoch_chart,
+    "ablation": ablation_chart,
+}
+
+
+def draw_charts(header: dict[str, Any], frames: Frames) -> tuple[dict[str, Chart], list[str]]:
+    """The plots of what was measured, by name, and a sentence for each that failed; ``frames`` are trustworthy."""
+    charts, problems = {}, []
+    for name, draw in DRAW.items():
+        try:
+            chart = draw(name, header, frames)
+        except Exception as error:  # whatever goes wrong with a picture must not cost the numbers
+            problems.append(f"the plot {name} of report.html was not drawn ({type(error).__name__}: {error})")
+            continue
+        if chart is not None:
+            charts[name] = chart
+    return charts, problems

@@ -1,0 +1,43 @@
+"""What stacks and phases look like in the plots of a page, on light and on dark paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.stack_key import StackKey
+
+# After Okabe and Ito (2008), "Color universal design", told apart by the colour-blind, too.  Their orange, sky blue and
+# purple are darkened, so that each stands out from white and from the page's dark paper by 3:1 (WCAG 2.2, 1.4.11).
+BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY = (
+    *("#0072B2", "#D55E00", "#009E73", "#B8649A", "#AE7C00", "#3F8FC0"),
+    "#767C83",
+)
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY)
+ACCENT = BLUE
+SYMBOLS = {"cpu": ("circle", "square", "triangle-up", "diamond"), "cuda": ("star", "cross", "x", "hexagon")}
+DASHES = {"cpu": "solid", "cuda": "dash"}
+PHASES = {
+    "load": GREY,
+    "build": PURPLE,
+    "transfer": OCHRE,
+    "compile": VERMILION,
+    "train": BLUE,
+    "validate": SKY,
+    "test": GREEN,
+}
+# A dot on top of a bar of any colour.
+DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}}
+
+
+def looks_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:
+    """{stack: {"color", "symbol", "dash"}}: colours come round again after seven stacks, with the next symbol."""
+    looks = {}
+    for index, stack in enumerate(stacks):
+        symbols = SYMBOLS.get(stack.device_kind, ("circle",))
+        looks[stack] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "symbol": symbols[index // len(COLOURS) % len(symbols)],
+            "dash": DASHES.get(stack.device_kind, "dot"),
+        }
+    return looks

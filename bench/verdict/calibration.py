@@ -1,0 +1,142 @@
+"""Live calibrations of the gate: how often it was wrong on this machine, and what it found."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RecordError
+from bench.units import format_percent, format_seconds
+from bench.verdict.rate import Rate
+
+# 1 (2026-11): first version.
+CALIBRATION_FORMAT = "mlp-bench gate calibration 1"
+
+KINDS = {"seconds": "slowdowns", "bytes": "increases of memory"}
+
+
+@dataclass(frozen=True)
+class CalibrationRow:
+    """``runs`` whole gate runs with one injection, and what came of them.
+
+    ``kind`` is ``seconds`` or ``bytes``; ``inject`` the factor on side B, 1.0 for the base against itself.
+
+    Raises ValueError for another kind, a factor below 1, or counts that do not fit each other.
+    """
+
+    kind: str
+    inject: float
+    runs: int
+    regressed: int
+    undecided: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if not self.inject >= 1:
+            raise ValueError(f"inject is {self.inject!r}, not a factor of at least 1")
+        if min(self.regressed, self.undecided) < 0 or not 1 <= self.runs >= self.regressed + self.undecided:
+            raise ValueError(f"{self.regressed} regressed and {self.undecided} undecided of {self.runs} runs")
+
+    @property
+    def rate(self) -> Rate:
+        """Of red verdicts: false alarms where nothing was injected, power where something was."""
+        return Rate(self.regressed, self.runs)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What ``gate --calibrate`` found.  ``machine`` is the name of its folder, ``date`` ISO 8601 in UTC.
+
+    ``environment`` says what else a rate may depend on: fingerprint, stack, threads, metrics, versions.
+    """
+
+    machine: str
+    commit: str | None
+    date: str
+    budget_seconds: float
+    rows: tuple[CalibrationRow, ...]
+    environment: dict[str, Any]
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> Path:
+    """Write ``<folder>/<machine>/<date>-<commit>.json`` and return it; the same calibration is replaced as a whole.
+
+    Raises RecordError if it cannot be written.
+    """
+    moment = calibration.date.replace(":", "").replace("+0000", "Z")
+    path = Path(folder) / calibration.machine / f"{moment}-{(calibration.commit or 'no-commit')[:7]}.json"
+    rows = [{**asdict(row), "rate": row.rate.to_json()} for row in calibration.rows]
+    content = {"format": CALIBRATION_FORMAT, **asdict(calibration), "rows": rows}
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise RecordError(
+            f"the calibration {path} cannot be written ({error.strerror}): free space, or name another --runs-dir."
+        ) from error
+    return path
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration at ``path``; raises RecordError if it cannot be read or is none."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["format"] != CALIBRATION_FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, and this version reads {CALIBRATION_FORMAT!r}")
+        names = ("kind", "inject", "runs", "regressed", "undecided")
+        rows = tuple(CalibrationRow(**{name: row[name] for name in names}) for row in content["rows"])
+        fields = {name: content[name] for name in ("machine", "commit", "date", "budget_seconds", "environment")}
+        return Calibration(rows=rows, **fields)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
+        raise RecordError(f"the calibration {path} cannot be read ({why}): calibrate again, or remove it.") from error
+
+
+def latest_calibration(machine: str, folders: Sequence[Path]) -> Calibration | None:
+    """The newest readable calibration of ``machine`` in ``folders``; None if there is none.
+
+    A damaged one must not stop a gate run, which only prints it beside its verdict.
+    """
+    found = []
+    for path in (path for folder in folders for path in sorted(Path(folder, machine).glob("*.json"))):
+        try:
+            found.append(read_calibration(path))
+        except RecordError:
+            continue
+    return max(found, key=lambda calibration: calibration.date, default=None)
+
+
+def calibration_sentence(calibration: Calibration | None) -> str:
+    """The one sentence printed beside every verdict."""
+    if calibration is None or not calibration.rows:
+        return (
+            "How often this gate is wrong on this machine has not been measured: run python -m bench gate --calibrate."
+        )
+    same = [row for row in calibration.rows if row.inject == 1]
+    injected = [row for row in calibration.rows if row.inject != 1]
+    alarms = [
+        f"called {row.regressed} of {row.runs} unchanged runs regressed ({_bounds(row.rate)}) and left {row.undecided} "
+        "undecided"
+        for row in same
+    ]
+    found = []
+    for kind, what in KINDS.items():
+        rows = [row for row in injected if row.kind == kind]
+        each = ", ".join(f"{row.regressed} of {row.runs} of {format_percent(row.inject - 1, 0)}" for row in rows)
+        found += [f"found {each} {what}".replace(f" {what}", f" ({what})")] if rows else []
+    commit = (calibration.commit or "unknown")[:7]
+    where = f"{calibration.machine}, {calibration.date[:10]}, commit {commit}"
+    budget = format_seconds(calibration.budget_seconds)
+    return f"On this machine ({where}, budget {budget}) this gate {'; '.join(alarms + found)}; intervals are 95 %."
+
+
+def _bounds(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{format_percent(low, 1)} to {format_percent(high, 1)}"

@@ -1,0 +1,121 @@
+"""The values that a gate run is made of: metrics, process samples, judgements, decisions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Unit = Literal["seconds", "bytes", "loss", "accuracy"]
+Side = Literal["A", "B"]
+
+DEFAULT_EFFECT = 0.05
+
+
+class Verdict(StrEnum):
+    """What a gate run says about one metric of the candidate, compared with the base."""
+
+    IMPROVED = "improved"
+    UNCHANGED = "unchanged"
+    REGRESSED = "regressed"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not_measured"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One thing that is judged.
+
+    ``effect`` is the change that matters: a fraction of the base (0.05 is 5 %), or for accuracy a difference of two
+    fractions (0.002 is 0.2 points).  Seconds, bytes and loss are judged on the ratio candidate / base, lower is
+    better.  Accuracy is judged on the difference candidate - base, higher is better: a ratio of two numbers near 1
+    hides how many errors were added.
+
+    Raises ValueError if the unit is unknown, or the effect is not a positive finite number (a fraction below 1 for
+    accuracy).
+    """
+
+    name: str
+    unit: Unit = "seconds"
+    effect: float = DEFAULT_EFFECT
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("seconds", "bytes", "loss", "accuracy"):
+            raise ValueError(f"metric {self.name!r} has the unit {self.unit!r}: use seconds, bytes, loss or accuracy")
+        if not (math.isfinite(self.effect) and self.effect > 0) or (self.unit == "accuracy" and self.effect >= 1):
+            raise ValueError(f"metric {self.name!r} has the effect {self.effect!r}: use a positive fraction, as 0.05")
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.unit != "accuracy"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether candidate / base is judged (neutral value 1); otherwise candidate - base (neutral value 0)."""
+        return self.unit != "accuracy"
+
+
+@dataclass(frozen=True)
+class ProcessSample:
+    """What one fresh process says about one metric: its summary, e.g. the median of its turns.  The unit of statistics.
+
+    ``side`` is A for the base and B for the candidate.  A ``block`` is a set of processes that ran next to each other
+    and whose sides were drawn at random, and ``order`` is the place of the process in it.  ``value`` is in the unit of
+    the metric; None if the process failed to measure it.
+    """
+
+    block: int
+    order: int
+    side: Side
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on one metric, and the numbers behind it; None is a number that there was no data for.
+
+    ``ratio``, ``low`` and ``high`` are candidate / base with its interval at 95 % that holds however often one looked;
+    for accuracy they are the difference candidate - base as a fraction.  ``detectable_effect`` is the smallest change
+    for the worse that this run would have found with 95 % power: 0.04 is 4 % (0.04 of accuracy is 4 points).
+    ``control_*`` are the same of base against base, and ``fresh_ratio`` that of the confirming blocks alone.
+    ``num_processes`` counts both sides of the comparison.
+    """
+
+    metric: Metric
+    verdict: Verdict
+    reason: str
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    num_processes: int = 0
+    num_blocks: int = 0
+    detectable_effect: float | None = None
+    control_ratio: float | None = None
+    control_low: float | None = None
+    control_high: float | None = None
+    fresh_ratio: float | None = None
+    num_fresh_blocks: int = 0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """All judgements of a gate run after the blocks measured so far.
+
+    ``unfit_because`` is a sentence with numbers if the base looks different from itself: then nothing is decided.
+    ``to_confirm`` names the metrics that look regressed, clearest first: their verdict is ``undecided`` until
+    ``confirm`` has seen them again in fresh blocks.  ``more_blocks_may_help``: something is undecided that more
+    blocks can decide.
+    """
+
+    judgements: tuple[Judgement, ...]
+    unfit_because: str | None
+    to_confirm: tuple[str, ...]
+    more_blocks_may_help: bool
+
+    @property
+    def runner_is_fit(self) -> bool:
+        return self.unfit_because is None
+
+    def verdicts(self) -> set[Verdict]:
+        return {judgement.verdict for judgement in self.judgements}

@@ -1,0 +1,129 @@
+"""What a record must be like for its readers to rely on.
+
+A file can be whole JSON and still be damaged.  A header that is stops the reading of its run; a replicate is left out
+and named, because one text in the place of a number would end the reading of every run beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+TABLES = ("epochs", "timeline", "gpu_timeline")  # of a measurement's ``extra``: lists of rows
+
+Fits = Callable[[str, Any], bool]
+
+
+def check_header(header: dict[str, Any]) -> None:
+    """Raise KeyError or ValueError unless ``header`` has the shape that every reader relies on."""
+    for name in ("run_id", "status", "mode"):
+        _require(isinstance(header[name], str), name, header[name])
+    for name in ("machine", "dataset", "commit", "recipe"):
+        _require(isinstance(header.get(name) or {}, dict), name, header.get(name))
+    for name in ("started_at", "finished_at"):
+        _require(header.get(name) is None or is_time(header[name]), name, header.get(name))
+    for name, fact in (("dataset", "identity"), ("commit", "id")):
+        value = (header.get(name) or {}).get(fact)
+        _require(value is None or isinstance(value, str), f"{name}'s {fact}", value)
+    plan = header["plan"]
+    _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), "plan", plan)
+    machine = header.get("machine") or {}
+    cores = machine.get("usable_cores")
+    _require(cores is None or (isinstance(cores, int) and is_number(cores)), "machine's usable_cores", cores)
+    for name, kind in (("cpu_model", str), ("packages", dict), ("gpus", list)):
+        value = machine.get(name)
+        _require(value is None or isinstance(value, kind), f"machine's {name}", value)
+
+
+def _require(holds: bool, name: str, value: Any) -> None:
+    if not holds:
+        raise ValueError(f"its {name} is {repr(value)[:60]}")
+
+
+def _is_planned(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("case"), dict) and isinstance(entry.get("replicates"), int)
+
+
+def is_time(value: Any) -> bool:
+    """Whether ``value`` is a moment in ISO 8601."""
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a number that fits into 64 bits; JSON's own may have any number of digits."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def check_replicate(replicate: Any) -> None:
+    """Raise ValueError unless ``replicate`` has the shape that every reader relies on."""
+    if not isinstance(replicate, dict) or not isinstance(replicate.get("case"), dict):
+        raise ValueError("it has no case")
+    if not isinstance(replicate.get("sequence"), int) or replicate.get("status") not in ("ok", "failed"):
+        raise ValueError("its sequence or status is missing")
+    measurements = replicate.get("measurements")
+    if not isinstance(measurements, list):
+        raise ValueError("it has no measurements")
+    for measurement in measurements:
+        if not isinstance(measurement, dict) or not isinstance(measurement.get("name"), str):
+            raise ValueError("a measurement has no name")
+        seconds = measurement.get("seconds")
+        if not isinstance(seconds, list) or not all(isinstance(one, float) or _is_sample(one) for one in seconds):
+            raise ValueError(f"the seconds of {measurement['name']} are no list of numbers")
+        if not all(isinstance(measurement.get(name), dict) for name in ("params", "extra")):
+            raise ValueError(f"the parameters of {measurement['name']} are missing")
+
+
+def _is_sample(value: Any) -> bool:
+    """A float is one, NaN too, which is told from a good one later; here it is about what else a list may hold."""
+    return value is None or is_number(value)
+
+
+def misfit(replicate: dict[str, Any], fits: Fits) -> str | None:
+    """Why ``replicate`` cannot be read; None if it can.  ``fits`` says whether a value may stand in a column."""
+    for column, value in _values(replicate):
+        if not fits(column, value):
+            shown = repr(value)
+            return f"its {column} is {shown if len(shown) <= 60 else shown[:60] + '…'}"
+    return None
+
+
+def _values(replicate: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(column, value) of everything that becomes a cell, in no order."""
+    yield "process", replicate["sequence"]
+    for name in ("replicate", "started_at", "wall_seconds"):
+        yield name, replicate.get(name)
+    yield from replicate["case"].items()
+    for measurement in replicate["measurements"]:
+        yield from measurement["params"].items()
+        for name, value in measurement["extra"].items():
+            if name == "phases":
+                yield from _phases(value)
+            elif name in TABLES:
+                yield from _cells(name, value)
+            else:
+                yield name, value
+
+
+def _phases(phases: Any) -> Iterator[tuple[str, Any]]:
+    if phases is not None and not isinstance(phases, dict):
+        yield "phase", phases
+        return
+    for seconds in (phases or {}).values():
+        yield "seconds", seconds
+
+
+def _cells(table: str, rows: Any) -> Iterator[tuple[str, Any]]:
+    if rows is None:
+        return
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        yield "measurement", {table: rows}
+        return
+    for row in rows:
+        yield from row.items()

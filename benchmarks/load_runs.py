@@ -1,0 +1,91 @@
+"""``python -m benchmarks.load_runs``: how long ``bench.load_runs()`` takes on a million samples, and its memory.
+
+A committed record is copied, under new run ids, until the copies hold that many samples: files, sizes and the mix of
+harnesses are those of real runs.  Each measurement is a fresh process that imports pandas too, as a user's would.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+
+from bench.errors import BenchError
+from bench.record import RunFolder
+from bench.units import format_bytes, format_seconds
+
+BUDGET_SECONDS, BUDGET_BYTES = 5.0, 10**9
+RECORD = Path("results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4")
+PROCESS = """
+import json, resource, sys, time
+start = time.perf_counter()
+import bench
+runs = bench.load_runs(sys.argv[1])
+seconds = time.perf_counter() - start
+unit = 1 if sys.platform == "darwin" else 1024  # bytes in ru_maxrss, see getrusage(2)
+peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+print(json.dumps({"seconds": seconds, "peak_rss_bytes": peak_rss_bytes, "num_samples": len(runs.samples)}))
+"""
+
+
+def copy_until(num_samples: int, record: Path, target: Path) -> int:
+    """Copies of ``record`` in ``target`` with at least ``num_samples`` samples together; returns how many copies."""
+    folder = RunFolder.open(record)
+    replicates = folder.replicates()
+    in_each = sum(len(measurement["seconds"]) for entry in replicates for measurement in entry["measurements"])
+    if not in_each:
+        raise BenchError(f"{record} holds no samples: name another with --record.")
+    num_copies = -(-num_samples // in_each)
+    for number in range(num_copies):
+        copy = target / f"copy-{number:04d}"
+        copy.mkdir()
+        shutil.copytree(record / "replicates", copy / "replicates")
+        (copy / "run.json").write_text(json.dumps({**folder.header, "run_id": copy.name}))
+    return num_copies
+
+
+def load_once(runs: Path) -> dict[str, Any]:
+    """Seconds, peak resident bytes and number of samples of one fresh process that loads ``runs``."""
+    done = subprocess.run([sys.executable, "-c", PROCESS, str(runs)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@click.command()
+@click.option("--samples", "num_samples", default=1_000_000, show_default=True, help="Samples to load, at least.")
+@click.option("--processes", "num_processes", default=5, show_default=True, help="Fresh processes to measure.")
+@click.option("--record", type=click.Path(path_type=Path), default=RECORD, show_default=True, help="What is copied.")
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON instead.")
+def main(num_samples: int, num_processes: int, record: Path, as_json: bool) -> None:
+    """Load many samples in fresh processes; exit code 1 if the median is over 5 s or a peak over 1 GB.
+
+    \b
+    Examples:
+      python -m benchmarks.load_runs
+      python -m benchmarks.load_runs --samples 100000 --json
+    """
+    with tempfile.TemporaryDirectory(prefix="mlp-bench-") as scratch:
+        num_runs = copy_until(num_samples, record, Path(scratch))
+        loads = [load_once(Path(scratch)) for _ in range(num_processes)]
+    seconds = [load["seconds"] for load in loads]
+    peak_bytes = max(load["peak_rss_bytes"] for load in loads)
+    within = median(seconds) <= BUDGET_SECONDS and peak_bytes <= BUDGET_BYTES
+    if as_json:
+        click.echo(json.dumps({"num_runs": num_runs, "loads": loads, "within_budget": within}, indent=1))
+    else:
+        click.echo(
+            f"{loads[0]['num_samples']:,} samples of {num_runs} runs in {format_seconds(median(seconds))} (median of "
+            f"{num_processes} processes, {format_seconds(min(seconds))} to {format_seconds(max(seconds))}); peak "
+            f"memory {format_bytes(peak_bytes)}: {'within' if within else 'OVER'} 5 s and 1 GB"
+        )
+    sys.exit(0 if within else 1)
+
+
+if __name__ == "__main__":
+    main()

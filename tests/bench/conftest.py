@@ -1,0 +1,26 @@
+"""Shared by the tests of the command line: calling it in this process, and data that costs nothing to identify."""
+
+import pytest
+from click.testing import CliRunner
+
+from bench import cli
+
+
+@pytest.fixture
+def invoke(monkeypatch):
+    def invoke(*arguments):
+        monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=200))
+        monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True, width=200))
+        return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def small_data(monkeypatch, tmp_path):
+    """A located dataset that costs nothing to identify."""
+    from mlp import dataset
+
+    monkeypatch.setattr(dataset, "locate", lambda directory=None, progress=None: dataset.Source(tmp_path, "directory"))
+    monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {"train-images": "00"}))
+    return tmp_path

@@ -1,0 +1,83 @@
+"""Calibration: which rows there are, that they take turns, and that every run counts as soon as it ends."""
+
+import json
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from bench.case import Stack
+from bench.errors import BenchError
+from bench.gate import calibrate
+from bench.gate.config import GateConfig
+from bench.gate.live import Outcome
+from bench.verdict import Decision, Judgement, Metric, Verdict
+from bench.verdict.calibration import read_calibration
+
+
+def test_rows_need_a_measure_that_can_show_their_injection():
+    rows = calibrate.rows_for(("train_epoch", "peak_memory"))
+    assert {(row.kind, row.inject) for row in rows} >= {("seconds", 1.0), ("seconds", 1.05), ("bytes", 1.05)}
+    assert {row.kind for row in calibrate.rows_for(("train_step_1",))} == {"seconds"}
+    assert {row.inject for row in calibrate.rows_for(("peak_memory",))} == {1.0, 1.02, 1.05, 1.10, 1.20}
+    with pytest.raises(BenchError, match="nothing can be injected into load"):
+        calibrate.rows_for(("load",))
+
+
+class FakeSession:
+    base = SimpleNamespace(commit="5773bfb", dirty=False)
+    primed = SimpleNamespace(packages={})
+    launcher = SimpleNamespace(stack=Stack("theano", "tuned", "cpu"), threads=2)
+    clock, measure = None, None
+
+    def __init__(self):
+        self.log = []
+
+    def injected(self, seconds=0.0, bytes_=0.0):
+        self.log.append((round(1 + seconds, 3), round(1 + bytes_, 3)))
+        return self
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """A calibration of a gate that finds every injection of 5 % and more, and is undecided about 2 %."""
+    session = FakeSession()
+
+    def measured_and_kept(injected, config, path, say):
+        inject = max(session.log[-1])
+        verdict = {1.0: Verdict.UNCHANGED, 1.02: Verdict.UNDECIDED}.get(inject, Verdict.REGRESSED)
+        assert path.parent == tmp_path and path.name.endswith("-gate.json")
+        return Outcome(Decision((Judgement(Metric("train_epoch"), verdict, ""),), None, (), False), (), 1.0), "kept"
+
+    @contextmanager
+    def opened(request):
+        yield session
+
+    monkeypatch.setattr("bench.gate.commands.measured_and_kept", measured_and_kept)
+    monkeypatch.setattr(calibrate, "opened", opened)
+    names = ("against", "revision_a", "revision_b", "python_a", "python_b", "env_a", "env_b", "data", "threads")
+    options = dict.fromkeys(names) | {"env_a": (), "env_b": (), "inject": 1.0, "inject_memory": 1.0, "json_path": None}
+    options |= {"backend": "theano", "variant": None, "device": "cpu", "runs_dir": tmp_path}
+
+    def run(trials):
+        assert calibrate.calibrate(Console(quiet=True), GateConfig(), options | {"trials": trials}) == 0
+        (path,) = (tmp_path / "calibration").glob("*/*.json")
+        return session, path
+
+    return run
+
+
+def test_the_rows_take_turns(run):
+    session, _ = run(trials=2)
+    half = len(session.log) // 2
+    assert session.log[:half] == session.log[half:] and len(set(session.log[:half])) == half
+
+
+def test_the_counts_of_every_row_are_kept(run):
+    _, path = run(trials=3)
+    rows = {(row.kind, row.inject): row for row in read_calibration(path).rows}
+    assert (rows["seconds", 1.0].runs, rows["seconds", 1.0].regressed, rows["seconds", 1.0].undecided) == (3, 0, 0)
+    assert (rows["seconds", 1.02].regressed, rows["seconds", 1.02].undecided) == (0, 3)
+    assert rows["bytes", 1.20].regressed == 3
+    assert json.loads(path.read_text())["environment"]["stack"] == "theano/tuned on cpu"

@@ -1,0 +1,251 @@
+"""``python -m bench gate`` on real processes of a toy: every bad input is a sentence, and nothing stays behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import psutil
+import pytest
+import toy_project
+from click.testing import CliRunner
+
+from bench import cli
+from bench.gate import scratch
+from bench.worker import PROJECT
+
+BROKEN = "import a_package_that_is_not_there\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The toy, which gates of this process compare; their scratch folders are below ``tmp_path / "scratch"``."""
+    made = toy_project.make(tmp_path / "project")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("bench.gate.commands.PROJECT", made)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr("bench.gate.instructions.why_not", lambda device: "nobody asked")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return made
+
+
+@pytest.fixture
+def gate(monkeypatch, tmp_path):
+    def invoke(*arguments):
+        monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=300))
+        monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True, width=300))
+        options = ["--backend", "numpy", "--runs-dir", str(tmp_path / "runs")]
+        result = CliRunner().invoke(cli.main, ["gate", *options, *map(str, arguments)])
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind(request, tmp_path):
+    """After each test: no process of a side, no scratch folder, no worktree but the main one."""
+    yield
+    assert not [child for child in psutil.Process().children() if "replicate.py" in " ".join(_command(child))]
+    if "project" in request.fixturenames:
+        assert not list((tmp_path / "scratch").iterdir())
+        assert len(toy_project.worktrees(tmp_path / "project")) == 1
+
+
+def _command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def one_sentence(result):
+    """What was said on stderr: one line, and nothing was measured."""
+    (line,) = result.stderr.strip().splitlines()
+    return line
+
+
+def test_an_unknown_revision_is_one_sentence(project, gate):
+    result = gate("--against", "no-such-branch")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "unknown revision 'no-such-branch'" in one_sentence(result)
+
+
+def test_a_side_that_does_not_import_is_named_with_the_reason(project, gate):
+    toy_project.change(project, {"mlp/backends/__init__.py": BROKEN})
+    result = gate()
+    assert result.exit_code == cli.NOTHING_MEASURED
+    assert "side B (the working tree at" in one_sentence(result)
+    assert "failed to prepare: ModuleNotFoundError: No module named 'a_package_that_is_not_there'" in result.stderr
+
+
+def test_a_base_that_cannot_be_measured_is_no_verdict_on_the_candidate(project, gate):
+    broken = toy_project.replaced("mlp/backends/__init__.py", "def compile(self): time.sleep(0.001)", "")
+    toy_project.commit(project, broken)
+    toy_project.change(project, toy_project.FILES)
+    result = gate("--against", "HEAD")
+    assert result.exit_code == cli.NOTHING_MEASURED
+    assert "side A (revision HEAD" in one_sentence(result)
+    assert "failed to compile: AttributeError" in result.stderr
+
+
+def test_sides_that_train_on_other_data_are_refused(project, gate):
+    toy_project.change(project, toy_project.replaced("mlp/dataset.py", "0123456789abcdef", "ffffffffffffffff"))
+    result = gate()
+    assert result.exit_code == cli.BAD_INPUT
+    assert "the dataset of A is mnist (01234567...) and that of B mnist (ffffffff...)" in one_sentence(result)
+
+
+def test_sides_with_another_recipe_are_refused_with_the_list_of_differences(project, gate):
+    recipe = toy_project.FILES["mlp/recipe.py"].replace("0.001", "0.01").replace("5000", "2500")
+    toy_project.change(project, {"mlp/recipe.py": recipe})
+    sentence = one_sentence(gate())
+    assert "batch_size of the recipe is 5000 in A and 2500 in B" in sentence
+    assert "learning_rate of the recipe is 0.001 in A and 0.01 in B" in sentence
+
+
+def test_another_seed_in_the_recipe_is_no_difference_because_the_gate_sets_it(project, gate):
+    toy_project.change(project, toy_project.replaced("mlp/recipe.py", "seed: int = 1", "seed: int = 7"))
+    assert gate("--budget", "0.1s", "--undecided", "pass").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--python-b", "/nowhere/python"], "/nowhere/python is no Python and no virtual environment"),
+        (["--env-b", "THREADS"], "'THREADS' is no setting of an environment variable"),
+        (["--metric", "beauty"], "unknown metric 'beauty'"),
+        (["--metric", "compile_cold", "--metric", "compile_warm"], "a process compiles once, cold or warm"),
+        (["--metric", "compile_cold"], "keeps no compiled code on disk"),
+        (["--budget", "soon"], "--budget is 'soon', which is no duration"),
+        (["--inject", "0.9"], "--inject is a factor from 1 to 10"),
+        (["--against", "main", "--revision-a", "main"], "--against and --revision-a both name the base's revision"),
+        (["--variant", "turbo"], "has no variant 'turbo'"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+        (["--calibrate", "--again", "x"], "--calibrate and --again are different questions"),
+        (["--again", "nowhere.json"], "nowhere.json cannot be read"),
+        (["--replay", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+        (["--baseline", "nowhere"], "nowhere is no run"),
+    ],
+)
+def test_bad_input_is_one_sentence(project, gate, options, sentence):
+    result = gate(*options)
+    assert result.exit_code == cli.BAD_INPUT
+    assert sentence in one_sentence(result)
+
+
+def test_a_bad_threshold_in_pyproject_is_one_sentence(project, gate):
+    toy_project.change(project, {"pyproject.toml": "[tool.bench.gate]\nbudgets = '60s'\n"})
+    assert "unknown key 'budgets' in [tool.bench.gate] of pyproject.toml" in one_sentence(gate())
+
+
+def test_a_slow_candidate_is_red_everywhere_and_the_kept_run_says_it_again(project, gate, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    slow = toy_project.replaced("mlp/backends/__init__.py", "STEP_SECONDS = 0.002", "STEP_SECONDS = 0.05")
+    toy_project.change(project, slow)
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "junit", "markdown")}
+    result = gate(*[part for name, path in files.items() for part in (f"--{name}", path)])
+    assert result.exit_code == 1, result.output
+    assert result.stdout.startswith("regressed: train_epoch")
+    assert "the working tree at" in result.stdout and "with uncommitted changes" in result.stdout
+    said = json.loads(files["json"].read_text())
+    assert said["exit_code"] == 1
+    assert [one["verdict"] for one in said["judgements"] if one["metric"]["name"] == "train_epoch"] == ["regressed"]
+    suite = ElementTree.fromstring(files["junit"].read_text())
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["train_epoch"]
+    assert files["markdown"].read_text() == (tmp_path / "summary.md").read_text()
+    (kept,) = (tmp_path / "runs").glob("*-gate.json")
+    again = gate("--again", kept, "--json", "-")
+    assert again.exit_code == 1
+    assert json.loads(again.stdout)["judgements"] == said["judgements"]
+
+
+def test_a_side_against_itself_says_so_and_is_never_red(project, gate):
+    result = gate("--against", "main", "--budget", "1s")
+    assert result.exit_code in (0, 4)
+    assert "Both sides are the same" in result.stdout
+
+
+def test_an_environment_variable_reaches_only_its_side(project, gate, tmp_path):
+    reads = toy_project.replaced(
+        "mlp/backends/__init__.py", "return 0.5\n", "return float(__import__('os').environ['LOSS'])\n"
+    )
+    toy_project.commit(project, reads)
+    gate("--env-a", "LOSS=0.5", "--env-b", "LOSS=0.75", "--metric", "train_loss", "--budget", "0.1s")
+    (kept,) = (tmp_path / "runs").glob("*-gate.json")
+    block = json.loads(kept.read_text())["blocks"][0]
+    losses = {
+        (block["seats"][turn["seat"]]["role"], turn["value"])
+        for turn in block["turns"]
+        if turn["measure"] == "train_loss"
+    }
+    assert losses == {("A", 0.5), ("C", 0.5), ("B", 0.75)}
+
+
+def test_the_data_is_looked_for_once_however_many_processes_load_it(project, gate):
+    gate("--budget", "0.1s")
+    assert (project / "mlp" / "looked").read_text() == "x"
+
+
+def test_a_side_with_another_home_for_mlp_is_refused(project, gate, tmp_path):
+    elsewhere = toy_project.make(tmp_path / "elsewhere")
+    result = gate("--env-b", f"PYTHONPATH={elsewhere}")
+    assert result.exit_code == cli.NOTHING_MEASURED
+    assert "and not from its own files" in one_sentence(result)
+
+
+GATE = """
+import sys, tempfile
+from pathlib import Path
+from bench.gate.session import Request, opened, stack_of
+from bench.gate.sides import Wanted
+project, tempfile.tempdir = Path(sys.argv[1]), sys.argv[2]
+request = Request(Wanted("main"), Wanted(), stack_of("numpy", None, "cpu"), ("train_epoch",), project=project)
+with opened(request) as session:
+    print("measuring", flush=True)
+    while True:
+        session.measure(0, "comparison", ("A", "B"), ("train_epoch",))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_gate_that_is_killed_leaves_no_process_and_no_worktree(project, tmp_path, number):
+    argv = [sys.executable, "-c", GATE, str(project), str(tmp_path / "scratch")]
+    process = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(PROJECT)}
+    )
+    assert process.stdout.readline() == b"measuring\n"
+    deadline = time.monotonic() + 30
+    while not (children := psutil.Process(process.pid).children(recursive=True)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert children
+    process.send_signal(number)
+    process.wait(30)
+    process.stdout.close()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    if number is signal.SIGKILL:  # nobody could clean up: the next gate does
+        assert len(toy_project.worktrees(project)) == 2
+        assert len(scratch.remove_stale(Path(tmp_path / "scratch"))) == 1
+
+
+def test_a_living_gate_keeps_its_folder_while_another_cleans_up(tmp_path):
+    with scratch.scratch_folder(tmp_path) as folder:
+        assert scratch.remove_stale(tmp_path) == []
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("hours", "abandoned"), [(0, False), (1, True)])
+def test_a_process_that_was_born_at_another_time_is_another(tmp_path, hours, abandoned):
+    """Numbers of processes are used again; and the birth of a process is told a second off when the clock was set."""
+    me = psutil.Process()
+    folder = tmp_path / f"{scratch.PREFIX}x"
+    folder.mkdir()
+    owner = {"pid": me.pid, "created_seconds": me.create_time() + 1 - 3600 * hours}
+    (folder / scratch.OWNER).write_text(json.dumps(owner))
+    assert bool(scratch.remove_stale(tmp_path)) is abandoned

@@ -1,0 +1,106 @@
+"""Pages to look at, from literals: everything at once, what is hostile, and a browser that lets nothing out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from example_ceilings import ceilings_replicate
+from example_race import SKIPPED, race
+from example_run import case, gpu_reference_replicate, replicate, replicates, write_example_run
+
+from bench.report import write_report
+
+# Each would do something if it were anything but text: to HTML, to a script's end, to Plotly's labels and templates, to
+# the direction of reading.
+HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=2'>\"'&amp; %{x} \u202eEVIL שלום"
+HOSTILE_LINK = "<a href='javascript:window.hacked=3'>jax</a>"
+TEN_MEGABYTES = 10_000_000
+
+
+def everything() -> list[dict[str, Any]]:
+    """Five stacks on two devices, ceilings, loading and compiling, a GPU's timeline, and a process that failed."""
+    of_one_stack = [one for one in replicates() if one["case"]["harness"] in ("data", "compile")]
+    return [
+        *race(),
+        *of_one_stack,
+        *(ceilings_replicate(number, 1 + 0.03 * number) for number in range(3)),
+        gpu_reference_replicate(),
+        replicate(case("epoch", batch_size=500), [], reason="it was killed (SIGKILL)"),
+    ]
+
+
+def write_everything(runs_dir: Path, **changes: Any) -> Path:
+    """The folder of the run, with its reports."""
+    path = write_example_run(runs_dir, everything(), **{"skipped": SKIPPED, **changes})
+    write_report(path)
+    return path
+
+
+def write_hostile(runs_dir: Path) -> Path:
+    """Names of machines, backends, files and failures that would rather be code, and one of 10 MB."""
+    found = everything()
+    for one in found:
+        if one["case"]["backend"] == "jax":
+            one["case"] |= {"backend": HOSTILE_LINK, "variant": HOSTILE}
+    found.append(replicate(case("epoch", batch_size=500), [], reason=HOSTILE))
+    machine = {"cpu_model": HOSTILE + "x" * TEN_MEGABYTES, "gpus": [{"name": HOSTILE}], HOSTILE: HOSTILE}
+    skipped = [{"what": HOSTILE, "reason": HOSTILE, "remedy": HOSTILE}]
+    path = write_example_run(runs_dir, found, machine=machine, skipped=skipped, commit={"id": HOSTILE})
+    (path / "replicates" / f"{HOSTILE.replace('/', '_')}.json").write_text("{")
+    write_report(path)
+    return path
+
+
+def _executable(own: str) -> str | None:
+    """The browser that somebody named, one of the system's, or Playwright's own."""
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    return next((path for path in [*found, own] if path and Path(path).exists()), None)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless Chromium; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        executable = _executable(playwright.chromium.executable_path)
+        if executable is None:
+            pytest.skip("no Chromium was found: name one in CHROMIUM, or run python -m playwright install chromium")
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to sandbox for the superuser
+        browser = playwright.chromium.launch(executable_path=executable, args=sandbox)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page on which everything it asked for or complained of is kept, and nothing it asks for is answered."""
+
+    def __init__(self, browser: Any, file: Path, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.route("**/*", self._route)
+        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.file = file.as_uri()
+        self.page.goto(self.file)
+        if options.get("java_script_enabled", True) and self.page.locator("#plotly, .plot").count():
+            self.page.wait_for_function("document.documentElement.dataset.drawn === 'true'", timeout=60_000)
+
+    def _route(self, route: Any) -> None:
+        if route.request.url.partition("#")[0] == self.file:
+            route.continue_()
+        else:
+            self.requests.append(route.request.url)
+            route.abort()
+
+    def ask(self, script: str) -> Any:
+        return self.page.evaluate(script)

@@ -1,0 +1,45 @@
+"""The traces in results/noise, and what their README says of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.verdict.noise import read_trace
+from bench.verdict.replay import replay, replay_section
+
+FOLDER = Path(__file__).resolve().parents[3] / "results" / "noise"
+TRACES = sorted(FOLDER.glob("*.jsonl"))
+TRIALS = 2000
+
+
+@pytest.fixture(scope="module")
+def documented():
+    """The rows of the README's table of our gate: {(trace, injected): cells}."""
+    lines = (FOLDER / "README.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    return {(row[0].strip("`"), row[1]): row[2:] for row in rows if re.search(r"nothing|times", row[1])}
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_a_committed_trace_is_whole_and_says_what_it_is(path):
+    trace = read_trace(path)
+    assert trace.problems == ()
+    assert {"metric", "stack", "threads", "steps_per_turn", "recorded_at", "commit", "machine"} <= trace.header.keys()
+    assert all(turn.seconds for turn in trace.turns)
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_false_alarms_on_a_committed_trace_are_below_one_percent(path):
+    alarms = replay(read_trace(path), trials=TRIALS).regressed
+    assert alarms.fraction <= 0.01
+    assert alarms.interval[1] <= 0.02
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("inject", [1.0, 1.05, 1.1])
+def test_the_readme_says_what_a_replay_says(path, inject, documented):
+    section = replay_section([replay(read_trace(path), inject=inject, trials=TRIALS)])
+    row = dict(zip(section.headers, section.rows[0], strict=True))
+    said = documented[path.stem, row["injected"]]
+    assert said == [row[name] for name in ("regressed", "undecided", "unfit", "seconds")]
