@@ -1,11 +1,11 @@
 from contextlib import contextmanager
 
 import pytest
+from small import SMALL
 
 from bench.profile.collect.base import Collector
 from bench.profile.collect.rounds import BETWEEN, measure
 from bench.profile.operations import Operation
-from tests.conftest import SMALL
 from tests.fakes import FakeBackend, FakeClock
 
 
