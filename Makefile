@@ -49,7 +49,7 @@ help:
 	@echo "make test-gpuarray                prove that path's numbers without a GPU, through OpenCL on the CPU"
 	@echo "make clean                        remove .venv and caches (results stay)"
 
-$(STAMP): requirements.txt
+$(STAMP): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@echo "creating $(VENV) and installing pinned packages (a minute or two)"
@@ -57,6 +57,7 @@ $(STAMP): requirements.txt
 	@$(PIP) $(BUILD_TOOLS)
 	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY)
 	@$(PIP) --requirement requirements.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/installed-%: requirements/%.txt $(STAMP)

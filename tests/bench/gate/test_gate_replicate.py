@@ -3,13 +3,17 @@
 import io
 import json
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
-from conftest import SMALL
 from fakes import FakeBackend, FakeClock
 
 from bench.gate.replicate import Replicate, peak_resident_bytes, serve
 from mlp.errors import DatasetError
+from mlp.recipe import CANONICAL
+
+# Ten steps are an epoch of the 200 examples that ``toy_data`` has.
+SMALL = replace(CANONICAL, layer_widths=(784, 32, 16, 10), batch_size=20)
 
 TICK = 2**-12  # seconds that pass with each look at the clock, so that waiting comes to an end
 

@@ -12,6 +12,7 @@ from bench.gate.measures import all_measures
 from bench.gate.turns import Program, measure_block
 
 ALL = all_measures()
+TURNS = Program(ALL).turns_per_epoch
 
 
 def measure(stage, roles=COMPARISON, measures=ALL, seed=0, number=0):
@@ -31,9 +32,9 @@ def test_every_measure_is_taken_from_every_process():
 
 def test_a_turn_is_scaled_to_its_epoch_and_the_parts_of_a_run_add_up_end_to_end():
     block = measure(Stage(), roles=("A", "B"))
-    assert values(block, "train_epoch", "A") == [10 * 0.125] * 10
-    # one loading, one compilation, ten turns of training, one validation epoch: however often each was repeated
-    assert block.values("end_to_end", [0, 1]) == [pytest.approx(0.5 + 0.25 + 10 * 0.125 + 0.0625)] * 2
+    assert values(block, "train_epoch", "A") == [TURNS * 0.125] * TURNS
+    # one loading, one compilation, the turns of training, one validation epoch: however often each was repeated
+    assert block.values("end_to_end", [0, 1]) == [pytest.approx(0.5 + 0.25 + TURNS * 0.125 + 0.0625)] * 2
 
 
 def test_what_is_not_judged_is_done_by_all_at_once_and_leaves_no_turn():
@@ -65,15 +66,15 @@ def test_turns_never_overlap_and_each_round_is_everybodys():
     turns = [turn for turn in block.turns if turn.measure == "train_epoch"]
     starts = [turn.t_start_seconds for turn in turns]
     assert starts == sorted(starts) and len(set(starts)) == len(starts)
-    for number in range(10):
+    for number in range(TURNS):
         assert sorted(turn.seat for turn in turns if turn.round == number) == [0, 1, 2, 3, 4]
 
 
 def test_each_second_round_goes_backwards_so_that_a_steady_drift_cancels():
     block = measure(Stage(), measures=("train_epoch",))
     turns = [turn for turn in block.turns if turn.measure == "train_epoch"]
-    order = [[turn.seat for turn in turns if turn.round == number] for number in range(10)]
-    assert all(order[number + 1] == order[number][::-1] for number in range(0, 10, 2))
+    order = [[turn.seat for turn in turns if turn.round == number] for number in range(TURNS)]
+    assert all(order[number + 1] == order[number][::-1] for number in range(0, TURNS - 1, 2))
     assert len({tuple(seats) for seats in order[::2]}) > 1
 
 
