@@ -23,7 +23,7 @@ from mlp import backends
 answers = {{name: vars(answer) for name, answer in backends.available().items()}}
 choice = choose(("all",), driver=lambda: backends.Unavailable("no GPU", "Add one."))
 sys.path.insert(0, "tests")
-from conftest import SMALL, make_toy_data
+from small import SMALL, make_toy_data
 from mlp.training import train
 history = train(backends.create("numpy"), SMALL, make_toy_data(), verbose=False)
 print(json.dumps([answers, sorted({{stack.backend for stack in choice.stacks}}), history.epochs[-1].train_loss]))

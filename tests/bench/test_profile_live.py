@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from small import SMALL
 
 from bench.profile.collect import collector_of
 from bench.profile.collect.rounds import BETWEEN, measure
@@ -13,7 +14,6 @@ from bench.profile.collect.sections import SectionClock
 from bench.profile.operations import KINDS
 from mlp.backends import create
 from mlp.training import initial_parameters
-from tests.conftest import SMALL
 
 STACKS = ("theano/as_published", "theano/tuned", "pytensor/c", "pytensor/numba", "jax/step", "jax/scan", "torch/eager")
 NUM_STEPS = 10

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from small import SMALL
 
 from bench.profile.collect.numpy import NumpyCollector, kind_of
 from bench.profile.collect.rounds import measure
 from mlp.backends import create
 from mlp.training import initial_parameters
-from tests.conftest import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 from contextlib import contextmanager
 
 import pytest
+from fakes import FakeBackend, FakeClock
+from small import SMALL
 
 from bench.profile.collect.base import Collector
 from bench.profile.collect.rounds import BETWEEN, measure
 from bench.profile.operations import Operation
-from tests.conftest import SMALL
-from tests.fakes import FakeBackend, FakeClock
 
 
 class FakeCollector(Collector):

@@ -1,7 +1,8 @@
 import threading
 
+from fakes import FakeClock
+
 from bench.profile.collect.sections import SectionClock, Watched
-from tests.fakes import FakeClock
 
 
 class Compiler:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SMALL
+from small import SMALL
 
 from mlp import backends
 from mlp.backends import Available, Unavailable, gpu

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SMALL
 from contract import TestStack, compiled, driver_answers, fresh, required_backends, stacks
+from small import SMALL
 
 from mlp import backends
 from mlp.backends import Available

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SMALL
+from small import SMALL
 
 import mlp as flm
 from mlp.backends.base import Backend

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import SMALL
+from small import SMALL
 
 from mlp import backends
 from mlp.backends import Available, Unavailable, pytensor_process

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import SMALL
 
 from mlp import backends
 from mlp.backends import Unavailable

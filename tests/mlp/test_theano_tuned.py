@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL
 from scipy import special, stats
+from small import SMALL
 
 from mlp import backends
 from mlp.backends import Unavailable

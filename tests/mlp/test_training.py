@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SMALL
 from fakes import FakeBackend, FakeClock
+from small import SMALL
 
 from mlp.errors import DivergedError, RecipeError
 from mlp.training import Callback, LossHistory, initial_parameters, train
