@@ -44,7 +44,8 @@ class Operation:
         ``inputs`` and ``outputs`` are identities of arrays: two operations of a function that name the same input read
         the same values.  Of a gemm ``m``, ``n``, ``k`` and ``product``: equal for two that compute the same product.
         ``op`` is the framework's name of the kind of operation, ``in_place`` whether it overwrites an input,
-        ``thread_team`` whether it starts threads of its own (not the BLAS's).
+        ``thread_team`` how many threads of its own it uses (not the BLAS's), ``skips_zeros`` that it leaves zeros of
+        its operands out: its ``flop`` are then those of the whole product, and its rate may exceed every ceiling.
     """
 
     function: str

@@ -15,6 +15,9 @@ from bench.units import MISSING, format_count, format_number, format_percent, fo
 
 MOST_ROWS = 20  # the rest is one row: profile.json and operations.csv have them all
 SMALLEST_PHASE = 0.01  # of all of compilation
+SKIPPED_ZEROS = (
+    "Products that leave out zeros count as whole ones: their rates may exceed what this machine can multiply."
+)
 TITLES = {"train_step": "A training step", "evaluate": "An evaluation of one minibatch"}
 
 
@@ -91,6 +94,7 @@ def _sentences(operations: tuple[Operation, ...], timing: Timing) -> list[str]:
         f"calls each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
         f"The operations add up to {format_percent(1 - host / whole, 1)} of the profiled time; the rest is the row "
         '"between operations".',
+        *([SKIPPED_ZEROS] if any(operation.details.get("skips_zeros") for operation in operations) else []),
     ]
 
 

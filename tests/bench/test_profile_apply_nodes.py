@@ -76,6 +76,12 @@ def test_operands_that_the_operation_itself_transposes_count_as_transposed():
     assert (row.details["product"], row.details["thread_team"]) == ("h.T @ dz", 2)
 
 
+def test_a_product_that_skips_zeros_says_so_and_counts_as_a_whole_one():
+    a, b = Variable("h", (BATCH, INPUTS)), Variable("w", (INPUTS, UNITS))
+    (row,) = rows([node("Product", [a, b], (BATCH, UNITS), skip_zeros=True)], [])
+    assert (row.details["skips_zeros"], row.flop) == (True, 2 * BATCH * INPUTS * UNITS)
+
+
 def test_the_sum_that_gemm_adds_to_is_no_operand():
     c, a, b = Variable("c", (BATCH, UNITS)), Variable("a", (BATCH, INPUTS)), Variable("b", (INPUTS, UNITS))
     scalars = Variable("1.0"), Variable("0.5")

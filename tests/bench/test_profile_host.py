@@ -4,6 +4,7 @@ import mmap
 import os
 import stat
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,17 @@ def test_a_sample_belongs_to_the_phase_of_its_moment():
         phase[0] = "train"
     assert [sample["phase"] for sample in timeline.timeline] == ["load", "train"]
     assert all(sample["rss_bytes"] > 0 for sample in timeline.timeline)
+
+
+def test_nothing_is_sampled_while_something_is_timed_but_before_and_after_it():
+    timeline = MemoryTimeline(lambda: "train", interval_seconds=0.001)
+    with timeline:
+        with timeline.paused():
+            before = len(timeline.timeline)
+            time.sleep(0.02)
+            timeline.take()
+            assert len(timeline.timeline) == before > 0
+        assert len(timeline.timeline) > before
 
 
 def test_the_flame_graph_shows_the_functions_of_the_driver(tmp_path, monkeypatch):

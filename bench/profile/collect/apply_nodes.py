@@ -83,6 +83,8 @@ class Graph:
         threads = getattr(node.op, "num_threads", None)
         if threads is not None:
             details["thread_team"] = threads
+        if getattr(node.op, "skip_zeros", False):
+            details["skips_zeros"] = True
         flop = None
         if kind == "gemm":
             gemm = self._gemm(node, shapes[0], shapes[1])

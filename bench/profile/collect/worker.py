@@ -77,9 +77,14 @@ class Worker:
                 calls = self._calls(backend, *arrays)
                 for function, call in calls.items():
                     self.phase = function
-                    self._measure(collector, function, call)
+                    with memory.paused():
+                        self._measure(collector, function, call)
                 self._keep(facts={**self.profile.facts, **collector.facts(), "profiler": collector.profiler})
-                self._watch_host(*calls["train_step"])
+                self.phase = "watch"
+                with memory.paused():
+                    self._watch_host(*calls["train_step"])
+                self.phase = "flame graph"
+                self._draw_flame_graph(calls["train_step"][0])
         if not self.request.compile_only:
             beside = {"timeline": memory.timeline, "memory_by_phase": memory_by_phase(memory.timeline)}
             self._keep(host={**(self.profile.host or {}), **beside})
@@ -154,12 +159,13 @@ class Worker:
         }
 
     def _watch_host(self, train_steps: Callable[[], None], num_steps: int) -> None:
-        """After everything that is timed: what the driver costs the machine, and where its own time goes."""
-        self.phase = "watch"
+        """After everything that is timed: what the driver costs the machine."""
         host = watch(train_steps, num_steps, self.profile.stack["device"])
         problems = list(host.pop("problems"))
         self._keep(host=host, problems=(*self.profile.problems, *problems))
-        self.phase = "flame graph"
+
+    def _draw_flame_graph(self, train_steps: Callable[[], None]) -> None:
+        """Where the driver's own time goes."""
         problem = flame_graph(train_steps, self.path.with_name(FLAME_GRAPH))
         self._keep(problems=(*self.profile.problems, *filter(None, [problem])))
 
