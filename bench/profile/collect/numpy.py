@@ -133,7 +133,7 @@ class NumpyCollector(Collector):
 
     def _operation(self, function: str, line: Line, calls: float, seconds: float) -> Operation:
         kind = kind_of(line.text)
-        details: dict[str, Any] = {"op": "line"}
+        details: dict[str, Any] = {"op": next((part for part, _ in KINDS if part in line.text), "line")}
         flop = None
         if line.shapes:
             (m, k), (_, n) = line.shapes
