@@ -14,7 +14,7 @@ THEANO_FLAGS (a user's own flags win), and a header is put in front of every C++
 
 from __future__ import annotations
 
-from mlp.theano_compat import blas, flags, numpy_names, python_names, theano_names
+from mlp.theano_compat import blas, cache, flags, numpy_names, python_names, theano_names
 from mlp.theano_compat import device as devices
 
 _installed_for: str | None = None
@@ -40,6 +40,7 @@ def install(device: str | None = None) -> None:
         flags.prepare(wanted)
         with devices.hearing_complaints():
             theano_names.import_theano()
+        cache.replace_keys_as_a_whole()
         _installed_for = wanted
     devices.check_device(device or _installed_for)
 

@@ -5,16 +5,20 @@ with a bus error.  So a shared object is sealed with its SHA-256 once the proces
 one that no longer fits its seal is removed before Theano looks: it is then compiled again.
 
 Key files need no seal: Theano compiles again what it cannot unpickle.  Nor is a module without a seal refused (another
-program made it, or a process that was killed): Theano writes the key of a module after it has loaded it.
+program made it, or a process that was killed): Theano writes the key of a module after it has loaded it.  But it writes
+a key file in place, and whoever reads one that is half written removes the module, which the writer is about to use; so
+here a key file is replaced as a whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlp.errors import BackendError
 
@@ -49,6 +53,22 @@ def seal(compile_directory: Path) -> None:
                 partial = path.with_name(f"{path.name}.{os.getpid()}")
                 partial.write_text(_sha256(shared_object))
                 partial.replace(path)
+
+
+def replace_keys_as_a_whole() -> None:
+    """Make Theano write ``key.pkl`` beside the old one and rename it, so that no process ever reads half of it.
+
+    Theano reads key files without its lock, and takes one that ends too early for a broken module.
+    """
+    from theano.gof.cmodule import KeyData
+
+    def save_pkl(self: Any) -> None:
+        content = pickle.dumps(self, pickle.HIGHEST_PROTOCOL)  # Theano's callers handle a PicklingError
+        partial = Path(f"{self.key_pkl}.{os.getpid()}")
+        partial.write_bytes(content)
+        partial.replace(self.key_pkl)
+
+    KeyData.save_pkl = save_pkl
 
 
 def _module_folders(compile_directory: Path) -> Iterator[Path]:

@@ -1,10 +1,13 @@
 """The compile cache is repaired before Theano reads it; folders stand in for what Theano has compiled."""
 
 import os
+import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 
+from mlp import backends
 from mlp.errors import BackendError
 from mlp.theano_compat import cache
 
@@ -95,3 +98,41 @@ def test_damage_that_cannot_be_removed_is_one_sentence(directory, monkeypatch):
 def test_an_empty_or_missing_cache_is_fine(tmp_path):
     assert cache.discard_damaged(tmp_path / "nowhere") == []
     cache.seal(tmp_path / "nowhere")
+
+
+def test_a_key_file_is_never_seen_half_written(tmp_path, monkeypatch):
+    """A process that reads half a key file removes the module, which the writer is about to use."""
+    backends.load("theano").import_framework()
+    from theano.gof.cmodule import KeyData
+
+    path = tmp_path / "key.pkl"
+    data = KeyData(keys={"one"}, module_hash="hash", key_pkl=str(path), entry="module.so")
+    data.save_pkl()
+    seen = []
+
+    def reading_meanwhile(write):
+        def wrapped(self, *arguments, **options):
+            seen.append(pickle.loads(path.read_bytes()).keys)
+            done = write(self, *arguments, **options)
+            seen.append(pickle.loads(path.read_bytes()).keys)
+            return done
+
+        return wrapped
+
+    monkeypatch.setattr(Path, "write_bytes", reading_meanwhile(Path.write_bytes))
+    data.add_key("two")
+    assert seen == [{"one"}, {"one"}]
+    assert pickle.loads(path.read_bytes()).keys == {"one", "two"}
+    assert os.listdir(tmp_path) == ["key.pkl"]
+
+
+def test_a_key_that_cannot_be_pickled_leaves_the_old_ones(tmp_path):
+    backends.load("theano").import_framework()
+    from theano.gof.cmodule import KeyData
+
+    path = tmp_path / "key.pkl"
+    data = KeyData(keys={"one"}, module_hash="hash", key_pkl=str(path), entry="module.so")
+    data.save_pkl()
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        data.add_key(lambda: None)
+    assert pickle.loads(path.read_bytes()).keys == {"one"}
