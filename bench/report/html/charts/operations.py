@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.html.chart import Chart, figure, hover_text, rows_layout
+from bench.report.html.chart import Chart, figure, hover_text, label, rows_layout
 from bench.report.html.looks import KINDS, REST
 from bench.report.profiles import CHART, StepOfStack, kinds_of
 from bench.units import format_percent, format_seconds
@@ -52,7 +52,7 @@ def _bars(steps: Sequence[StepOfStack]) -> list[Any]:
                 x=seconds,
                 y=list(range(len(steps))),
                 orientation="h",
-                name=hover_text(kind),
+                name=label(kind),
                 marker={"color": colour, "pattern": {"shape": pattern, "size": 6}},
                 customdata=[
                     [hover_text(step.stack.name), hover_text(text)] for step, text in zip(steps, texts, strict=True)
