@@ -81,24 +81,34 @@ def profile(
     from bench.record import RunFolder
 
     run = RunFolder.open(cli.run_folder(run_id, runs_dir)) if run_id else None
-    made: list[Profile] = []
-    interrupted = False
-    try:
-        for one, folder in _profiles(run, output or PROFILES, **options):
-            made.append(one)
-            if not as_json:
-                _show(one, folder)
-    except KeyboardInterrupt:
-        interrupted = True
-        kept = run.path if run else output or PROFILES
-        cli.errors.print(f"interrupted; what was profiled until then is kept in {kept}", markup=False)
-    if run is not None:
-        _report(run)
+    made, interrupted = _all(run, output or PROFILES, as_json, options)
     if as_json:
         cli.write_json([asdict(one) for one in made])
     if interrupted:
         sys.exit(cli.INTERRUPTED)
     sys.exit(0 if all(one.complete for one in made) else cli.FAILED)
+
+
+def _all(run: RunFolder | None, output: Path, as_json: bool, options: dict[str, Any]) -> tuple[list[Profile], bool]:
+    """What was profiled, and whether that was interrupted.  The report of ``run`` is written however it ends."""
+    made: list[Profile] = []
+    interrupted = False
+    try:
+        for one, folder in _profiles(run, output, **options):
+            made.append(one)
+            if not as_json:
+                _show(one, folder)
+    except KeyboardInterrupt:
+        interrupted = True
+        kept = run.path if run else output
+        cli.errors.print(f"interrupted; what was profiled until then is kept in {kept}", markup=False)
+    except BenchError:
+        if run is not None and made:
+            _report(run)
+        raise
+    if run is not None:
+        _report(run)
+    return made, interrupted
 
 
 def _profiles(
