@@ -81,7 +81,7 @@ def profile(
     from bench.record import RunFolder
 
     run = RunFolder.open(cli.run_folder(run_id, runs_dir)) if run_id else None
-    made, interrupted = _all(run, output or PROFILES, as_json, options)
+    made, interrupted = _profile_all(run, output or PROFILES, as_json, options)
     if as_json:
         cli.write_json([asdict(one) for one in made])
     if interrupted:
@@ -89,7 +89,9 @@ def profile(
     sys.exit(0 if all(one.complete for one in made) else cli.FAILED)
 
 
-def _all(run: RunFolder | None, output: Path, as_json: bool, options: dict[str, Any]) -> tuple[list[Profile], bool]:
+def _profile_all(
+    run: RunFolder | None, output: Path, as_json: bool, options: dict[str, Any]
+) -> tuple[list[Profile], bool]:
     """What was profiled, and whether that was interrupted.  The report of ``run`` is written however it ends."""
     made: list[Profile] = []
     interrupted = False
