@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from small import make_toy_data
 
+from mlp import backends
+from mlp.backends import Unavailable
+
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_directory_of_its_own(tmp_path_factory):
@@ -23,6 +26,18 @@ def mnist_directory():
     if not directory:
         pytest.skip("set MNIST_DIR to a directory with the MNIST files")
     return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def theano():
+    """Theano, where ``tuned`` can run."""
+    answer = backends.probe("theano", "tuned")
+    if isinstance(answer, Unavailable):
+        pytest.skip(answer.reason)
+    backends.load("theano").import_framework()
+    import theano
+
+    return theano
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 from example_ceilings import ceilings_replicate
 from example_profile import PUBLISHED, RECORDED, TUNED
 from example_race import RACERS, race
@@ -12,16 +11,6 @@ from example_run import write_example_run
 from bench import cli
 from bench.runner import WorkerPool
 from bench.worker import Outcome
-
-
-@pytest.fixture
-def invoke(monkeypatch):
-    def invoke(*arguments):
-        monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=200))
-        monkeypatch.setattr(cli, "errors", cli.Console(stderr=True, soft_wrap=True, width=200))
-        return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-
-    return invoke
 
 
 @pytest.fixture

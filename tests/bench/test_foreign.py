@@ -9,6 +9,7 @@ import pytest
 from example_run import case, header, measurement, replicate, replicates, write_example_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from junk import junk, places
 
 from bench.errors import BenchError
 from bench.export import open_run, render
@@ -206,21 +207,6 @@ def test_a_case_that_is_none_of_ours_is_no_case(write, keys):
     benchmark = {"fullname": "a", "stats": {"data": [1.0]}, "extra_info": {"keys": keys}}
     (found,) = read_foreign(write({"machine_info": {}, "benchmarks": [benchmark]})).benchmarks
     assert found.keys == {}
-
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def places(value, path=()):
-    """The path of every value inside ``value``."""
-    yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield from places(inner, (*path, key))
 
 
 @pytest.fixture(scope="module")

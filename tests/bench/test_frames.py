@@ -21,6 +21,7 @@ from example_run import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from junk import junk, places
 
 import bench
 from bench.errors import RecordError, RecordWarning
@@ -306,21 +307,6 @@ def test_a_failed_process_counts_only_until_its_case_was_measured_again(tmp_path
     frames = frames_of([folder])
     assert list(frames.samples["process"]) == [2]
     assert list(frames.failures["process"]) == [1]
-
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def places(value, path=()):
-    """The path of every value inside ``value``."""
-    yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield from places(inner, (*path, key))
 
 
 def with_junk(data, document):

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from small import SMALL
 
 from mlp import backends
-from mlp.backends import Unavailable
 from mlp.training import initial_parameters
 
 pytestmark = pytest.mark.slow
@@ -17,17 +16,6 @@ pytestmark = pytest.mark.slow
 # Its first two layers' products are large enough for zeros to be looked for: 2**21 multiplications.
 WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80, dropout=0.0)
 PLAIN, TRANSPOSED_A, TRANSPOSED_B = (False, False), (True, False), (False, True)
-
-
-@pytest.fixture(scope="module")
-def theano():
-    answer = backends.probe("theano", "tuned")
-    if isinstance(answer, Unavailable):
-        pytest.skip(answer.reason)
-    backends.load("theano").import_framework()
-    import theano
-
-    return theano
 
 
 @pytest.fixture(scope="module")

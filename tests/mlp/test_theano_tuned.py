@@ -24,17 +24,6 @@ WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80)  # wide e
 KEY = (0x12345678, 0x9ABCDEF0)
 
 
-@pytest.fixture(scope="module")
-def theano():
-    answer = backends.probe("theano", "tuned")
-    if isinstance(answer, Unavailable):
-        pytest.skip(answer.reason)
-    backends.load("theano").import_framework()
-    import theano
-
-    return theano
-
-
 def call(theano, expression, inputs, **options):
     """The value of ``expression`` where ``inputs`` maps variables to arrays."""
     return theano.function(list(inputs), expression, on_unused_input="ignore", **options)(*inputs.values())
