@@ -17,7 +17,7 @@ from bench.profile.rules.finding import Finding
 from bench.profile.storage import FILE_NAME, load
 from bench.profile.table import FINDINGS, sections
 from bench.record import RunFolder
-from bench.render import Section, to_markdown
+from bench.render import Section
 from bench.stack_key import StackKey
 from bench.stats import Ratio
 from bench.units import MISSING, format_number, format_percent, format_range, format_seconds
@@ -74,18 +74,28 @@ def explained(folder: RunFolder) -> tuple[list[Explained], list[str]]:
 
 
 def _explained(folder: RunFolder, path: Path) -> Explained:
-    """All of it is made and printed once here, so that a file that anybody may have written costs itself alone."""
+    """All of it is made and looked at here, so that a file that anybody may have written costs itself alone."""
     profile = load(path)
     try:
         reasons = reasons_against(folder.header, profile)
         made = Explained(_step(profile), sections(profile))
         json.dumps(asdict(made.step), allow_nan=False)
-        to_markdown(profile.label, made.details)
+        _check_texts(made)
     except Exception as error:
         raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}): measure again.") from error
     if reasons:
         raise RecordError(f"{path} does not explain this run: {'; '.join(reasons)}.")
     return made
+
+
+def _check_texts(made: Explained) -> None:
+    """Raise TypeError where anything that will be printed is no text: the profile has it so from its file."""
+    texts = [*made.step.stack[:3], *made.step.seconds_by_kind]
+    for section in made.details:
+        texts += [section.title, *section.sentences, *section.headers, *(cell for row in section.rows for cell in row)]
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{str(text)[:60]} stands where a text belongs")
 
 
 def _step(profile: Profile) -> StepOfStack:
