@@ -84,10 +84,10 @@ compare: $(STAMP)
 history: $(STAMP)
 	@$(BIN)/python -m bench history $(FOLDERS)
 
-# Options: BACKENDS, VARIANTS as above, one of DEVICES.
+# Options: BACKENDS, VARIANTS as above, one of DEVICES; RUN=<id, folder or latest>: the run whose report explains them.
 profile: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
-		$(foreach d,$(firstword $(DEVICES)),--device $(d))
+		$(foreach d,$(firstword $(DEVICES)),--device $(d)) $(if $(RUN),--run $(RUN))
 
 # Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
 check: $(STAMP)

@@ -38,6 +38,8 @@ READING = (
     "same_machine",
     "history",
     "profile/attainable",
+    "profile/belongs",
+    "profile/breakdown",
     "profile/data",
     "profile/diff",
     "profile/findings",

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import cli
+from bench.cli.candidates import run_ids
+from bench.errors import BenchError, RecordError
 from mlp.recipe import CANONICAL
 
 if TYPE_CHECKING:
     from bench.case import Stack
     from bench.profile.operations import Profile
+    from bench.record import RunFolder
 
 PROFILES = Path("results/profiles")
 DEFAULT_BACKEND = "theano"
@@ -35,41 +38,50 @@ DEFAULT_BACKEND = "theano"
 @click.option(
     "--diff", "compared", nargs=2, type=click.Path(path_type=Path), default=None, help="Compare two profiles."
 )
-@click.option("--output", type=click.Path(path_type=Path), default=PROFILES, show_default=True)
+@click.option("--run", "run_id", default=None, shell_complete=run_ids, help="Explain this run: id, folder or latest.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=None, help=f"Default: {PROFILES}, or the run's folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the profiles as JSON instead.")
 @cli.one_sentence
-def profile(output: Path, as_json: bool, compared: tuple[Path, Path] | None, **options: Any) -> None:
+def profile(
+    output: Path | None,
+    run_id: str | None,
+    runs_dir: Path,
+    as_json: bool,
+    compared: tuple[Path, Path] | None,
+    **options: Any,
+) -> None:
     """Profile stacks down to the operation: a training step, an evaluation, and compilation, cold and warm.
 
     Each stack is profiled in fresh processes, plain and profiled steps in turn, so that what profiling costs is known.
     A profile is written to OUTPUT/<id>/<stack>/: profile.json, operations.csv, findings.csv, trace.json (opens in
-    ui.perfetto.dev), roofline.svg, and flame_graph.html of the driver.  --diff measures nothing: it compares two such
-    folders, operation by operation.
+    ui.perfetto.dev), roofline.svg, and flame_graph.html of the driver.  With --run it goes to profiles/<stack>/ in the
+    run's folder, and into the run's report; a run of another machine, data, recipe or commit is refused.  --diff
+    measures nothing: it compares two such folders, operation by operation.
 
     \b
     Examples:
       python -m bench profile
       python -m bench profile --backend theano --variant as_published
       python -m bench profile --backend jax --backend torch --steps 50
+      python -m bench profile --run latest --variant tuned
       python -m bench profile --diff PROFILES/theano-as_published-cpu PROFILES/theano-tuned-cpu
 
     \b
     Exit codes: 0 complete; 1 something is missing, and the profile says what; 2 bad input; 130 interrupted, and what
     was measured until then is written.
     """
+    if run_id and (output or compared):
+        raise BenchError("--run says where the profiles go, so leave out --output; and --diff measures none.")
     if compared:
         _show_diff(*compared, as_json)
         return
-    made: list[Profile] = []
-    interrupted = False
-    try:
-        for one in _profiles(output, **options):
-            made.append(one)
-            if not as_json:
-                _show(one, output)
-    except KeyboardInterrupt:
-        interrupted = True
-        cli.errors.print(f"interrupted; what was profiled until then is kept in {output}", markup=False)
+    from bench.record import RunFolder
+
+    run = RunFolder.open(cli.run_folder(run_id, runs_dir)) if run_id else None
+    made, interrupted = _profile_all(run, output or PROFILES, as_json, options)
     if as_json:
         cli.write_json([asdict(one) for one in made])
     if interrupted:
@@ -77,7 +89,32 @@ def profile(output: Path, as_json: bool, compared: tuple[Path, Path] | None, **o
     sys.exit(0 if all(one.complete for one in made) else cli.FAILED)
 
 
+def _profile_all(
+    run: RunFolder | None, output: Path, as_json: bool, options: dict[str, Any]
+) -> tuple[list[Profile], bool]:
+    """What was profiled, and whether that was interrupted.  The report of ``run`` is written however it ends."""
+    made: list[Profile] = []
+    interrupted = False
+    try:
+        for one, folder in _profiles(run, output, **options):
+            made.append(one)
+            if not as_json:
+                _show(one, folder)
+    except KeyboardInterrupt:
+        interrupted = True
+        kept = run.path if run else output
+        cli.errors.print(f"interrupted; what was profiled until then is kept in {kept}", markup=False)
+    except BenchError:
+        if run is not None and made:
+            _report(run)
+        raise
+    if run is not None:
+        _report(run)
+    return made, interrupted
+
+
 def _profiles(
+    run: RunFolder | None,
     output: Path,
     *,
     backends: tuple[str, ...],
@@ -89,10 +126,11 @@ def _profiles(
     threads: int | None,
     batch_size: int,
     ceilings: bool,
-) -> Iterator[Profile]:
+) -> Iterator[tuple[Profile, Path]]:
     """Check everything that can be checked before the first minute is spent, then profile one stack after another."""
     from bench.machine import usable_cores
-    from bench.profile.collect.driver import new_profile
+    from bench.profile.collect.driver import folder_name, new_profile
+    from bench.report.profiles import FOLDER
     from bench.stacks import choose
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
@@ -100,28 +138,61 @@ def _profiles(
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
     choice = choose(backends or (DEFAULT_BACKEND,), variants, (device,))
     for skipped in choice.skipped:
-        cli.errors.print(f"not profiled: {skipped.what}: {skipped.reason}. {skipped.remedy}", markup=False)
+        _not_profiled(skipped.what, f"{skipped.reason}. {skipped.remedy}")
     source = locate(data)
-    dataset = identify(source.directory).name
+    dataset = identify(source.directory)
     profile_id = None
     for stack in choice.stacks:
-        started = new_profile(stack, recipe, threads=threads or usable_cores(), dataset=dataset, profile_id=profile_id)
+        started = new_profile(
+            stack, recipe, threads=threads or usable_cores(), dataset=dataset.name, profile_id=profile_id
+        )
+        if run is not None and profile_id is None:
+            _check_explains(run, started, dataset.sha256)
         profile_id = started.profile_id
+        folder = (run.path / FOLDER if run else output / profile_id) / folder_name(started)
+        if run is not None and _is_complete(folder):
+            _not_profiled(stack.label, f"the run has its profile. Remove {folder} to make it again")
+            continue
         cli.errors.print(f"profiling {stack.label}", markup=False, highlight=False)
-        yield _profile(stack, started, output, source.directory, ceilings, num_calls=steps, num_rounds=rounds)
+        yield _profile(stack, started, folder, source.directory, ceilings, num_calls=steps, num_rounds=rounds), folder
+
+
+def _not_profiled(what: str, why: str) -> None:
+    cli.errors.print(f"not profiled: {what}: {why}", markup=False, highlight=False)
+
+
+def _check_explains(run: RunFolder, started: Profile, sha256: dict[str, str]) -> None:
+    """Raise BenchError, before anything is measured, where a profile made here would not explain ``run``."""
+    from bench.profile.belongs import reasons_against
+
+    reasons = reasons_against(run.header, started, sha256)
+    if reasons:
+        raise BenchError(
+            f"run {run.path.name} would not be explained by a profile made here: {'; '.join(reasons)}. Measure a run "
+            "here first, or leave out --run."
+        )
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a whole profile is there: what an interruption left, or damage, is measured again."""
+    from bench.profile.storage import load
+
+    try:
+        return load(folder).complete
+    except RecordError:
+        return False
 
 
 def _profile(
-    stack: Stack, started: Profile, output: Path, data_directory: Path, ceilings: bool, **effort: int
+    stack: Stack, started: Profile, folder: Path, data_directory: Path, ceilings: bool, **effort: int
 ) -> Profile:
     """One stack, with its ceilings measured before and after it.  An interruption leaves what was measured until then,
     and goes on to the caller."""
     from bench.profile.collect.aside import Aside
-    from bench.profile.collect.driver import collect, folder_of
+    from bench.profile.collect.driver import collect
     from bench.profile.outputs import write_outputs
     from bench.profile.storage import FILE_NAME, load
 
-    folder = folder_of(started, output)
     with Aside(stack, started, data_directory) if ceilings else nullcontext() as aside:
         try:
             if aside is not None:
@@ -150,10 +221,16 @@ def _show_diff(before: Path, after: Path, as_json: bool) -> None:
     to_terminal(first_line(found), sections(found), cli.console)
 
 
-def _show(one: Profile, output: Path) -> None:
-    from bench.profile.collect.driver import folder_of
+def _show(one: Profile, folder: Path) -> None:
     from bench.profile.table import first_line, sections
     from bench.render import to_terminal
 
     to_terminal(first_line(one), sections(one), cli.console)
-    cli.console.print(f"\nprofile: {folder_of(one, output)}\n", markup=False, highlight=False)
+    cli.console.print(f"\nprofile: {folder}\n", markup=False, highlight=False)
+
+
+def _report(run: RunFolder) -> None:
+    """Its report again, now with the profiles."""
+    from bench.report import write_report
+
+    cli.errors.print(f"report: {write_report(run.path)}, and report.html beside it", markup=False, highlight=False)

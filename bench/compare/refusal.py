@@ -11,7 +11,7 @@ FREE = ("seed", "num_epochs")
 
 def reasons_against(base: Comparable, other: Comparable) -> list[str]:
     """Why ``other`` may not stand beside ``base`` at all; empty where it may."""
-    reasons = [*_dataset_reasons(base, other), *_recipe_reasons(base, other)]
+    reasons = [*dataset_reasons(base, other), *recipe_reasons(base, other)]
     if not reasons and not common_metrics(base, other):
         reasons = precision_reasons(base, other) or [
             f"they have no measurement in common: {base.name} has {_stacks(base)}, {other.name} has {_stacks(other)}"
@@ -43,7 +43,8 @@ def precision_reasons(base: Comparable, other: Comparable) -> list[str]:
     ]
 
 
-def _dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
+def dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
+    """Empty also where a side does not say which data it measured on."""
     if base.dataset is None or other.dataset is None:
         return []
     first, second = base.dataset.get("identity"), other.dataset.get("identity")
@@ -55,7 +56,8 @@ def _dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
     return []
 
 
-def _recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
+def recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
+    """A sentence for each hyper-parameter that both tell, differently, unless it is one of ``FREE``."""
     if base.recipe is None or other.recipe is None:
         return []
     return [

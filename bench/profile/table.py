@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from bench.ceilings import Ceilings
 from bench.profile.attainable import recipe_of, share_of_ceiling
+from bench.profile.breakdown import BETWEEN, between_seconds, compile_seconds, overhead_ratio
 from bench.profile.data import data_sections
 from bench.profile.findings import RULES, findings
 from bench.profile.host import host_sections
 from bench.profile.operations import KINDS, CompilePhase, Operation, Profile, Timing
 from bench.render import Section
 from bench.speed_of_light import speed_of_light
-from bench.stats import paired_ratio
 from bench.units import MISSING, format_count, format_number, format_percent, format_range, format_seconds
 
+FINDINGS = "Findings"
 MOST_ROWS = 20  # the rest is one row: profile.json and operations.csv have them all
 SMALLEST_PHASE = 0.01  # of all of compilation
 SKIPPED_ZEROS = (
@@ -45,7 +46,7 @@ def _findings(profile: Profile) -> Section:
     """The rules' sentences, and how far the step is from what the machine can do."""
     found = [f"{finding.rule}: {finding.text}" for finding in findings(profile)]
     none = f"None of {len(RULES)} rules found a defect."
-    return Section("Findings", [*_speed_of_light(profile), *(found or [none])])
+    return Section(FINDINGS, [*_speed_of_light(profile), *(found or [none])])
 
 
 def _speed_of_light(profile: Profile) -> list[str]:
@@ -86,21 +87,20 @@ def _function(profile: Profile, function: str) -> list[Section]:
 
 
 def _sentences(operations: tuple[Operation, ...], timing: Timing) -> list[str]:
-    host = sum(operation.seconds for operation in operations if operation.details.get("op") == "between operations")
     whole = timing.median_profiled_seconds
     rounds, calls = len(timing.plain_seconds), timing.calls_per_sample
     return [
         f"It takes {format_seconds(timing.median_plain_seconds)} unprofiled (median of {rounds} rounds of {calls} "
         f"calls each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
-        f"The operations add up to {format_percent(1 - host / whole, 1)} of the profiled time; the rest is the row "
-        '"between operations".',
+        f"The operations add up to {format_percent(1 - between_seconds(operations) / whole, 1)} of the profiled time; "
+        f'the rest is the row "{BETWEEN}".',
         *([SKIPPED_ZEROS] if any(operation.details.get("skips_zeros") for operation in operations) else []),
     ]
 
 
 def overhead(timing: Timing) -> str:
     """What profiling costs, as a ratio over the interleaved rounds."""
-    ratio = paired_ratio(dict(enumerate(timing.profiled_seconds)), dict(enumerate(timing.plain_seconds)))
+    ratio = overhead_ratio(timing)
     if ratio is None:
         return "the overhead is not known"
     interval = f", 95 % interval {format_range(ratio.low, ratio.high)}" if ratio.low is not None else ""
@@ -137,9 +137,9 @@ def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -
 
 def _compilation(phases: tuple[CompilePhase, ...]) -> Section:
     """One row for each phase that takes a hundredth of the whole or more, with cold and warm side by side."""
-    caches = list(dict.fromkeys(phase.cache for phase in phases))
     seconds = {(phase.path, phase.cache): phase.seconds for phase in phases}
-    whole = {cache: sum(one.seconds for one in phases if one.cache == cache and one.parent is None) for cache in caches}
+    whole = compile_seconds(phases)
+    caches = list(whole)
     rows = []
     for path in _in_tree_order(phases):
         row = [seconds.get((path, cache)) for cache in caches]

@@ -30,6 +30,7 @@ from bench.report.html.run import run_page
 from bench.report.learning import convergence_sections, learns_worse, time_to_accuracy_sections
 from bench.report.light import light_sections
 from bench.report.plots import draw_plots
+from bench.report.profiles import Explained, explained, profile_details, profile_sections
 from bench.report.ranking import RANKING, cost_sections, ranking, ranking_sections
 from bench.report.rates import TRAINING_FLOP_PER_EXAMPLE
 from bench.report.reference_runs import reference_sections
@@ -59,14 +60,15 @@ def write_report(path: Path) -> Path:
     folder = RunFolder.open(path)
     frames = frames_of([folder])
     header, drawn = folder.header, trustworthy(frames)[0]
-    plots, problems = draw_plots(folder.path, drawn)
-    charts, more_problems = draw_charts(header, drawn)
-    found = sections(folder, frames, [*problems, *more_problems])
+    profiled, left_out = explained(folder)
+    plots, no_plots = draw_plots(folder.path, drawn)
+    charts, no_charts = draw_charts(header, drawn, [one.step for one in profiled])
+    found = sections(folder, frames, [*left_out, *no_plots, *no_charts], profiled)
     page = to_html(run_page(header, first_line(header), headline(header, drawn), found, charts))
     try:
         for name in ("samples", "phases", "epochs", "results", "timeline", "failures"):
             getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
-        summary = json.dumps(summarize(folder, frames), indent=1, allow_nan=False)
+        summary = json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")
         report = folder.path / "report.md"
         text = to_markdown(first_line(header), found, plots)
@@ -83,7 +85,8 @@ def write_report(path: Path) -> Path:
 def print_report(path: Path, console: Console) -> None:
     """The report in a terminal: all of it for one stack; of several, what compares them, as details fill pages."""
     folder = RunFolder.open(path)
-    parts = _parts(folder, frames_of([folder]), [])
+    profiled, left_out = explained(folder)
+    parts = _parts(folder, frames_of([folder]), left_out, profiled)
     several = any(section.title == RANKING for section in parts.findings)
     shown = [*parts.findings, *([] if several else parts.details), *parts.circumstances]
     to_terminal(first_line(folder.header), shown, console)
@@ -107,12 +110,14 @@ class Parts(NamedTuple):
     circumstances: list[Section]  # what failed, what was skipped, how to reproduce it
 
 
-def sections(folder: RunFolder, frames: Frames, problems: Sequence[str] = ()) -> list[Section]:
+def sections(
+    folder: RunFolder, frames: Frames, problems: Sequence[str] = (), profiled: Sequence[Explained] = ()
+) -> list[Section]:
     """The whole report; ``problems`` are sentences about what went wrong while it was made."""
-    return [section for part in _parts(folder, frames, problems) for section in part]
+    return [section for part in _parts(folder, frames, problems, profiled) for section in part]
 
 
-def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str]) -> Parts:
+def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str], profiled: Sequence[Explained]) -> Parts:
     header = folder.header
     frames, left_out = trustworthy(frames)
     ranked = ranking(header, frames)
@@ -124,6 +129,7 @@ def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str]) -> Parts:
             *comparison_sections(frames, ranked),
             *ablation_sections(header, frames),
             *light_sections(header, frames),
+            *profile_sections(profiled),
             *all_stacks_sections(frames),
             *cost_sections(frames),
             *convergence_sections(header, frames),
@@ -136,6 +142,7 @@ def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str]) -> Parts:
             *compile_sections(frames),
             *epoch_sections(frames),
             *stack_sections(frames),
+            *profile_details(profiled),
             machine_section(header),
         ],
         circumstances=[

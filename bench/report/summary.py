@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
@@ -15,18 +16,20 @@ from bench.report.comparability import agreement_of, dataset_identity, is_compar
 from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
 from bench.report.light import Light, light
+from bench.report.profiles import Explained, explained
 from bench.report.ranking import ranking
 from bench.report.tables import estimate_of
 from bench.stack_key import StackKey, by_stack, groups, or_none
 from mlp.recipe import REFERENCE
 
 
-def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
-    """The report's main numbers, JSON-ready; what was not measured is None."""
+def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] | None = None) -> dict[str, Any]:
+    """The report's main numbers, JSON-ready; what was not measured is None.  ``profiled`` is read if not given."""
     frames, left_out = trustworthy(frames)
     header = folder.header
     ranked = ranking(header, frames)
     rounds = comparable_rounds(frames, ranked)
+    profiled = explained(folder)[0] if profiled is None else profiled
     return {
         "run_id": header["run_id"],
         "status": header["status"],
@@ -44,6 +47,7 @@ def summarize(folder: RunFolder, frames: Frames) -> dict[str, Any]:
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in crossovers(frames)],
         "ablation": _plain(ablation(header, frames)),
         "speed_of_light": [light_summary(one) for one in light(header, frames)],
+        "profiles": [_plain(one.step) for one in profiled],
         "learning": _learning(header, frames),
         "time_to_accuracy": _plain(arrivals(frames)),
         "learns_worse": learns_worse(frames, header),

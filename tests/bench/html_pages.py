@@ -6,14 +6,18 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from example_ceilings import ceilings_replicate
+from example_profile import PUBLISHED, TUNED, recorded
 from example_race import SKIPPED, race
 from example_run import case, gpu_reference_replicate, replicate, replicates, write_example_run
 
+from bench.profile.operations import Operation
+from bench.profile.storage import FILE_NAME, save
 from bench.report import write_report
 
 # Each would do something if it were anything but text: to HTML, to a script's end, to Plotly's labels and templates, to
@@ -35,9 +39,19 @@ def everything() -> list[dict[str, Any]]:
     ]
 
 
+def write_profiles(run: Path, **changes: Any) -> None:
+    """Two recorded profiles in the folder of ``run``; they do not tell on which machine, nor at which commit."""
+    for name in (PUBLISHED, TUNED):
+        one = replace(recorded(name), machine={}, commit={}, **changes)
+        folder = run / "profiles" / Path(name).stem
+        folder.mkdir(parents=True)
+        save(one, folder / FILE_NAME)
+
+
 def write_everything(runs_dir: Path, **changes: Any) -> Path:
     """The folder of the run, with its reports."""
     path = write_example_run(runs_dir, everything(), **{"skipped": SKIPPED, **changes})
+    write_profiles(path)
     write_report(path)
     return path
 
@@ -52,6 +66,9 @@ def write_hostile(runs_dir: Path) -> Path:
     machine = {"cpu_model": HOSTILE + "x" * TEN_MEGABYTES, "gpus": [{"name": HOSTILE}], HOSTILE: HOSTILE}
     skipped = [{"what": HOSTILE, "reason": HOSTILE, "remedy": HOSTILE}]
     path = write_example_run(runs_dir, found, machine=machine, skipped=skipped, commit={"id": HOSTILE})
+    stack = {"backend": HOSTILE_LINK, "variant": HOSTILE, "device": "cpu", "precision": "float32"}
+    hostile = Operation("train_step", HOSTILE, HOSTILE, 1, 1e-3, source=HOSTILE)
+    write_profiles(path, stack=stack, operations=(hostile,), problems=(HOSTILE,), complete=False)
     (path / "replicates" / f"{HOSTILE.replace('/', '_')}.json").write_text("{")
     write_report(path)
     return path

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from example_run import write_example_run
 
+from bench import machine
 from bench.cli import main
 from bench.profile.collect import driver
 from bench.profile.operations import CompilePhase, Operation, Timing
 from bench.profile.storage import load, save
-from bench.worker import Ended
+from bench.worker import PROJECT, Ended
 
 OPTIONS = ("--variant", "tuned", "--no-ceilings", "--threads", "2")
 FINISHED = Ended(0, None, "", 1.0)
@@ -54,11 +56,12 @@ class FakeProcesses:
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     monkeypatch.setattr("mlp.dataset.locate", lambda given: SimpleNamespace(directory=tmp_path))
-    monkeypatch.setattr("mlp.dataset.identify", lambda directory: SimpleNamespace(name="mnist"))
+    monkeypatch.setattr("mlp.dataset.identify", lambda directory: SimpleNamespace(name="mnist", sha256={}))
 
     def invoke(processes, *options):
         monkeypatch.setattr(driver, "run_to_end", processes)
-        return CliRunner().invoke(main, ["profile", "--output", str(tmp_path / "out"), *options])
+        place = () if "--run" in options else ("--output", str(tmp_path / "out"))
+        return CliRunner().invoke(main, ["profile", *place, *options])
 
     return invoke
 
@@ -152,3 +155,76 @@ def test_a_backend_without_a_collector_is_named(run, monkeypatch):
     result = run(FakeProcesses(), *OPTIONS)
     assert result.exit_code == 2
     assert "theano cannot be profiled: there is no collector for it, only for jax, torch." in result.stderr
+
+
+# --- into a run -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A function that writes a run of this machine and commit, but for its changes."""
+
+    def measured(**changes):
+        here = {
+            "machine": machine.fingerprint(),
+            "commit": machine.commit(PROJECT),
+            "dataset": {"identity": "mnist"},
+        }
+        return write_example_run(tmp_path / "runs", [], **here | changes)
+
+    return measured
+
+
+def test_a_profile_of_a_run_goes_into_its_folder_and_into_its_report(run, measured):
+    path = measured()
+    result = run(FakeProcesses(FINISHED, FINISHED), *OPTIONS, "--run", str(path))
+    assert result.exit_code == 0, result.output
+    assert load(path / "profiles" / "theano-tuned-cpu").complete
+    assert "Product(#0, W1)" in (path / "report.html").read_text(encoding="utf-8")
+    (profile,) = json.loads((path / "summary.json").read_text())["profiles"]
+    assert profile["stack"]["variant"] == "tuned"
+
+
+def test_the_latest_run_is_found_by_that_name(run, measured):
+    path = measured()
+    options = ("--run", "latest", "--runs-dir", str(path.parent))
+    assert run(FakeProcesses(FINISHED, FINISHED), *OPTIONS, *options).exit_code == 0
+    assert (path / "profiles" / "theano-tuned-cpu").is_dir()
+
+
+def test_a_whole_profile_is_kept_and_an_interrupted_one_is_made_again(run, measured):
+    path = measured()
+    assert run(FakeProcesses(FINISHED, KeyboardInterrupt()), *OPTIONS, "--run", str(path)).exit_code == 130
+    assert "is incomplete" in (path / "report.md").read_text()
+    assert run(FakeProcesses(FINISHED, FINISHED), *OPTIONS, "--run", str(path)).exit_code == 0
+    again = FakeProcesses()
+    result = run(again, *OPTIONS, "--run", str(path))
+    assert (result.exit_code, again.requests) == (0, [])
+    assert "the run has its profile" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "sentence"),
+    [
+        ({"commit": {"id": "0123456"}}, (), "was measured at commit 0123456, the profile is of"),
+        ({"dataset": {"identity": "surrogate"}}, (), "measured the dataset surrogate, the profile mnist"),
+        ({"machine": {"cpu_model": "Abacus"}}, (), "cpu model is Abacus in"),
+        ({}, ("--batch-size", "100"), "the recipe's batch size is 500 in"),
+        ({}, ("--output", "elsewhere"), "leave out --output"),
+    ],
+)
+def test_a_run_that_would_not_be_explained_is_refused_before_anything_is_measured(
+    run, measured, changes, options, sentence
+):
+    path, processes = measured(**changes), FakeProcesses()
+    result = run(processes, *OPTIONS, "--run", str(path), *options)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert processes.requests == [] and not (path / "profiles").exists()
+
+
+def test_a_run_that_is_not_there_is_one_sentence(run, tmp_path):
+    result = run(FakeProcesses(), *OPTIONS, "--run", str(tmp_path / "nowhere"))
+    assert result.exit_code == 2
+    assert "is no run" in result.stderr

@@ -97,7 +97,17 @@ def test_every_plot_is_there_with_a_mark_for_every_value(watched):
     assert {one["name"] for one in marks} == {
         f"chart-{name}"
         for name in (
-            *("phases", "throughput", "light", "ceilings", "batch_size", "power", "gpu_memory", "test_accuracy"),
+            *(
+                "phases",
+                "throughput",
+                "light",
+                "ceilings",
+                "operations",
+                "batch_size",
+                "power",
+                "gpu_memory",
+                "test_accuracy",
+            ),
             *("accuracy", "memory", "loading", "compile", "train_epoch", "validate_epoch", "train_step"),
         )
     }
@@ -117,6 +127,17 @@ def test_pointing_at_a_dot_shows_its_value(watched, run):
     (fastest, *_) = json.loads((run / "summary.json").read_text())["ranking"]
     rate = 50_000 / fastest["train_epoch"]["center"]
     assert f"{rate:,.6g}".replace(",", "")[:5] in shown.replace(",", "")
+    watched.page.mouse.move(0, 0)
+
+
+def test_pointing_at_a_part_of_a_step_shows_its_kind_its_time_and_its_share(watched):
+    bar = watched.page.locator("#chart-operations .barlayer .trace").first.locator(".points path").last
+    bar.scroll_into_view_if_needed()
+    box = bar.bounding_box()
+    watched.page.mouse.move(box["x"] + box["width"] / 2 - 20, box["y"] - 30)
+    watched.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    shown = watched.page.locator("#chart-operations .hovertext").first.text_content(timeout=10_000)
+    assert "theano/as_published on cpu" in shown and "gemm: 10.2 ms, 54.4 % of the step" in shown
     watched.page.mouse.move(0, 0)
 
 
@@ -153,6 +174,8 @@ def test_the_csv_of_a_summary_has_the_numbers_of_summary_json(watched, run):
     medians = csv(watched, "batch_size").query("statistic == 'median'")["step_seconds"]
     steps = [one["center"] for one in summary["measurements"] if one["harness"] == "batch_size"]
     everywhere_the_same(medians, steps)
+    parts = csv(watched, "operations").groupby("stack")["seconds"].sum()
+    everywhere_the_same(parts, [one["profiled_seconds"] for one in summary["profiles"]])
     shares = csv(watched, "light").query("measurement == 'training epoch'")["share"]
     assert len(shares) == 3 and shares.gt(0).all()
 
@@ -225,7 +248,7 @@ def test_on_paper_everything_is_open_light_and_within_the_margins(browser, run):
 def test_without_javascript_all_is_there_but_the_plots(browser, run):
     watched = Watched(browser, run / "report.html", java_script_enabled=False)
     assert "The plots need JavaScript" in watched.page.inner_text("main")
-    assert watched.page.locator("a.csv").count() == 15 and watched.page.locator("table").count() > 10
+    assert watched.page.locator("a.csv").count() == 16 and watched.page.locator("table").count() > 10
 
 
 # --- what is hostile or missing ---------------------------------------------------------------------------------------

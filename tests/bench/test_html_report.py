@@ -83,7 +83,7 @@ def test_nothing_in_the_file_points_out_of_it(text):
 def test_the_plotting_library_is_in_it_once_however_many_plots_there_are(text):
     scripts = Parsed(text).texts["script"]
     figures = [script for script in scripts if script.startswith("{")]
-    assert len(figures) == 15 and all(json.loads(figure)["data"] for figure in figures)
+    assert len(figures) == 16 and all(json.loads(figure)["data"] for figure in figures)
     assert len([script for script in scripts if len(script) > 1_000_000]) == 1
 
 
@@ -270,7 +270,7 @@ def luminance(colour):
 def test_every_colour_of_the_plots_stands_out_from_light_and_dark_paper():
     style = files("bench.report.html").joinpath("templates", "style.css").read_text()
     (papers,) = re.findall(r"--paper: light-dark\((#\w{6}), (#\w{6})\)", style)
-    for colour in (*looks.COLOURS, *looks.PHASES.values()):
+    for colour in (*looks.COLOURS, *looks.PHASES.values(), *(colour for colour, _ in looks.KINDS.values())):
         for paper in papers:
             low, high = sorted((luminance(colour), luminance(paper)))
             assert (high + 0.05) / (low + 0.05) >= 3, (colour, paper)

@@ -122,7 +122,6 @@ def _make(folder: Path) -> None:
         raise BenchError(f"{folder} cannot be made ({error.strerror}): name another with --output.") from error
 
 
-def folder_of(profile: Profile, output: Path) -> Path:
-    """``<output>/<profile id>/theano-tuned-cpu``"""
-    parts = (profile.stack["backend"], profile.stack["variant"], profile.stack["device"].replace(":", ""))
-    return output / profile.profile_id / "-".join(parts)
+def folder_name(profile: Profile) -> str:
+    """Of its stack, e.g. ``theano-tuned-cpu``."""
+    return "-".join((profile.stack["backend"], profile.stack["variant"], profile.stack["device"].replace(":", "")))

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.profile.breakdown import BETWEEN
 from bench.profile.collect.base import Collector
 from bench.profile.operations import Event, Operation, Timing
-
-BETWEEN = "between operations"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,19 @@ PHASES = {
     "validate": SKY,
     "test": GREEN,
 }
+# Of operations in a profile: (colour, pattern), as there are more kinds than colours.
+KINDS = {
+    "gemm": (BLUE, ""),
+    "elementwise": (SKY, ""),
+    "rng": (VERMILION, ""),
+    "reduction": (PURPLE, ""),
+    "copy": (OCHRE, ""),
+    "softmax": (GREEN, ""),
+    "update": (GREEN, "/"),
+    "host": (GREY, ""),
+    "program": (BLUE, "/"),
+}
+REST = (GREY, "/")
 # A dot on top of a bar of any colour.
 DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}}
 

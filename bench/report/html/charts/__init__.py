@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.frames import Frames
@@ -10,9 +11,12 @@ from bench.report.html.charts.accuracy import accuracy_chart, test_accuracy_char
 from bench.report.html.charts.batch_size import batch_size_chart
 from bench.report.html.charts.lanes import ablation_chart, ceilings_chart, compile_chart, epoch_chart, loading_chart
 from bench.report.html.charts.light import light_chart
+from bench.report.html.charts.operations import operations_chart
 from bench.report.html.charts.phases import phases_chart
 from bench.report.html.charts.throughput import throughput_chart
 from bench.report.html.charts.timeline import timeline_chart
+from bench.report.profiles import CHART as OPERATIONS
+from bench.report.profiles import StepOfStack
 
 DRAW = {
     "phases": phases_chart,
@@ -34,10 +38,12 @@ DRAW = {
 }
 
 
-def draw_charts(header: dict[str, Any], frames: Frames) -> tuple[dict[str, Chart], list[str]]:
+def draw_charts(
+    header: dict[str, Any], frames: Frames, profiled: Sequence[StepOfStack] = ()
+) -> tuple[dict[str, Chart], list[str]]:
     """The plots of what was measured, by name, and a sentence for each that failed; ``frames`` are trustworthy."""
     charts, problems = {}, []
-    for name, draw in DRAW.items():
+    for name, draw in {**DRAW, OPERATIONS: lambda *_: operations_chart(profiled)}.items():
         try:
             chart = draw(name, header, frames)
         except Exception as error:  # whatever goes wrong with a picture must not cost the numbers

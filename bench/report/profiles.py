@@ -1,0 +1,181 @@
+"""Where a training step goes, operation by operation: what ``bench profile --run`` left in a run's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from bench.errors import RecordError
+from bench.profile.belongs import reasons_against
+from bench.profile.breakdown import between_seconds, compile_seconds, overhead_ratio, seconds_by_kind
+from bench.profile.findings import findings
+from bench.profile.operations import KINDS, Profile
+from bench.profile.rules.finding import Finding
+from bench.profile.storage import FILE_NAME, load
+from bench.profile.table import FINDINGS, sections
+from bench.record import RunFolder
+from bench.render import Section
+from bench.stack_key import StackKey
+from bench.stats import Ratio
+from bench.units import MISSING, format_number, format_percent, format_range, format_seconds
+
+TITLE, CHART = "Where the time goes", "operations"
+FOLDER = "profiles"
+STEP = "train_step"
+
+
+@dataclass(frozen=True)
+class StepOfStack:
+    """A training step of one profiled stack; all seconds are per step, those of compilation per process.
+
+    ``plain_seconds`` and ``profiled_seconds`` are medians, ``overhead`` how many times as long a profiled step takes,
+    over the interleaved rounds; None where no step was timed.  ``seconds_by_kind`` and ``unattributed_seconds`` add up
+    to ``profiled_seconds``; what is not attributed is negative where operations overlap.  ``compile_seconds`` is by
+    state of the cache: ``cold`` and ``warm``, or ``none`` for a stack that keeps no compiled code.
+    """
+
+    stack: StackKey
+    profile_id: str
+    complete: bool
+    plain_seconds: float | None
+    profiled_seconds: float | None
+    overhead: Ratio | None
+    seconds_by_kind: dict[str, float]
+    unattributed_seconds: float | None
+    compile_seconds: dict[str, float]
+    findings: list[Finding]
+    problems: list[str]
+
+    def share(self, seconds: float | None) -> float | None:
+        """Of the profiled step; None where that is not known."""
+        return seconds / self.profiled_seconds if seconds is not None and self.profiled_seconds else None
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One profile of a run: its numbers, and all its sections."""
+
+    step: StepOfStack
+    details: list[Section]
+
+
+def explained(folder: RunFolder) -> tuple[list[Explained], list[str]]:
+    """The profiles in the run's folder, the fastest step first, and a sentence for each that was left out."""
+    found, problems = [], []
+    for path in sorted((folder.path / FOLDER).glob(f"*/{FILE_NAME}")):
+        try:
+            found.append(_explained(folder, path))
+        except RecordError as error:
+            problems.append("a profile was left out: " + str(error).replace(f"{folder.path}{os.sep}", ""))
+    return sorted(found, key=lambda one: one.step.plain_seconds or float("inf")), problems
+
+
+def _explained(folder: RunFolder, path: Path) -> Explained:
+    """All of it is made and looked at here, so that a file that anybody may have written costs itself alone."""
+    profile = load(path)
+    try:
+        reasons = reasons_against(folder.header, profile)
+        made = Explained(_step(profile), sections(profile))
+        json.dumps(asdict(made.step), allow_nan=False)
+        _check_texts(made)
+    except Exception as error:
+        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}): measure again.") from error
+    if reasons:
+        raise RecordError(f"{path} does not explain this run: {'; '.join(reasons)}.")
+    return made
+
+
+def _check_texts(made: Explained) -> None:
+    """Raise TypeError where anything that will be printed is no text: the profile has it so from its file."""
+    texts = [*made.step.stack[:3], *made.step.seconds_by_kind]
+    for section in made.details:
+        texts += [section.title, *section.sentences, *section.headers, *(cell for row in section.rows for cell in row)]
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{str(text)[:60]} stands where a text belongs")
+
+
+def _step(profile: Profile) -> StepOfStack:
+    operations, timing = profile.of(STEP), profile.timings.get(STEP)
+    return StepOfStack(
+        stack=StackKey(**{name: profile.stack.get(name) for name in StackKey._fields} | {"threads": profile.threads}),
+        profile_id=profile.profile_id,
+        complete=profile.complete,
+        plain_seconds=timing.median_plain_seconds if timing else None,
+        profiled_seconds=timing.median_profiled_seconds if timing else None,
+        overhead=overhead_ratio(timing) if timing else None,
+        seconds_by_kind=seconds_by_kind(operations),
+        unattributed_seconds=between_seconds(operations) if operations else None,
+        compile_seconds={cache or "none": value for cache, value in compile_seconds(profile.compile_phases).items()},
+        findings=findings(profile),
+        problems=list(profile.problems),
+    )
+
+
+def kinds_of(steps: Iterable[StepOfStack]) -> list[str]:
+    """The kinds of operation that any of ``steps`` has, in the order of ``KINDS``; others come last."""
+    found = dict.fromkeys(kind for step in steps for kind in step.seconds_by_kind)
+    return [*(kind for kind in KINDS if kind in found), *(kind for kind in found if kind not in KINDS)]
+
+
+# --- as sections ------------------------------------------------------------------------------------------------------
+
+
+def profile_sections(found: Sequence[Explained]) -> list[Section]:
+    """What each profiled stack spends a step on, side by side, and what the rules found in each."""
+    if not found:
+        return []
+    steps = [one.step for one in found]
+    kinds = kinds_of(steps)
+    headers = ["stack", "step", "profiled", "times as long", "95 % interval", *kinds, "not attributed"]
+    compilation = list(dict.fromkeys(cache for step in steps for cache in step.compile_seconds))
+    headers += [f"compilation, {cache} cache" if cache != "none" else "compilation" for cache in compilation]
+    overview = Section(
+        TITLE,
+        [
+            "Profiles of a training step by kind of operation, as shares of the profiled step. They were made after "
+            "the run, in processes of their own: what the run timed was never profiled.",
+            "What profiling costs is the profiled step over the plain one, in turn in one process. Not attributed is "
+            "the time of a profiled step in which no operation ran.",
+        ],
+        headers,
+        [_row(step, kinds, compilation) for step in steps],
+        [CHART],
+        [f"The profile of {step.stack.name} is incomplete: {_why(step)}" for step in steps if not step.complete],
+    )
+    return [overview, *(section for one in found for section in _titled(one) if not section.folded)]
+
+
+def profile_details(found: Sequence[Explained]) -> list[Section]:
+    """Each profile's tables: operations, kinds, compilation, loading, and the host."""
+    return [section for one in found for section in _titled(one) if section.folded]
+
+
+def _titled(one: Explained) -> list[Section]:
+    """The sections of a profile under its stack's name; all but its findings are many alike."""
+    return [
+        replace(section, title=f"{section.title}: {one.step.stack.name}", folded=section.title != FINDINGS)
+        for section in one.details
+    ]
+
+
+def _why(step: StepOfStack) -> str:
+    return "; ".join(step.problems) or "it was interrupted, or is still being made."
+
+
+def _row(step: StepOfStack, kinds: Sequence[str], compilation: Sequence[str]) -> list[str]:
+    overhead = step.overhead
+    known = overhead is not None and overhead.low is not None
+    return [
+        step.stack.name,
+        format_seconds(step.plain_seconds),
+        format_seconds(step.profiled_seconds),
+        MISSING if overhead is None else format_number(overhead.center),
+        format_range(overhead.low, overhead.high) if known else MISSING,
+        *(format_percent(step.share(step.seconds_by_kind.get(kind)), 1) for kind in kinds),
+        format_percent(step.share(step.unattributed_seconds), 1),
+        *(format_seconds(step.compile_seconds.get(cache)) for cache in compilation),
+    ]
