@@ -23,9 +23,10 @@ from bench.gate import emit
 from bench.gate.config import GateConfig
 from bench.gate.drift import Then, judge_against
 from bench.gate.report import GateReport, exit_code, headline
-from bench.gate.session import ends_on_signals, stack_of
+from bench.gate.session import stack_of
 from bench.record import RunFolder
 from bench.runner import WorkerPool
+from bench.signals import ends_on_signals
 from bench.units import format_seconds
 from bench.verdict import Decision
 from bench.worker import PROJECT, Outcome

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from bench import machine
 from bench.case import Stack
@@ -20,6 +18,7 @@ from bench.gate.process import Process
 from bench.gate.scratch import scratch_folder
 from bench.gate.sides import Side, Wanted, check_out, resolve
 from bench.gate.turns import Program, measure_block
+from bench.signals import ends_on_signals
 from bench.worker import PROJECT
 from mlp.backends import check_device, load
 
@@ -113,22 +112,3 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
         program = Program(request.measures, batch_size=primed.recipe["batch_size"])
         session = Session(base, candidate, primed, launcher, program, Random(seed))
         yield session.injected(request.inject_seconds, request.inject_bytes)
-
-
-@contextmanager
-def ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the gate as Ctrl-C does: processes and checkouts are cleaned up on the way out.
-
-    SIGINT is set, too: a shell starts what runs in its background with that signal ignored.
-    """
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    handled = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [(number, signal.signal(number, interrupt)) for number in handled]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Bad input gets one sentence and exit code 2, before anything is measured."""
 
 import json
+import signal
 
 import pytest
 
@@ -115,14 +116,15 @@ def test_what_was_skipped_is_in_the_record(invoke, small_data, tmp_path, monkeyp
     assert all(entry["reason"] and entry["remedy"] for entry in skipped.values())
 
 
-def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch, number):
     outcomes = iter([GOOD])
 
     def interrupted(self, case):
         try:
             return next(outcomes)
         except StopIteration:
-            raise KeyboardInterrupt from None
+            signal.raise_signal(number)
 
     monkeypatch.setattr(WorkerPool, "measure", interrupted)
     result = run_data(invoke, tmp_path)
