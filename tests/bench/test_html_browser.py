@@ -174,8 +174,8 @@ def test_the_csv_of_a_summary_has_the_numbers_of_summary_json(watched, run):
     medians = csv(watched, "batch_size").query("statistic == 'median'")["step_seconds"]
     steps = [one["center"] for one in summary["measurements"] if one["harness"] == "batch_size"]
     everywhere_the_same(medians, steps)
-    parts = csv(watched, "operations").groupby("stack")["seconds"].sum()
-    everywhere_the_same(parts, [one["profiled_seconds"] for one in summary["profiles"]])
+    parts = [[*one["seconds_by_kind"].values(), one["unattributed_seconds"]] for one in summary["profiles"]]
+    everywhere_the_same(csv(watched, "operations")["seconds"], [second for one in parts for second in one])
     shares = csv(watched, "light").query("measurement == 'training epoch'")["share"]
     assert len(shares) == 3 and shares.gt(0).all()
 

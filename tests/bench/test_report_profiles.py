@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict, replace
 
 import pytest
-from example_profile import PUBLISHED, TUNED, recorded
+from example_profile import PUBLISHED, TUNED, gpu_profile, recorded
 from example_run import header, replicates, write_example_run
 from html_pages import write_profiles
 
@@ -58,8 +58,9 @@ def test_the_summary_has_the_same_numbers_for_programs(run):
     write_report(run)
     tuned, published = json.loads((run / "summary.json").read_text())["profiles"]
     assert (tuned["stack"]["variant"], tuned["findings"]) == ("tuned", [])
-    parts = sum(published["seconds_by_kind"].values()) + published["unattributed_seconds"]
-    assert parts == pytest.approx(published["profiled_seconds"])
+    assert published["profiled_seconds"] == pytest.approx(18.83e-3, rel=1e-3)
+    assert published["seconds_by_kind"]["gemm"] == pytest.approx(10.25e-3, rel=1e-3)
+    assert published["unattributed_seconds"] == pytest.approx(772e-6, rel=1e-2)
     generator = next(one for one in published["findings"] if one["rule"] == "dropout generator")
     assert generator["seconds"] == pytest.approx(5.00e-3, rel=1e-2)
     assert generator["cause"] and generator["remedy"]
@@ -109,12 +110,21 @@ def test_an_interrupted_profile_says_so_and_invents_no_numbers(tmp_path):
     assert operations_chart([one.step for one in found]) is None
 
 
-def test_the_parts_of_a_bar_add_up_to_the_profiled_step_and_each_kind_has_its_look(run):
-    steps = [one.step for one in reading(run)[0]]
-    chart = operations_chart(steps)
-    sums = chart.data.groupby("stack")["seconds"].sum()
-    assert sums.to_dict() == pytest.approx({step.stack.name: step.profiled_seconds for step in steps})
-    assert {trace["name"] for trace in chart.figure["data"]} == set(chart.data["kind"]) >= {UNATTRIBUTED, "gemm"}
+def test_the_parts_of_a_bar_add_up_to_the_profiled_step(tmp_path):
+    path = write_example_run(tmp_path, [])
+    (path / "profiles" / "gpu").mkdir(parents=True)
+    save(gpu_profile(machine={}, commit={}), path / "profiles" / "gpu" / FILE_NAME)
+    (one,), _ = reading(path)
+    parts = operations_chart([one.step]).data.set_index("kind")
+    expected = {"gemm": 0.7e-3, "elementwise": 0.2e-3, UNATTRIBUTED: 0.1e-3}
+    assert parts["seconds"].to_dict() == pytest.approx(expected)
+    assert parts["share"].sum() == pytest.approx(1)
+
+
+def test_a_kind_that_a_stack_has_not_is_no_bar_and_each_kind_has_its_look(run):
+    chart = operations_chart([one.step for one in reading(run)[0]])
+    rows = {trace["name"]: trace["y"] for trace in chart.figure["data"]}
+    assert (rows["gemm"], rows["rng"]) == ([0, 1], [1])
     assert set(looks.KINDS) == set(KINDS) and len({*looks.KINDS.values(), looks.REST}) == len(KINDS) + 1
 
 

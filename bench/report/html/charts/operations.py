@@ -32,7 +32,7 @@ def operations_chart(steps: Sequence[StepOfStack]) -> Chart | None:
     )
 
 
-def _parts(step: StepOfStack) -> dict[str, float | None]:
+def _parts(step: StepOfStack) -> dict[str, float]:
     return {**step.seconds_by_kind, UNATTRIBUTED: step.unattributed_seconds}
 
 
@@ -41,27 +41,25 @@ def _bars(steps: Sequence[StepOfStack]) -> list[Any]:
 
     traces = []
     for kind in [*kinds_of(steps), UNATTRIBUTED]:
-        seconds = [_parts(step).get(kind) for step in steps]
+        drawn = [(row, step, _parts(step)[kind]) for row, step in enumerate(steps) if kind in _parts(step)]
         colour, pattern = KINDS.get(kind, REST)
-        texts = [
-            "" if value is None else f"{kind}: {format_seconds(value)}, {format_percent(step.share(value), 1)}"
-            for step, value in zip(steps, seconds, strict=True)
-        ]
         traces.append(
             go.Bar(
-                x=seconds,
-                y=list(range(len(steps))),
+                x=[seconds for _, _, seconds in drawn],
+                y=[row for row, _, _ in drawn],
                 orientation="h",
                 name=label(kind),
                 marker={"color": colour, "pattern": {"shape": pattern, "size": 6}},
-                customdata=[
-                    [hover_text(step.stack.name), hover_text(text)] for step, text in zip(steps, texts, strict=True)
-                ],
+                customdata=[[hover_text(step.stack.name), _hover(kind, step, seconds)] for _, step, seconds in drawn],
                 hovertemplate="%{customdata[0]}<br>%{customdata[1]} of the step (%{x:.6g} s)<extra></extra>",
                 width=0.6,
             )
         )
     return traces
+
+
+def _hover(kind: str, step: StepOfStack, seconds: float) -> str:
+    return hover_text(f"{kind}: {format_seconds(seconds)}, {format_percent(step.share(seconds), 1)}")
 
 
 def _data(steps: Sequence[StepOfStack]) -> pd.DataFrame:
