@@ -63,7 +63,7 @@ def pytest_benchmark() -> Rule:
 
 
 def github_action_benchmark(threshold: float) -> Callable[[], Rule]:
-    """Its rule retold, because it is on no package index: an alert if current / previous exceeds the threshold.
+    """Its rule retold, because npm has no such package: an alert if current / previous exceeds the threshold.
 
     So it reads in src/write/findAlerts.ts, with 200 % as the default; what it takes from Python is pytest-benchmark's
     ops, which are 1 / mean.
