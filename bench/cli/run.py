@@ -214,11 +214,11 @@ def _check_planned(harnesses: tuple[str, ...], plan: list[Planned]) -> None:
 def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, Path]:
     """An earlier run, after checking that going on would not mix what cannot be compared."""
     from bench import machine
-    from bench.record import RunFolder, latest_run
+    from bench.record import RunFolder
     from bench.worker import PROJECT
     from mlp.dataset import identify, locate
 
-    folder = RunFolder.open(latest_run(runs_dir) if resume == "latest" else runs_dir / resume)
+    folder = RunFolder.open(cli.run_folder(resume, runs_dir))
     source = locate(options["data"])
     identity = identify(source.directory)
     header, here = folder.header, machine.fingerprint()

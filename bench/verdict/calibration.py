@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import RecordError
+from bench.record import write_json
 from bench.units import format_percent, format_seconds
 from bench.verdict.rate import Rate
 
@@ -72,15 +72,12 @@ def write_calibration(folder: Path, calibration: Calibration) -> Path:
     path = Path(folder) / calibration.machine / f"{moment}-{(calibration.commit or 'no-commit')[:7]}.json"
     rows = [{**asdict(row), "rate": row.rate.to_json()} for row in calibration.rows]
     content = {"format": CALIBRATION_FORMAT, **asdict(calibration), "rows": rows}
-    partial = path.with_suffix(".partial")
+    remedy = "free space, or name another --runs-dir"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
     except OSError as error:
-        raise RecordError(
-            f"the calibration {path} cannot be written ({error.strerror}): free space, or name another --runs-dir."
-        ) from error
+        raise RecordError(f"the calibration {path} cannot be written ({error.strerror}): {remedy}.") from error
+    write_json(path, content, remedy)
     return path
 
 
