@@ -21,6 +21,7 @@ class PeriodicSampler(ABC):
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._stop = threading.Event()
+        self._taking = threading.Lock()  # held while a sample is taken, by whichever thread
         self._thread: threading.Thread | None = None
         self.timeline: list[dict[str, Any]] = []
 
@@ -34,10 +35,11 @@ class PeriodicSampler(ABC):
 
     def take(self) -> None:
         """One more sample."""
-        t_seconds = round(self._clock() - self._start_seconds, 3)
-        quantities = self.read()
-        if quantities is not None:
-            self.timeline.append({"t_seconds": t_seconds, **quantities})
+        with self._taking:
+            t_seconds = round(self._clock() - self._start_seconds, 3)
+            quantities = self.read()
+            if quantities is not None:
+                self.timeline.append({"t_seconds": t_seconds, **quantities})
 
     def finish(self) -> None:
         """The last sample, and what is to be done after it."""

@@ -4,6 +4,7 @@ import mmap
 import os
 import stat
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,22 @@ def test_nothing_is_sampled_while_something_is_timed_but_before_and_after_it():
             timeline.take()
             assert len(timeline.timeline) == before > 0
         assert len(timeline.timeline) > before
+
+
+def test_a_sample_under_way_ends_before_what_is_timed_begins():
+    begun, may_end = threading.Event(), threading.Event()
+
+    def phase():
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            assert may_end.wait(30)
+        return "train"
+
+    with MemoryTimeline(phase, interval_seconds=0.001) as timeline:
+        assert begun.wait(30)
+        threading.Timer(0.05, may_end.set).start()
+        with timeline.paused():
+            assert may_end.is_set()
 
 
 def test_the_flame_graph_shows_the_functions_of_the_driver(tmp_path, monkeypatch):

@@ -39,7 +39,8 @@ class MemoryTimeline(ProcessSampler):
     def paused(self) -> Iterator[None]:
         """Inside the block no sample is taken; one before it and one after it are."""
         self.take()
-        self._is_paused = True
+        with self._taking:  # a sample that the thread has begun ends before what is timed begins
+            self._is_paused = True
         try:
             yield
         finally:
