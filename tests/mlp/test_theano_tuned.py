@@ -24,6 +24,10 @@ WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80)  # wide e
 KEY = (0x12345678, 0x9ABCDEF0)
 
 
+def constant_key(theano):
+    return theano.tensor.as_tensor_variable(np.array(KEY, np.uint32))
+
+
 def call(theano, expression, inputs, **options):
     """The value of ``expression`` where ``inputs`` maps variables to arrays."""
     return theano.function(list(inputs), expression, on_unused_input="ignore", **options)(*inputs.values())
@@ -60,13 +64,12 @@ def masks(theano):
     functions = {}
 
     def draw(key, step, num_rows, num_units, keep=0.6, num_threads=2):
-        if (key, keep, num_threads) not in functions:
+        if (keep, num_threads) not in functions:
             T = theano.tensor
-            z, bias, number = T.fmatrix(), T.fvector(), T.lscalar()
-            layer = DropoutRelu(num_threads, keep, key)(z, bias, number)
-            functions[key, keep, num_threads] = theano.function([z, bias, number], layer)
+            inputs = [T.fmatrix(), T.fvector(), T.lscalar(), T.vector(dtype="uint32")]
+            functions[keep, num_threads] = theano.function(inputs, DropoutRelu(num_threads, keep)(*inputs))
         ones, zeros = np.ones((num_rows, num_units), np.float32), np.zeros(num_units, np.float32)
-        return functions[key, keep, num_threads](ones, zeros, step) > 0
+        return functions[keep, num_threads](ones, zeros, step, np.array(key, np.uint32)) > 0
 
     return draw
 
@@ -197,7 +200,7 @@ def test_a_hidden_layer_and_its_gradient_are_as_written_out(theano, num_threads)
     z_value, upstream = random.randn(2, 5000, 70).astype(np.float32)
     bias_value = random.randn(70).astype(np.float32)
     z, bias, g = T.fmatrix(), T.fvector(), T.fmatrix()
-    h = DropoutRelu(num_threads, 0.6, KEY)(z, bias, T.as_tensor_variable(np.int64(4)))
+    h = DropoutRelu(num_threads, 0.6)(z, bias, T.as_tensor_variable(np.int64(4)), constant_key(theano))
     expressions = [h, *theano.grad(None, [z, bias], known_grads={h: g})]
     inputs = {z: z_value, bias: bias_value, g: upstream}
     outputs, z_gradient, bias_gradient = call(theano, expressions, inputs)
@@ -226,7 +229,7 @@ def test_what_is_not_a_number_stays_so(theano):
 
     T = theano.tensor
     z, bias = T.fmatrix(), T.fvector()
-    layer = DropoutRelu(1, 1.0, KEY)(z, bias, T.as_tensor_variable(np.int64(0)))
+    layer = DropoutRelu(1, 1.0)(z, bias, T.as_tensor_variable(np.int64(0)), constant_key(theano))
     inputs = {z: np.array([[np.nan, 1, -1]], np.float32), bias: np.zeros(3, np.float32)}
     np.testing.assert_array_equal(call(theano, layer, inputs), [[np.nan, 1, 0]])
 
@@ -336,7 +339,7 @@ def test_inputs_are_overwritten_only_where_nobody_else_needs_them(theano):
     T = theano.tensor
     x, bias = T.fmatrix(), T.fvector()
     z = x + 1
-    h = DropoutRelu(1, 1.0, KEY)(z, bias, T.as_tensor_variable(np.int64(0)))
+    h = DropoutRelu(1, 1.0)(z, bias, T.as_tensor_variable(np.int64(0)), constant_key(theano))
     inputs = {x: np.full((2, 3), -3, np.float32), bias: np.zeros(3, np.float32)}
     kept, outputs = call(theano, [z, h], inputs)
     assert (kept == -2).all() and (outputs == 0).all()
@@ -452,28 +455,48 @@ def test_after_a_fork_a_step_ends_without_helpers(theano, toy_data):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-STEP_ON_ONE_THREAD = """
+A_STEP_OF_SEED = """
+import sys
+from dataclasses import replace
 import numpy as np
 from mlp import backends
 from mlp.recipe import CANONICAL
 from mlp.training import initial_parameters
+recipe = replace(CANONICAL, seed=int(sys.argv[1]))
 tuned = backends.create("theano", "tuned")
-tuned.build(CANONICAL, initial_parameters(CANONICAL))
+tuned.build(recipe, initial_parameters(recipe))
 tuned.compile()
 random = np.random.RandomState(8)
 print(tuned.train_step(random.rand(500, 784).astype(np.float32), random.randint(0, 10, 500).astype(np.uint8)))
 """
 
 
+def loss_of_a_fresh_process(seed=1, **variables):
+    argv = [sys.executable, "-c", A_STEP_OF_SEED, str(seed)]
+    variables = {**os.environ, **variables}
+    done = subprocess.run(argv, env=variables, cwd=PROJECT, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
 @pytest.mark.slow
 def test_one_thread_and_two_compute_the_same_loss(theano):
-    losses = []
-    for num_threads in ("1", "2"):
-        variables = {**os.environ, "OPENBLAS_NUM_THREADS": num_threads, "OMP_NUM_THREADS": num_threads}
-        argv = [sys.executable, "-c", STEP_ON_ONE_THREAD]
-        done = subprocess.run(argv, env=variables, cwd=PROJECT, capture_output=True, text=True, check=True)
-        losses.append(float(done.stdout))
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    one, two = (loss_of_a_fresh_process(OPENBLAS_NUM_THREADS=number, OMP_NUM_THREADS=number) for number in ("1", "2"))
+    assert one == pytest.approx(two, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_what_one_seed_compiled_serves_every_other_without_a_word_in_the_cache(theano, tmp_path):
+    """A seed in a module's key would be noted under Theano's lock, for which processes wait for seconds."""
+
+    def cached():
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix in (".so", ".pkl")}
+
+    flags = {"THEANO_FLAGS": f"base_compiledir={tmp_path}"}
+    first = loss_of_a_fresh_process(seed=1, **flags)
+    compiled = cached()
+    second = loss_of_a_fresh_process(seed=2, **flags)
+    assert cached() == compiled and len(compiled) > 10
+    assert first != second
 
 
 @pytest.mark.slow

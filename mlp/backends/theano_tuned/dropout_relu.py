@@ -7,7 +7,7 @@ from typing import Any
 import theano
 import theano.tensor as T
 from theano.gradient import DisconnectedType
-from theano.scalar import float64, uint32
+from theano.scalar import float64
 
 from mlp.backends.theano_tuned.native import InPlaceOp
 
@@ -19,42 +19,50 @@ class DropoutRelu(InPlaceOp):
     compares one 32-bit word with ``keep``.  Threads share no state, a step can be repeated, and ``keep = 1`` draws
     nothing.  It overwrites ``z``.
 
-    z: float32 (n, units); bias: float32 (units,); step: int64 scalar, not negative.
+    The key is an input, and no property: one compiled module serves every seed.
+
+    z: float32 (n, units); bias: float32 (units,); step: int64 scalar, not negative; key: uint32 (2,).
     """
 
-    __props__ = ("num_threads", "in_place", "keep", "key0", "key1")
-    numbers = {"keep": float64, "key0": uint32, "key1": uint32}  # noqa: RUF012
+    __props__ = ("num_threads", "in_place", "keep")
+    numbers = {"keep": float64}  # noqa: RUF012
     sources = ("philox.h", "dropout_relu.h")
+    code_version = 2
 
-    def __init__(self, num_threads: int, keep: float, key: tuple[int, int]) -> None:
+    def __init__(self, num_threads: int, keep: float) -> None:
         super().__init__(num_threads)
         self.keep = keep
-        self.key0, self.key1 = key
 
     def overwritten(self) -> dict[int, list[int]]:
         return {0: [0]}
 
-    def make_node(self, z: Any, bias: Any, step: Any) -> theano.Apply:
-        return theano.Apply(self, [z, bias, step], [T.fmatrix()])
+    def make_node(self, z: Any, bias: Any, step: Any, key: Any) -> theano.Apply:
+        return theano.Apply(self, [z, bias, step, key], [T.fmatrix()])
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
-        return [[True], [True], [False]]
+        return [[True], [True], [False], [False]]
 
     def L_op(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
         backward = DropoutReluGradient(self.num_threads, self.keep)
-        return [*backward(outputs[0], output_gradients[0]), DisconnectedType()()]
+        return [*backward(outputs[0], output_gradients[0]), DisconnectedType()(), DisconnectedType()()]
 
     def c_code(self, node: Any, name: str, inputs: Any, outputs: Any, sub: dict[str, str]) -> str:
-        (z, bias, step), (h,), params = inputs, outputs, sub["params"]
+        (z, bias, step, key), (h,), params = inputs, outputs, sub["params"]
         return f"""
         {{
-            if (!require_contiguous({z}, "z") || !require_contiguous({bias}, "bias")) {sub["fail"]};
+            if (!require_contiguous({z}, "z") || !require_contiguous({bias}, "bias") ||
+                !require_contiguous({key}, "the key")) {sub["fail"]};
             if (PyArray_DIM({bias}, 0) != PyArray_DIM({z}, 1)) {{
                 PyErr_SetString(PyExc_ValueError, "there must be one bias for each unit");
                 {sub["fail"]};
             }}
+            if (PyArray_DIM({key}, 0) != 2) {{
+                PyErr_SetString(PyExc_ValueError, "the key must be two words");
+                {sub["fail"]};
+            }}
             if (!take_over(&{h}, {z}, {params}->in_place)) {sub["fail"]};
-            DropoutRelu layer = {{(int){params}->num_threads, {params}->keep, {params}->key0, {params}->key1,
+            const npy_uint32* words = data<npy_uint32>({key});
+            DropoutRelu layer = {{(int){params}->num_threads, {params}->keep, words[0], words[1],
                                   (uint64_t)*data<npy_int64>({step})}};
             layer.forward(data<float>({h}), data<float>({bias}), PyArray_DIM({z}, 0), PyArray_DIM({z}, 1));
         }}

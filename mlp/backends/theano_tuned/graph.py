@@ -93,7 +93,7 @@ class TunedGraph:
 
     def _hidden(self, z: Any, biases: Any, keep: float, key: tuple[int, int], step: Any) -> Any:
         if "dropout" in self.levers:
-            return DropoutRelu(self.num_threads, keep, key)(z, biases, step)
+            return DropoutRelu(self.num_threads, keep)(z, biases, step, theano.shared(np.array(key, np.uint32)))
         h = rectify(z + biases)
         if keep == 1:
             return h
