@@ -10,6 +10,8 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 # Right of the wall that `results/` is: files, pandas and arithmetic only.
 READING = (
     "record",
+    "find",
+    "datasets",
     "blocks",
     "wellformed",
     "frames",

@@ -48,6 +48,7 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
             "recorded_at": now(),
             "commit": session.base.commit,
             "dirty": session.base.dirty,
+            "dataset": session.primed.dataset["identity"],
             "machine": machine.fingerprint(),
         }
         writer, start, num_blocks = TraceWriter(path, header), session.clock(), 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from bench.datasets import dataset_identity, dataset_line
 from bench.gate.live import Outcome
 from bench.gate.sides import Side
 from bench.units import format_seconds
@@ -55,7 +56,10 @@ def report_of(
     """The report of a live run; ``more`` are sentences of others: the calibration's, the second opinion."""
     decision, (base, candidate) = outcome.decision, sides
     code = exit_code(decision, undecided_passes)
-    sentences = [f"A, the base, is {base.label}; B, the candidate, is {candidate.label}."]
+    sentences = [
+        f"A, the base, is {base.label}; B, the candidate, is {candidate.label}.",
+        f"{dataset_line(dataset_identity(context))}.",
+    ]
     if base.is_same_as(candidate) and base.commit == candidate.commit:
         sentences.append("Both sides are the same: whatever differs is noise.")
     if decision.unfit_because:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from bench.datasets import dataset_identity, dataset_line
 from bench.errors import RecordError
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
@@ -20,7 +21,6 @@ from bench.render import Section, to_markdown, to_terminal
 from bench.report.ablation import ablation_sections
 from bench.report.answer import answer_section, headline
 from bench.report.batch_size import all_stacks_sections, stack_sections
-from bench.report.comparability import dataset_identity
 from bench.report.comparisons import comparison_sections
 from bench.report.context import failures_sections, machine_section, reproduce_section, skipped_sections
 from bench.report.harnesses import compile_sections, epoch_sections, loading_sections
@@ -95,11 +95,8 @@ def print_report(path: Path, console: Console) -> None:
 def first_line(header: dict[str, Any]) -> str:
     """Which data, before anything else."""
     identity = dataset_identity(header)
-    if identity == "mnist":
-        return "Dataset: MNIST (verified by SHA-256)"
-    if identity == "surrogate":
-        return "Dataset: SURROGATE, not MNIST; its accuracy is not compared with the reference"
-    return f"Dataset: {identity or 'unknown'}, not MNIST; its accuracy is not compared with the reference"
+    known = dataset_line(identity)
+    return known if identity == "mnist" else f"{known}; its accuracy is not compared with the reference"
 
 
 class Parts(NamedTuple):

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from bench import stats
+from bench.datasets import dataset_identity
 from bench.frames import Frames
 from bench.render import Section
-from bench.report.comparability import agreement_of, dataset_identity, is_comparable
+from bench.report.comparability import agreement_of, is_comparable
 from bench.report.ranking import RankedStack
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack
 from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds

@@ -8,13 +8,10 @@ from typing import Any
 import pandas as pd
 
 from bench import stats
+from bench.datasets import dataset_identity
 from bench.frames import Frames
 from bench.stack_key import StackKey
 from mlp.recipe import CANONICAL, REFERENCE
-
-
-def dataset_identity(header: dict[str, Any]) -> str | None:
-    return (header.get("dataset") or {}).get("identity")
 
 
 def has_canonical_recipe(header: dict[str, Any]) -> bool:

@@ -8,11 +8,12 @@ from enum import Enum
 from typing import Any
 
 from bench import stats
+from bench.datasets import dataset_identity
 from bench.frames import Frames, trustworthy
 from bench.record import RunFolder
 from bench.report.ablation import ablation
 from bench.report.batch_size import crossovers
-from bench.report.comparability import agreement_of, dataset_identity, is_comparable
+from bench.report.comparability import agreement_of, is_comparable
 from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
 from bench.report.light import Light, light

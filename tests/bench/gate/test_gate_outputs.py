@@ -33,9 +33,17 @@ BASE = Side("A", Path("/base"), "main", "5773bfb0", False)
 TREE = Side("B", Path("/tree"), None, "f00dface", True)
 
 
-def report(*judgements, undecided_passes=False, base=BASE, candidate=TREE, unfit=None):
+def report(*judgements, undecided_passes=False, base=BASE, candidate=TREE, unfit=None, dataset="mnist"):
     outcome = Outcome(Decision(judgements, unfit, (), False), (BLOCK, BLOCK), 24.0)
-    return report_of(outcome, (base, candidate), undecided_passes, ["More."], {"threads": 2})
+    return report_of(outcome, (base, candidate), undecided_passes, ["More."], {"dataset": {"identity": dataset}})
+
+
+@pytest.mark.parametrize(
+    ("identity", "sentence"),
+    [("mnist", "Dataset: MNIST (verified by SHA-256)."), ("surrogate", "Dataset: SURROGATE, not MNIST.")],
+)
+def test_a_report_says_which_data_was_trained_on(identity, sentence):
+    assert sentence in report(GREEN, dataset=identity).sentences
 
 
 def test_the_headline_says_red_before_anything_else():
@@ -127,7 +135,7 @@ def test_junit_agrees_with_an_exit_code_that_fails_for_undecided():
 
 def test_json_has_the_units_and_the_numbers_as_they_are():
     said = json.loads(json.dumps(to_json(report(RED))))
-    assert said["exit_code"] == 1 and said["threads"] == 2
+    assert said["exit_code"] == 1 and said["dataset"] == {"identity": "mnist"}
     (judgement,) = said["judgements"]
     assert judgement["verdict"] == "regressed" and judgement["ratio"] == 1.1
     assert judgement["metric"] == {"name": "train_epoch", "unit": "seconds", "effect": 0.05}
