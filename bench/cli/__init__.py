@@ -84,13 +84,11 @@ def _to_nowhere(stream: Any) -> None:
     os.close(nowhere)
 
 
-def run_folder(run_id: str | None, runs_dir: Path) -> Path:
-    """Where the run is that somebody named by its folder, or by its id in ``runs_dir``; no name means the latest."""
-    from bench.record import latest_run
+def run_folder(word: str | None, runs_dir: Path) -> Path:
+    """Where the run is that somebody named by its folder, its id in ``runs_dir`` or its record; no name: the latest."""
+    from bench.find import find_run
 
-    if run_id in (None, "latest"):
-        return latest_run(runs_dir)
-    return Path(run_id) if Path(run_id).is_dir() else runs_dir / run_id
+    return find_run(word, runs_dir, RECORDS)
 
 
 def one_sentence(command: Any) -> Any:

@@ -38,7 +38,8 @@ def ceilings(
 ) -> None:
     """Measure what this machine can do at best, and what a step, an epoch and a run would take at that.
 
-    With RUN_ID (a run's id or folder, or latest) nothing is measured: the ceilings of that run are printed.
+    With RUN_ID (a run's id or folder, a committed record, or latest) nothing is measured: that run's ceilings are
+    printed.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ from bench.errors import BenchError
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON; needs --output.")
 @cli.one_sentence
 def export(run_id: str | None, name: str, output: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Write RUN (a run's id or folder; default: the latest run) for another tool.
+    """Write RUN (a run's id or folder, or a committed record; default: the latest run) for another tool.
 
     \b
     Formats in a single file:

@@ -16,7 +16,7 @@ from bench.cli.candidates import run_ids
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead.")
 @cli.one_sentence
 def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Write and print the report of RUN_ID (a run's id or folder; default: the latest run).
+    """Write and print the report of RUN_ID (a run's id or folder, or a committed record; default: the latest run).
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What the words of the command line name: run ids, run folders, committed records, other tools' files."""
+"""The sides of a comparison from the words of the command line: runs, records, other tools' files."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from bench.compare.comparable import Comparable
 from bench.compare.files import comparable_file
 from bench.compare.runs import comparable_run
 from bench.errors import BenchError
-from bench.record import latest_run
-
-LATEST = "latest"
+from bench.find import find
 
 
 def sides(words: Sequence[str], runs_dir: Path, records_dir: Path) -> list[Comparable]:
     """A comparable for each of ``words``, in their order.
 
-    A word is a path, or the id of a run in ``runs_dir``, or a record's path below ``records_dir``, or ``latest``.
+    A word is what ``bench.find`` finds.
 
     Raises
     ------
@@ -30,26 +28,6 @@ def sides(words: Sequence[str], runs_dir: Path, records_dir: Path) -> list[Compa
         if path in resolved[:number]:
             raise BenchError(f"{words[number]} is named twice: a run is not compared with itself.")
     return [_read(path, name) for path, name in zip(paths, labels(resolved), strict=True)]
-
-
-def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
-    """The folder or file that ``word`` names; raises BenchError with what to do where there is none."""
-    if word == LATEST:
-        return latest_run(runs_dir)
-    for path in (Path(word), runs_dir / word, records_dir / word):
-        try:
-            if path.is_file() or (path / "run.json").is_file():
-                return path
-        except OSError:
-            continue  # a word too long, or with a character that no path can have
-        runs = sorted(found.parent for found in path.glob("*/run.json")) if word and path.is_dir() else []
-        if runs:
-            raise BenchError(f"{word} is a folder of {len(runs)} runs: name those to compare, e.g. {runs[-1]}.")
-    shown = word if len(word) <= 200 else f"{word[:200]}…"
-    raise BenchError(
-        f"{shown!r} is no run: it is neither a run folder, nor an id in {runs_dir}, nor a record in {records_dir}, nor "
-        "another tool's file."
-    )
 
 
 def labels(paths: Sequence[Path]) -> list[str]:

@@ -92,7 +92,7 @@ def test_those_of_a_run_are_printed_without_measuring(invoke, measured, tmp_path
         (["--device", "tpu"], "unknown device 'tpu'"),
         (["--backend", "caffe"], "unknown backend 'caffe'"),
         (["--batch-size", 0], "batch size must be at least 1"),
-        (["no-such-run"], "no-such-run is no run"),
+        (["no-such-run"], "'no-such-run' is no run"),
     ],
 )
 def test_bad_input_is_one_sentence(invoke, measured, tmp_path, arguments, sentence):

@@ -11,7 +11,7 @@ from bench import cli
 from bench.compare import Metric
 from bench.compare.files import comparable_file
 from bench.compare.runs import comparable_run
-from bench.compare.sides import find, labels, prices, sides
+from bench.compare.sides import labels, prices, sides
 from bench.errors import BenchError
 from bench.export import open_run, render, write_files
 from bench.record import SCHEMA_VERSION
@@ -205,7 +205,7 @@ def test_an_empty_results_folder_and_a_name_that_is_none_are_refused(tmp_path, r
 
 
 def test_a_folder_of_runs_is_refused_with_one_of_its_runs(run, invoke):
-    assert refused(invoke("compare", run.parent, run), "is a folder of 1 runs: name those to compare")
+    assert refused(invoke("compare", run.parent, run), "is a folder of 1 runs: name one of them")
 
 
 def test_a_run_named_twice_is_refused(run, invoke):
@@ -260,15 +260,6 @@ def test_a_runs_own_price_goes_before_that_of_all(tmp_path, run):
     found = sides(words, run.parent, tmp_path)
     assert prices([f"{run}=2", "0.5"], words, found) == {"old": 2.0, "new": 0.5}
     assert prices(["old=0"], words, found) == {"old": 0.0}
-
-
-def test_a_word_may_be_an_id_a_folder_a_record_or_latest(tmp_path, run):
-    record = write_example_run(tmp_path / "records" / "machine", replicates(), run_id="2026-01-02-0123456")
-    where = (run.parent, tmp_path / "records")
-    assert find("old", *where) == run
-    assert find(str(run), *where) == run
-    assert find("machine/2026-01-02-0123456", *where) == record
-    assert find("latest", *where) == run
 
 
 def test_sides_are_called_by_the_shortest_end_of_their_path_that_tells_them_apart(tmp_path):
