@@ -8,9 +8,11 @@ the products dominate is judged; and with less than two processes of anything no
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from bench.signals import ends_on_signals
 from bench.units import format_seconds
 from bench.verdict import Decision
 from bench.worker import PROJECT, Outcome
+from mlp.recipe import CANONICAL
 
 # What is judged, and what the epoch harness calls it.
 MEASURED_AS = {"train_epoch": "train_epoch", "validation_epoch": "validate_epoch", "train_step_500": "train_step"}
@@ -193,11 +196,6 @@ def _sentences(
 
 
 def _recipe() -> dict[str, Any]:
-    import json
-    from dataclasses import asdict
-
-    from mlp.recipe import CANONICAL
-
     recipe = json.loads(json.dumps(asdict(CANONICAL)))  # tuples become lists, as in a record
     return {name: value for name, value in recipe.items() if name not in ("seed", "num_epochs")}
 

@@ -57,10 +57,7 @@ def of_a_step(process: Any) -> float | None:
 def parse(text: str) -> float | None:
     """The count in what ``perf stat -x,`` prints (``<count>,<unit>,<event>,...``); None where it counted nothing."""
     for line in text.splitlines():
-        (
-            value,
-            *_,
-        ) = line.split(",")
+        value = line.partition(",")[0]
         if EVENT.partition(":")[0] in line and value.isdigit() and int(value) > 0:
             return float(value)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ KINDS = {"seconds": "slowdowns", "bytes": "increases of memory"}
 
 @dataclass(frozen=True)
 class CalibrationRow:
-    """``runs`` whole gate runs with one injection, and what came of them.
+    """``runs`` whole gate runs with one injection, and in how many of them what came of it.
 
     ``kind`` is ``seconds`` or ``bytes``; ``inject`` the factor on side B, 1.0 for the base against itself.
+    ``found``: a metric with the injection in it was called regressed.  ``false_alarms``: a metric without it was.
+    ``undecided``: nothing was called regressed, and something was left open.
 
     Raises ValueError for another kind, a factor below 1, or counts that do not fit each other.
     """
@@ -31,7 +33,8 @@ class CalibrationRow:
     kind: str
     inject: float
     runs: int
-    regressed: int
+    found: int
+    false_alarms: int
     undecided: int
 
     def __post_init__(self) -> None:
@@ -39,13 +42,17 @@ class CalibrationRow:
             raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
         if not self.inject >= 1:
             raise ValueError(f"inject is {self.inject!r}, not a factor of at least 1")
-        if min(self.regressed, self.undecided) < 0 or not 1 <= self.runs >= self.regressed + self.undecided:
-            raise ValueError(f"{self.regressed} regressed and {self.undecided} undecided of {self.runs} runs")
+        red = max(self.found, self.false_alarms)
+        if min(self.found, self.false_alarms, self.undecided) < 0 or not 1 <= self.runs >= red + self.undecided:
+            counts = f"{self.found} found, {self.false_alarms} false alarms, {self.undecided} undecided"
+            raise ValueError(f"{counts} of {self.runs} runs")
+        if self.inject == 1 and self.found:
+            raise ValueError(f"nothing was injected, and found in {self.found} runs")
 
     @property
-    def rate(self) -> Rate:
-        """Of red verdicts: false alarms where nothing was injected, power where something was."""
-        return Rate(self.regressed, self.runs)
+    def power(self) -> Rate | None:
+        """How often the injection was found; None where there was none."""
+        return None if self.inject == 1 else Rate(self.found, self.runs)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> Path:
     """
     moment = calibration.date.replace(":", "").replace("+0000", "Z")
     path = Path(folder) / calibration.machine / f"{moment}-{(calibration.commit or 'no-commit')[:7]}.json"
-    rows = [{**asdict(row), "rate": row.rate.to_json()} for row in calibration.rows]
+    rows = [{**asdict(row), "power": row.power and row.power.to_json()} for row in calibration.rows]
     content = {"format": CALIBRATION_FORMAT, **asdict(calibration), "rows": rows}
     remedy = "free space, or name another --runs-dir"
     try:
@@ -87,10 +94,10 @@ def read_calibration(path: Path) -> Calibration:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content["format"] != CALIBRATION_FORMAT:
             raise ValueError(f"its format is {content['format']!r}, and this version reads {CALIBRATION_FORMAT!r}")
-        names = ("kind", "inject", "runs", "regressed", "undecided")
+        names = [one.name for one in fields(CalibrationRow)]
         rows = tuple(CalibrationRow(**{name: row[name] for name in names}) for row in content["rows"])
-        fields = {name: content[name] for name in ("machine", "commit", "date", "budget_seconds", "environment")}
-        return Calibration(rows=rows, **fields)
+        about = {name: content[name] for name in ("machine", "commit", "date", "budget_seconds", "environment")}
+        return Calibration(rows=rows, **about)
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
         raise RecordError(f"the calibration {path} cannot be read ({why}): calibrate again, or remove it.") from error
@@ -111,29 +118,26 @@ def latest_calibration(machine: str, folders: Sequence[Path]) -> Calibration | N
 
 
 def calibration_sentence(calibration: Calibration | None) -> str:
-    """The one sentence printed beside every verdict."""
+    """The one sentence printed beside every verdict.
+
+    Every run counts for the false alarms: most of its metrics are unchanged, whatever was injected into the others.
+    """
     if calibration is None or not calibration.rows:
         return (
             "How often this gate is wrong on this machine has not been measured: run python -m bench gate --calibrate."
         )
-    same = [row for row in calibration.rows if row.inject == 1]
-    injected = [row for row in calibration.rows if row.inject != 1]
-    alarms = [
-        f"called {row.regressed} of {row.runs} unchanged runs regressed ({_bounds(row.rate)}) and left {row.undecided} "
-        "undecided"
-        for row in same
+    rows = calibration.rows
+    alarms = Rate(sum(row.false_alarms for row in rows), sum(row.runs for row in rows))
+    low, high = alarms.interval
+    parts = [
+        f"called something regressed that was unchanged in {alarms.count} of {alarms.trials} runs "
+        f"({format_percent(low, 1)} to {format_percent(high, 1)} at 95 %)"
     ]
-    found = []
+    parts += [f"left {row.undecided} of {row.runs} runs of A against A undecided" for row in rows if row.inject == 1]
     for kind, what in KINDS.items():
-        rows = [row for row in injected if row.kind == kind]
-        each = ", ".join(f"{row.regressed} of {row.runs} of {format_percent(row.inject - 1, 0)}" for row in rows)
-        found += [f"found {each} {what}".replace(f" {what}", f" ({what})")] if rows else []
-    commit = (calibration.commit or "unknown")[:7]
-    where = f"{calibration.machine}, {calibration.date[:10]}, commit {commit}"
+        found = [row for row in rows if row.kind == kind and row.inject != 1]
+        each = ", ".join(f"{format_percent(row.inject - 1, 0)} in {row.found} of {row.runs}" for row in found)
+        parts += [f"found {what} of {each}"] if found else []
+    where = f"{calibration.machine}, {calibration.date[:10]}, commit {(calibration.commit or 'unknown')[:7]}"
     budget = format_seconds(calibration.budget_seconds)
-    return f"On this machine ({where}, budget {budget}) this gate {'; '.join(alarms + found)}; intervals are 95 %."
-
-
-def _bounds(rate: Rate) -> str:
-    low, high = rate.interval
-    return f"{format_percent(low, 1)} to {format_percent(high, 1)}"
+    return f"On this machine ({where}, budget {budget}) this gate {'; '.join(parts)}."

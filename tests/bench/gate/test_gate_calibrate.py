@@ -13,7 +13,7 @@ from bench.gate import calibrate
 from bench.gate.config import GateConfig
 from bench.gate.live import Outcome
 from bench.verdict import Decision, Judgement, Metric, Verdict
-from bench.verdict.calibration import read_calibration
+from bench.verdict.calibration import CalibrationRow, read_calibration
 
 
 def test_rows_need_a_measure_that_can_show_their_injection():
@@ -27,7 +27,7 @@ def test_rows_need_a_measure_that_can_show_their_injection():
 
 class FakeSession:
     base = SimpleNamespace(commit="5773bfb", dirty=False)
-    primed = SimpleNamespace(packages={})
+    primed = SimpleNamespace(packages={}, dataset={"identity": "mnist"})
     launcher = SimpleNamespace(stack=Stack("theano", "tuned", "cpu"), threads=2)
     clock, measure = None, None
 
@@ -41,14 +41,15 @@ class FakeSession:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """A calibration of a gate that finds every injection of 5 % and more, and is undecided about 2 %."""
+    """A calibration of a gate that calls everything regressed from 5 % on, and is undecided about 2 %."""
     session = FakeSession()
 
     def measured_and_kept(injected, config, path, say):
         inject = max(session.log[-1])
         verdict = {1.0: Verdict.UNCHANGED, 1.02: Verdict.UNDECIDED}.get(inject, Verdict.REGRESSED)
         assert path.parent == tmp_path and path.name.endswith("-gate.json")
-        return Outcome(Decision((Judgement(Metric("train_epoch"), verdict, ""),), None, (), False), (), 1.0), "kept"
+        judgements = tuple(Judgement(Metric(name), verdict, "") for name in ("train_epoch", "peak_memory"))
+        return Outcome(Decision(judgements, None, (), False), (), 1.0), "kept"
 
     @contextmanager
     def opened(request):
@@ -77,7 +78,27 @@ def test_the_rows_take_turns(run):
 def test_the_counts_of_every_row_are_kept(run):
     _, path = run(trials=3)
     rows = {(row.kind, row.inject): row for row in read_calibration(path).rows}
-    assert (rows["seconds", 1.0].runs, rows["seconds", 1.0].regressed, rows["seconds", 1.0].undecided) == (3, 0, 0)
-    assert (rows["seconds", 1.02].regressed, rows["seconds", 1.02].undecided) == (0, 3)
-    assert rows["bytes", 1.20].regressed == 3
+    assert rows["seconds", 1.0] == CalibrationRow("seconds", 1.0, 3, found=0, false_alarms=0, undecided=0)
+    assert rows["seconds", 1.02] == CalibrationRow("seconds", 1.02, 3, found=0, false_alarms=0, undecided=3)
+    assert rows["bytes", 1.20] == CalibrationRow("bytes", 1.20, 3, found=3, false_alarms=3, undecided=0)
     assert json.loads(path.read_text())["environment"]["stack"] == "theano/tuned on cpu"
+
+
+def decided(**verdicts):
+    judgements = tuple(Judgement(Metric(name), verdict, "") for name, verdict in verdicts.items())
+    return Decision(judgements, None, (), False)
+
+
+def test_red_where_nothing_was_injected_is_a_false_alarm_and_finds_nothing():
+    slower = next(row for row in calibrate.rows_for(("train_epoch",)) if row.inject == 1.05)
+    red, open_, fine = Verdict.REGRESSED, Verdict.UNDECIDED, Verdict.UNCHANGED
+    decisions = [
+        decided(train_epoch=red, peak_memory=fine),
+        decided(train_epoch=fine, peak_memory=red),
+        decided(train_epoch=red, peak_memory=red),
+        decided(train_epoch=open_, peak_memory=fine),
+        decided(train_epoch=red, peak_memory=open_),
+    ]
+    assert calibrate.counted(slower, decisions) == CalibrationRow("seconds", 1.05, 5, 3, 2, 1)
+    against_itself = calibrate.counted(calibrate.NOTHING, decisions)
+    assert (against_itself.found, against_itself.false_alarms) == (0, 4)

@@ -19,9 +19,10 @@ CALIBRATION = Calibration(
     date="2026-11-25T01:02:03+00:00",
     budget_seconds=60.0,
     rows=(
-        CalibrationRow("seconds", 1.0, 20, 0, 3),
-        CalibrationRow("seconds", 1.05, 20, 19, 1),
-        CalibrationRow("bytes", 1.05, 5, 5, 0),
+        CalibrationRow("seconds", 1.0, 20, 0, 1, 3),
+        CalibrationRow("seconds", 1.05, 20, 19, 0, 1),
+        CalibrationRow("seconds", 1.10, 20, 20, 0, 0),
+        CalibrationRow("bytes", 1.05, 5, 5, 1, 0),
     ),
     environment={"threads": 2},
 )
@@ -35,7 +36,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 
 def test_writing_it_again_replaces_it_and_leaves_nothing_else(tmp_path):
     write_calibration(tmp_path, CALIBRATION)
-    more = replace(CALIBRATION, rows=(CalibrationRow("seconds", 1.0, 21, 1, 3),))
+    more = replace(CALIBRATION, rows=(CalibrationRow("seconds", 1.0, 21, 0, 1, 3),))
     path = write_calibration(tmp_path, more)
     assert read_calibration(path) == more
     assert [file.name for file in path.parent.iterdir()] == [path.name]
@@ -55,9 +56,10 @@ def test_the_newest_of_this_machine_counts_and_damaged_ones_do_not_stop_a_gate(t
 def test_the_sentence_says_where_how_often_and_how_sure():
     sentence = calibration_sentence(CALIBRATION)
     assert "some-cpu-2-cores, 2026-11-25, commit 0123456" in sentence
-    assert "called 0 of 20 unchanged runs regressed (0.0 % to 16.1 %) and left 3 undecided" in sentence
-    assert "19 of 20 of 5 % (slowdowns)" in sentence
-    assert "5 of 5 of 5 % (increases of memory)" in sentence
+    assert "called something regressed that was unchanged in 2 of 65 runs (0.8 % to 10.5 % at 95 %)" in sentence
+    assert "left 3 of 20 runs of A against A undecided" in sentence
+    assert "found slowdowns of 5 % in 19 of 20, 10 % in 20 of 20" in sentence
+    assert sentence.endswith("found increases of memory of 5 % in 5 of 5.")
 
 
 def test_without_a_calibration_the_sentence_says_how_to_get_one():
@@ -66,7 +68,16 @@ def test_without_a_calibration_the_sentence_says_how_to_get_one():
 
 
 @pytest.mark.parametrize(
-    "row", [("cents", 1.0, 1, 0, 0), ("seconds", 0.9, 1, 0, 0), ("seconds", 1.0, 0, 0, 0), ("seconds", 1.0, 3, 2, 2)]
+    "row",
+    [
+        ("cents", 1.0, 1, 0, 0, 0),
+        ("seconds", 0.9, 1, 0, 0, 0),
+        ("seconds", 1.0, 0, 0, 0, 0),
+        ("seconds", 1.1, 3, 2, 0, 2),
+        ("seconds", 1.1, 3, 0, 2, 2),
+        ("seconds", 1.1, 3, 0, -1, 2),
+        ("seconds", 1.0, 3, 1, 0, 0),
+    ],
 )
 def test_counts_that_do_not_fit_each_other_are_refused(row):
     with pytest.raises(ValueError, match=r"kind is|inject is|runs"):
