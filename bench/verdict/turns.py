@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# The first pass alone shrinks differences: two slow processes of four pull the median of their rounds towards them.  A
+# slowdown of 5 % reads 4.6 % after it, and 4.97 % after five (results/noise/quiet.jsonl).
+POLISHES = 5
+
 
 def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[float | None]:
     """One value, in the unit of the turns, for each process of a block.
@@ -36,11 +40,14 @@ def log_values(logs: np.ndarray) -> np.ndarray:
 
     ``logs``, float64 (..., num_rounds, num_processes), NaN where there is no turn.  In a round every process of the
     block takes one short turn, so that a burst of load or a change of frequency meets all of them.  What the round did
-    to all is divided out: the value of a process is the median over rounds of its log ratio to the median process of
-    the same round, plus the median of all turns.  The values of one block share that scale; compare them only within
-    it.
+    to all is divided out by median polish (Tukey 1977): the value of a process is the median over rounds of its log
+    ratio to the round, and the round is the median of its turns, less the values of their processes.  The median of
+    all turns is added.  The values of one block share that scale; compare them only within it.
     """
+    values = np.zeros((*logs.shape[:-2], 1, logs.shape[-1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a round or a process without any turn: NaN is the answer
-        relative = logs - np.nanmedian(logs, axis=-1, keepdims=True)
-        return np.nanmedian(relative, axis=-2) + np.nanmedian(logs, axis=(-2, -1))[..., None]
+        for _ in range(POLISHES):
+            rounds = np.nanmedian(logs - values, axis=-1, keepdims=True)
+            values = np.nanmedian(logs - rounds, axis=-2, keepdims=True)
+        return values[..., 0, :] + np.nanmedian(logs, axis=(-2, -1))[..., None]

@@ -40,6 +40,19 @@ def test_processes_that_are_slower_in_every_round_by_a_factor_are_slower_by_that
     assert values[1] / values[0] == pytest.approx(1.05)
 
 
+def test_a_slowdown_within_the_noise_of_single_turns_is_not_shrunk():
+    """Two slow processes of four must not pull the level of their rounds towards them."""
+    random = np.random.default_rng(3)
+    found = []
+    for _ in range(400):
+        turns = np.exp(random.exponential(0.04, (25, 4))) * [1.0, 1.0, 1.05, 1.05]
+        logs = np.log(process_values(turns.tolist()))
+        found.append(logs[2:].mean() - logs[:2].mean())
+    standard_error = np.std(found) / len(found) ** 0.5
+    assert np.mean(found) == pytest.approx(math.log(1.05), abs=3 * standard_error + 0.001)
+    assert standard_error < 0.0005
+
+
 def test_a_missing_turn_is_left_out_and_a_process_without_any_is_none():
     values = process_values([[1.0, None, None], [1.0, 1.2, None], [1.0, 1.2, None]])
     assert values[1] / values[0] == pytest.approx(1.2)
