@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # ``transfer`` is there only for variants that keep the data on their device.
 PHASES = ("load", "build", "transfer", "compile", "train", "validate", "test")
+Phase = Callable[[str], AbstractContextManager[None]]  # with phase("load"): ...
 
 
 @dataclass
@@ -131,27 +132,17 @@ def train(
     DivergedError
         If the training or validation loss is NaN or infinite.
     """
-    history = History()
+    history, callbacks = History(), list(callbacks)
     import_start = clock()
     backend.import_framework(device)
     start = clock()
     history.import_seconds = start - import_start
-    callbacks = list(callbacks)
-
-    @contextmanager
-    def phase(name: str) -> Iterator[None]:
-        phase_start = clock()
-        yield
-        backend.synchronize()
-        history.phases[name] = history.phases.get(name, 0.0) + clock() - phase_start
+    phase = _phases(backend, history, clock)
 
     with phase("load"):
         arrays = data() if callable(data) else data
-    X_train, y_train, X_val, y_val, X_test, y_test = arrays
-    recipe.check_batch_fits(len(X_train), "training set")
-    recipe.check_batch_fits(len(X_val), "validation set")
-    recipe.check_batch_fits(len(X_test), "test set")
-
+    for images, which in zip(arrays[::2], ("training", "validation", "test"), strict=True):
+        recipe.check_batch_fits(len(images), f"{which} set")
     with phase("build"):
         if network is not None:
             backend.build(recipe, parameters, device, network=network)
@@ -164,7 +155,7 @@ def train(
         backend.compile()
 
     try:
-        _train_epochs(backend, recipe, (X_train, y_train, X_val, y_val), history, callbacks, phase, verbose)
+        _train_epochs(backend, recipe, arrays[:4], history, callbacks, phase, verbose)
     except KeyboardInterrupt:
         history.interrupted = True
         history.total_seconds = clock() - start
@@ -173,23 +164,34 @@ def train(
         return history
 
     with phase("test"):
-        history.test_loss, history.test_accuracy = backend.evaluate(X_test, y_test)
-    history.test_examples = len(X_test) // recipe.batch_size * recipe.batch_size
+        history.test_loss, history.test_accuracy = backend.evaluate(*arrays[4:])
+    history.test_examples = len(arrays[4]) // recipe.batch_size * recipe.batch_size
     history.total_seconds = clock() - start
     if verbose:
-        print(f"Final results in {history.total_seconds} seconds:")
-        print(f"  test loss:\t\t\t{history.test_loss:.6f}")
-        print(f"  test accuracy:\t\t{history.test_accuracy * 100:.2f} %")
+        _print_results(history)
     return history
+
+
+def _phases(backend: Backend, history: History, clock: Callable[[], float]) -> Phase:
+    """``with phase("load"): ...`` adds the seconds to the history's phase, the device's work included."""
+
+    @contextmanager
+    def phase(name: str) -> Iterator[None]:
+        start = clock()
+        yield
+        backend.synchronize()
+        history.phases[name] = history.phases.get(name, 0.0) + clock() - start
+
+    return phase
 
 
 def _train_epochs(
     backend: Backend,
     recipe: Recipe,
-    arrays: tuple[np.ndarray, ...],
+    arrays: Sequence[np.ndarray],
     history: History,
     callbacks: list[Callback],
-    phase: Callable[[str], Any],
+    phase: Phase,
     verbose: bool,
 ) -> None:
     X_train, y_train, X_val, y_val = arrays
@@ -250,3 +252,9 @@ def _print_epoch(record: EpochRecord, num_epochs: int) -> None:
     print(f"training loss:\t\t{record.train_loss:.6f}")
     print(f"validation loss:\t\t{record.validation_loss:.6f}")
     print(f"validation accuracy:\t\t{record.validation_accuracy * 100:.2f} %")
+
+
+def _print_results(history: History) -> None:
+    print(f"Final results in {history.total_seconds} seconds:")
+    print(f"  test loss:\t\t\t{history.test_loss:.6f}")
+    print(f"  test accuracy:\t\t{history.test_accuracy * 100:.2f} %")
