@@ -25,7 +25,9 @@ def documented():
 def test_a_committed_trace_is_whole_and_says_what_it_is(path):
     trace = read_trace(path)
     assert trace.problems == ()
-    assert {"metric", "stack", "threads", "steps_per_turn", "recorded_at", "commit", "machine"} <= trace.header.keys()
+    assert {"metric", "stack", "threads", "steps_per_turn", "recorded_at", "commit", "dataset", "machine"} <= set(
+        trace.header
+    )
     assert all(turn.seconds for turn in trace.turns)
 
 
@@ -34,6 +36,13 @@ def test_false_alarms_on_a_committed_trace_are_below_one_percent(path):
     alarms = replay(read_trace(path), trials=TRIALS).regressed
     assert alarms.fraction <= 0.01
     assert alarms.interval[1] <= 0.02
+
+
+@pytest.mark.parametrize(("inject", "power"), [(1.05, 0.95), (1.1, 0.99)])
+def test_on_a_quiet_machine_a_minute_finds_what_matters(inject, power):
+    found = replay(read_trace(FOLDER / "quiet.jsonl"), inject=inject, trials=TRIALS)
+    assert found.regressed.fraction >= power
+    assert found.median_seconds <= 60
 
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
