@@ -29,9 +29,7 @@ def _side_options(command: Any) -> Any:
 
 @click.command()
 @_side_options
-@click.option(
-    "--baseline", type=click.Path(path_type=Path), help="Base: a record of this machine, where no side can run."
-)
+@click.option("--baseline", metavar="RUN", help="Base: a run or record of this machine, where no side can run beside.")
 @click.option("--backend", default="theano", show_default=True)
 @click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
 @click.option("--device", default="cpu", show_default=True)
@@ -79,6 +77,8 @@ def gate(**options: Any) -> None:
     from bench.gate import commands
     from bench.gate.launch import SideError
 
+    if options["baseline"]:
+        options["baseline"] = cli.run_folder(options["baseline"], options["runs_dir"])
     try:
         code = commands.run(cli.console, **options)
     except SideError as error:

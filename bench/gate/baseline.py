@@ -20,6 +20,7 @@ from rich.console import Console
 
 from bench import machine
 from bench.case import Case, Planned
+from bench.datasets import dataset_identity
 from bench.errors import BenchError
 from bench.gate import emit
 from bench.gate.config import GateConfig
@@ -28,6 +29,7 @@ from bench.gate.report import GateReport, exit_code, headline
 from bench.gate.session import stack_of
 from bench.record import RunFolder
 from bench.runner import WorkerPool
+from bench.same_machine import contradictions, identity
 from bench.signals import ends_on_signals
 from bench.units import format_seconds
 from bench.verdict import Decision
@@ -36,8 +38,6 @@ from mlp.recipe import CANONICAL
 
 # What is judged, and what the epoch harness calls it.
 MEASURED_AS = {"train_epoch": "train_epoch", "validation_epoch": "validate_epoch", "train_step_500": "train_step"}
-HARDWARE = ("cpu_model", "architecture", "physical_cores", "logical_cores", "usable_cores", "cpu_quota_cores")
-HARDWARE += ("l3_bytes", "numa_nodes", "hypervisor")
 SOFTWARE = ("python", "compiler", "os")
 LIMIT_SECONDS = 900.0
 
@@ -87,18 +87,16 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
 
 
 def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Raise BenchError with the list of differences unless the record is of this machine, dataset and recipe."""
-    then = header.get("machine") or {}
-    reasons = [
-        f"its {name} is {then.get(name)}, here is {here['machine'].get(name)}"
-        for name in HARDWARE
-        if then.get(name) != here["machine"].get(name)
-    ]
-    reasons += [f"its gpus are {_gpus(then)}, here are {_gpus(here['machine'])}"] * (
-        _gpus(then) != _gpus(here["machine"])
-    )
+    """Raise BenchError with the list of differences unless the record is of this machine, dataset and recipe.
+
+    What one of the two does not say, as an older record does not, is no difference.
+    """
+    then, now = identity(header.get("machine") or {}), identity(here["machine"])
+    reasons = [f"its {name} is {then[name]}, here is {now[name]}" for name in contradictions(then, now)]
+    if "cpu_model" not in then:
+        reasons.append("it does not say which processor it was measured on")
     if (header.get("dataset") or {}).get("sha256") != here["dataset"]:
-        reasons.append(f"its dataset is {(header.get('dataset') or {}).get('identity')}, and here are other files")
+        reasons.append(f"its dataset is {dataset_identity(header)}, and here are other files")
     recipe = header.get("recipe") or {}
     reasons += [
         f"its {name} is {recipe.get(name)}, here is {value}"
@@ -198,7 +196,3 @@ def _sentences(
 def _recipe() -> dict[str, Any]:
     recipe = json.loads(json.dumps(asdict(CANONICAL)))  # tuples become lists, as in a record
     return {name: value for name, value in recipe.items() if name not in ("seed", "num_epochs")}
-
-
-def _gpus(fingerprint: Mapping[str, Any]) -> list[Any]:
-    return [gpu.get("name") if isinstance(gpu, dict) else gpu for gpu in fingerprint.get("gpus") or []]

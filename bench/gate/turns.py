@@ -40,8 +40,8 @@ class Program:
     """What every process of a block does: the measures that are wanted, and how finely turns are cut.
 
     Short turns see the same machine: what a turn of 3 steps deviates from its round's median is 1.7 % here, of one of
-    10 steps 3.1 % (results/noise), and an epoch holds more of them.  The first step of a turn finds cold caches: for each
-    step a turn of 4 takes 3.17 ms and one of 50 takes 3.06 ms (medians of 100 and 40 turns, two Zen 4 cores).
+    10 steps 3.1 % (results/noise), and an epoch holds more of them.  The first step of a turn finds cold caches: each
+    step of a turn of 4 takes 3.17 ms, and 3.06 ms in one of 50 (medians of 100 and 40 turns, two Zen 4 cores).
     """
 
     measures: tuple[str, ...]

@@ -121,6 +121,16 @@ def test_a_record_of_another_machine_is_refused_with_all_differences(record, her
     assert "its dataset is mnist, and here are other files" in text
 
 
+def test_what_an_older_record_does_not_say_is_no_difference(record, here):
+    older = {name: value for name, value in record.header["machine"].items() if name != "numa_nodes"}
+    baseline.refuse_another_machine({**record.header, "machine": older}, here)
+
+
+def test_a_record_that_does_not_say_which_processor_it_is_of_is_refused(record, here):
+    with pytest.raises(BenchError, match="does not say which processor"):
+        baseline.refuse_another_machine({**record.header, "machine": {}}, here)
+
+
 def test_a_record_with_another_recipe_is_refused(record, here):
     header = {**record.header, "recipe": {**record.header["recipe"], "learning_rate": 0.5}}
     with pytest.raises(BenchError, match=r"its learning_rate is 0.5, here is 0.001"):

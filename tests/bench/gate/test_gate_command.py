@@ -129,7 +129,7 @@ def test_another_seed_in_the_recipe_is_no_difference_because_the_gate_sets_it(pr
         (["--calibrate", "--again", "x"], "--calibrate and --again are different questions"),
         (["--again", "nowhere.json"], "nowhere.json cannot be read"),
         (["--replay", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
-        (["--baseline", "nowhere"], "nowhere is no run"),
+        (["--baseline", "nowhere"], "'nowhere' is no run"),
     ],
 )
 def test_bad_input_is_one_sentence(project, gate, options, sentence):
