@@ -39,9 +39,9 @@ class Asked(Protocol):
 class Program:
     """What every process of a block does: the measures that are wanted, and how finely turns are cut.
 
-    Short turns see the same machine: what a turn of 3 steps deviates from its round's median is 1.7 % here, of one of
-    10 steps 3.1 % (results/noise), and an epoch holds more of them.  The first step of a turn finds cold caches: each
-    step of a turn of 4 takes 3.17 ms, and 3.06 ms in one of 50 (medians of 100 and 40 turns, two Zen 4 cores).
+    Short turns see the same machine: a turn of 3 steps deviates from its round's median by 1.7 %, one of 10 steps by
+    3.1 %, and an epoch holds more of them.  The first step of a turn finds cold caches: each step of a turn of 4 takes
+    3.17 ms, and 3.06 ms in one of 50 (medians of 100 and 40 turns).  All on two Zen 4 cores.
     """
 
     measures: tuple[str, ...]
