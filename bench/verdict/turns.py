@@ -11,6 +11,9 @@ import numpy as np
 # The first pass alone shrinks differences: two slow processes of four pull the median of their rounds towards them.  A
 # slowdown of 5 % reads 4.6 % after it, and 4.97 % after five (results/noise/quiet.jsonl).
 POLISHES = 5
+DECIMALS = (
+    9  # of a logarithm: finer than any clock, coarser than rounding: ties are ties on every processor
+)
 
 
 def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[float | None]:
@@ -50,4 +53,4 @@ def log_values(logs: np.ndarray) -> np.ndarray:
         for _ in range(POLISHES):
             rounds = np.nanmedian(logs - values, axis=-1, keepdims=True)
             values = np.nanmedian(logs - rounds, axis=-2, keepdims=True)
-        return values[..., 0, :] + np.nanmedian(logs, axis=(-2, -1))[..., None]
+        return np.round(values[..., 0, :] + np.nanmedian(logs, axis=(-2, -1))[..., None], DECIMALS)

@@ -53,6 +53,13 @@ def test_a_slowdown_within_the_noise_of_single_turns_is_not_shrunk():
     assert standard_error < 0.0005
 
 
+def test_ties_are_ties_whatever_the_rounding():
+    """Of three processes each is the middle one in a third of the rounds: their values are the same to the last bit."""
+    scales = np.random.default_rng(4).uniform(0.01, 0.02, (21, 1))
+    rounds = scales * np.tile(np.eye(3) * 0.1 + 1, (7, 1))
+    assert len(set(process_values(rounds.tolist()))) == 1
+
+
 def test_a_missing_turn_is_left_out_and_a_process_without_any_is_none():
     values = process_values([[1.0, None, None], [1.0, 1.2, None], [1.0, 1.2, None]])
     assert values[1] / values[0] == pytest.approx(1.2)
