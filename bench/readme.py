@@ -98,10 +98,20 @@ def with_results(readme: str, block: str) -> str:
 
 
 def newest_record(records: Path) -> Path:
-    """The committed record that was measured last."""
-    found = sorted(records.glob("*/*/run.json"), key=lambda path: RunFolder.open(path.parent).header["started_at"])
+    """The committed record with runs of the canonical stack by the reference clock that was measured last.
+
+    Raises BenchError if there is none: other records explain, and do not answer.
+    """
+    headers = {path.parent: RunFolder.open(path.parent).header for path in records.glob("*/*/run.json")}
+    found = [path for path, header in headers.items() if _has_reference_runs(header)]
     if not found:
         raise BenchError(
-            f"{records} holds no records: copy a finished run there, as {records}/<machine>/<date>-<commit>."
+            f"{records} holds no records of the reference run: copy a finished run there, as "
+            f"{records}/<machine>/<date>-<commit>."
         )
-    return found[-1].parent
+    return max(found, key=lambda path: headers[path]["started_at"])
+
+
+def _has_reference_runs(header: dict[str, Any]) -> bool:
+    cases = [planned["case"] for planned in header["plan"]]
+    return any(case["harness"] == "reference" and _is_canonical(case) for case in cases)

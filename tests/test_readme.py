@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from example_run import write_example_run
 
 from bench import cli
 
@@ -108,3 +109,21 @@ def test_a_readme_without_marks_is_refused():
 
     with pytest.raises(BenchError, match="two marks"):
         with_results("# Title\n", "table")
+
+
+def test_a_record_without_reference_runs_does_not_answer(tmp_path):
+    from bench.case import Case, Planned
+    from bench.errors import BenchError
+    from bench.readme import newest_record
+
+    def record(harness, day):
+        case = Case(harness, "theano", "as_published", "cpu", 2, "mnist")
+        plan = [Planned(case, 1, 60, 1).to_json()]
+        started_at = f"2026-01-{day}T00:00:00+00:00"
+        return write_example_run(tmp_path / "machine", [], run_id=harness, started_at=started_at, plan=plan)
+
+    record("epoch", day=20)
+    with pytest.raises(BenchError, match="holds no records of the reference run"):
+        newest_record(tmp_path)
+    answer = record("reference", day=10)
+    assert newest_record(tmp_path) == answer

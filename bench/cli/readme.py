@@ -1,4 +1,4 @@
-"""``python -m bench readme``: the README's result table, from the newest committed record."""
+"""``python -m bench readme``: the README's result table, from the newest committed record that has reference runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.errors import BenchError
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON instead.")
 @cli.one_sentence
 def readme(readme: Path, records: Path, as_json: bool) -> None:
-    """Write the README's result table anew from the newest committed record.
+    """Write the README's result table anew from the newest committed record that has reference runs.
 
     \b
     Examples:

@@ -11,9 +11,7 @@ import numpy as np
 # The first pass alone shrinks differences: two slow processes of four pull the median of their rounds towards them.  A
 # slowdown of 5 % reads 4.6 % after it, and 4.97 % after five (results/noise/quiet.jsonl).
 POLISHES = 5
-DECIMALS = (
-    9  # of a logarithm: finer than any clock, coarser than rounding: ties are ties on every processor
-)
+DECIMALS = 9  # of a logarithm: finer than any clock, coarser than rounding: ties are ties on every processor
 
 
 def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[float | None]:

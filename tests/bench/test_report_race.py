@@ -389,9 +389,12 @@ def test_every_committed_record_still_has_its_report(tmp_path, record):
 
     copy = shutil.copytree(record.parent, tmp_path / "copy")
     text = write_report(copy).read_text(encoding="utf-8")
-    assert "This machine runs the canonical workload with theano/as_published on cpu" in text
-    assert "Time to 98.0 % validation accuracy" in titles(text)
     assert "What failed" not in titles(text)
+    harnesses = {planned["case"]["harness"] for planned in json.loads(record.read_text())["plan"]}
+    answered = "This machine runs the canonical workload with theano/as_published on cpu" in text
+    timed = "Time to 98.0 % validation accuracy" in titles(text)
+    assert answered == timed == ("reference" in harnesses)
+    assert ("What the tuning is worth" in titles(text)) == ("ablation" in harnesses)
 
 
 def test_calm_racers_are_told_apart_by_two_percent_although_the_machine_drifts_by_half(report):
