@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 HARDWARE = (
-    *("cpu_model", "architecture", "physical_cores", "logical_cores", "numa_nodes", "usable_cores"),
+    *("cpu_model", "architecture", "physical_cores", "logical_cores", "l3_bytes", "numa_nodes", "usable_cores"),
     *("cpu_quota_cores", "memory_bytes", "memory_limit_bytes", "hypervisor", "smt", "threads"),
 )
 # Kernels and firmware reserve a little more or less of the same memory from one update to the next.

@@ -121,6 +121,12 @@ def test_a_record_of_another_machine_is_refused_with_all_differences(record, her
     assert "its dataset is mnist, and here are other files" in text
 
 
+def test_a_record_of_a_processor_with_another_cache_is_refused(record, here):
+    machines = [{**one["machine"], "l3_bytes": size} for one, size in ((record.header, 2**25), (here, 2**24))]
+    with pytest.raises(BenchError, match=f"its l3_bytes is {2**25}, here is {2**24}"):
+        baseline.refuse_another_machine({**record.header, "machine": machines[0]}, {**here, "machine": machines[1]})
+
+
 def test_what_an_older_record_does_not_say_is_no_difference(record, here):
     older = {name: value for name, value in record.header["machine"].items() if name != "numa_nodes"}
     baseline.refuse_another_machine({**record.header, "machine": older}, here)
