@@ -6,7 +6,8 @@ import pytest
 
 from bench.verdict.calibration import latest_calibration, read_calibration
 
-FOLDER = Path(__file__).resolve().parents[3] / "results" / "calibration"
+PROJECT = Path(__file__).resolve().parents[3]
+FOLDER = PROJECT / "results" / "calibration"
 FILES = sorted(FOLDER.glob("*/*.json"))
 
 
@@ -28,3 +29,13 @@ def test_a_committed_calibration_ran_the_base_against_itself_and_what_matters(pa
     rows = {(row.kind, row.inject): row for row in read_calibration(path).rows}
     assert rows.keys() >= {("seconds", 1.0), ("seconds", 1.05), ("seconds", 1.10), ("bytes", 1.05)}
     assert all(row.runs >= 3 for row in rows.values())
+
+
+def test_the_readme_says_what_the_newest_calibration_found():
+    rows = max(map(read_calibration, FILES), key=lambda calibration: calibration.date).rows
+    said = " ".join((PROJECT / "README.md").read_text().split())
+    assert sum(row.false_alarms for row in rows) == 0
+    assert f"it gave no false alarm in {sum(row.runs for row in rows)} runs" in said
+    large = [row for row in rows if row.inject >= 1.05]
+    assert all(row.found == row.runs for row in large)
+    assert f"of 5, 10 and 20 % in all {sum(row.runs for row in large)} of theirs" in said

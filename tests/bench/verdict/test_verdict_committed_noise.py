@@ -52,3 +52,17 @@ def test_the_readme_says_what_a_replay_says(path, inject, documented):
     row = dict(zip(section.headers, section.rows[0], strict=True))
     said = documented[path.stem, row["injected"]]
     assert said == [row[name] for name in ("regressed", "undecided", "unfit", "seconds")]
+
+
+def test_the_projects_readme_says_what_the_tables_here_say(documented):
+    """Its sentence on replays: false alarms, those of mean:5%, and what is found on the quiet trace."""
+    said = " ".join((FOLDER.parents[1] / "README.md").read_text().split())
+    alarms = {row[0] for (_, injected), row in documented.items() if injected == "nothing"}
+    assert alarms == {"0.0 % (0.0 % to 0.2 %)"}
+    assert f"no false alarm in {TRIALS * len(TRACES):,} runs" in said
+    lines = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| pytest-benchmark")]
+    cells = [[float(cell) for cell in re.findall(r"([\d.]+) % ", line.split("|", 2)[2])] for line in lines]
+    unchanged = [rate for row in cells for rate in row[::3]]
+    assert f"`mean:5%` has {min(unchanged):.0f} to {max(unchanged):.0f} %" in said
+    regressed, _, _, seconds = documented["quiet", "1.05 times"]
+    assert f"is found in {regressed.split(' (')[0]} of {TRIALS:,} runs, in {seconds.split(',')[0]} s" in said
