@@ -38,7 +38,9 @@ DEFAULT_BACKEND = "theano"
 @click.option(
     "--diff", "compared", nargs=2, type=click.Path(path_type=Path), default=None, help="Compare two profiles."
 )
-@click.option("--run", "run_id", default=None, shell_complete=run_ids, help="Explain this run (id, folder, latest).")
+@click.option(
+    "--run", "run_id", default=None, shell_complete=run_ids, help="Explain this run: id, folder, record or latest."
+)
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
 @click.option(
     "--output", type=click.Path(path_type=Path), default=None, help=f"Default: {PROFILES}, or the run's folder."

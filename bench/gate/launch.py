@@ -20,8 +20,9 @@ from bench.worker import PROJECT, compile_caches, environment
 from mlp.backends import load
 
 DIFFERENCES_SHOWN = 6
-# Processes of one side note in their common cache that they know a new seed, under Theano's lock.  Who finds it taken
-# sleeps 5 s to 10 s by default, and a block with it (measured: blocks of 20 s instead of 10 s); so, 1 s to 2 s.
+# Whatever a process notes in the cache of its side, it notes under Theano's lock; revisions whose modules knew the seed
+# note one for every seed.  Who finds the lock taken sleeps 5 s to 10 s by default, and a block with it (measured: 20 s
+# instead of 10 s); so, 1 s to 2 s.
 SHORT_LOCK_WAIT = "compile.wait=1"
 PRIMING: tuple[tuple[str, dict[str, int]], ...] = (
     ("prepare", {}),
