@@ -4,13 +4,18 @@
 >>> network = flm.run_network()                 # doctest: +SKIP
 >>> flm.get_class(network, flm.load_data().X_test[-10])  # doctest: +SKIP
 
-Names are imported when they are first used, so that ``import mlp`` starts no framework.
+Names are imported when they are first used, so that ``import mlp`` starts no framework.  ``import theano`` and
+``import lasagne`` work after it, in any order: see ``mlp.theano_compat.finder``.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
+
+from mlp.theano_compat import finder
+
+finder.add()
 
 _HOME = {
     "Recipe": "mlp.recipe",

@@ -1,9 +1,11 @@
 """All that lets the unmodified Theano 1.0.5 and Lasagne 0.1 run on today's Python and NumPy, and nothing else.
 
-Call ``install(device)`` before the first ``import theano``.  Nothing on disk is edited: names that Python and NumPy
-have dropped since 2019 are put back into the running process, Theano's configuration gets defaults through
-THEANO_FLAGS (a user's own flags win), and a header is put in front of every C++ file that Theano generates.
+The first ``import theano`` after ``import mlp`` does it all; ``install(device)`` is that import, for a device.  Nothing
+on disk is edited: names that Python and NumPy have dropped since 2019 are put back into the running process, Theano's
+configuration gets defaults through THEANO_FLAGS (a user's own flags win), and a header is put in front of every C++
+file that Theano generates.
 
+* ``finder``: the hook in the import of Theano
 * ``python_names``: what Python 3.11 to 3.13 no longer has
 * ``numpy_names``: what NumPy 1.24 to 2.x no longer has
 * ``dialect``, ``blas``, ``compiler``: the flags of the environment, which BLAS to link, whether there is a compiler
@@ -14,10 +16,13 @@ THEANO_FLAGS (a user's own flags win), and a header is put in front of every C++
 
 from __future__ import annotations
 
-from mlp.theano_compat import blas, cache, flags, numpy_names, python_names, theano_names
-from mlp.theano_compat import device as devices
+import sys
+import warnings
+from contextlib import nullcontext
 
-_installed_for: str | None = None
+from mlp.theano_compat import finder
+
+_asked_device: str | None = None  # by ``install``, for the import that follows
 
 
 def install(device: str | None = None) -> None:
@@ -32,17 +37,38 @@ def install(device: str | None = None) -> None:
         about it), if the compile directory cannot be written or repaired, if ``device`` cannot be started, or if
         Theano was imported for another device.
     """
-    global _installed_for
-    if _installed_for is None:
-        wanted = device or "cpu"
-        python_names.restore()
-        numpy_names.restore()
-        flags.prepare(wanted)
-        with devices.hearing_complaints():
-            theano_names.import_theano()
-        cache.replace_keys_as_a_whole()
-        _installed_for = wanted
-    devices.check_device(device or _installed_for)
+    global _asked_device
+    finder.add()
+    _asked_device = device or "cpu"
+    import theano
+
+    from mlp.theano_compat.device import check_device
+
+    check_device(device or finder.device_of(theano))
 
 
-__all__ = ["blas", "install"]
+def execute_prepared(module, execute) -> None:
+    """Prepare this process, ``execute`` the code of the ``module`` theano, and bridge what can be bridged only then.
+
+    Without ``install`` the device is that of the user's THEANO_FLAGS, and the CPU if they name none.
+    """
+    from mlp.theano_compat import cache, device, flags, numpy_names, python_names, theano_names
+    from mlp.theano_compat.dialect import THEANO
+
+    for name in list(sys.modules):
+        if name.startswith("theano."):
+            del sys.modules[name]  # left by an import that failed
+    wanted = _asked_device or THEANO.asked("device") or "cpu"
+    setattr(module.__spec__, finder.DEVICE, wanted)
+    python_names.restore()
+    numpy_names.restore()
+    flags.prepare(wanted)
+    with warnings.catch_warnings(), device.hearing_complaints() if _asked_device else nullcontext():
+        warnings.simplefilter("ignore", SyntaxWarning)  # `is` with a literal, invalid escapes
+        warnings.simplefilter("ignore", DeprecationWarning)
+        execute(module)
+        theano_names.bridge()
+    cache.replace_keys_as_a_whole()
+
+
+__all__ = ["install"]

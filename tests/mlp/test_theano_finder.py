@@ -1,0 +1,74 @@
+"""Theano is prepared by its first import after ``import mlp``, in whatever order a program imports."""
+
+import importlib
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import mlp
+from mlp.theano_compat import finder
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def run(code, folder, **variables):
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
+    argv = [sys.executable, "-c", code]
+    return subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mlp, lasagne",
+        "import mlp as flm\nfrom lasagne.layers import DenseLayer\nimport theano",
+        "import importlib, mlp, theano\nimportlib.reload(mlp)\nimport lasagne, mlp.canonical",
+        "import sys, mlp, theano\nfor name in [name for name in sys.modules if name.partition('.')[0] == 'mlp']:\n"
+        "    del sys.modules[name]\nimport mlp.canonical",
+        "import mlp, threading\ncodes = ['import theano', 'import lasagne', 'import mlp.canonical'] * 2\n"
+        "threads = [threading.Thread(target=exec, args=(code,)) for code in codes]\n"
+        "for thread in threads: thread.start()\nfor thread in threads: thread.join()",
+    ],
+)
+def test_every_natural_order_of_imports_works_and_is_silent(code, theano, tmp_path):
+    done = run(code + "\nimport theano; print(theano.config.floatX)", tmp_path)
+    assert (done.stdout, done.stderr) == ("float32\n", "")
+
+
+@pytest.mark.slow
+def test_after_a_failed_import_of_theano_it_is_prepared_from_the_beginning(theano, tmp_path):
+    failing = "import sys\nsys.modules['numpy'] = None\ntry:\n    import theano\nexcept ImportError:\n    pass\n"
+    done = run(failing + "del sys.modules['numpy']\nimport mlp, lasagne; print('imported')", tmp_path)
+    assert (done.stdout, done.stderr) == ("imported\n", "")
+
+
+@pytest.mark.slow
+def test_a_device_in_the_users_flags_is_that_of_a_plain_import(theano, tmp_path):
+    flags = os.environ["THEANO_FLAGS"].replace("device=cpu", "")
+    done = run("import mlp, theano; print(theano.config.device)", tmp_path, THEANO_FLAGS=f"{flags},device=cuda0")
+    assert done.stdout == "cuda0\n"
+    assert "pygpu" in done.stderr  # Theano's own complaint, which nothing here hides
+
+
+def test_theano_before_mlp_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "theano", types.ModuleType("theano"))
+    with pytest.raises(ImportError, match=r"theano was imported before mlp.*: import mlp first, in a new process"):
+        finder.add()
+
+
+def test_the_finder_is_there_once_and_leaves_other_packages_alone():
+    importlib.reload(mlp)
+    (one,) = [one for one in sys.meta_path if isinstance(one, finder.TheanoFinder)]
+    assert all(one.find_spec(name) is None for name in ("numpy", "theanox", "theano.tensor", "lasagne"))
+
+
+def test_neither_importing_mlp_nor_asking_where_theano_is_prepares_anything(tmp_path):
+    code = "import importlib.util, sys, mlp; importlib.util.find_spec('theano'); print(*sorted(sys.modules))"
+    done = run(code, tmp_path)
+    assert "mlp" in done.stdout.split(), done.stderr
+    assert not {"numpy", "theano", "subprocess", "ctypes"} & set(done.stdout.split())
