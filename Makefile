@@ -2,7 +2,8 @@
 # Options: QUICK=1 (about three minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv, 3.11 to
 # 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation); what to measure: BACKENDS="theano jax" or all,
 # VARIANTS="scan torch/eager" or all, DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a
-# machine with an NVIDIA GPU gets jax and torch for CUDA.
+# machine with an NVIDIA GPU gets jax and torch for CUDA.  OPTIONS="--harness epoch --threads 1": any other option of
+# `python -m bench run`.
 
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -18,7 +19,7 @@ SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 
 RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
 	$(foreach v,$(VARIANTS),--variant $(v)) $(foreach d,$(DEVICES),--device $(d)) \
-	$(if $(PROCESSES),--processes $(PROCESSES))
+	$(if $(PROCESSES),--processes $(PROCESSES)) $(OPTIONS)
 
 # What to install beside requirements.txt, a stamp for each.  `all`, and the choice made for a GPU, take what can be
 # installed; a backend that somebody names must install.

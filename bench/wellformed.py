@@ -20,8 +20,10 @@ def check_header(header: dict[str, Any]) -> None:
     """Raise KeyError or ValueError unless ``header`` has the shape that every reader relies on."""
     for name in ("run_id", "status", "mode"):
         _require(isinstance(header[name], str), name, header[name])
-    for name in ("machine", "dataset", "commit", "recipe"):
+    for name in ("machine", "dataset", "commit", "recipe", "chosen", "options"):
         _require(isinstance(header.get(name) or {}, dict), name, header.get(name))
+    for option, values in (header.get("options") or {}).items():
+        _require(isinstance(values, list), f"option {option}", values)
     for name in ("started_at", "finished_at"):
         _require(header.get(name) is None or is_time(header[name]), name, header.get(name))
     for name, fact in (("dataset", "identity"), ("commit", "id")):

@@ -15,6 +15,8 @@ from bench.cli import candidates
 from bench.errors import BenchError
 from mlp.recipe import CANONICAL
 
+NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say where and how, and not what
+
 
 @click.command()
 @click.option("--quick", is_flag=True, help="About three minutes: fewer rounds and epochs, marked as such.")
@@ -178,10 +180,22 @@ def _begin(
         "commit": commit,
         "machine": machine.fingerprint() | {"blas": _blas()},
         "plan": [planned.to_json() for planned in plan],
-        "chosen": {"backends": backends, "variants": variants, "devices": devices, "processes": processes},
+        "options": _options_given(click.get_current_context()),
         "skipped": [asdict(skipped) for skipped in choice.skipped],
     }
     return RunFolder.create(runs_dir, header), source.directory
+
+
+def _options_given(context: click.Context) -> dict[str, list[str]]:
+    """Each option that was given and says what to measure, with its values as texts; a switch has none."""
+    given = {}
+    for option in context.command.params:
+        said = context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT
+        if said and option.name not in NOT_MEASURED:
+            value = context.params[option.name]
+            values = value if isinstance(value, tuple) else () if option.is_flag else (value,)
+            given[option.opts[0]] = [str(one) for one in values]
+    return given
 
 
 def _effort(quick: bool, processes: int | None) -> Effort:

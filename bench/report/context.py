@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,13 @@ import pandas as pd
 from bench.frames import Frames
 from bench.render import Section
 from bench.units import MISSING, format_bytes, format_number
+from mlp.recipe import CANONICAL
 
+# The options of ``python -m bench run`` that have a variable of make; the others go through its OPTIONS.
+MAKE_VARIABLES = {"--quick": "QUICK", "--backend": "BACKENDS", "--variant": "VARIANTS", "--device": "DEVICES"}
+MAKE_VARIABLES |= {"--processes": "PROCESSES"}
+# Of a run up to schema version 4 without --harness, and the epochs of a quick one without --epochs.
+ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "reference"}, 2
 FAILED = "What failed"  # the title, by which one knows that something did
 
 
@@ -67,22 +74,64 @@ def skipped_sections(header: dict[str, Any]) -> list[Section]:
 
 
 def reproduce_section(header: dict[str, Any]) -> Section:
-    options = "".join(f" {option}" for option in _make_options(header))
+    command = " ".join(["make bench", *_make_arguments(header)])
     commit = (header.get("commit") or {}).get("id") or "the same commit"
     return Section(
         "How to reproduce",
         [
-            f"Check out {commit} and run make bench{options}. Intervals are 95 %, over processes; call two machines "
-            "different only where they do not overlap."
+            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. Whether another run or machine "
+            "differs, make compare says: it does where the interval of their ratio excludes 1."
         ],
     )
 
 
-def _make_options(header: dict[str, Any]) -> list[str]:
-    """What was said to ``make bench``; a record older than schema version 2 does not tell what was chosen."""
-    options = ["QUICK=1"] if header["mode"] == "quick" else []
+def _make_arguments(header: dict[str, Any]) -> list[str]:
+    """The options of a run as arguments of ``make bench``; those without a variable of their own are in OPTIONS."""
+    options = _options(header)
+    rest = {option: values for option, values in options.items() if option not in MAKE_VARIABLES}
+    name = "OPTIONS"
+    if rest and "options" not in header:  # the Makefile of its commit knows no OPTIONS: there all of them are replaced
+        name, rest = "RUN_OPTIONS", options
+    words = [word for option, values in rest.items() for value in values or [""] for word in (option, value) if word]
+    arguments = [
+        f"{MAKE_VARIABLES[option]}={_quoted(' '.join(values) or '1')}"
+        for option, values in options.items()
+        if option in MAKE_VARIABLES
+    ]
+    return [*arguments, *([f"{name}={_quoted(shlex.join(words))}"] if words else [])]
+
+
+def _quoted(text: str) -> str:
+    """``text`` as one word of a shell; make itself reads $ as the start of a variable."""
+    return shlex.quote(text.replace("$", "$$"))
+
+
+def _options(header: dict[str, Any]) -> dict[str, list[str]]:
+    """Each option of ``python -m bench run`` that was given, with its values; a switch has none."""
+    given = header.get("options")
+    if given is None:
+        return _options_of_older(header)
+    return {name: [str(value) for value in values] for name, values in given.items()}
+
+
+def _options_of_older(header: dict[str, Any]) -> dict[str, list[str]]:
+    """Those of a record without ``options``: what it says was chosen, and what its plan and recipe tell."""
+    quick = header["mode"] == "quick"
+    found: dict[str, list[str]] = {"--quick": []} if quick else {}
     for name, values in (header.get("chosen") or {}).items():
         if values:
-            text = str(values) if isinstance(values, int) else " ".join(values)
-            options.append(f'{name.upper()}="{text}"' if " " in text else f"{name.upper()}={text}")
-    return options
+            several = isinstance(values, list)
+            found[f"--{name.removesuffix('s') if several else name}"] = [*map(str, values if several else [values])]
+    cases = [entry["case"] for entry in header["plan"]]
+    harnesses = list(dict.fromkeys(str(case.get("harness")) for case in cases))
+    if cases and not ALWAYS_PLANNED <= set(harnesses):
+        found["--harness"] = harnesses
+    recipe, usable_cores = header.get("recipe") or {}, (header.get("machine") or {}).get("usable_cores")
+    for option, value, default in (
+        ("--threads", cases[0].get("threads") if cases else None, usable_cores),
+        ("--batch-size", recipe.get("batch_size"), CANONICAL.batch_size),
+        ("--epochs", recipe.get("num_epochs"), QUICK_EPOCHS if quick else CANONICAL.num_epochs),
+    ):
+        if value not in (None, default):
+            found[option] = [str(value)]
+    return found

@@ -82,7 +82,22 @@ def test_processes_are_planned_and_said_again_where_the_report_tells_how_to_repr
     plan = json.loads((path / "run.json").read_text())["plan"]
     assert {entry["replicates"] for entry in plan} == {15}
     assert {"update", "dropout"} <= {entry["case"]["without"] for entry in plan}
-    assert "make bench QUICK=1 PROCESSES=15." in (path / "report.md").read_text()
+    assert "make bench QUICK=1 PROCESSES=15 OPTIONS='--harness ablation'." in (path / "report.md").read_text()
+
+
+def test_every_option_that_says_what_is_measured_is_on_record():
+    """Whatever option is added to the command, unless it is one of those that only say where and how."""
+    from bench.cli.run import NOT_MEASURED, _options_given, run
+
+    example = {"backends": "jax", "variants": "scan", "devices": "cpu", "harnesses": "data"}
+    argv, expected = [], {}
+    for option in run.params:
+        if option.name not in NOT_MEASURED:
+            values = [] if option.is_flag else [example.get(option.name, "7")]
+            argv += [option.opts[0], *values]
+            expected[option.opts[0]] = values
+    assert _options_given(run.make_context("run", argv)) == expected
+    assert _options_given(run.make_context("run", ["--data", "x", "--json"])) == {}
 
 
 def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The code of the guides runs as it stands there, and the frame of operations is what it says."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -75,6 +76,16 @@ def test_what_the_readme_says_about_frames_runs(clone):
     for code in found:
         exec(code, namespace)
     assert isinstance(namespace["runs"].samples, pd.DataFrame)
+
+
+def test_the_readmes_example_merges_no_processes_of_several_runs_or_devices(clone):
+    (code,) = [code for code in cells("README.md") if "bench.load_runs" in code]
+    namespace = {}
+    exec(code.replace("results/runs", "results/records/amd-epyc-2-cores"), namespace)
+    replicates = [json.loads(path.read_text()) for path in clone.glob("results/records/*/*/replicates/*.json")]
+    measured = [one for one in replicates if any(found["name"] == "train_epoch" for found in one["measurements"])]
+    assert len(namespace["per_process"]) == len(measured)
+    assert namespace["per_process"].index.names == ["run_id", "backend", "variant", "device", "process"]
 
 
 def test_operations_of_several_profiles_share_a_frame(tmp_path):

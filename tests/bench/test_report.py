@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bench.errors import RecordError
 from bench.render import Section, to_markdown
 from bench.report import TRAINING_FLOP_PER_EXAMPLE, print_report, write_report
 
+PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("golden_report.md")
 
 
@@ -219,11 +221,26 @@ def test_skipped_backends_come_with_their_remedy(report):
     assert "theano on cuda" in text and "no GPU was found" in text and "run on a machine with one" in text
 
 
-def test_how_to_reproduce_names_what_was_chosen(report):
-    chosen = {"backends": ["theano", "jax"], "variants": [], "devices": ["cpu"]}
-    text = section(report(replicates(), mode="quick", chosen=chosen), "How to reproduce")
-    assert 'make bench QUICK=1 BACKENDS="theano jax" DEVICES=cpu.' in text
-    assert "VARIANTS" not in text
+def test_how_to_reproduce_names_every_option(report):
+    options = {"--quick": [], "--backend": ["theano", "jax"], "--harness": ["data", "epoch"], "--note": ["it's $5"]}
+    text = section(report(replicates(), mode="quick", options=options), "How to reproduce")
+    command = text.split(" and run ")[1].split(". Intervals")[0]
+    dry_run = subprocess.run(
+        f"{command} --dry-run PYTHON=python3", shell=True, cwd=PROJECT, capture_output=True, text=True
+    )
+    assert "-m bench run --quick --backend theano --backend jax" in " ".join(dry_run.stdout.split())
+    assert "--harness data --harness epoch --note 'it'\"'\"'s $5'" in dry_run.stdout
+
+
+def test_an_older_record_is_reproduced_by_what_its_plan_and_recipe_tell(report):
+    chosen = {"backends": ["theano", "jax"], "variants": [], "devices": ["cpu"], "processes": 15}
+    plan = [{"case": case(harness, threads=1), "replicates": 1} for harness in ("data", "epoch")]
+    text = section(report(replicates(), mode="quick", chosen=chosen, plan=plan), "How to reproduce")
+    assert (
+        "make bench QUICK=1 BACKENDS='theano jax' DEVICES=cpu PROCESSES=15 "
+        "RUN_OPTIONS='--quick --backend theano --backend jax "
+        "--device cpu --processes 15 --harness data --harness epoch --threads 1 --epochs 20'."
+    ) in text
 
 
 def test_without_the_number_of_examples_there_is_no_rate(report):
