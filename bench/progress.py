@@ -52,7 +52,7 @@ class RunProgress:
 
     def start(self, planned: Planned, replicate: int) -> None:
         self._started_seconds = time.perf_counter()
-        what = f"{planned.case.label} ({replicate + 1}/{planned.replicates})"
+        what = f"{planned.case.label} ({planned.rounds.index(replicate) + 1}/{planned.replicates})"
         left = f"about {format_seconds(self.seconds_left())} left"
         if self._bar:
             self._bar.update(self._task, description=what, left=left)

@@ -1,7 +1,8 @@
 """Cases -> fresh processes, interleaved and time-limited -> the record.
 
-The order is A B C A B C ..., so that a machine that drifts drifts for every case alike.  Each replicate is written
-before the next one starts: whatever ends a run, what was measured is kept, and ``resume`` goes on from there.
+The order is A B C A B C ..., so that a machine that drifts drifts for every case alike; within such a round what one
+harness measures of all stacks stands together, because that is what is compared.  Each replicate is written before the
+next one starts: whatever ends a run, what was measured is kept, and ``resume`` goes on from there.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,20 +34,25 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """One process replicate that is still to be measured."""
+    """One process replicate that is still to be measured; ``replicate`` is its interleaved round."""
 
     planned: Planned
     replicate: int
 
 
-def interleave(plan: Iterable[Planned], done: Counter[Case] | None = None) -> Iterator[Step]:
-    """The steps of ``plan`` round by round, without those that are ``done`` already."""
-    done = done or Counter()
+Done = Collection[tuple[Case, int]]  # (case, interleaved round) of each process replicate on record
+
+
+def interleave(plan: Iterable[Planned], done: Done = ()) -> Iterator[Step]:
+    """The steps of ``plan`` round by round, and within a round harness by harness, without those that are ``done``.
+
+    The harnesses follow one another in the order of their first appearance in ``plan``.
+    """
     plan = list(plan)
-    for replicate in range(max((planned.replicates for planned in plan), default=0)):
-        for planned in plan:
-            if done[planned.case] <= replicate < planned.replicates:
-                yield Step(planned, replicate)
+    harnesses = list(dict.fromkeys(planned.case.harness for planned in plan))
+    steps = [Step(planned, number) for planned in plan for number in planned.rounds]
+    steps.sort(key=lambda step: (step.replicate, harnesses.index(step.planned.case.harness)))  # keeps stacks as planned
+    return (step for step in steps if (step.planned.case, step.replicate) not in done)
 
 
 def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
@@ -65,7 +70,7 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
     plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
     folder.update_header(status="running", finished_at=None)
     try:
-        for step in interleave(plan, measured_counts(folder)):
+        for step in interleave(plan, measured(folder)):
             progress.start(step.planned, step.replicate)
             started_at = now()
             outcome = measure(step.planned.case)
@@ -77,9 +82,13 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
     folder.update_header(status="complete", finished_at=now())
 
 
-def measured_counts(folder: RunFolder) -> Counter[Case]:
-    """How many replicates of each case are on record and ok; failed ones are measured again on resume."""
-    return Counter(Case.from_json(entry["case"]) for entry in folder.replicates() if entry["status"] == "ok")
+def measured(folder: RunFolder) -> set[tuple[Case, int]]:
+    """What is on record and ok, each as (case, interleaved round); what failed is measured again on resume."""
+    return {
+        (Case.from_json(entry["case"]), entry.get("replicate") or 0)
+        for entry in folder.replicates()
+        if entry["status"] == "ok"
+    }
 
 
 def _replicate(step: Step, outcome: worker.Outcome, started_at: str) -> dict[str, Any]:

@@ -107,11 +107,11 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
 
 def _measure(folder: Any, data_directory: Path, console: cli.Console) -> None:
     from bench.progress import RunProgress
-    from bench.runner import WorkerPool, execute, interleave, measured_counts
+    from bench.runner import WorkerPool, execute, interleave, measured
     from bench.signals import ends_on_signals
 
     plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
-    steps = list(interleave(plan, measured_counts(folder)))
+    steps = list(interleave(plan, measured(folder)))
     quick = folder.header["mode"] == "quick"
     with (
         ends_on_signals(),

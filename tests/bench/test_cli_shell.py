@@ -226,7 +226,7 @@ def test_run_json_is_the_summary_and_nothing_else(invoke, small_data, tmp_path, 
     result = invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", "--json")
     (path,) = (tmp_path / "runs").iterdir()
     assert json.loads(result.stdout) == json.loads((path / "summary.json").read_text())
-    assert f"run {path.name}" in result.stderr and "[1/4] data" in result.stderr
+    assert f"run {path.name}" in result.stderr and "[1/3] data" in result.stderr
 
 
 def test_run_json_of_a_run_that_measured_nothing_is_still_json(invoke, small_data, tmp_path, monkeypatch):

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 
 import pytest
 
-from bench.case import Case, Planned
+from bench.case import FULL, Case, Planned, Stack, make_plan
 from bench.errors import RecordError
 from bench.record import SCHEMA_VERSION, RunFolder
-from bench.runner import Step, WorkerPool, execute, interleave, measured_counts
+from bench.runner import Step, WorkerPool, execute, interleave, measured
 from bench.worker import Outcome
 
 A, B, C = (Case(harness, "theano", "as_published", "cpu", 2, "mnist") for harness in ("epoch", "batch_size", "compile"))
@@ -48,11 +49,11 @@ def test_cases_alternate_instead_of_running_in_blocks():
 
 
 def test_what_is_done_is_left_out():
-    assert names(interleave(PLAN, Counter({A: 1, C: 1}))) == ["batch_size", "epoch", "batch_size", "epoch"]
+    assert names(interleave(PLAN, {(A, 0), (C, 0)})) == ["batch_size", "epoch", "batch_size", "epoch"]
 
 
 def test_nothing_is_left_of_a_finished_plan():
-    assert list(interleave(PLAN, Counter({A: 3, B: 2, C: 1}))) == []
+    assert list(interleave(PLAN, {(A, 0), (A, 1), (A, 2), (B, 0), (B, 1), (C, 0)})) == []
 
 
 def test_an_empty_plan_has_no_steps():
@@ -60,13 +61,29 @@ def test_an_empty_plan_has_no_steps():
 
 
 def test_a_step_knows_its_replicate():
-    assert next(interleave(PLAN, Counter({A: 1, B: 2, C: 1}))) == Step(PLAN[0], 1)
+    assert next(interleave(PLAN, {(A, 0), (B, 0), (B, 1), (C, 0)})) == Step(PLAN[0], 1)
+
+
+def test_what_is_compared_is_measured_side_by_side():
+    """Four stacks: the epochs of a round are neighbours, and so are the reference runs of a seed."""
+    names = (("theano", "as_published"), ("theano", "tuned"), ("jax", "scan"), ("torch", "eager"))
+    stacks = tuple(Stack(backend, variant, "cpu") for backend, variant in names)
+    plan = make_plan(FULL, stacks=stacks, threads=2, dataset="mnist", levers=("update",))
+    order = [(step.replicate, step.planned.case) for step in interleave(plan)]
+    assert [number for number, _ in order] == sorted(number for number, _ in order)
+    for number, seed in enumerate(FULL.reference_seeds):
+        harnesses = [case.harness for at, case in order if at == number]
+        assert len(list(groupby(harnesses))) == len(set(harnesses))  # each harness is one block of the round
+        for harness in ("epoch", "reference"):
+            cases = [case for at, case in order if at == number and case.harness == harness]
+            assert [(case.backend, case.variant) for case in cases] == list(names)
+        assert {case.seed for at, case in order if at == number and case.harness == "reference"} == {seed}
 
 
 def test_a_run_measures_its_whole_plan_and_is_complete(folder):
-    measured = []
-    execute(folder, lambda case: measured.append(case) or OK, SilentProgress())
-    assert Counter(measured) == {A: 3, B: 2, C: 1}
+    seen = []
+    execute(folder, lambda case: seen.append(case) or OK, SilentProgress())
+    assert Counter(seen) == {A: 3, B: 2, C: 1}
     again = RunFolder.open(folder.path)
     assert again.header["status"] == "complete"
     assert [r["status"] for r in again.replicates()] == ["ok"] * 6
@@ -92,7 +109,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_resumes_with_the_rest(folder):
         execute(folder, interrupted_after_two, SilentProgress())
     reopened = RunFolder.open(folder.path)
     assert reopened.header["status"] == "interrupted"
-    assert measured_counts(reopened) == {A: 1, B: 1}
+    assert measured(reopened) == {(A, 0), (B, 0)}
 
     resumed = []
     execute(reopened, lambda case: resumed.append(case) or OK, SilentProgress())
@@ -105,6 +122,14 @@ def test_a_resumed_run_tries_failed_replicates_again(folder):
     resumed = []
     execute(folder, lambda case: resumed.append(case) or OK, SilentProgress())
     assert resumed == [C]
+
+
+def test_a_replicate_that_failed_is_measured_again_in_its_own_round(folder):
+    outcomes = iter([FAILED, *[OK] * 5])
+    execute(folder, lambda case: next(outcomes), SilentProgress())
+    execute(folder, lambda case: OK, SilentProgress())
+    rounds = [r["replicate"] for r in folder.replicates() if r["case"]["harness"] == "epoch" and r["status"] == "ok"]
+    assert sorted(rounds) == [0, 1, 2]
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_was_measured(folder, monkeypatch):
