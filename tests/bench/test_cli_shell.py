@@ -233,7 +233,7 @@ def test_run_json_of_a_run_that_measured_nothing_is_still_json(invoke, small_dat
     monkeypatch.setattr(WorkerPool, "measure", lambda self, case: Outcome([], "it crashed (SIGSEGV)", 1.0))
     result = invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", "--json")
     assert result.exit_code == cli.NOTHING_MEASURED
-    assert json.loads(result.stdout)["failed_processes"] == 4
+    assert json.loads(result.stdout)["failed_processes"] == 3
 
 
 def test_report_json_is_the_summary(invoke, run_path):
