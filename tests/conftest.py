@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from optional import need
 from small import make_toy_data
 
 from mlp import backends
-from mlp.backends import Unavailable
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,9 +31,7 @@ def mnist_directory():
 @pytest.fixture(scope="session")
 def theano():
     """Theano, where ``tuned`` can run."""
-    answer = backends.probe("theano", "tuned")
-    if isinstance(answer, Unavailable):
-        pytest.skip(answer.reason)
+    need("theano", "tuned")
     backends.load("theano").import_framework()
     import theano
 

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from optional import need
 
 from bench.harness import bench_ceilings, engines
 from bench.harness.engines import base, host
@@ -32,7 +33,9 @@ def factors(monkeypatch):
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda one: f"a{one.transpose_a:d}b{one.transpose_b:d}")
 def test_torch_multiplies_the_matrices_as_they_are_stored(monkeypatch, factors, product):
-    torch = pytest.importorskip("torch")
+    need("torch")
+    import torch
+
     from bench.harness.engines import torch as module
 
     make, made = factors
@@ -47,7 +50,7 @@ def test_torch_multiplies_the_matrices_as_they_are_stored(monkeypatch, factors, 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda one: f"a{one.transpose_a:d}b{one.transpose_b:d}")
 def test_jax_multiplies_the_matrices_as_they_are_stored(monkeypatch, factors, product):
-    pytest.importorskip("jax")
+    need("jax")
     from bench.harness.engines import jax as module
 
     make, made = factors
@@ -59,7 +62,7 @@ def test_jax_multiplies_the_matrices_as_they_are_stored(monkeypatch, factors, pr
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on_a_cpu_a_framework_is_asked_for_its_products_only(backend):
-    pytest.importorskip(backend)
+    need(backend)
     engine = engines.create(backend, "cpu", 1, SIZES)
     others = ["copy", "multiply", "random", "python_call", "kernel_launch", "host_to_device", "device_to_host"]
     assert [getattr(engine, name)() for name in others] == [None] * len(others)
@@ -116,7 +119,9 @@ def test_a_copy_is_far_beyond_the_last_cache_but_leaves_most_of_the_memory(monke
 @pytest.fixture
 def gpu(monkeypatch):
     """A torch engine that believes to be on a GPU, and the events that its driver would see."""
-    torch = pytest.importorskip("torch")
+    need("torch")
+    import torch
+
     events = []
 
     class Graph:

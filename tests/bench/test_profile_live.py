@@ -1,11 +1,11 @@
 """Every collector on the real framework, with the small network: what the table must say whatever the machine does."""
 
-import importlib.util
 from collections import Counter
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from optional import need
 from small import SMALL
 
 from bench.profile.collect import collector_of
@@ -49,9 +49,7 @@ class Profiled:
 
 @pytest.fixture(scope="module", params=STACKS)
 def profiled(request, toy_data):
-    backend = request.param.split("/")[0]
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
+    need(*request.param.split("/"))
     return request.param, Profiled(request.param, toy_data)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import pytest
+from optional import marks
 
 from mlp import backends
-from mlp.backends import Backend, Unavailable, gpu
+from mlp.backends import Backend, gpu
 from mlp.recipe import Recipe
 from mlp.training import initial_parameters
 
@@ -56,13 +57,8 @@ def stacks() -> list:
 
 
 def _parameter(stack: TestStack):
-    marks = []
-    answer = backends.probe(stack.backend, None if stack.stand_in else stack.variant, stack.device)
-    if isinstance(answer, Unavailable):
-        marks.append(pytest.mark.skip(f"{answer.reason}. {answer.remedy}"))
-    elif stack.backend != "numpy":
-        marks.append(pytest.mark.slow)
-    return pytest.param(stack, id=str(stack), marks=marks)
+    variant = None if stack.stand_in else stack.variant
+    return pytest.param(stack, id=str(stack), marks=marks(stack.backend, variant, stack.device))
 
 
 @lru_cache(maxsize=1)

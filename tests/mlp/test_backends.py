@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from optional import marks
 from small import SMALL
 
 from mlp import backends
@@ -154,8 +155,7 @@ def test_the_compilation_clock_leaves_theano_as_it_was(theano_plain):
     assert (Optimizer.optimize, GCC_compiler.compile_str) == before
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", backends.NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in backends.NAMES])
 def test_the_same_seed_gives_the_same_losses(name, toy_data):
     losses = []
     for _ in range(2):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from optional import need
 from small import SMALL
 
 from mlp import backends
@@ -31,13 +32,6 @@ RECIPE = replace(SMALL, layer_widths=(784, 32, 10))
 
 def answer(variant, device="cpu"):
     return PyTensorBackend.availability(device, variant)
-
-
-def need(variant):
-    """Skip with the backend's own reason where the variant cannot run."""
-    found = answer(variant)
-    if isinstance(found, Unavailable):
-        pytest.skip(f"{found.reason}. {found.remedy}")
 
 
 # --- who may run where ---------------------------------------------------------------------------------------------
@@ -68,7 +62,7 @@ def test_without_pytensor_no_variant_runs(without, variant):
     [("numba", "numba", "pytensor"), ("jax", "jax", '"pytensor jax"'), ("pytorch", "torch", '"pytensor torch"')],
 )
 def test_a_mode_without_its_package_says_so_and_the_others_still_run(without, variant, package, asked):
-    need("c")
+    need("pytensor", "c")
     without(package)
     assert f"needs the package {package}, which is not installed" in answer(variant).reason
     assert f"make bench BACKENDS={asked} (or: pip install {package})" in answer(variant).remedy
@@ -78,8 +72,8 @@ def test_a_mode_without_its_package_says_so_and_the_others_still_run(without, va
 
 
 def test_without_a_compiler_what_needs_one_says_so_and_numba_still_runs(monkeypatch, tmp_path):
-    need("numba")
-    need("pytorch")
+    need("pytensor", "numba")
+    need("pytensor", "pytorch")
     monkeypatch.setenv("PATH", str(tmp_path))
     for variant in ("c", "pytorch"):
         assert "no C++ compiler" in answer(variant).reason
@@ -88,7 +82,7 @@ def test_without_a_compiler_what_needs_one_says_so_and_numba_still_runs(monkeypa
 
 
 def test_an_unwritable_compile_directory_is_a_reason_that_names_pytensor(monkeypatch, tmp_path):
-    need("numba")
+    need("pytensor", "numba")
     blocker = tmp_path / "file"
     blocker.write_text("")
     monkeypatch.setenv("PYTENSOR_FLAGS", f"base_compiledir={blocker / 'inside'}")
@@ -99,7 +93,7 @@ def test_an_unwritable_compile_directory_is_a_reason_that_names_pytensor(monkeyp
 
 @pytest.mark.parametrize("variant", ["numba", "c", "pytorch"])
 def test_only_jax_may_be_asked_for_a_gpu(variant):
-    need(variant)
+    need("pytensor", variant)
     for device in ("cuda", "cuda:1"):
         assert "only JAX keeps its state on a GPU" in answer(variant, device).reason
         with pytest.raises(BackendError, match=f"cannot run on {device}"):
@@ -107,7 +101,7 @@ def test_only_jax_may_be_asked_for_a_gpu(variant):
 
 
 def test_on_a_gpu_jax_answers_for_its_mode(monkeypatch):
-    need("jax")
+    need("pytensor", "jax")
     jax = backends.load("jax")
     monkeypatch.setattr(jax, "availability", lambda device, variant=None: Unavailable(f"no {device} today", "Wait."))
     assert answer("jax", "cuda:1") == Unavailable("no cuda:1 today", "Wait.")
@@ -150,7 +144,7 @@ def run(code, *arguments, **changed):
 
 @pytest.mark.slow
 def test_a_fresh_process_needs_neither_flags_nor_a_compiler(tmp_path):
-    need("numba")
+    need("pytensor", "numba")
     code = "from mlp.backends.pytensor_graph import pytensor; print(pytensor.config.floatX, pytensor.config.cxx)"
     flags = f"base_compiledir={tmp_path}"
     assert run(code, PYTENSOR_FLAGS=flags).startswith("float32 /")
@@ -161,10 +155,9 @@ def test_a_fresh_process_needs_neither_flags_nor_a_compiler(tmp_path):
 @pytest.mark.parametrize("first, second", [("theano", "c"), ("c", "theano"), ("theano", "jax")])
 def test_theano_and_pytensor_share_a_process(first, second):
     """Both compile C extensions of the same names, and theano_compat puts names back into NumPy and Python."""
-    need("c")
-    if isinstance(backends.load("theano").availability("cpu"), Unavailable):
-        pytest.skip("Theano cannot run here")
-    need(second if second != "theano" else first)
+    need("pytensor", "c")
+    need("theano")
+    need("pytensor", second if second != "theano" else first)
     code = """
 import sys
 from dataclasses import replace
@@ -215,7 +208,7 @@ class Masked:
 
 
 def built(variant, recipe=RECIPE):
-    need(variant)
+    need("pytensor", variant)
     backend = backends.create("pytensor", variant)
     backend.build(recipe, initial_parameters(recipe))
     backend.compile()
@@ -324,7 +317,7 @@ def test_jax_on_another_device_than_asked_for_is_an_error(monkeypatch):
 
 @pytest.mark.slow
 def test_a_compile_directory_that_stays_locked_is_one_sentence(monkeypatch):
-    need("numba")
+    need("pytensor", "numba")
     backend = PyTensorBackend("numba")
     backend.build(RECIPE, initial_parameters(RECIPE))
 
@@ -338,7 +331,7 @@ def test_a_compile_directory_that_stays_locked_is_one_sentence(monkeypatch):
 
 @pytest.mark.slow
 def test_pytorchs_streams_are_values_and_its_comparison_has_an_element_for_each():
-    need("pytorch")
+    need("pytensor", "pytorch")
     PyTensorBackend("pytorch").import_framework()
     import pytensor
     import pytensor.tensor as pt
