@@ -32,7 +32,7 @@ class Finding:
         return asdict(self)
 
 
-def examine(data: str | None = None) -> list[Finding]:
+def examine(data: Path | None = None) -> list[Finding]:
     """All findings; ``missing`` ones stop ``make bench``, warnings only limit what its numbers mean."""
     checks: list[Callable[[], list[Finding]]] = [
         _python,
@@ -173,7 +173,7 @@ def _decompression() -> list[Finding]:
     return [Finding("Decompression", OK, inflate.library())]
 
 
-def _dataset(data: str | None) -> list[Finding]:
+def _dataset(data: Path | None) -> list[Finding]:
     from mlp.dataset import identify, locate
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.errors import RecordError
+from bench.paths import absolute
 from bench.record import latest_run
 
 LATEST = "latest"
@@ -27,7 +28,7 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
     """The folder of a run, as ``find_run`` finds it, or any file."""
     if word == LATEST:
         return latest_run(runs_dir)
-    for path in (Path(word), runs_dir / word, records_dir / word):
+    for path in (absolute(word), runs_dir / word, records_dir / word):
         try:
             if path.is_file() or (path / "run.json").is_file():
                 return path

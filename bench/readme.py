@@ -28,8 +28,8 @@ WANTED = {  # (harness, cache, measurement) -> what the README calls it
 NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages worth naming beside the numbers
 
 
-def results_block(record: Path) -> str:
-    """Markdown: the answer in a sentence, the table, and where it comes from."""
+def results_block(record: Path, called: str | None = None) -> str:
+    """Markdown: the answer in a sentence, the table, and where it comes from, which may be ``called`` otherwise."""
     folder = RunFolder.open(record)
     frames = load_runs(record)
     summary = summarize(folder, frames)
@@ -40,7 +40,7 @@ def results_block(record: Path) -> str:
         *_canonical_table(summary),
         "",
         *(_ranking_table(found[RANKING]) if RANKING in found else []),
-        _provenance(folder, frames, record),
+        _provenance(folder, frames, called or record.as_posix()),
     ]
     return "\n".join(lines)
 
@@ -75,7 +75,7 @@ def _ranking_table(section: Section) -> list[str]:
     return [line for text in (*section.sentences, table) for line in (text, "")]
 
 
-def _provenance(folder: RunFolder, frames: Frames, record: Path) -> str:
+def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
     machine, commit = folder.header["machine"], folder.header["commit"]["id"]
     canonical = [results for stack, results in by_stack(frames.results) if stack.is_canonical]
     accuracies = [format_percent(accuracy) for results in canonical for accuracy in results["test_accuracy"].dropna()]
@@ -84,7 +84,7 @@ def _provenance(folder: RunFolder, frames: Frames, record: Path) -> str:
         f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {machine['cpu_model']}, "
         f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, {', '.join(packages)}, at "
         f"commit {commit[:7] if commit else MISSING}, {folder.header['started_at'][:10]}; record: "
-        f"`{record.as_posix()}`."
+        f"`{called}`."
     )
 
 

@@ -11,6 +11,7 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 READING = (
     "record",
     "find",
+    "paths",
     "datasets",
     "blocks",
     "wellformed",

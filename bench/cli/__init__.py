@@ -18,6 +18,7 @@ from rich.console import Console as RichConsole
 
 from bench import __version__
 from bench.errors import BenchError
+from bench.paths import VARIABLES, absolute
 from mlp.errors import MlpError
 
 FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -31,6 +32,7 @@ EXIT_CODES = {
     INTERRUPTED: "interrupted; what was measured is kept",
 }
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
+STDOUT = Path("-")  # as the value of an option that names a file
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
 COMMANDS = (
     *("run", "report", "gate", "compare", "history", "export", "profile", "ceilings"),
@@ -50,6 +52,20 @@ class Console(RichConsole):
     def on_broken_pipe(self) -> None:
         _to_nowhere(self.file)
         self.quiet = True
+
+
+class AbsolutePath(click.Path):
+    """A path, made absolute when it is read: what measures it may run in another folder; ``-`` stays stdout."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        return path if path == STDOUT else absolute(path)
+
+
+PATH = AbsolutePath()
 
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
@@ -135,3 +151,6 @@ def main() -> None:
       python -m bench export latest --format pytest-benchmark
       python -m bench run --help
     """
+    for name in VARIABLES:
+        if os.environ.get(name):
+            os.environ[name] = str(absolute(os.environ[name]))

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 
+from bench import cli
+
 
 def run_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The runs of ``--runs-dir``, the latest first."""
-    runs_dir = Path(ctx.params.get("runs_dir") or "results/runs")
+    runs_dir = Path(ctx.params.get("runs_dir") or cli.RUNS)
     found = sorted((path.parent.name for path in runs_dir.glob("*/run.json")), reverse=True)
     return [run_id for run_id in ("latest", *found) if run_id.startswith(incomplete)] if found else []
 

@@ -23,7 +23,7 @@ PROCESSES = 3
 @click.option("--threads", type=int, default=None, help="Threads on the CPU. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--processes", type=int, default=PROCESSES, show_default=True, help="Fresh processes of each engine.")
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON instead.")
 @cli.one_sentence
 def ceilings(

@@ -19,12 +19,14 @@ from bench.cli.candidates import run_ids
     metavar="[RUN=]PRICE",
     help="What an hour of a run's machine costs, or of every machine; repeat for several.",
 )
-@click.option("--markdown", type=click.Path(path_type=Path), default=None, help="Write the comparison here, too.")
-@click.option("--csv", type=click.Path(path_type=Path), default=None, help="Write the ratios here, a row for each.")
-@click.option("--json", "json_path", default=None, metavar="FILE|-", help="Write everything here; - prints it instead.")
-@click.option("--html", type=click.Path(path_type=Path), default=None, help="Write one HTML file with plots here, too.")
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
-@click.option("--records-dir", type=click.Path(path_type=Path), default=cli.RECORDS, show_default=True)
+@click.option("--markdown", type=cli.PATH, default=None, help="Write the comparison here, too.")
+@click.option("--csv", type=cli.PATH, default=None, help="Write the ratios here, a row for each.")
+@click.option(
+    *("--json", "json_path"), type=cli.PATH, metavar="FILE|-", help="Write everything here; - prints it instead."
+)
+@click.option("--html", type=cli.PATH, default=None, help="Write one HTML file with plots here, too.")
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--records-dir", type=cli.PATH, default=cli.RECORDS, show_default=True)
 @cli.one_sentence
 def compare(
     runs: tuple[str, ...],
@@ -32,7 +34,7 @@ def compare(
     prices: tuple[str, ...],
     markdown: Path | None,
     csv: Path | None,
-    json_path: str | None,
+    json_path: Path | None,
     html: Path | None,
     runs_dir: Path,
     records_dir: Path,
@@ -74,9 +76,9 @@ def compare(
         from bench.report.html import to_html
 
         write_files(to_html(comparison_page(compared)), html)
-    if json_path == "-":
+    if json_path == cli.STDOUT:
         cli.write_json(tables.to_json(compared))
         return
     if json_path is not None:
-        write_files(cli.as_json(tables.to_json(compared)), Path(json_path))
+        write_files(cli.as_json(tables.to_json(compared)), json_path)
     to_terminal(title, parts, cli.console)

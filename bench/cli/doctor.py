@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 from rich.table import Table
@@ -11,10 +12,10 @@ from bench import cli
 
 
 @click.command()
-@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
 @cli.one_sentence
-def doctor(data: str | None, as_json: bool) -> None:
+def doctor(data: Path | None, as_json: bool) -> None:
     """Say what this machine has for the suite, what is missing, and what to do about it.
 
     \b

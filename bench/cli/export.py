@@ -14,11 +14,16 @@ from bench.errors import BenchError
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False, shell_complete=candidates.run_ids)
 @click.option("--format", "name", required=True, help="One of those below.", shell_complete=candidates.formats)
-@click.option("--output", default=None, help="File or folder to write; '-' is stdout, the default of single files.")
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option(
+    "--output",
+    type=cli.PATH,
+    default=None,
+    help="File or folder to write; '-' is stdout, the default of single files.",
+)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON; needs --output.")
 @cli.one_sentence
-def export(run_id: str | None, name: str, output: str | None, runs_dir: Path, as_json: bool) -> None:
+def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, as_json: bool) -> None:
     """Write RUN (a run's id or folder, or a committed record; default: the latest run) for another tool.
 
     \b
@@ -47,19 +52,19 @@ def export(run_id: str | None, name: str, output: str | None, runs_dir: Path, as
     """
     from bench.export import FORMATS, open_run, render, write_files
 
-    if as_json and output in (None, "-"):
+    if as_json and output in (None, cli.STDOUT):
         raise BenchError("--json says what was written to files: name one with --output.")
     path = cli.run_folder(run_id, runs_dir)
     run = open_run(path)
     content = render(name, run)
     for sentence in run.left_out:
         cli.warn(sentence)
-    if output in (None, "-"):
+    if output in (None, cli.STDOUT):
         if FORMATS[name].is_folder:
             raise BenchError(f"{name} is a folder of files: name one with --output.")
         cli.write(f"{content}\n")
         return
-    written = [file.as_posix() for file in write_files(content, Path(output))]
+    written = [file.as_posix() for file in write_files(content, output)]
     if as_json:
         cli.write_json({"run_id": run.header["run_id"], "format": name, "files": written, "left_out": run.left_out})
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +13,8 @@ SIDE_OPTIONS = (
     click.option("--against", metavar="REVISION", help="The base; the working tree is the candidate. [default: main]"),
     click.option("--revision-a", metavar="REVISION", help="Base: this revision instead of the working tree."),
     click.option("--revision-b", metavar="REVISION", help="Candidate: likewise."),
-    click.option("--python-a", type=click.Path(path_type=Path), help="Base: this Python or virtual environment."),
-    click.option("--python-b", type=click.Path(path_type=Path), help="Candidate: likewise."),
+    click.option("--python-a", type=cli.PATH, help="Base: this Python or virtual environment."),
+    click.option("--python-b", type=cli.PATH, help="Candidate: likewise."),
     click.option("--env-a", multiple=True, metavar="NAME=VALUE", help="Base: with this variable; repeat."),
     click.option("--env-b", multiple=True, metavar="NAME=VALUE", help="Candidate: likewise."),
 )
@@ -38,19 +37,19 @@ def _side_options(command: Any) -> Any:
 )
 @click.option("--budget", default=None, help="Time to measure for, e.g. 60s or 5m. [default: pyproject.toml's, or 60s]")
 @click.option("--undecided", type=click.Choice(["fail", "pass"]), default=None, help="Exit code 4, or 0.")
-@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. [default: usable cores]")
 @click.option("--inject", type=float, default=1.0, help="Slow B's training steps down, e.g. 1.05: a test of the gate.")
 @click.option("--inject-memory", type=float, default=1.0, help="Make B hold more memory, e.g. 1.05.")
 @click.option("--calibrate", is_flag=True, help="Measure how often this gate is wrong here: A/A and injections.")
-@click.option("--replay", "trace", type=click.Path(path_type=Path), help="Replay a noise trace instead of measuring.")
+@click.option("--replay", "trace", type=cli.PATH, help="Replay a noise trace instead of measuring.")
 @click.option("--trials", type=click.IntRange(min=1), default=None, help="Of --replay, or of each row of --calibrate.")
-@click.option("--record-noise", type=click.Path(path_type=Path), help="Record a noise trace of A for --budget.")
-@click.option("--again", type=click.Path(path_type=Path), help="Judge a kept run again, without measuring.")
-@click.option("--json", "json_path", metavar="FILE", help="Write the verdict as JSON; - is stdout.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown.")
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--record-noise", type=cli.PATH, help="Record a noise trace of A for --budget.")
+@click.option("--again", type=cli.PATH, help="Judge a kept run again, without measuring.")
+@click.option("--json", "json_path", type=cli.PATH, metavar="FILE", help="Write the verdict as JSON; - is stdout.")
+@click.option("--junit", type=cli.PATH, help="Write it as JUnit XML.")
+@click.option("--markdown", type=cli.PATH, help="Write it as Markdown.")
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @cli.one_sentence
 def gate(**options: Any) -> None:
     """Compare two sides on this machine and say whether B, the candidate, is worse than A, the base.

@@ -10,12 +10,12 @@ from bench import cli
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@click.argument("folders", nargs=-1, type=cli.PATH, metavar="[FOLDER]...")
 @click.option("--stack", default=None, help="Only stacks whose name contains this, e.g. theano/tuned.")
 @click.option("--measurement", default=None, help="Only this measurement, e.g. train_step; or all.")
-@click.option("--svg", type=click.Path(path_type=Path), default=None, help="Draw the trends here, too.")
-@click.option("--markdown", type=click.Path(path_type=Path), default=None, help="Write the history here, too.")
-@click.option("--csv", type=click.Path(path_type=Path), default=None, help="Write a row for each run and metric here.")
+@click.option("--svg", type=cli.PATH, default=None, help="Draw the trends here, too.")
+@click.option("--markdown", type=cli.PATH, default=None, help="Write the history here, too.")
+@click.option("--csv", type=cli.PATH, default=None, help="Write a row for each run and metric here.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
 @cli.one_sentence
 def history(

@@ -29,22 +29,18 @@ DEFAULT_BACKEND = "theano"
 @click.option("--backend", "backends", multiple=True, help=f"Backend to profile; repeat. Default: {DEFAULT_BACKEND}.")
 @click.option("--variant", "variants", multiple=True, help="Variant, e.g. tuned or jax/scan; repeat.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:<index>.")
-@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True, help="Calls in each timed round.")
 @click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True, help="Plain and profiled rounds.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--ceilings/--no-ceilings", default=True, help="Measure ceilings and loading, too (20 s more each).")
-@click.option(
-    "--diff", "compared", nargs=2, type=click.Path(path_type=Path), default=None, help="Compare two profiles."
-)
+@click.option("--diff", "compared", nargs=2, type=cli.PATH, default=None, help="Compare two profiles.")
 @click.option(
     "--run", "run_id", default=None, shell_complete=run_ids, help="Explain this run: id, folder, record or latest."
 )
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
-@click.option(
-    "--output", type=click.Path(path_type=Path), default=None, help=f"Default: {PROFILES}, or the run's folder."
-)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--output", type=cli.PATH, default=None, help=f"Default: {PROFILES}, or the run's folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the profiles as JSON instead.")
 @cli.one_sentence
 def profile(
@@ -122,7 +118,7 @@ def _profiles(
     backends: tuple[str, ...],
     variants: tuple[str, ...],
     device: str,
-    data: str | None,
+    data: Path | None,
     steps: int,
     rounds: int,
     threads: int | None,

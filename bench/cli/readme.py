@@ -11,8 +11,8 @@ from bench.errors import BenchError
 
 
 @click.command()
-@click.option("--readme", type=click.Path(path_type=Path), default=Path("README.md"), show_default=True)
-@click.option("--records", type=click.Path(path_type=Path), default=Path("results/records"), show_default=True)
+@click.option("--readme", type=cli.PATH, default=Path("README.md"), show_default=True)
+@click.option("--records", type=cli.PATH, default=Path("results/records"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON instead.")
 @cli.one_sentence
 def readme(readme: Path, records: Path, as_json: bool) -> None:
@@ -31,12 +31,14 @@ def readme(readme: Path, records: Path, as_json: bool) -> None:
     from bench.readme import newest_record, results_block, with_results
 
     record = newest_record(records)
+    beside = record.is_relative_to(readme.parent)  # the README is read in many checkouts
+    called = (record.relative_to(readme.parent) if beside else record).as_posix()
     try:
         text = readme.read_text(encoding="utf-8")
     except OSError as error:
         raise BenchError(f"{readme} cannot be read ({error.strerror}): name the README with --readme.") from error
-    readme.write_text(with_results(text, results_block(record)), encoding="utf-8")
+    readme.write_text(with_results(text, results_block(record, called)), encoding="utf-8")
     if as_json:
         cli.write_json({"readme": str(readme), "record": record.as_posix()})
         return
-    cli.console.print(f"{readme} shows {record}", markup=False, highlight=False)
+    cli.console.print(f"{readme} shows {called}", markup=False, highlight=False)

@@ -12,7 +12,7 @@ from bench.cli.candidates import run_ids
 
 @click.command()
 @click.argument("run_id", required=False, shell_complete=run_ids)
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead.")
 @cli.one_sentence
 def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:

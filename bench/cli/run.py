@@ -20,7 +20,7 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say whe
 
 @click.command()
 @click.option("--quick", is_flag=True, help="About three minutes: fewer rounds and epochs, marked as such.")
-@click.option("--data", default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option(
     "--backend",
     "backends",
@@ -60,7 +60,7 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say whe
     help="Go on with an earlier run: its id, or 'latest'.",
     shell_complete=candidates.run_ids,
 )
-@click.option("--runs-dir", type=click.Path(path_type=Path), default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end; all else goes to stderr.")
 @cli.one_sentence
 def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> None:
@@ -125,7 +125,7 @@ def _begin(
     runs_dir: Path,
     *,
     quick: bool,
-    data: str | None,
+    data: Path | None,
     backends: tuple[str, ...],
     variants: tuple[str, ...],
     devices: tuple[str, ...],

@@ -43,14 +43,14 @@ def emit(report: GateReport, console: Console, options: dict[str, Any]) -> None:
         _write(Path(summary), markdown, "a", "GITHUB_STEP_SUMMARY")
 
 
-def json_only(target: str | None, content: dict[str, Any]) -> bool:
+def json_only(target: Path | str | None, content: dict[str, Any]) -> bool:
     """Write ``content`` where --json says; whether that was stdout, where nothing else must follow."""
-    if target == STDOUT:
+    if str(target) == STDOUT:
         standard = json.loads(json.dumps(content), parse_constant=lambda name: None)  # JSON has no NaN
         click.echo(json.dumps(standard, indent=1))
     elif target:
         write_json(Path(target), content, "name another file with --json")
-    return target == STDOUT
+    return str(target) == STDOUT
 
 
 def _write(path: Path, text: str, mode: str, named_by: str) -> None:

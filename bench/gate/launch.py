@@ -58,7 +58,7 @@ class Launcher:
     stack: Stack
     threads: int
     folder: Path
-    data: str | None = None
+    data: Path | None = None
     cold: bool = False  # whether each process compiles into an empty cache of its own
 
     def prime(self, sides: Sequence[Side]) -> list[Primed]:
@@ -105,7 +105,7 @@ class Launcher:
             "variant": stack.variant,
             "device": stack.device,
             "seed": seed,
-            "data": side.data or self.data,
+            "data": side.data or (None if self.data is None else str(self.data)),
             "slowdown": side.slowdown,
             "held_bytes": side.held_bytes,
         }

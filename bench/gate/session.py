@@ -33,7 +33,7 @@ class Request:
     candidate: Wanted
     stack: Stack
     measures: tuple[str, ...]
-    data: str | None = None
+    data: Path | None = None
     threads: int | None = None
     inject_seconds: float = 0.0
     inject_bytes: float = 0.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench import machine
+from bench import machine, paths
 from bench.errors import BenchError
 from bench.gate.scratch import add_checkout, git
 
@@ -120,5 +120,5 @@ def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not (name and equals):
             raise BenchError(f"{pair!r} is no setting of an environment variable: write --env-b NAME=VALUE.")
-        variables[name] = value
+        variables[name] = str(paths.absolute(value)) if name in paths.VARIABLES and value else value
     return variables
