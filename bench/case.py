@@ -130,7 +130,7 @@ class Effort:
 # Six processes are the least from which the exact interval of a median follows.  With two stacks this takes 17 minutes
 # on two cores, a third of it the reference runs.
 FULL = Effort(
-    data=3,
+    data=4,
     compile_cold=2,
     compile_warm=2,
     epoch=6,

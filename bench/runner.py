@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -107,8 +107,9 @@ def _replicate(step: Step, outcome: worker.Outcome, started_at: str) -> dict[str
 class WorkerPool:
     """Measures cases in fresh processes, with compile caches of its own that live as long as the run.
 
-    The warm cache is primed by the first cold measurement (or, if none is planned, by one that is not recorded),
-    so that a warm sample never pays for another's compilation.
+    The warm cache is primed by the first cold measurement or the first process of epochs, which fills it before its
+    epochs begin and says that it compiled cold; or, if neither is planned, by a compilation that is not recorded.  So
+    a warm sample never pays for another's compilation.
     """
 
     def __init__(self, plan: list[Planned], data_directory: Path, quick: bool, warn: Callable[[str], None]) -> None:
@@ -150,6 +151,8 @@ class WorkerPool:
                 shutil.rmtree(cold, ignore_errors=True)
         if case.cache == "warm" and code not in self._primed:
             self._primed.add(code)  # once, even if it fails: the measurement itself then tells why
+            if case.harness == "epoch":
+                return _compiled_cold(self._run(case, self._warm))
             priming = Case("compile", *stack, case.threads, case.dataset, cache="cold", without=case.without)
             outcome = self._run(priming, self._warm)
             if outcome.reason is not None:
@@ -162,6 +165,17 @@ class WorkerPool:
         argv = worker.command(case, self._data_directory, self._quick, result)
         limit_seconds = self._limits.get(case, 900.0)
         return worker.measure(argv, worker.environment(case, compile_directory), result, limit_seconds)
+
+
+def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:
+    """``outcome`` of a process that found no compiled code: what it tells of compiling is of a cold cache."""
+    return replace(
+        outcome,
+        measurements=[
+            {**one, "params": {**one["params"], "cache": "cold"}} if one["params"].get("harness") == "compile" else one
+            for one in outcome.measurements
+        ],
+    )
 
 
 def new_run_id(commit_id: str | None) -> str:

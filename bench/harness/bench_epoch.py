@@ -1,6 +1,7 @@
 """How fast does it train and validate?  Whole epochs, the first step after compilation, and steady single steps.
 
-Beside the epochs, throttling and the GPU are watched.
+Beside the epochs, throttling and the GPU are watched.  What came before them, from loading to compiling, is told too:
+it belongs to the questions of the harnesses data and compile, and is filed there.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from bench.harness.watch import Watch
 
 
-def test_train_epoch(benchmark, case, compiled, data, train_epoch):
+def test_train_epoch(benchmark, case, compiled, data, train_epoch, start_seconds):
     _warm_up(compiled, data, case)
     _measure_epochs(benchmark, case, train_epoch, rounds=2 if case.quick else 3)
     benchmark.extra_info["examples"] = _whole_batches(case, len(data.X_train))
+    benchmark.extra_info["start_seconds"] = start_seconds
 
 
 def test_validate_epoch(benchmark, case, compiled, data):

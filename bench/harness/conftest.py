@@ -11,10 +11,12 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bench.harness.starting import FIRST_LOAD
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL, Recipe
 
@@ -65,16 +67,21 @@ def data(data_directory: Path):
 
 
 @pytest.fixture(scope="session")
-def untouched(case: Assignment, data):
+def start_seconds() -> dict[str, float]:
+    """How long each part of making ``untouched`` took, by its name."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def untouched(case: Assignment, start_seconds: dict[str, float], request: pytest.FixtureRequest):
     """The backend of the case, built from the recipe's initial weights, its data in place, compiled: no step yet."""
+    from bench.harness.starting import start
     from mlp.backends import create
-    from mlp.training import initial_parameters
 
     backend = create(case.backend, case.variant, case.device)
-    backend.build(case.recipe, initial_parameters(case.recipe), case.device)
-    backend.place_all(data)
-    backend.compile()
-    backend.synchronize()
+    backend.import_framework(case.device)
+    load = partial(request.getfixturevalue, "data")
+    start_seconds.update(start(backend, case.recipe, case.device, load))
     return backend
 
 
@@ -155,6 +162,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for measurement in list(measurements):  # durations that one run yields beside its own, e.g. compile phases
         for name, seconds in measurement["extra"].pop("parts_seconds", {}).items():
             measurements.append({"name": name, "seconds": seconds, "params": measurement["params"], "extra": {}})
+        for name, seconds in measurement["extra"].pop("start_seconds", {}).items():
+            of = {"harness": "data" if name == FIRST_LOAD else "compile", "batch_size": None}
+            measurements.append({"name": name, "seconds": [seconds], "params": of, "extra": {}})
     partial = f"{path}.partial"
     with open(partial, "w") as file:
         json.dump({"measurements": measurements, "failures": _failures}, file)

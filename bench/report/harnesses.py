@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bench.frames import Frames
@@ -14,10 +16,15 @@ from bench.units import MISSING, format_interval, format_seconds
 
 def loading_sections(frames: Frames) -> list[Section]:
     rows = [
-        [keys["measurement"], *estimate_cells(measured), bytes_rate(samples, measured)]
-        for keys, samples, measured in estimates(frames, "data", ["measurement"])
+        [_loaded(keys), *estimate_cells(measured), bytes_rate(samples, measured)]
+        for keys, samples, measured in estimates(frames, "data", [*StackKey._fields, "measurement"])
     ]
     return [Section("Loading", [], ["what", *ESTIMATE_HEADERS, "rate"], rows, ["loading"])] if rows else []
+
+
+def _loaded(keys: dict[str, Any]) -> str:
+    """With the stack whose process loaded, if it was one: a framework changes how memory is given out."""
+    return keys["measurement"] if keys["backend"] is None else f"{keys['measurement']}, {stack_of(keys).name}"
 
 
 def compile_sections(frames: Frames) -> list[Section]:

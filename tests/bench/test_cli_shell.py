@@ -226,14 +226,14 @@ def test_run_json_is_the_summary_and_nothing_else(invoke, small_data, tmp_path, 
     result = invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", "--json")
     (path,) = (tmp_path / "runs").iterdir()
     assert json.loads(result.stdout) == json.loads((path / "summary.json").read_text())
-    assert f"run {path.name}" in result.stderr and "[1/3] data" in result.stderr
+    assert f"run {path.name}" in result.stderr and "[1/4] data" in result.stderr
 
 
 def test_run_json_of_a_run_that_measured_nothing_is_still_json(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", lambda self, case: Outcome([], "it crashed (SIGSEGV)", 1.0))
     result = invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", "--json")
     assert result.exit_code == cli.NOTHING_MEASURED
-    assert json.loads(result.stdout)["failed_processes"] == 3
+    assert json.loads(result.stdout)["failed_processes"] == 4
 
 
 def test_report_json_is_the_summary(invoke, run_path):

@@ -100,6 +100,13 @@ def test_a_variant_that_keeps_nothing_has_no_transfer(harness):
     assert {"build", "compile"} < set(measured)
 
 
+def test_a_process_of_epochs_tells_how_long_it_took_to_get_ready_in_the_harness_that_asks_for_it(harness):
+    _, measured = harness("bench_epoch.py::test_train_epoch")
+    filed = {name: one["params"]["harness"] for name, one in measured.items() if "harness" in one["params"]}
+    assert filed == {"first_load": "data", "build": "compile", "transfer": "compile", "compile": "compile"}
+    assert all(len(measured[name]["seconds"]) == 1 for name in filed)
+
+
 def test_a_row_of_the_ablation_is_whole_epochs_after_one_that_warms_up(harness):
     events, measured = harness("bench_ablation.py::test_mean_train_step", variant="plain")
     assert events == ["build", "compile", "train_step", *["train_epoch"] * 3]

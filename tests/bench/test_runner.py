@@ -158,7 +158,9 @@ class Recorded(WorkerPool):
     def _run(self, case, compile_directory):
         self.given.append((case.harness, case.cache, compile_directory))
         self._count += 1
-        return Outcome([], self._reason, 0.0)
+        parts = [("train_epoch", {}), ("compile", {"harness": "compile"})] if case.harness == "epoch" else []
+        measurements = [{"name": name, "seconds": [1.0], "params": params, "extra": {}} for name, params in parts]
+        return Outcome(measurements, self._reason, 0.0)
 
 
 def test_the_first_cold_compilation_primes_the_warm_cache(tmp_path):
@@ -179,11 +181,22 @@ def test_a_later_cold_compilation_gets_a_fresh_directory(tmp_path):
 
 
 def test_a_warm_case_alone_is_primed_first_and_only_once(tmp_path):
-    warm = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
+    warm = Case("reference", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
     with Recorded(tmp_path) as pool:
         pool.measure(warm)
         pool.measure(warm)
-        assert [harness for harness, _, _ in pool.given] == ["compile", "epoch", "epoch"]
+        assert [harness for harness, _, _ in pool.given] == ["compile", "reference", "reference"]
+
+
+def test_the_first_process_of_epochs_fills_the_cache_itself_and_says_that_it_compiled_cold(tmp_path):
+    warm = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
+    with Recorded(tmp_path) as pool:
+        outcomes = [pool.measure(warm), pool.measure(warm)]
+        pool.measure(replace(warm, harness="reference"))
+        assert [harness for harness, _, _ in pool.given] == ["epoch", "epoch", "reference"]
+        assert len({directory for _, _, directory in pool.given}) == 1
+    caches = [{one["name"]: one["params"].get("cache") for one in outcome.measurements} for outcome in outcomes]
+    assert caches == [{"train_epoch": None, "compile": "cold"}, {"train_epoch": None, "compile": None}]
 
 
 def test_a_stack_without_a_lever_is_primed_for_itself(tmp_path):
@@ -205,7 +218,7 @@ def test_a_stack_without_a_lever_is_primed_for_itself(tmp_path):
 
 
 def test_a_failed_priming_is_a_warning_and_not_the_end(tmp_path):
-    warm = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
+    warm = Case("batch_size", "theano", "as_published", "cpu", 2, "mnist", cache="warm")
     with Recorded(tmp_path, reason="no compiler") as pool:
         pool.measure(warm)
         assert pool.warnings == ["the compile cache could not be primed: no compiler"]

@@ -1,0 +1,40 @@
+"""The way from a recipe to a network that can train, timed part by part in the order of the reference run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlp.backends.base import Backend
+from mlp.recipe import Recipe
+from mlp.training import initial_parameters
+
+FIRST_LOAD = "first_load"  # of its process: later ones find memory that is mapped already
+
+
+def start(
+    backend: Backend, recipe: Recipe, device: str, load: Callable[[], Any] | None = None
+) -> dict[str, float]:
+    """Make ``backend``, whose framework is imported, ready to train; return the seconds of each part.
+
+    The parts are FIRST_LOAD, ``build``, ``transfer`` (only of a variant that keeps its data on its device),
+    ``compile``, and what the backend tells of the compilation.  Without ``load``, which such a variant needs, no data
+    is loaded.
+    """
+    seconds_of: dict[str, float] = {}
+
+    def timed(name: str, part: Callable[[], Any]) -> Any:
+        begin = time.perf_counter()
+        result = part()
+        if name != FIRST_LOAD:
+            backend.synchronize()
+        seconds_of[name] = time.perf_counter() - begin
+        return result
+
+    data = timed(FIRST_LOAD, load) if load else None
+    timed("build", lambda: backend.build(recipe, initial_parameters(recipe), device))
+    if backend.variant.resident:
+        timed("transfer", lambda: backend.place_all(data))
+    timed("compile", backend.compile)
+    return {**seconds_of, **backend.compile_seconds}
