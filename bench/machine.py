@@ -87,22 +87,6 @@ def package_version(name: str) -> str | None:
         return None
 
 
-def commit(directory: Path) -> dict[str, Any]:
-    """The git commit of ``directory`` and whether its tracked files differ from it; None where git cannot say."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", *arguments], cwd=directory, capture_output=True, text=True, timeout=30, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    changes = git("status", "--porcelain", "--untracked-files=no")
-    return {"id": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
-
-
 def folder_name(fingerprint: dict[str, Any]) -> str:
     """What records and calibrations of such a machine are filed under: ``amd-epyc-2-cores``."""
     model = re.sub(r"[^a-z0-9]+", "-", str(fingerprint.get("cpu_model") or "unknown cpu").lower()).strip("-")

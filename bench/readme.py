@@ -14,7 +14,7 @@ from bench.render import Section
 from bench.report import sections, summarize
 from bench.report.ranking import RANKING
 from bench.stack_key import StackKey, by_stack
-from bench.units import MISSING, format_interval, format_percent, format_seconds
+from bench.units import MISSING, format_interval, format_percent, format_seconds, short_commit
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 WANTED = {  # (harness, cache, measurement) -> what the README calls it
@@ -83,8 +83,7 @@ def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
     return (
         f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {machine['cpu_model']}, "
         f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, {', '.join(packages)}, at "
-        f"commit {commit[:7] if commit else MISSING}, {folder.header['started_at'][:10]}; record: "
-        f"`{called}`."
+        f"commit {short_commit(commit)}, {folder.header['started_at'][:10]}; record: `{called}`."
     )
 
 

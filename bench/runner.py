@@ -20,6 +20,7 @@ from bench import worker
 from bench.case import Case, Planned
 from bench.errors import RecordError
 from bench.record import SCHEMA_VERSION, RunFolder
+from bench.units import short_commit
 
 Measure = Callable[[Case], worker.Outcome]
 
@@ -181,7 +182,7 @@ def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:
 def new_run_id(commit_id: str | None) -> str:
     """``20261124-101500-3f2a91c``: sorts by time, names the commit."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    return f"{stamp}-{(commit_id or 'nocommit')[:7]}"
+    return f"{stamp}-{short_commit(commit_id, 'nocommit')}"
 
 
 def now() -> str:

@@ -75,6 +75,11 @@ def format_number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else _three_digits(value)
 
 
+def short_commit(commit: str | None, missing: str = MISSING) -> str:
+    """The first seven digits; ``missing``, never cut, where there is no commit."""
+    return commit[:7] if commit else missing
+
+
 def _three_digits(value: float) -> str:
     digits = 2 - math.floor(math.log10(abs(value))) if value else 2
     if 10 ** (-digits) * round(abs(value) * 10**digits) >= 10 ** (3 - digits):  # 9.995 rounds to 10.0, not 10.00

@@ -137,6 +137,7 @@ def _begin(
 ) -> tuple[Any, Path]:
     """Check everything that can be checked before the first minute is spent, then open the record."""
     from bench import machine
+    from bench.git import state_of
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import new_run_id, now
     from bench.stacks import choose
@@ -166,18 +167,20 @@ def _begin(
         num_epochs=num_epochs,
     )
     _check_planned(harnesses, plan)
-    commit = machine.commit(PROJECT)
+    state = state_of(PROJECT)
+    if state.reason:
+        cli.warn(f"the commit is not on record: {state.reason}")
     header = {
         "schema_version": SCHEMA_VERSION,
         "mlp_bench": __version__,
-        "run_id": new_run_id(commit["id"]),
+        "run_id": new_run_id(state.commit),
         "started_at": now(),
         "finished_at": None,
         "status": "running",
         "mode": "quick" if quick else "full",
         "dataset": {"identity": identity.name, "origin": source.origin, "sha256": identity.sha256},
         "recipe": asdict(recipe),
-        "commit": commit,
+        "commit": state.to_json(),
         "machine": machine.fingerprint() | {"blas": _blas()},
         "plan": [planned.to_json() for planned in plan],
         "options": _options_given(click.get_current_context()),
@@ -228,6 +231,7 @@ def _check_planned(harnesses: tuple[str, ...], plan: list[Planned]) -> None:
 def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, Path]:
     """An earlier run, after checking that going on would not mix what cannot be compared."""
     from bench import machine
+    from bench.git import state_of
     from bench.record import RunFolder
     from bench.worker import PROJECT
     from mlp.dataset import identify, locate
@@ -244,9 +248,9 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
         for name in ("cpu_model", "usable_cores", "python", "packages")
         if header["machine"].get(name) != here[name]
     ]
-    commit = machine.commit(PROJECT)
-    if header["commit"]["id"] != commit["id"]:
-        reasons.append(f"it was measured at commit {header['commit']['id']}, this is {commit['id']}")
+    commit = state_of(PROJECT).commit
+    if header["commit"]["id"] != commit:
+        reasons.append(f"it was measured at commit {header['commit']['id']}, this is {commit}")
     if reasons:
         raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
     return folder, source.directory

@@ -1,7 +1,7 @@
 """The measuring half of the regression gate; what is decided from it is in ``bench/verdict``.
 
 * ``measures``, ``config``: what can be judged, and what is: ``[tool.bench.gate]`` of pyproject.toml
-* ``sides``, ``scratch``: the two things that are compared; their checkouts and caches, which never outlive the gate
+* ``sides``: the two things that are compared
 * ``replicate``: the program that runs inside a side: it prepares, waits, and measures when it is told to
 * ``process``, ``launch``: the gate's end of such a process, and how one is started
 * ``block``, ``turns``: processes that live side by side and measure in turns; what they measured

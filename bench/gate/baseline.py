@@ -27,11 +27,12 @@ from bench.gate.config import GateConfig
 from bench.gate.drift import Then, judge_against
 from bench.gate.report import GateReport, exit_code, headline
 from bench.gate.session import stack_of
+from bench.git import state_of
 from bench.record import RunFolder
 from bench.runner import WorkerPool
 from bench.same_machine import contradictions, identity
 from bench.signals import ends_on_signals
-from bench.units import format_seconds
+from bench.units import format_seconds, short_commit
 from bench.verdict import Decision
 from bench.worker import PROJECT, Outcome
 from mlp.recipe import CANONICAL
@@ -174,9 +175,9 @@ def _measure(
 def _sentences(
     folder: RunFolder, here: Mapping[str, Any], then: Then, seconds: float, fresh: list[dict[str, Any]]
 ) -> list[str]:
-    commit = machine.commit(PROJECT)
-    tree = f"the working tree at {(commit['id'] or 'no commit')[:7]}"
-    tree += ", with uncommitted changes" if commit["dirty"] else ""
+    state = state_of(PROJECT)
+    tree = f"the working tree at {short_commit(state.commit, 'no commit')}"
+    tree += ", with uncommitted changes" if state.dirty else ""
     changed = [
         f"{name} was {folder.header['machine'].get(name)}, is {here['machine'].get(name)}"
         for name in SOFTWARE

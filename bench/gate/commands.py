@@ -18,6 +18,7 @@ from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.report import GateReport, exit_code, failure_sentences, headline, report_of
 from bench.gate.session import Request, Session, opened, stack_of
 from bench.gate.sides import Side, Wanted
+from bench.git import state_of
 from bench.runner import now
 from bench.verdict.calibration import calibration_sentence, latest_calibration
 from bench.worker import PROJECT
@@ -96,7 +97,7 @@ def check_injections(options: dict[str, Any]) -> None:
 def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     """Two sides, live."""
     request = request_of(options, config, default=MAIN)
-    path = kept.new_path(options["runs_dir"], machine.commit(PROJECT)["id"])
+    path = kept.new_path(options["runs_dir"], state_of(PROJECT).commit)
     emit.check_targets(options)
     why_no_instructions = instructions.why_not(request.stack.device)
     with console.status("checking both sides and filling their compile caches") as status, opened(request) as session:

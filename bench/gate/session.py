@@ -15,9 +15,9 @@ from bench.errors import BenchError
 from bench.gate.block import CANDIDATE, Block
 from bench.gate.launch import Launcher, Primed, check_comparable
 from bench.gate.process import Process
-from bench.gate.scratch import scratch_folder
 from bench.gate.sides import Side, Wanted, check_out, resolve
 from bench.gate.turns import Program, measure_block
+from bench.scratch import scratch_folder
 from bench.signals import ends_on_signals
 from bench.worker import PROJECT
 from mlp.backends import check_device, load

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench import machine, paths
+from bench import paths
 from bench.errors import BenchError
-from bench.gate.scratch import add_checkout, git
+from bench.git import commit_of, export, state_of
+from bench.units import short_commit
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Side:
     @property
     def label(self) -> str:
         """In words: ``revision main (5773bfb)``, ``the working tree at 5773bfb, with changes, with NAME=VALUE``."""
-        commit = (self.commit or "no commit")[:7]
+        commit = short_commit(self.commit, "no commit")
         parts = [f"revision {self.revision} ({commit})" if self.revision else f"the working tree at {commit}"]
         if self.dirty:
             parts.append("with uncommitted changes")
@@ -79,8 +80,8 @@ def resolve(name: str, wanted: Wanted, project: Path) -> Side:
     variables = _variables(wanted.variables)
     python = None if wanted.python is None else _interpreter(wanted.python)
     if wanted.revision is None:
-        state = machine.commit(project)
-        return Side(name, project, None, state["id"], state["dirty"], python, variables)
+        state = state_of(project)
+        return Side(name, project, None, state.commit, state.dirty, python, variables)
     return Side(name, project, wanted.revision, commit_of(wanted.revision, project), False, python, variables)
 
 
@@ -88,21 +89,7 @@ def check_out(side: Side, folder: Path) -> Side:
     """``side`` with files of its own below ``folder``, if it is a revision."""
     if side.revision is None:
         return side
-    return replace(side, directory=add_checkout(side.directory, side.commit, folder, side.name))
-
-
-def commit_of(revision: str, project: Path) -> str:
-    """The full commit id; a branch that only a remote has is found there.  Raises BenchError if there is none."""
-    git(project, "rev-parse", "--git-dir")  # so that a missing git is not taken for a missing revision
-    for name in (revision, f"origin/{revision}"):
-        try:
-            return git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-        except BenchError:
-            continue
-    raise BenchError(
-        f"unknown revision {revision!r}: name a branch, tag or commit of this repository, and fetch it first if this "
-        "is a shallow clone (git fetch --unshallow)."
-    )
+    return replace(side, directory=export(side.directory, side.commit, folder / f"checkout-{side.name}"))
 
 
 def _interpreter(path: Path) -> Path:

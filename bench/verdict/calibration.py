@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import RecordError
 from bench.record import write_json
-from bench.units import format_percent, format_seconds
+from bench.units import format_percent, format_seconds, short_commit
 from bench.verdict.rate import Rate
 
 # 1 (2026-11): first version.
@@ -76,7 +76,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> Path:
     Raises RecordError if it cannot be written.
     """
     moment = calibration.date.replace(":", "").replace("+0000", "Z")
-    path = Path(folder) / calibration.machine / f"{moment}-{(calibration.commit or 'no-commit')[:7]}.json"
+    path = Path(folder) / calibration.machine / f"{moment}-{short_commit(calibration.commit, 'nocommit')}.json"
     rows = [{**asdict(row), "power": row.power and row.power.to_json()} for row in calibration.rows]
     content = {"format": CALIBRATION_FORMAT, **asdict(calibration), "rows": rows}
     remedy = "free space, or name another --runs-dir"
@@ -138,6 +138,6 @@ def calibration_sentence(calibration: Calibration | None) -> str:
         found = [row for row in rows if row.kind == kind and row.inject != 1]
         each = ", ".join(f"{format_percent(row.inject - 1, 0)} in {row.found} of {row.runs}" for row in found)
         parts += [f"found {what} of {each}"] if found else []
-    where = f"{calibration.machine}, {calibration.date[:10]}, commit {(calibration.commit or 'unknown')[:7]}"
+    where = f"{calibration.machine}, {calibration.date[:10]}, commit {short_commit(calibration.commit, 'unknown')}"
     budget = format_seconds(calibration.budget_seconds)
     return f"On this machine ({where}, budget {budget}) this gate {'; '.join(parts)}."

@@ -11,6 +11,7 @@ from example_run import write_example_run
 
 from bench import machine
 from bench.cli import main
+from bench.git import state_of
 from bench.profile.collect import driver
 from bench.profile.operations import CompilePhase, Operation, Timing
 from bench.profile.storage import load, save
@@ -167,7 +168,7 @@ def measured(tmp_path):
     def measured(**changes):
         here = {
             "machine": machine.fingerprint(),
-            "commit": machine.commit(PROJECT),
+            "commit": state_of(PROJECT).to_json(),
             "dataset": {"identity": "mnist"},
         }
         return write_example_run(tmp_path / "runs", [], **here | changes)

@@ -4,7 +4,6 @@ import getpass
 import importlib.metadata
 import json
 import socket
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -81,23 +80,3 @@ def test_cudnn_is_known_by_its_wheel(monkeypatch, wheel, version):
     installed = [SimpleNamespace(name="numpy", version="2.0"), SimpleNamespace(name=wheel, version="9.14.0.64")]
     monkeypatch.setattr(importlib.metadata, "distributions", lambda: installed)
     assert machine.cudnn_version() == version
-
-
-def test_outside_a_repository_there_is_no_commit(tmp_path):
-    assert machine.commit(tmp_path) == {"id": None, "dirty": None}
-
-
-def test_a_changed_file_makes_the_commit_dirty(tmp_path):
-    def git(*arguments):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    git("init")
-    (tmp_path / "file").write_text("one")
-    git("add", ".")
-    git("commit", "-m", "one")
-    clean = machine.commit(tmp_path)
-    assert len(clean["id"]) == 40
-    assert clean["dirty"] is False
-    (tmp_path / "file").write_text("two")
-    assert machine.commit(tmp_path)["dirty"] is True

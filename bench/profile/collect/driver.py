@@ -10,6 +10,7 @@ from typing import Any
 from bench import machine
 from bench.case import Case, Stack
 from bench.errors import BenchError
+from bench.git import state_of
 from bench.profile.collect import PROFILED
 from bench.profile.collect.worker import Request
 from bench.profile.operations import Profile
@@ -24,16 +25,16 @@ LIMIT_SECONDS = 900.0  # of one process: a cold compilation takes half a minute 
 
 def new_profile(stack: Stack, recipe: Recipe, *, threads: int, dataset: str, profile_id: str | None = None) -> Profile:
     """What is known of a profile before anything is measured."""
-    commit = machine.commit(PROJECT)
+    state = state_of(PROJECT)
     return Profile(
-        profile_id=profile_id or new_run_id(commit["id"]),
+        profile_id=profile_id or new_run_id(state.commit),
         started_at=now(),
         stack={name: getattr(stack, name) for name in ("backend", "variant", "device", "precision")},
         recipe=asdict(recipe),
         threads=threads,
         dataset=dataset,
         machine=machine.fingerprint(),
-        commit=commit,
+        commit=state.to_json(),
         complete=False,
     )
 

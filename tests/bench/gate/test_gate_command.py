@@ -14,8 +14,7 @@ import pytest
 import toy_project
 from click.testing import CliRunner
 
-from bench import cli
-from bench.gate import scratch
+from bench import cli, scratch
 from bench.worker import PROJECT
 
 BROKEN = "import a_package_that_is_not_there\n"
@@ -48,12 +47,14 @@ def gate(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def nothing_stays_behind(request, tmp_path):
-    """After each test: no process of a side, no scratch folder, no worktree but the main one."""
+    """After each test: no process of a side, no scratch folder, and the repository as git left it."""
+    if "project" in request.fixturenames:
+        git_folder = request.getfixturevalue("project") / ".git"
     yield
     assert not [child for child in psutil.Process().children() if "replicate.py" in " ".join(_command(child))]
     if "project" in request.fixturenames:
         assert not list((tmp_path / "scratch").iterdir())
-        assert len(toy_project.worktrees(tmp_path / "project")) == 1
+        assert not (git_folder / "worktrees").exists()
 
 
 def _command(process):
@@ -213,7 +214,7 @@ with opened(request) as session:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_gate_that_is_killed_leaves_no_process_and_no_worktree(project, tmp_path, number):
+def test_a_gate_that_is_killed_leaves_no_process_and_no_folder(project, tmp_path, number):
     argv = [sys.executable, "-c", GATE, str(project), str(tmp_path / "scratch")]
     process = subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(PROJECT)}
@@ -229,23 +230,4 @@ def test_a_gate_that_is_killed_leaves_no_process_and_no_worktree(project, tmp_pa
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
     if number is signal.SIGKILL:  # nobody could clean up: the next gate does
-        assert len(toy_project.worktrees(project)) == 2
         assert len(scratch.remove_stale(Path(tmp_path / "scratch"))) == 1
-
-
-def test_a_living_gate_keeps_its_folder_while_another_cleans_up(tmp_path):
-    with scratch.scratch_folder(tmp_path) as folder:
-        assert scratch.remove_stale(tmp_path) == []
-        assert folder.is_dir()
-    assert not folder.exists()
-
-
-@pytest.mark.parametrize(("hours", "abandoned"), [(0, False), (1, True)])
-def test_a_process_that_was_born_at_another_time_is_another(tmp_path, hours, abandoned):
-    """Numbers of processes are used again; and the birth of a process is told a second off when the clock was set."""
-    me = psutil.Process()
-    folder = tmp_path / f"{scratch.PREFIX}x"
-    folder.mkdir()
-    owner = {"pid": me.pid, "created_seconds": me.create_time() + 1 - 3600 * hours}
-    (folder / scratch.OWNER).write_text(json.dumps(owner))
-    assert bool(scratch.remove_stale(tmp_path)) is abandoned

@@ -1,7 +1,11 @@
 """A git repository whose ``mlp`` is a toy that starts in milliseconds: what real gates, on real processes, compare."""
 
-import subprocess
 from pathlib import Path
+
+import repositories
+from repositories import change, commit
+
+__all__ = ["FILES", "change", "commit", "make", "replaced"]
 
 FILES = {
     "mlp/__init__.py": "",
@@ -63,40 +67,12 @@ def random_stream(recipe, purpose): return Stream()
 }
 
 
-def git(repository, *arguments):
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=repository, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 def make(folder: Path) -> Path:
     """A repository with the toy on its branch main."""
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, FILES)
-    return folder
-
-
-def commit(repository, files):
-    """Write ``files`` (path -> text) and commit them; returns the commit's id."""
-    change(repository, files)
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--message", "change")
-    return git(repository, "rev-parse", "HEAD")
-
-
-def change(repository, files):
-    for name, text in files.items():
-        path = repository / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    return repositories.make(folder, FILES)
 
 
 def replaced(name, old, new):
     """``FILES[name]`` with ``old`` replaced, which must be there."""
     assert old in FILES[name]
     return {name: FILES[name].replace(old, new)}
-
-
-def worktrees(repository):
-    return [line for line in git(repository, "worktree", "list", "--porcelain").splitlines() if "worktree " in line]
