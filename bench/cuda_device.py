@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from bench.nvml import Gpu, Nvml, NvmlUnavailable
 from mlp.backends.gpu import device_index
+from mlp.cuda_driver import visible_devices
 
 
 def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.environ) -> Gpu:
@@ -23,12 +24,13 @@ def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.enviro
         If there is no such GPU, it does not answer, or it cannot be told which one it is.
     """
     index = device_index(device)
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        name = _entry(visible, index, device)
-        if not _is_index(name):
-            return _by_uuid(nvml, name)
-        index = int(name)
+    names = visible_devices(environment)
+    if names is not None:
+        if index >= len(names):
+            raise NvmlUnavailable(f"there is no {device}: CUDA_VISIBLE_DEVICES names {len(names)} GPUs for CUDA to see")
+        if not names[index].isdigit():
+            return _by_uuid(nvml, names[index])
+        index = int(names[index])
     if index >= nvml.count():
         raise NvmlUnavailable(f"there is no GPU {index}, NVML knows {nvml.count()}")
     _require_bus_order(nvml, environment)
@@ -38,22 +40,6 @@ def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.enviro
             f"GPU {index} is divided into MIG instances: name the one to sample by its UUID in CUDA_VISIBLE_DEVICES"
         )
     return gpu
-
-
-def _entry(visible: str, index: int, device: str) -> str:
-    """The identifier at ``index``; an index that is none (such as -1) ends the list."""
-    names: list[str] = []
-    for name in (part.strip() for part in visible.split(",")):
-        if not (_is_index(name) or name.startswith(("GPU-", "MIG-"))):
-            break
-        names.append(name)
-    if index >= len(names):
-        raise NvmlUnavailable(f"there is no {device}: CUDA_VISIBLE_DEVICES names {len(names)} GPUs for CUDA to see")
-    return names[index]
-
-
-def _is_index(name: str) -> bool:
-    return name.isascii() and name.isdigit()
 
 
 def _by_uuid(nvml: Nvml, name: str) -> Gpu:

@@ -13,7 +13,8 @@ from typing import Any
 
 from bench import machine
 from bench.nvml import describe_gpus
-from mlp.backends import NAMES, Available, load, probe
+from mlp.backends import NAMES, Available, Unavailable, load, probe
+from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
 
 OK, WARNING, MISSING = "ok", "warning", "missing"
@@ -140,6 +141,9 @@ def _gpus() -> list[Finding]:
         findings.append(Finding("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None"))))
     if problem is not None:
         findings.append(Finding("GPU", WARNING, problem, "only CPUs are measured; add a GPU and its driver for more"))
+    answer = find_driver() if gpus else None
+    if isinstance(answer, Unavailable):  # it is there, and cannot be used
+        findings.append(Finding("GPU", WARNING, answer.reason, answer.remedy))
     return findings
 
 

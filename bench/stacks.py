@@ -40,7 +40,7 @@ def choose(
     devices: tuple[str, ...] = (),
     *,
     probe: Probe = backends.probe,
-    driver: Callable[[], gpu.Driver | Unavailable] = gpu.driver,
+    driver: Callable[[], gpu.Driver | Unavailable] = gpu.find_driver,
 ) -> Choice:
     """The stacks to measure.
 

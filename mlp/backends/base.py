@@ -22,26 +22,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mlp.availability import Available, Unavailable
 from mlp.batches import iterate_minibatches
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
 
 OnStep = Callable[[int, float], None]  # (index of the minibatch in its epoch, its mean loss)
-
-
-@dataclass(frozen=True)
-class Available:
-    """This backend can run on that device; ``detail`` says on what exactly (for people)."""
-
-    detail: str
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """It cannot: why, and the command or step that would change that."""
-
-    reason: str
-    remedy: str
 
 
 @dataclass(frozen=True)

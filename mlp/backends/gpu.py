@@ -1,62 +1,23 @@
-"""Is there an NVIDIA GPU, and does its driver answer?  Asked of the driver itself, before any framework is started."""
+"""CUDA devices by index, and what the NVIDIA driver and the frameworks say about them."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from mlp.backends.base import Unavailable
+from mlp.availability import Unavailable
+from mlp.cuda_driver import NO_DRIVER, OLDEST_CUDA, UPDATE_DRIVER, Driver, driver, find_driver
 
-# CUresult of cuInit (CUDA Driver API, "Data types used by CUDA driver") that a user can do something about.
-_CU_INIT_ERRORS = {
-    2: ("the GPU has no memory left", "End the processes that nvidia-smi lists, then try again."),
-    34: ("the CUDA library is a stub without a driver", "Install the NVIDIA driver."),
-    46: ("the GPU is used exclusively by another process", "Wait for it to end; nvidia-smi shows it."),
-    100: ("the driver finds no GPU", "Attach one, or check CUDA_VISIBLE_DEVICES."),
-    101: ("the driver rejects the chosen GPU", "Check CUDA_VISIBLE_DEVICES."),
-    803: ("the driver's library does not match its kernel module", "Restart the machine, or reinstall the driver."),
-    804: ("this GPU does not support the installed compatibility driver", "Install a driver that matches the GPU."),
-}
-NO_DRIVER = Unavailable(
-    "no NVIDIA driver was found (libcuda.so.1 cannot be loaded)",
-    "Run on a machine with an NVIDIA GPU and its driver, or measure device cpu.",
-)
-
-
-@dataclass(frozen=True)
-class Driver:
-    """A driver that answers: the newest CUDA it supports, and the compute capability of each GPU."""
-
-    cuda_version: tuple[int, int]
-    compute_capabilities: tuple[tuple[int, int], ...]
-
-
-def driver(load: Callable[[str], Any] = ctypes.CDLL) -> Driver | Unavailable:
-    """What the CUDA driver says; ``load`` opens a shared library, for tests."""
-    try:
-        cuda = load("libcuda.so.1")
-    except OSError:
-        return NO_DRIVER
-    code = cuda.cuInit(0)
-    if code:
-        reason, remedy = _CU_INIT_ERRORS.get(code, ("the CUDA driver does not start", "nvidia-smi may say more."))
-        return Unavailable(f"{reason} (cuInit returned {code})", remedy)
-    version, count = ctypes.c_int(), ctypes.c_int()
-    cuda.cuDriverGetVersion(ctypes.byref(version))
-    cuda.cuDeviceGetCount(ctypes.byref(count))
-    if not count.value:
-        return Unavailable(*_CU_INIT_ERRORS[100])
-    capabilities = []
-    for index in range(count.value):
-        parts = []
-        for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
-            value = ctypes.c_int()
-            cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, index)
-            parts.append(value.value)
-        capabilities.append(tuple(parts))
-    return Driver((version.value // 1000, version.value % 1000 // 10), tuple(capabilities))
+__all__ = [
+    "NO_DRIVER",
+    "OLDEST_CUDA",
+    "UPDATE_DRIVER",
+    "Driver",
+    "check_index",
+    "device_index",
+    "driver",
+    "find_driver",
+    "first_line",
+]
 
 
 def device_index(device: str) -> int:

@@ -18,7 +18,7 @@ from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
 INSTALL = "Install it: make bench BACKENDS=jax (or: pip install jax)"
-INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=jax (or: pip install "jax[cuda13]")'
+INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=jax (or: pip install "jax[cuda{build}]")'
 
 
 class JaxBackend(DeviceBackend):
@@ -65,7 +65,7 @@ class JaxBackend(DeviceBackend):
         driver = gpu.driver()
         if isinstance(driver, Unavailable):
             return driver
-        return _ask_for_gpu(device, version)
+        return _ask_for_gpu(device, version, driver)
 
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
         import jax
@@ -173,7 +173,7 @@ def _device(device: str) -> Any:
     return jax.devices(kind)[gpu.device_index(device)]
 
 
-def _ask_for_gpu(device: str, version: str) -> Available | Unavailable:
+def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | Unavailable:
     """Start JAX on the GPU and let it compute one number: a device that is listed may still be unusable."""
     JaxBackend.import_framework(device)
     import jax
@@ -189,7 +189,9 @@ def _ask_for_gpu(device: str, version: str) -> Available | Unavailable:
         text = gpu.first_line(error)
         if "RESOURCE_EXHAUSTED" in str(error):
             return Unavailable(f"the GPU has no memory left ({text})", "End the processes that nvidia-smi lists.")
-        return Unavailable(f"JAX {version} finds no usable GPU ({text})", f"{INSTALL_CUDA}.")
+        too_old = driver.cuda_version < gpu.OLDEST_CUDA
+        remedy = gpu.UPDATE_DRIVER if too_old else f"{INSTALL_CUDA.format(build=driver.build)}."
+        return Unavailable(f"JAX {version} finds no usable GPU ({text})", remedy)
     return Available(f"JAX {version} on {chosen.device_kind}")
 
 

@@ -69,7 +69,7 @@ class TorchBackend(DeviceBackend):
         driver = gpu.driver()
         if isinstance(driver, Unavailable):
             return driver
-        return _ask_for_gpu(device, version)
+        return _ask_for_gpu(device, version, driver)
 
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
         import torch
@@ -250,12 +250,13 @@ def _module(recipe: Recipe) -> Any:
     return nn.Sequential(*layers, nn.Linear(width, num_classes))
 
 
-def _ask_for_gpu(device: str, version: str) -> Available | Unavailable:
+def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | Unavailable:
     """Let PyTorch compute one number on the GPU: a device that is listed may still be unusable."""
     import torch
 
-    if torch.version.cuda is None:
-        return Unavailable(f"PyTorch {version} was built without CUDA", f"{INSTALL_CUDA}.")
+    unsuitable = build_problem(version, torch.version.cuda, torch.version.hip, driver)
+    if unsuitable is not None:
+        return unsuitable
     try:
         missing = gpu.check_index(device, torch.cuda.device_count())
         if missing is not None:
@@ -267,8 +268,28 @@ def _ask_for_gpu(device: str, version: str) -> Available | Unavailable:
         )
     except (RuntimeError, AssertionError) as error:  # whatever the driver says
         built = f"PyTorch {version}, built for CUDA {torch.version.cuda}"
-        return Unavailable(f"{built}, cannot use the GPU ({gpu.first_line(error)})", f"{INSTALL_CUDA}.")
+        return Unavailable(f"{built}, cannot use the GPU ({gpu.first_line(error)})", _install_cuda(driver))
     return Available(f"PyTorch {version} on {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}")
+
+
+def build_problem(version: str, cuda: str | None, hip: str | None, driver: gpu.Driver) -> Unavailable | None:
+    """The reason why a build of PyTorch, for ``cuda`` or ``hip`` (ROCm) or neither, cannot run with ``driver``."""
+    if hip is not None:
+        return Unavailable(f"PyTorch {version} is the ROCm build, for AMD's GPUs", _install_cuda(driver))
+    if cuda is None:
+        return Unavailable(f"PyTorch {version} was built without CUDA", _install_cuda(driver))
+    if int(cuda.partition(".")[0]) > driver.cuda_version[0]:  # within a major version, older drivers run newer builds
+        supported = "{}.{}".format(*driver.cuda_version)
+        reason = f"PyTorch {version} is built for CUDA {cuda}, and the driver supports CUDA {supported}"
+        return Unavailable(reason, _install_cuda(driver))
+    return None
+
+
+def _install_cuda(driver: gpu.Driver) -> str:
+    """The build that this driver and GPU can run: on PyPI there is one, for CUDA 13."""
+    if driver.build == 13:
+        return f"{INSTALL_CUDA}."
+    return f"{gpu.UPDATE_DRIVER} Or install a build for CUDA {driver.build} from PyTorch's own index, see pytorch.org."
 
 
 BACKEND = TorchBackend

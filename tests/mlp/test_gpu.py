@@ -1,8 +1,12 @@
 """What the NVIDIA driver may answer, with a library that answers as it is told."""
 
+import time
+
 import pytest
 
+from mlp import cuda_driver
 from mlp.backends import Unavailable, gpu
+from mlp.backends.torch import build_problem
 
 
 class FakeCuda:
@@ -65,3 +69,104 @@ def test_a_device_must_be_among_those_that_are_there():
 def test_a_complaint_becomes_its_first_line():
     assert gpu.first_line(RuntimeError("\n  driver too old \n at line 7")) == "driver too old"
     assert gpu.first_line(RuntimeError()) == "RuntimeError"
+
+
+# --- the driver, from a process of its own or from the banner of nvidia-smi -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("| NVIDIA-SMI 550.54.15    Driver Version: 550.54.15    CUDA Version: 12.4     |", (12, 4)),
+        ("| NVIDIA-SMI 610.43.02   KMD Version: 610.43.02   CUDA UMD Version: 13.3   |", (13, 3)),
+        ("| NVIDIA-SMI 418.87   Driver Version: 418.87   CUDA Version: 10.1     |", (10, 1)),
+    ],
+)
+def test_the_banners_of_old_and_new_drivers_are_read(line, version):
+    assert cuda_driver.driver_in_banner(0, f"+---+\n{line}\n+---+\n").cuda_version == version
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "text", "words"),
+    [
+        (0, "| NVIDIA-SMI 550   CUDA Version: N/A  |", "CUDA Version: N/A"),
+        (0, "| NVIDIA-SMI 550   CUDA Version: ERR!  |", "CUDA Version: ERR!"),
+        (9, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "driver and exit code 9"),
+        (6, "No devices were found\n", "No devices were found and exit code 6"),
+        (0, "No devices were found\n", "No devices were found"),
+        (14, "| CUDA Version: 12.4 |\nWARNING: infoROM is corrupted", "exit code 14"),
+        (127, "", "nothing and exit code 127"),
+    ],
+)
+def test_a_banner_without_a_driver_is_a_reason(exit_code, text, words):
+    found = cuda_driver.driver_in_banner(exit_code, text)
+    assert isinstance(found, Unavailable) and words in found.reason
+
+
+@pytest.mark.parametrize("value", ["", "-1", "NoDevFiles", " , ", "none"])
+def test_hidden_gpus_are_not_asked_for(value):
+    found = cuda_driver.find_driver({"CUDA_VISIBLE_DEVICES": value}, ask=pytest.fail)
+    assert f"CUDA_VISIBLE_DEVICES={value} hides every GPU" in found.reason
+
+
+@pytest.mark.parametrize("value", [None, "0", "2,1", "GPU-4a", "MIG-8b", "0,-1"])
+def test_visible_gpus_are_asked_for(value):
+    environment = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
+    expected = gpu.Driver((13, 0), ((9, 0),))
+    assert cuda_driver.find_driver(environment, ask=lambda: expected, banner=pytest.fail) == expected
+
+
+def test_the_banner_answers_only_where_there_is_no_library():
+    old = gpu.Driver((12, 4), ())
+    assert cuda_driver.find_driver({}, ask=lambda: gpu.NO_DRIVER, banner=lambda: old) == old
+    broken = Unavailable("the driver's library does not match its kernel module", "Restart.")
+    assert cuda_driver.find_driver({}, ask=lambda: broken, banner=pytest.fail) == broken
+
+
+def test_a_driver_too_old_for_every_build_is_a_sentence():
+    found = cuda_driver.find_driver({}, ask=lambda: gpu.Driver((11, 4), ((7, 0),)))
+    assert "supports CUDA 11.4" in found.reason and "525.60" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("version", "capabilities", "build"),
+    [((13, 3), ((9, 0),), 13), ((12, 8), ((9, 0),), 12), ((13, 0), ((7, 0),), 12), ((13, 0), (), 13)],
+)
+def test_the_newest_build_that_driver_and_gpus_can_run(version, capabilities, build):
+    assert gpu.Driver(version, capabilities).build == build
+
+
+def test_a_driver_that_hangs_or_crashes_is_a_reason(monkeypatch):
+    monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: None)
+    assert "did not answer within 10 s" in cuda_driver.find_driver({}).reason
+    monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: (-11, ""))
+    assert "exit code -11" in cuda_driver.find_driver({}).reason
+
+
+def test_a_program_that_hangs_is_left_behind_with_what_it_started(tmp_path):
+    started = time.monotonic()
+    assert cuda_driver._run(["sh", "-c", f"sleep 60 & sleep 60; touch {tmp_path}/ended"], 0.2) is None
+    assert time.monotonic() - started < 30
+
+
+def test_the_library_is_asked_in_a_process_of_its_own():
+    """Whatever this machine has: the same as in this process, which is why the suite may ask here."""
+    assert cuda_driver._driver_elsewhere() == gpu.driver()
+
+
+@pytest.mark.parametrize(
+    ("cuda", "hip", "driver", "reason", "remedy"),
+    [
+        (None, "6.4", (13, 0), "is the ROCm build", "BACKENDS=torch"),
+        (None, None, (13, 0), "was built without CUDA", "BACKENDS=torch"),
+        ("13.0", None, (12, 8), "is built for CUDA 13.0, and the driver supports CUDA 12.8", "build for CUDA 12"),
+        (None, None, (12, 8), "was built without CUDA", "build for CUDA 12"),
+    ],
+)
+def test_a_build_of_torch_that_the_driver_cannot_run_is_named_with_one_that_it_can(cuda, hip, driver, reason, remedy):
+    found = build_problem("2.13.0", cuda, hip, gpu.Driver(driver, ((9, 0),)))
+    assert reason in found.reason and remedy in found.remedy
+
+
+def test_a_build_of_the_drivers_major_version_is_no_problem():
+    assert build_problem("2.13.0", "13.4", None, gpu.Driver((13, 0), ((9, 0),))) is None
