@@ -44,6 +44,7 @@ COLUMNS = {
         *("temperature_celsius", "gpu_utilization_percent", "throttle_reasons"),
     ],
     "machine": ["run_id", "property", "value"],
+    "processes": [*KEYS, "started_at", "wall_seconds", "other_cpu_percent"],
     "failures": [*KEYS, "reason"],
 }
 CATEGORIES = [
@@ -65,7 +66,7 @@ OWN = {
     "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
     "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
 }
-CHECKED = {"wall_seconds"}.union(*COLUMNS.values())  # what a damaged replicate can spoil; wall_seconds is for exports
+CHECKED = set().union(*COLUMNS.values())  # what a damaged replicate can spoil
 
 
 class Frames(NamedTuple):
@@ -78,6 +79,7 @@ class Frames(NamedTuple):
     results: pd.DataFrame  # one row for each reference run
     timeline: pd.DataFrame
     machine: pd.DataFrame
+    processes: pd.DataFrame  # one row for each process replicate
     failures: pd.DataFrame
 
 
@@ -201,6 +203,8 @@ def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
 def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:
     case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
     keys = {"run_id": run_id, "process": replicate["sequence"], "replicate": replicate.get("replicate"), **case}
+    whole = {name: replicate.get(name) for name in ("started_at", "wall_seconds", "other_cpu_percent")}
+    rows["processes"].append({**keys, **whole})
     if replicate["status"] != "ok":
         rows["failures"].append({**keys, "reason": replicate.get("reason")})
     for measurement in replicate["measurements"]:

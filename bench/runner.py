@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench import worker
+from bench import other_load, worker
 from bench.case import Case, Planned
 from bench.errors import RecordError
+from bench.machine import usable_cores
 from bench.record import SCHEMA_VERSION, RunFolder
 from bench.units import short_commit
 
@@ -74,8 +75,10 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
         for step in interleave(plan, measured(folder)):
             progress.start(step.planned, step.replicate)
             started_at = now()
+            before = other_load.read()
             outcome = measure(step.planned.case)
-            folder.append(_replicate(step, outcome, started_at))
+            others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
+            folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others})
             progress.finish(step.planned, outcome)
     except KeyboardInterrupt:
         folder.update_header(status="interrupted", finished_at=now())

@@ -99,7 +99,7 @@ def misfit(replicate: dict[str, Any], fits: Fits) -> str | None:
 def _values(replicate: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """(column, value) of everything that becomes a cell, in no order."""
     yield "process", replicate["sequence"]
-    for name in ("replicate", "started_at", "wall_seconds"):
+    for name in ("replicate", "started_at", "wall_seconds", "other_cpu_percent"):
         yield name, replicate.get(name)
     yield from replicate["case"].items()
     for measurement in replicate["measurements"]:

@@ -87,10 +87,13 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
       130  interrupted; what was measured is kept and reported
     """
     from bench.report import print_report, write_report
+    from bench.report.load import REMEDY, start_notice
 
     folder, data_directory = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
+    if busy := start_notice(folder.header["machine"]):
+        cli.warn(f"{busy} {REMEDY}")
     interrupted = False
     try:
         _measure(folder, data_directory, console)

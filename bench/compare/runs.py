@@ -15,6 +15,7 @@ from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
 from bench.report.comparability import has_canonical_recipe
 from bench.report.learning import learning_verdicts
+from bench.report.load import load_notices
 from bench.report.tables import of_whole_stacks
 from bench.stack_key import CANONICAL_PRECISION, StackKey, by_stack, groups
 from mlp.recipe import CANONICAL
@@ -130,4 +131,5 @@ def _notes(folder: RunFolder, frames: Frames, left_out: list[str]) -> tuple[str,
         notes.append("it was measured with uncommitted changes")
     if len(frames.failures):
         notes.append(f"{len(frames.failures)} of its processes failed")
+    notes += [notice.removesuffix(".") for notice in load_notices(header, frames)]
     return (*notes, *folder.problems, *left_out)

@@ -135,11 +135,17 @@ def _hardware(comparison: Comparison) -> list[Section]:
     if not comparison.hardware:
         without = [side.name for side in comparison.sides if not side.ceilings]
         why = f"{', '.join(without)} measured none" if without else "no epoch has some beside it in both runs"
-        return [Section(title, [f"The two are not told apart, which takes ceilings of both machines: {why}."])]
+        unclear = [
+            f"{side.name}: {one.notice}" for side in comparison.sides for one in side.ceilings.values() if one.notice
+        ]
+        return [
+            Section(title, [f"The two are not told apart, which takes ceilings of both machines: {why}.", *unclear])
+        ]
     sentences = [
-        "Times as fast is about hardware x use. Hardware: how many times as fast the run's machine is at best, by the "
-        "ceilings that each run measured itself, with the engines that both measured; use: how many times as close to "
-        "that the stack comes. All three are medians of their own, over processes of the same interleaved round."
+        "Times as fast is about hardware x use. Hardware: how many times as fast the run's machine was, by the "
+        "ceilings that each run measured itself, round by round, with the engines that both measured; use: how many "
+        "times as close to that the stack comes. All three are medians of their own, over processes of the same "
+        "interleaved round."
     ]
     base_identity = identity(comparison.base.facts)
     same = [other.name for other in comparison.others if not contradictions(base_identity, identity(other.facts))]

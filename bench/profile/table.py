@@ -10,6 +10,7 @@ from bench.profile.findings import RULES, findings
 from bench.profile.host import host_sections
 from bench.profile.operations import KINDS, CompilePhase, Operation, Profile, Timing
 from bench.render import Section
+from bench.report.load import REMEDY, start_notice
 from bench.speed_of_light import speed_of_light
 from bench.units import MISSING, format_count, format_number, format_percent, format_range, format_seconds
 
@@ -46,23 +47,29 @@ def _findings(profile: Profile) -> Section:
     """The rules' sentences, and how far the step is from what the machine can do."""
     found = [f"{finding.rule}: {finding.text}" for finding in findings(profile)]
     none = f"None of {len(RULES)} rules found a defect."
-    return Section(FINDINGS, [*_speed_of_light(profile), *(found or [none])])
+    busy = start_notice(profile.machine)
+    notices = [f"{busy} {REMEDY}"] if busy else []
+    return Section(FINDINGS, [*_speed_of_light(profile), *(found or [none])], notices=notices)
 
 
 def _speed_of_light(profile: Profile) -> list[str]:
     timing = profile.timings.get("train_step")
-    speed = speed_of_light(Ceilings.from_json(profile.ceilings), recipe_of(profile)) if profile.ceilings else None
-    if speed is None or timing is None or not timing.median_plain_seconds:
+    if not profile.ceilings or timing is None or not timing.median_plain_seconds:
         return []
-    step = timing.median_plain_seconds
-    disturbed = (
-        "More than all of it: the step leaves out work that dense products do, or something else was computing while "
-        "the ceilings were measured."
-    )
+    ceilings, step = Ceilings.from_json(profile.ceilings), timing.median_plain_seconds
+    speed = speed_of_light(ceilings, recipe_of(profile))
+    if speed is None:
+        return [ceilings.notice] if ceilings.notice else []
+    at_best = format_seconds(speed.step_seconds)
+    if speed.step_seconds > step:
+        return [
+            f"A training step takes {format_seconds(step)}, less than the {at_best} of its dense products and "
+            "passes at the ceilings measured beside it: it leaves out work that dense products do, or something else "
+            "was computing while the ceilings were measured. So no share is given."
+        ]
     return [
         f"A training step takes {format_seconds(step)}; at the speed of light of this machine it would take "
-        f"{format_seconds(speed.step_seconds)}: {format_percent(speed.step_seconds / step, 1)} of it is reached.",
-        *([disturbed] if speed.step_seconds > step else []),
+        f"{at_best}: {format_percent(speed.step_seconds / step, 1)} of it is reached.",
     ]
 
 
@@ -119,9 +126,14 @@ def _row(profile: Profile, operation: Operation) -> list[str]:
         format_percent(profile.share(operation), 1),
         rate(operation.flop),
         rate(operation.bytes),
-        format_percent(share_of_ceiling(operation, profile), 0),
+        _of_ceiling(share_of_ceiling(operation, profile)),
         operation.source or MISSING,
     ]
+
+
+def _of_ceiling(share: float | None) -> str:
+    """What is faster than its ceiling leaves out zeros, or found a ceiling that is too low: no share says how much."""
+    return "> 100 %" if share is not None and share > 1.005 else format_percent(share, 0)
 
 
 def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -> Section:

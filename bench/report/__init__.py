@@ -66,7 +66,7 @@ def write_report(path: Path) -> Path:
     found = sections(folder, frames, [*left_out, *no_plots, *no_charts], profiled)
     page = to_html(run_page(header, first_line(header), headline(header, drawn), found, charts))
     try:
-        for name in ("samples", "phases", "epochs", "results", "timeline", "failures"):
+        for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
             getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
         summary = json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")

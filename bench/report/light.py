@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from bench.report.tables import select
 from bench.samples import rounds_of
 from bench.speed_of_light import Part, SpeedOfLight, speed_of_light
 from bench.stack_key import StackKey, by_stack
-from bench.units import MISSING, format_bytes, format_interval, format_number, format_percent, format_seconds
+from bench.units import MISSING, format_bytes, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL, Recipe
 
 TITLE = "Share of the speed of light"
@@ -25,8 +24,8 @@ SCIPY_BLAS = "SciPy's OpenBLAS"
 class Share:
     """Speed of light / measured, for a stack; 1 is the best that this machine showed in library calls.
 
-    ``train_epoch`` and ``validation_epoch`` are over pairs of the same interleaved round; ``canonical_run``, a plain
-    fraction of medians, is None unless the record has reference runs of the canonical number of epochs.
+    ``train_epoch`` and ``validation_epoch`` are over the epochs of the interleaved rounds; ``canonical_run``, of the
+    median run, is None unless the record has reference runs of the canonical number of epochs.
     """
 
     stack: StackKey
@@ -67,15 +66,11 @@ def recipe_of(header: dict[str, Any]) -> Recipe:
 
 def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Share]:
     epochs = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["device"] == ceilings.device)]
-    by_round = {number: ceilings.in_round(number) for number in ceilings.round_numbers}
-    lights = {number: speed_of_light(found, speed.recipe) for number, found in by_round.items() if found is not None}
-    train = {number: one.train_epoch_seconds for number, one in lights.items() if one is not None}
-    validate = {number: one.validation_epoch_seconds for number, one in lights.items() if one is not None}
     shares = [
         Share(
             stack,
-            stats.paired_ratio(train, _rounds(rows, "train_epoch")),
-            stats.paired_ratio(validate, _rounds(rows, "validate_epoch")),
+            _share(speed.train_epoch_seconds, rows, "train_epoch"),
+            _share(speed.validation_epoch_seconds, rows, "validate_epoch"),
             _canonical_run(frames, stack, speed),
         )
         for stack, rows in by_stack(epochs)
@@ -83,8 +78,10 @@ def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Sha
     return sorted(shares, key=lambda share: -share.train_epoch.center if share.train_epoch else 0.0)
 
 
-def _rounds(rows: Any, measurement: str) -> Mapping[int, float]:
-    return rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["replicate"]))
+def _share(best_seconds: float, rows: Any, measurement: str) -> stats.Ratio | None:
+    """The same best for every round: what was computing beside one of them took nothing from what the machine can."""
+    rounds = rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["replicate"]))
+    return stats.paired_ratio(dict.fromkeys(rounds, best_seconds), rounds)
 
 
 def _canonical_run(frames: Frames, stack: StackKey, speed: SpeedOfLight) -> float | None:
@@ -103,9 +100,11 @@ def light_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
 
 def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Section]:
     where = f" on {one.device}" if several else ""
-    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, ceiling_rows(one.ceilings), ["ceilings"])
+    notices = [one.ceilings.notice] if one.ceilings.notice else []
+    rows = ceiling_rows(one.ceilings)
+    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, rows, ["ceilings"], notices)
     if one.speed is None:
-        ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling in this run.")
+        ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling to be judged by.")
         return [ceilings]
     rows = [_share_row(share) for share in one.shares]
     shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
@@ -115,7 +114,7 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
 
 SHARE_HEADERS = ["stack", "training epoch", "95 % interval", "validation epoch", "95 % interval", "canonical run"]
 PART_HEADERS = ["part of a training step", "at best", "share", "bounded by"]
-CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "95 % interval", "rate"]
+CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "slowest process", "rate"]
 
 
 def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
@@ -127,9 +126,8 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
         f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
         f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
         "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
-        "each random number at its rate, one after the other. A rate is that of a process's fastest sample, and the "
-        "median over processes. Shares are over processes of the same interleaved round; that of the canonical run "
-        "compares medians.",
+        "each random number at its rate, one after the other. A rate is that of the fastest sample of the run. Shares "
+        "are medians over interleaved rounds; that of the canonical run is of the median run.",
     ]
     above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
     if above:
@@ -182,7 +180,7 @@ def ceiling_rows(ceilings: Ceilings) -> list[list[str]]:
             one.engine if one.engine != HOST else f"{HOST}, {ceilings.threads} threads",
             str(one.num_processes),
             format_seconds(one.seconds),
-            format_interval(one.low_seconds, one.high_seconds),
+            format_seconds(one.slowest_seconds),
             _rate(one, square),
         ]
         for name in ceilings.names
