@@ -187,11 +187,12 @@ def _dataset(data: Path | None) -> list[Finding]:
         return [Finding("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")]
     if identity.name == "mnist":
         return [Finding("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")]
+    called = f"{identity.name} ({identity.twin})" if identity.twin else identity.name
     return [
         Finding(
             "Dataset",
             WARNING,
-            f"{identity.name}, not MNIST: accuracy is not compared with the reference",
+            f"{called}, not MNIST: accuracy is not compared with the reference",
             "set MNIST_DIR to a directory with the four MNIST files, or connect to a network once",
         )
     ]

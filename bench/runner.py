@@ -116,9 +116,16 @@ class WorkerPool:
     a warm sample never pays for another's compilation.
     """
 
-    def __init__(self, plan: list[Planned], data_directory: Path, quick: bool, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: list[Planned],
+        data_directory: Path,
+        quick: bool,
+        warn: Callable[[str], None],
+        data_digest: str | None = None,
+    ) -> None:
         self._limits = {planned.case: planned.limit_seconds for planned in plan}
-        self._data_directory = data_directory
+        self._data_directory, self._data_digest = data_directory, data_digest
         self._quick = quick
         self._warn = warn
         try:
@@ -166,7 +173,7 @@ class WorkerPool:
     def _run(self, case: Case, compile_directory: Path | None) -> worker.Outcome:
         self._count += 1
         result = self._scratch / f"result-{self._count}.json"
-        argv = worker.command(case, self._data_directory, self._quick, result)
+        argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
         limit_seconds = self._limits.get(case, 900.0)
         return worker.measure(argv, worker.environment(case, compile_directory), result, limit_seconds)
 

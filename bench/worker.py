@@ -41,14 +41,24 @@ class Outcome:
         return "ok" if self.reason is None else "failed"
 
 
-def command(case: Case, data_directory: Path, quick: bool, result: Path, python: str | Path | None = None) -> list[str]:
+def command(
+    case: Case,
+    data_directory: Path,
+    quick: bool,
+    result: Path,
+    python: str | Path | None = None,
+    data_digest: str | None = None,
+) -> list[str]:
     """The pytest command line that measures ``case``; the same options work by hand.
 
-    ``python`` is, unless given, the interpreter that the backend names for the device.
+    ``python`` is, unless given, the interpreter that the backend names for the device.  With ``data_digest``, see
+    ``mlp.dataset.Identity``, the worker fails if it loaded other files.
     """
     if python is None:
         python = load(case.backend).interpreter(case.device) if case.backend else sys.executable
     options = [f"--data={data_directory}", f"--seed={case.seed}", f"--result={result}"]
+    if data_digest is not None:
+        options.append(f"--data-digest={data_digest}")
     if case.backend:
         options += [f"--backend={case.backend}", f"--device={case.device}"]
     if case.variant:

@@ -26,12 +26,20 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp import surrogate
+from mlp.download import download, is_offline
 from mlp.errors import DatasetError
 from mlp.inflate import MAGIC, Stream, gunzip
+from mlp.not_mnist import ANOTHER, FETCH_AGAIN, KIN, below, contents_of, twin, what_it_is
 from mlp.recipe import TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_EXAMPLES
 
 STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IMAGE_SHAPE = (28, 28)
+HEADER_BYTES = {1: 8, 3: 16}  # of IDX, by its dimensions
+# (images, labels, examples) of the training and of the test files.
+PAIRS = (
+    (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
+    (*STEMS[2:], TEST_EXAMPLES),
+)
 CACHED_BYTES = 512 * 1024  # of pixels that are decompressed and converted in one go: they stay in a core's own cache
 
 # SHA-256 of the decompressed files: compressed ones differ between mirrors.
@@ -46,8 +54,14 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "http://yann.lecun.com/exdb/mnist/",
 )
-CONNECT_TIMEOUT_SECONDS = 10
-GET_ANOTHER = "delete it and fetch it again, or name another directory with --data or MNIST_DIR"
+# The longest wait for a file from one mirror: the small files come first, so that a network that swallows or trickles
+# is given up soon.
+DOWNLOAD_LIMITS_SECONDS = {
+    "t10k-labels-idx1-ubyte": 10.0,
+    "train-labels-idx1-ubyte": 10.0,
+    "t10k-images-idx3-ubyte": 30.0,
+    "train-images-idx3-ubyte": 90.0,
+}
 
 
 class Dataset(NamedTuple):
@@ -71,10 +85,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Identity:
-    """What the files are: ``mnist``, ``surrogate`` or ``custom``, by the SHA-256 of their decompressed bytes."""
+    """What the files are: ``mnist``, ``surrogate`` or ``custom``, by the SHA-256 of their decompressed bytes.
+
+    ``digest`` is the SHA-256 of all four as they are on disk, which is soon had again; ``twin`` is the name of a data
+    set that is known to look like MNIST.
+    """
 
     name: str
     sha256: dict[str, str]
+    digest: str | None = None
+    twin: str | None = None
 
 
 def load_data(directory: str | os.PathLike | None = None, progress: bool | None = None) -> Dataset:
@@ -101,61 +121,152 @@ def locate(directory: str | os.PathLike | None = None, progress: bool | None = N
     Raises
     ------
     DatasetError
-        If an explicit directory lacks a file, or the cache directory cannot be written.
+        If an explicit directory lacks a file, the cache directory cannot be written, or MLP_BENCH_OFFLINE says neither
+        yes nor no.
     """
     explicit = directory or os.environ.get("MNIST_DIR")
     if explicit:
-        explicit = Path(explicit)
-        if not explicit.is_dir():
-            raise DatasetError(f"{explicit} is not a directory: name one that holds the four MNIST files.")
-        for stem in STEMS:
-            find_file(explicit, stem)
-        return Source(explicit, "directory")
+        return Source(_explicit(_absolute(explicit)), "directory")
+    offline = is_offline()
     cache = cache_directory() / "mnist"
-    missing = [stem for stem in STEMS if not _is_verified(cache, stem, MNIST_SHA256[stem])]
+    missing = [stem for stem in DOWNLOAD_LIMITS_SECONDS if not _is_verified(cache, stem, MNIST_SHA256[stem])]
     if not missing:
         return Source(cache, "cache")
-    if os.environ.get("MLP_BENCH_OFFLINE") != "1":
-        show = sys.stderr.isatty() if progress is None else progress
-        if all(_download(stem, cache, show) for stem in missing):  # stops at the first that no mirror has
-            return Source(cache, "download")
+    if not offline and _download(missing, cache, sys.stderr.isatty() if progress is None else progress):
+        return Source(cache, "download")
     return Source(_surrogate_files(), "surrogate")
+
+
+def _absolute(path: str | os.PathLike) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def _explicit(directory: Path) -> Path:
+    """``directory``, if it holds four files of the right names; raises DatasetError if it does not."""
+    try:
+        if not directory.is_dir():
+            raise DatasetError(f"{directory} {_no_directory(directory)}: name one that holds the four MNIST files.")
+        for stem in STEMS:
+            find_file(directory, stem)
+    except OSError as error:
+        raise DatasetError(f"{directory} cannot be read ({error.strerror}): check its permissions.") from error
+    return directory
+
+
+def _no_directory(path: Path) -> str:
+    """Why ``path`` is not a directory, as far as that can be seen."""
+    if path.is_file():
+        with open(path, "rb") as file:
+            head = file.read(512)
+        found = None if head[:2] == MAGIC else what_it_is(head)
+        return f"is not a directory, but {found[0]}" if found else "is a file and not a directory"
+    if any(part.startswith("~") for part in path.parts):
+        return "is not a directory (~ was not expanded: there is no such user, or no home)"
+    return "is not a directory"
 
 
 def cache_directory() -> Path:
     """MLP_BENCH_CACHE, or the platform's cache directory for this user."""
     chosen = os.environ.get("MLP_BENCH_CACHE")
     if chosen:
-        return Path(chosen)
+        return _absolute(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("mlp-bench"))
 
 
 def identify(directory: Path) -> Identity:
-    """Hash the four files; a matter of a tenth of a second, so it is kept out of every timed load."""
-    sha256 = {}
-    for stem in STEMS:
-        path = find_file(directory, stem)
-        sha256[stem] = hashlib.sha256(decompress(read_bytes(path), path)).hexdigest()
+    """Hash the four files, and check that they can be MNIST; a tenth of a second, kept out of every timed load.
+
+    Raises
+    ------
+    DatasetError
+        If a file is missing, damaged, something else than IDX, or of another shape than MNIST's.
+    """
+    sha256, on_disk = {}, hashlib.sha256()
+    for images_stem, labels_stem, num_examples in PAIRS:
+        arrays, paths = [], []
+        for stem, ndim in ((images_stem, 3), (labels_stem, 1)):
+            path = find_file(directory, stem)
+            raw = read_bytes(path)
+            content = _sound(raw, path, directory, stem)
+            on_disk.update(raw)
+            sha256[stem] = hashlib.sha256(content).hexdigest()
+            arrays.append(parse_idx(content, path, ndim))
+            paths.append(path)
+        _check_pair(*arrays, *paths, num_examples)
     names = {"mnist": MNIST_SHA256, "surrogate": surrogate.SHA256}
-    return Identity(next((name for name, known in names.items() if known == sha256), "custom"), sha256)
+    name = next((name for name, known in names.items() if known == sha256), "custom")
+    return Identity(name, sha256, on_disk.hexdigest(), twin(raw) if name == "custom" else None)  # raw: the test labels
+
+
+def check_unchanged(directory: Path, digest: str) -> None:
+    """Raise DatasetError unless ``directory`` still holds what ``identify`` found: for the process that measures."""
+    on_disk = hashlib.sha256()
+    for stem in STEMS:
+        on_disk.update(read_bytes(find_file(directory, stem)))
+    if on_disk.hexdigest() != digest:
+        raise DatasetError(
+            f"{directory} holds other data than when this was planned: nothing measured on it counts; measure again."
+        )
+
+
+def _sound(raw: bytes, path: Path, directory: Path, stem: str) -> bytes:
+    """``decompress``; where that fails, the error names a file of the same data beside it."""
+    try:
+        return decompress(raw, path)
+    except DatasetError as error:
+        others = [other.name for other in _candidates(directory, stem) if other != path]
+        if not others:
+            raise
+        beside = f"{others[0]} lies beside it, and is read once {path.name} is moved elsewhere"
+        raise DatasetError(f"{str(error).rstrip('.')}; {beside}.") from error
 
 
 # --- the steps of loading, each timed by bench/harness/bench_data.py -------------------------------------------
 
 
 def find_file(directory: Path, stem: str) -> Path:
-    """The file of ``stem`` in ``directory``: gzip or plain, with ``-idx`` or ``.idx`` in its name."""
-    for name in (stem, stem.replace("-idx", ".idx")):
-        for suffix in (".gz", ""):
-            path = directory / (name + suffix)
-            if path.is_file():
-                return path
-    raise DatasetError(
-        f"{directory} has no file {stem}.gz (nor {stem}): put the four MNIST files there, or name another directory "
-        "with --data or MNIST_DIR."
-    )
+    """The file of ``stem`` in ``directory``: gzip or plain, with ``-idx`` or ``.idx`` in its name.
+
+    Of several, the first that is as long as MNIST's: beside a download that was cut short, the sound file is taken.
+    """
+    found = _candidates(directory, stem)
+    if not found:
+        raise DatasetError(_not_found(directory, stem))
+    return found[0] if len(found) == 1 else next((path for path in found if _has_right_size(path, stem)), found[0])
+
+
+def _candidates(directory: Path, stem: str) -> list[Path]:
+    names = (stem, stem.replace("-idx", ".idx"))
+    return [path for name in names for suffix in (".gz", "") if (path := directory / (name + suffix)).is_file()]
+
+
+def _has_right_size(path: Path, stem: str) -> bool:
+    """Whether the content is as long as MNIST's: a gzip file says how long that is in its last four bytes."""
+    images, count = "images" in stem, PAIRS[0][2] if stem in PAIRS[0] else PAIRS[1][2]
+    expected = HEADER_BYTES[3] + count * math.prod(IMAGE_SHAPE) if images else HEADER_BYTES[1] + count
+    try:
+        with open(path, "rb") as file:
+            if file.read(2) != MAGIC:
+                return path.stat().st_size == expected
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little") == expected
+    except OSError:
+        return False
+
+
+def _not_found(directory: Path, stem: str) -> str:
+    """What the directory holds instead, and where below it the files were seen."""
+    missing = f"{directory} has no file {stem}.gz (nor {stem}); {contents_of(directory)}"
+    seen = None
+    for folder in below(directory):
+        if all(_candidates(folder, one) for one in STEMS):
+            return f"{missing}. All four lie in {folder}: name that directory with --data or MNIST_DIR."
+        seen = seen or next(iter(_candidates(folder, stem)), None)
+    if seen is not None:
+        return f"{missing}. {seen} was seen: put the four files into one directory, and name that."
+    return f"{missing}: put the four MNIST files there, or {ANOTHER}."
 
 
 def read_bytes(path: Path) -> bytes:
@@ -173,29 +284,31 @@ def decompress(raw: bytes, path: Path) -> bytes:
     try:
         return gunzip(raw)
     except (EOFError, OSError, zlib.error) as error:
-        raise DatasetError(f"{path} is a damaged gzip file ({error}): {GET_ANOTHER}.") from error
+        cut = ", cut short" if isinstance(error, EOFError) else ""
+        raise DatasetError(f"{path} is a damaged gzip file{cut} ({error}): {FETCH_AGAIN}.") from error
 
 
 def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
     """The uint8 array of ``ndim`` dimensions in ``content``: a read-only view, not a copy."""
     expected_magic = 0x800 + ndim
-    if bytes(content[:1024]).lstrip()[:1] == b"<":
-        raise DatasetError(f"{path} holds a web page, not IDX data: {GET_ANOTHER}.")
     header_bytes = 4 + 4 * ndim
+    if bytes(content[:2]) != b"\0\0" and (found := what_it_is(content)) is not None:
+        raise DatasetError(f"{path} is {found[0]}: {found[1]}.")
     if len(content) < header_bytes:
-        raise DatasetError(f"{path} ends after {len(content)} bytes, within its IDX header: {GET_ANOTHER}.")
+        raise DatasetError(f"{path} ends after {len(content)} bytes, within its IDX header: {FETCH_AGAIN}.")
     magic, *shape = struct.unpack(f">{1 + ndim}I", content[:header_bytes])
     if magic != expected_magic:
         raise DatasetError(
-            f"{path} has the magic number {magic:#010x}, but {ndim}-dimensional bytes have {expected_magic:#010x}: "
-            f"{GET_ANOTHER}."
+            f"{path} has the magic number {magic:#010x}{' (as the labels of QMNIST have)' if magic == 0x0C02 else ''}, "
+            f"but {ndim}-dimensional bytes have {expected_magic:#010x}: "
+            f"{FETCH_AGAIN}."
         )
     expected, actual = math.prod(shape), len(content) - header_bytes
     if actual > expected:
-        raise DatasetError(f"{path} has {actual - expected} trailing bytes after {expected} of data: {GET_ANOTHER}.")
+        raise DatasetError(f"{path} has {actual - expected} trailing bytes after {expected} of data: {FETCH_AGAIN}.")
     if actual < expected:
         dimensions = " x ".join(map(str, shape))
-        raise DatasetError(f"{path} promises {dimensions} = {expected} bytes of data but has {actual}: {GET_ANOTHER}.")
+        raise DatasetError(f"{path} promises {dimensions} = {expected} bytes of data but has {actual}: {FETCH_AGAIN}.")
     return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
 
 
@@ -252,8 +365,7 @@ def load_memory_mapped(directory: Path) -> Dataset:
 
 
 def _assemble(directory: Path, read: Callable[[Path], bytes | memoryview]) -> Dataset:
-    X, y = _load_pair(directory, *STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES, read)
-    X_test, y_test = _load_pair(directory, *STEMS[2:], TEST_EXAMPLES, read)
+    (X, y), (X_test, y_test) = (_load_pair(directory, *pair, read) for pair in PAIRS)
     n = TRAINING_EXAMPLES
     return Dataset(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
 
@@ -274,15 +386,20 @@ def _load_pair(
 def _check_pair(images: np.ndarray, labels: np.ndarray, images_path: Path, labels_path: Path, expected: int) -> None:
     if images.shape[1:] != IMAGE_SHAPE:
         rows, columns = images.shape[1:]
-        raise DatasetError(f"{images_path} has images of {rows} x {columns} pixels, not 28 x 28: {GET_ANOTHER}.")
+        raise DatasetError(f"{images_path} has images of {rows} x {columns} pixels, not 28 x 28: {FETCH_AGAIN}.")
     if len(images) != len(labels):
         raise DatasetError(
-            f"{images_path} has {len(images)} images but {labels_path.name} has {len(labels)} labels: {GET_ANOTHER}."
+            f"{images_path} has {len(images)} images{_kin(images)} but {labels_path.name} has {len(labels)} labels"
+            f"{_kin(labels)}: {FETCH_AGAIN}."
         )
     if len(images) != expected:
-        raise DatasetError(f"{images_path} has {len(images)} images, not {expected}: {GET_ANOTHER}.")
+        raise DatasetError(f"{images_path} has {len(images)} images{_kin(images)}, not {expected}: {FETCH_AGAIN}.")
     if labels.max(initial=0) > 9:
-        raise DatasetError(f"{labels_path} has the label {labels.max()}; labels are 0 to 9: {GET_ANOTHER}.")
+        raise DatasetError(f"{labels_path} has the label {labels.max()}; labels are 0 to 9: {FETCH_AGAIN}.")
+
+
+def _kin(array: np.ndarray) -> str:
+    return f" (as {KIN[len(array)]} has)" if len(array) in KIN else ""
 
 
 # --- the cache: nothing gets in unless its hash is right ---------------------------------------------------------
@@ -297,29 +414,26 @@ def _is_verified(directory: Path, stem: str, sha256: str) -> bool:
     return hashlib.sha256(content).hexdigest() == sha256
 
 
-def _download(stem: str, cache: Path, progress: bool) -> bool:
-    """Fetch one file from the first mirror that has the right bytes; whether that succeeded."""
-    for mirror in MIRRORS:
-        with _scratch_in(cache) as scratch:
-            try:
-                _fetch(f"{mirror}{stem}.gz", Path(scratch), progress)
-            except (OSError, ValueError):  # requests' and pooch's errors: no network, no such file, broken off
-                continue
-            if _is_verified(Path(scratch), stem, MNIST_SHA256[stem]):
-                os.replace(Path(scratch) / f"{stem}.gz", cache / f"{stem}.gz")
-                return True
-    return False
+def _download(stems: list[str], cache: Path, progress: bool) -> bool:
+    """Fetch files from the first mirror that has the right bytes of each; whether all could be had.
+
+    A mirror that failed once is not asked again, and the first file that no mirror has ends it.
+    """
+    mirrors = list(MIRRORS)
+    for stem in stems:
+        while mirrors and not _download_from(mirrors[0], stem, cache, progress):
+            del mirrors[0]
+    return bool(mirrors)
 
 
-def _fetch(url: str, directory: Path, progress: bool) -> None:
-    import logging
-
-    import pooch
-
-    pooch.get_logger().setLevel(logging.ERROR)
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=CONNECT_TIMEOUT_SECONDS)
-    # The identity is checked on the decompressed bytes afterwards: mirrors may compress differently.
-    pooch.retrieve(url, known_hash=None, fname=url.rpartition("/")[2], path=directory, downloader=downloader)
+def _download_from(mirror: str, stem: str, cache: Path, progress: bool) -> bool:
+    with _scratch_in(cache) as scratch:
+        if not download(f"{mirror}{stem}.gz", Path(scratch), progress, DOWNLOAD_LIMITS_SECONDS[stem]):
+            return False
+        if not _is_verified(Path(scratch), stem, MNIST_SHA256[stem]):
+            return False
+        os.replace(Path(scratch) / f"{stem}.gz", cache / f"{stem}.gz")
+    return True
 
 
 def _surrogate_files() -> Path:
@@ -340,7 +454,7 @@ def _scratch_in(cache: Path) -> tempfile.TemporaryDirectory:
     """A scratch folder on the cache's own file system, so that a finished file can be moved in one step."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(dir=cache, prefix="incoming-")
+        return tempfile.TemporaryDirectory(dir=cache, prefix="incoming-", ignore_cleanup_errors=True)
     except OSError as error:
         raise DatasetError(
             f"the cache directory {cache} cannot be written ({error.strerror}): name another with MLP_BENCH_CACHE, "

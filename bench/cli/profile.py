@@ -152,7 +152,12 @@ def _profiles(
             _not_profiled(stack.label, f"the run has its profile. Remove {folder} to make it again")
             continue
         cli.errors.print(f"profiling {stack.label}", markup=False, highlight=False)
-        yield _profile(stack, started, folder, source.directory, ceilings, num_calls=steps, num_rounds=rounds), folder
+        yield (
+            _profile(
+                stack, started, folder, (source.directory, dataset.digest), ceilings, num_calls=steps, num_rounds=rounds
+            ),
+            folder,
+        )
 
 
 def _not_profiled(what: str, why: str) -> None:
@@ -182,7 +187,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _profile(
-    stack: Stack, started: Profile, folder: Path, data_directory: Path, ceilings: bool, **effort: int
+    stack: Stack, started: Profile, folder: Path, data: tuple[Path, str], ceilings: bool, **effort: int
 ) -> Profile:
     """One stack, with its ceilings measured before and after it.  An interruption leaves what was measured until then,
     and goes on to the caller."""
@@ -191,11 +196,11 @@ def _profile(
     from bench.profile.outputs import write_outputs
     from bench.profile.storage import FILE_NAME, load
 
-    with Aside(stack, started, data_directory) if ceilings else nullcontext() as aside:
+    with Aside(stack, started, *data) if ceilings else nullcontext() as aside:
         try:
             if aside is not None:
                 aside.measure()
-            one = collect(started, folder, data_directory, caches_code=stack.caches_code, **effort)
+            one = collect(started, folder, *data, caches_code=stack.caches_code, **effort)
             if aside is not None:
                 aside.measure()
                 one = aside.added_to(one)

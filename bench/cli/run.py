@@ -89,14 +89,14 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     from bench.report import print_report, write_report
     from bench.report.load import REMEDY, start_notice
 
-    folder, data_directory = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
+    folder, data = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
     if busy := start_notice(folder.header["machine"]):
         cli.warn(f"{busy} {REMEDY}")
     interrupted = False
     try:
-        _measure(folder, data_directory, console)
+        _measure(folder, *data, console)
     except KeyboardInterrupt:
         interrupted = True
         cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
@@ -108,7 +108,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))
 
 
-def _measure(folder: Any, data_directory: Path, console: cli.Console) -> None:
+def _measure(folder: Any, data_directory: Path, data_digest: str, console: cli.Console) -> None:
     from bench.progress import RunProgress
     from bench.runner import WorkerPool, execute, interleave, measured
     from bench.signals import ends_on_signals
@@ -119,7 +119,7 @@ def _measure(folder: Any, data_directory: Path, console: cli.Console) -> None:
     with (
         ends_on_signals(),
         RunProgress(steps, console) as progress,
-        WorkerPool(plan, data_directory, quick, cli.warn) as pool,
+        WorkerPool(plan, data_directory, quick, cli.warn, data_digest) as pool,
     ):
         execute(folder, pool.measure, progress)
 
@@ -137,7 +137,7 @@ def _begin(
     batch_size: int,
     epochs: int | None,
     processes: int | None,
-) -> tuple[Any, Path]:
+) -> tuple[Any, tuple[Path, str]]:
     """Check everything that can be checked before the first minute is spent, then open the record."""
     from bench import machine
     from bench.git import state_of
@@ -189,7 +189,7 @@ def _begin(
         "options": _options_given(click.get_current_context()),
         "skipped": [asdict(skipped) for skipped in choice.skipped],
     }
-    return RunFolder.create(runs_dir, header), source.directory
+    return RunFolder.create(runs_dir, header), (source.directory, identity.digest)
 
 
 def _options_given(context: click.Context) -> dict[str, list[str]]:
@@ -231,7 +231,7 @@ def _check_planned(harnesses: tuple[str, ...], plan: list[Planned]) -> None:
         )
 
 
-def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, Path]:
+def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, tuple[Path, str]]:
     """An earlier run, after checking that going on would not mix what cannot be compared."""
     from bench import machine
     from bench.git import state_of
@@ -256,7 +256,7 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
         reasons.append(f"it was measured at commit {header['commit']['id']}, this is {commit}")
     if reasons:
         raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
-    return folder, source.directory
+    return folder, (source.directory, identity.digest)
 
 
 def _blas() -> dict[str, Any]:

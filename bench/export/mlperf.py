@@ -17,10 +17,9 @@ from bench.errors import BenchError
 from bench.export.clock import Span, before_clock_seconds, process_start_seconds, reference_run, spans
 from bench.export.series import Run
 
-BENCHMARK = "mnist_mlp_784_500_300_10"
+NETWORK = "mlp_784_500_300_10"
 ORGANISATION = "mlp-bench"
-# Of the datasets in MNIST's layout; how many examples another one has is not on record.
-NUM_EXAMPLES = {"mnist": (50_000, 10_000), "surrogate": (50_000, 10_000)}
+TRAIN_SAMPLES, EVAL_SAMPLES = 50_000, 10_000  # of whatever data: files of another shape are refused
 PART_OF = {"train": "epoch", "validate": "eval"}  # ours -> MLPerf's
 
 
@@ -69,7 +68,12 @@ def _events(run: Run, replicate: dict[str, Any], measured: dict[str, Any]) -> It
 
 def _submission(run: Run) -> Iterator[tuple[str, Any]]:
     gpus = [gpu.get("name") or "GPU" for gpu in run.machine.get("gpus") or []]
-    yield "submission_benchmark", BENCHMARK
+    dataset = run.header.get("dataset") or {}
+    identity = dataset.get("identity")
+    yield "submission_benchmark", f"{identity or 'unknown'}_{NETWORK}"
+    yield "dataset", identity
+    if identity != "mnist":
+        yield "dataset_sha256", dataset.get("sha256")
     yield "submission_org", ORGANISATION
     yield "submission_division", "open"
     yield "submission_status", "research"
@@ -78,11 +82,10 @@ def _submission(run: Run) -> Iterator[tuple[str, Any]]:
 
 def _hyperparameters(run: Run, case: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     recipe = run.header.get("recipe") or {}
-    train_samples, eval_samples = NUM_EXAMPLES.get(case.get("dataset"), (None, None))
     yield "seed", case.get("seed")
     yield "global_batch_size", case.get("batch_size")
-    yield "train_samples", train_samples
-    yield "eval_samples", eval_samples
+    yield "train_samples", TRAIN_SAMPLES
+    yield "eval_samples", EVAL_SAMPLES
     yield "opt_name", "rmsprop"
     yield "opt_base_learning_rate", recipe.get("learning_rate")
     yield "opt_rmsprop_rho", recipe.get("rho")

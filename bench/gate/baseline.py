@@ -49,7 +49,8 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
 
     folder = RunFolder.open(options["baseline"])
     source = locate(options["data"])
-    here = {"machine": machine.fingerprint(), "dataset": identify(source.directory).sha256, "recipe": _recipe()}
+    identity = identify(source.directory)
+    here = {"machine": machine.fingerprint(), "dataset": identity.sha256, "recipe": _recipe()}
     refuse_another_machine(folder.header, here)
     stack = stack_of(options["backend"], options["variant"], options["device"])
     recorded = folder.replicates()
@@ -62,7 +63,7 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     with (
         console.status("measuring") as status,
         ends_on_signals(),
-        WorkerPool(plan, source.directory, quick, warnings.append) as pool,
+        WorkerPool(plan, source.directory, quick, warnings.append, identity.digest) as pool,
     ):
         fresh, seconds = _measure(pool.measure, cases, config.budget_seconds, status.update)
     names = {metric.name: MEASURED_AS[metric.name] for metric in config.metrics() if metric.name in MEASURED_AS}

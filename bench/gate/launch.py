@@ -44,6 +44,7 @@ class Primed:
     """What a side said of itself when its compile cache was filled."""
 
     directory: str  # of the data
+    data_digest: str  # of its files, as they are on disk
     dataset: dict[str, Any]
     recipe: dict[str, Any]
     python: str
@@ -106,6 +107,7 @@ class Launcher:
             "device": stack.device,
             "seed": seed,
             "data": side.data or (None if self.data is None else str(self.data)),
+            "data_digest": side.data_digest,
             "slowdown": side.slowdown,
             "held_bytes": side.held_bytes,
         }

@@ -12,6 +12,7 @@ stderr.  When stdin ends, because the gate is gone, so does the process.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -65,6 +66,7 @@ class Replicate:
         recipe = {name: value for name, value in asdict(self._recipe).items() if name != "seed"}
         return {
             "directory": str(directory),
+            "data_digest": _digest(directory),
             "dataset": {"identity": identity.name, "sha256": identity.sha256},
             "recipe": recipe,
             "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -78,6 +80,12 @@ class Replicate:
         self._data = None
         seconds, self._data = self._timed(lambda: load_files(directory))
         return {"seconds": seconds}
+
+    def check_data(self) -> dict[str, Any]:
+        """Fail unless the files that were loaded are those of ``identify`` in the process that was asked first."""
+        if _digest(self._directory) != self._configuration["data_digest"]:
+            raise RuntimeError(f"{self._directory} holds other data than when the gate began")
+        return {}
 
     def compile(self) -> dict[str, Any]:
         """Build the network, place the data of a resident variant, compile: what the reference clock calls so."""
@@ -165,6 +173,15 @@ class Replicate:
             while self._clock() < end:
                 pass
         return self._clock() - start, result
+
+
+def _digest(directory: str | Path) -> str:
+    """SHA-256 of the data files as they are on disk."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(directory).glob("*ubyte*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int | None:

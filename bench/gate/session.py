@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,9 @@ from bench.scratch import scratch_folder
 from bench.signals import ends_on_signals
 from bench.worker import PROJECT
 from mlp.backends import check_device, load
+from mlp.dataset import identify, locate
 
+MNIST_DIR = "MNIST_DIR"
 DEFAULT_BACKEND, DEFAULT_VARIANT = "theano", "tuned"
 
 
@@ -83,6 +86,14 @@ def stack_of(backend: str, variant: str | None, device: str) -> Stack:
     return Stack(backend, chosen.name, device, chosen.precision, chosen.caches_code)
 
 
+def _check_data(data: Path | None, sides: Iterable[Side]) -> None:
+    """Raise DatasetError for a directory that cannot be MNIST, before a checkout is made or a process started."""
+    if data is not None:
+        identify(locate(data).directory)
+    elif os.environ.get(MNIST_DIR) and any(MNIST_DIR not in side.variables for side in sides):
+        identify(locate().directory)
+
+
 @contextmanager
 def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
     """Check both sides and prepare them; whatever happens, their checkouts and caches are gone afterwards.
@@ -101,6 +112,7 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
             f"{request.stack.label} keeps no compiled code on disk, so that no compilation is colder than another: "
             "leave out --metric compile_cold."
         )
+    _check_data(request.data, (base, candidate))
     with ends_on_signals(), scratch_folder() as folder:
         base, candidate = check_out(base, folder), check_out(candidate, folder)
         cold = "compile_cold" in request.measures
@@ -108,7 +120,10 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
         launcher = Launcher(request.stack, threads, folder, request.data, cold)
         primed, other = launcher.prime((base, candidate))
         check_comparable(primed, other)
-        base, candidate = replace(base, data=primed.directory), replace(candidate, data=other.directory)
+        base, candidate = (
+            replace(side, data=said.directory, data_digest=said.data_digest)
+            for side, said in ((base, primed), (candidate, other))
+        )
         program = Program(request.measures, batch_size=primed.recipe["batch_size"])
         session = Session(base, candidate, primed, launcher, program, Random(seed))
         yield session.injected(request.inject_seconds, request.inject_bytes)

@@ -30,7 +30,8 @@ class Wanted:
 class Side:
     """A side that can be measured.
 
-    ``data`` is the directory of its MNIST once that has been found: looking for it again may mean to verify it again.
+    ``data`` is the directory of its MNIST once that has been found: looking for it again may mean to verify it again;
+    ``data_digest`` tells if its files are still the same.
     ``revision`` and ``commit`` are what was asked for and what it is; ``dirty`` says whether the working tree differs
     from its commit (None where git cannot say).  ``slowdown`` (a fraction) and ``held_bytes`` are injected by the
     calibration.
@@ -46,6 +47,7 @@ class Side:
     slowdown: float = 0.0
     held_bytes: int = 0
     data: str | None = None
+    data_digest: str | None = None
 
     @property
     def label(self) -> str:
@@ -65,7 +67,7 @@ class Side:
 
     def is_same_as(self, other: Side) -> bool:
         """Whether nothing that was asked for tells the two apart, so that only noise can differ."""
-        blank = {"name": "", "revision": None, "directory": Path(), "data": None}
+        blank = {"name": "", "revision": None, "directory": Path(), "data": None, "data_digest": None}
         return replace(self, **blank) == replace(other, **blank) and not (self.dirty or other.dirty)
 
 

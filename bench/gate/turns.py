@@ -141,6 +141,7 @@ def _prepare(party: _Party, program: Program) -> None:
     """Import, load and compile; in turns where it is judged, and else together, which is faster."""
     party.together("prepare")
     party.together("load")
+    party.together("check_data")
     if program.wants({"load", "end_to_end"}):
         party.take_turns(program.loads, "load", lambda reply: {"load": reply["seconds"]})
     cold = "compile_cold" in program.measures

@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--variant", default=None, help="how to run that backend (default: its first variant)")
     group.addoption("--device", default="cpu", help="cpu, cuda or cuda:<index> (default: cpu)")
     group.addoption("--data", default=None, help="directory with the MNIST files (default: where load_data looks)")
+    group.addoption("--data-digest", default=None, help="what mlp.dataset.identify called the files on disk")
     group.addoption("--batch-size", type=int, default=CANONICAL.batch_size, help="examples per minibatch")
     group.addoption("--epochs", type=int, default=CANONICAL.num_epochs, help="epochs of the reference run")
     group.addoption("--seed", type=int, default=CANONICAL.seed, help="seed of weights, order and masks")
@@ -56,7 +57,9 @@ def case(pytestconfig: pytest.Config) -> Assignment:
 def data_directory(pytestconfig: pytest.Config) -> Path:
     from mlp.dataset import locate
 
-    return locate(pytestconfig.getoption("--data")).directory
+    found = locate(pytestconfig.getoption("--data")).directory
+    _measured_on.append(found)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +136,7 @@ def train_epoch(compiled, data, order) -> Callable[[], None]:
 # --- handing over to the runner ---------------------------------------------------------------------------------
 
 _failures: list[dict[str, str]] = []
+_measured_on: list[Path] = []  # the directory of the data, if anything of this process used it
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -165,10 +169,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         for name, seconds in measurement["extra"].pop("start_seconds", {}).items():
             of = {"harness": "data" if name == FIRST_LOAD else "compile", "batch_size": None}
             measurements.append({"name": name, "seconds": [seconds], "params": of, "extra": {}})
+    if problem := _other_data(session.config.getoption("--data-digest")):
+        measurements = []
+        _failures.append({"measurement": "data", "reason": problem})
     partial = f"{path}.partial"
     with open(partial, "w") as file:
         json.dump({"measurements": measurements, "failures": _failures}, file)
     os.replace(partial, path)
+
+
+def _other_data(digest: str | None) -> str | None:
+    """Why the files that were loaded are not those of the plan.  Hashing comes last, where it disturbs no clock."""
+    from mlp.dataset import check_unchanged
+
+    try:
+        for directory in _measured_on if digest else []:
+            check_unchanged(directory, digest)
+    except MlpError as error:
+        return str(error)
+    return None
 
 
 def measurement_name(test_name: str) -> str:

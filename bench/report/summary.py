@@ -36,6 +36,7 @@ def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] |
         "status": header["status"],
         "mode": header["mode"],
         "dataset": dataset_identity(header),
+        "dataset_sha256": (header.get("dataset") or {}).get("sha256"),
         "reference_seconds": REFERENCE.total_seconds,
         "reference_test_accuracy": REFERENCE.test_accuracy,
         "comparable_with_reference": is_comparable(header, frames),

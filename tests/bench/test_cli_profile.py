@@ -57,7 +57,7 @@ class FakeProcesses:
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     monkeypatch.setattr("mlp.dataset.locate", lambda given: SimpleNamespace(directory=tmp_path))
-    monkeypatch.setattr("mlp.dataset.identify", lambda directory: SimpleNamespace(name="mnist", sha256={}))
+    monkeypatch.setattr("mlp.dataset.identify", lambda directory: SimpleNamespace(name="mnist", sha256={}, digest=None))
 
     def invoke(processes, *options):
         monkeypatch.setattr(driver, "run_to_end", processes)

@@ -223,6 +223,14 @@ def test_mlperfs_clock_is_the_reference_clock_and_its_times_never_run_back(tmp_p
     assert run_stop.value["metadata"]["seconds"] == total_seconds
 
 
+def test_an_mlperf_log_of_other_data_says_which(tmp_path):
+    data = {"identity": "custom", "origin": "directory", "sha256": {"train-images-idx3-ubyte": "ff"}}
+    other = open_run(write_example_run(tmp_path, replicates(), dataset=data))
+    text = next(iter(render("mlperf", other).values())).decode()
+    assert '"custom_mlp_784_500_300_10"' in text and "mnist_mlp" not in text
+    assert '"key": "dataset_sha256", "value": {"train-images-idx3-ubyte": "ff"}' in text
+
+
 def test_without_a_reference_run_there_is_no_mlperf_log(tmp_path):
     one = replicate(case("data"), [measurement("load", [0.5])])
     with pytest.raises(BenchError, match="no reference run"):

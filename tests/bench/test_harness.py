@@ -1,5 +1,6 @@
 """The harness processes ask a backend for the right things in the right order, whatever test comes first."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from fakes import FakeClock
 
 from bench.harness import bench_ablation
+from mlp.dataset import STEMS
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESIDENT = ["build", "place", "place", "place", "compile"]
@@ -147,3 +149,17 @@ def test_a_reference_run_records_its_phases_and_throttling(harness):
     assert events == [*RESIDENT, "train_epoch", "evaluate", "evaluate"]
     assert "transfer" in extra["phases"]
     assert {"throttled", "throttle_reasons", "timeline"} <= set(extra)
+
+
+def test_what_was_measured_on_other_files_than_planned_does_not_count(monkeypatch, tmp_path):
+    """Identity is checked where the data is loaded, and after all that is timed."""
+    from bench.harness import conftest
+
+    for stem in STEMS:
+        (tmp_path / stem).write_bytes(stem.encode())
+    planned = hashlib.sha256("".join(STEMS).encode()).hexdigest()
+    monkeypatch.setattr(conftest, "_measured_on", [tmp_path])
+    assert conftest._other_data(planned) is None
+    (tmp_path / STEMS[1]).write_bytes(b"exchanged")
+    assert "holds other data than when this was planned" in conftest._other_data(planned)
+    assert conftest._other_data(None) is None  # by hand nothing was planned

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mlp import dataset, surrogate
+from mlp import dataset, download, surrogate
 from mlp.errors import DatasetError
 
 PATH = Path("some-file")
@@ -250,16 +250,71 @@ def test_a_web_page_saved_as_gz(directory):
 
 def test_an_empty_file(directory):
     replace_file(directory, IMAGES, b"")
-    assert "ends after 0 bytes" in refusal(directory)
+    assert "is empty" in refusal(directory)
 
 
 def test_a_missing_file(directory):
     (directory / IMAGES).unlink()
+    (directory / "mnist_train.csv").touch()
     assert IMAGES in refusal(directory)
+    assert "it holds mnist_train.csv, t10k-images-idx3-ubyte" in refusal(directory)
+
+
+def test_files_below_the_directory_are_pointed_at(directory, tmp_path_factory):
+    above = tmp_path_factory.mktemp("above")
+    (above / "MNIST").mkdir()
+    (above / "MNIST" / "raw").symlink_to(directory)
+    assert "it holds MNIST (a folder)" in refusal(above)
+    (above / "MNIST" / "raw").unlink()
+    (above / "MNIST" / "raw").mkdir()
+    for stem in dataset.STEMS:
+        (above / "MNIST" / "raw" / stem).symlink_to(directory / stem)
+    assert f"All four lie in {above / 'MNIST' / 'raw'}: name that directory" in refusal(above)
+
+
+def test_a_sound_file_beside_one_that_was_cut_short_is_taken(directory):
+    whole = gzip.compress((directory / LABELS).read_bytes(), 1)
+    (directory / f"{LABELS}.gz").write_bytes(whole[:100])
+    assert dataset.find_file(directory, LABELS) == directory / LABELS
+    (directory / f"{LABELS}.gz").write_bytes(whole)
+    assert dataset.find_file(directory, LABELS) == directory / f"{LABELS}.gz"
+
+
+def test_a_damaged_file_that_looks_whole_points_at_the_one_beside_it(directory):
+    damaged = bytearray(gzip.compress((directory / LABELS).read_bytes(), 1))
+    damaged[-6] ^= 0xFF
+    (directory / f"{LABELS}.gz").write_bytes(damaged)
+    with pytest.raises(DatasetError, match=f"{LABELS} lies beside it, and is read once {LABELS}.gz is moved"):
+        dataset.identify(directory)
+
+
+def test_what_cannot_be_loaded_has_no_identity(directory):
+    replace_file(directory, LABELS, b"<html>")
+    with pytest.raises(DatasetError, match="is a web page"):
+        dataset.identify(directory)
+    replace_file(directory, LABELS, idx(np.zeros(124_800)))
+    with pytest.raises(DatasetError, match=r"124800 labels \(as EMNIST Letters has\)"):
+        dataset.identify(directory)
+
+
+def test_files_that_were_exchanged_after_the_plan_are_noticed(directory):
+    digest = dataset.identify(directory).digest
+    dataset.check_unchanged(directory, digest)
+    replace_file(directory, LABELS, idx(np.zeros(60_000)))
+    with pytest.raises(DatasetError, match="holds other data than when this was planned"):
+        dataset.check_unchanged(directory, digest)
+
+
+def test_no_sentence_advises_to_delete_a_file(directory):
+    replace_file(directory, LABELS, b"<html>")
+    assert "delete" not in refusal(directory)
 
 
 def test_a_missing_directory(tmp_path):
     assert "is not a directory" in refusal(tmp_path / "nowhere")
+    assert "~ was not expanded" in refusal("~no-such-user/mnist")
+    (tmp_path / "mnist.zip").write_bytes(b"PK\x03\x04")
+    assert "is not a directory, but a zip archive" in refusal(tmp_path / "mnist.zip")
 
 
 def test_a_file_without_permission(directory, monkeypatch):
@@ -309,7 +364,7 @@ def serves(monkeypatch, answer):
         asked.append(url)
         (directory / url.rpartition("/")[2]).write_bytes(answer(url))
 
-    monkeypatch.setattr(dataset, "_fetch", fetch)
+    monkeypatch.setattr(download, "fetch", fetch)
     return asked
 
 
@@ -341,7 +396,7 @@ def test_a_mirror_with_something_else_is_passed_over(cache, known, good_files, m
 
     asked = serves(monkeypatch, answer)
     assert dataset.locate().origin == "download"
-    assert len(asked) == 8
+    assert len(asked) == 5  # and is not asked again
 
 
 def test_a_download_that_breaks_half_way_leaves_nothing_to_trust(
@@ -379,8 +434,9 @@ def test_without_a_network_the_surrogate_is_made_once_and_announced(cache, monke
     assert dataset.identify(source.directory).name == "surrogate"
 
 
-def test_offline_nothing_is_asked(cache, monkeypatch, quick_surrogate):
-    monkeypatch.setenv("MLP_BENCH_OFFLINE", "1")
+@pytest.mark.parametrize("value", ["1", "true", "Yes", "ON"])
+def test_offline_nothing_is_asked(cache, monkeypatch, quick_surrogate, value):
+    monkeypatch.setenv("MLP_BENCH_OFFLINE", value)
     asked = serves(monkeypatch, lambda url: pytest.fail("asked"))
     assert dataset.locate().origin == "surrogate"
     assert asked == []

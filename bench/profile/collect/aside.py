@@ -28,8 +28,8 @@ class _Silent:
 class Aside:
     """A run of its own, in a folder that nobody keeps, with a process of each case for each call of ``measure``."""
 
-    def __init__(self, stack: Stack, profile: Profile, data_directory: Path) -> None:
-        self._data_directory = data_directory
+    def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str) -> None:
+        self._data_directory, self._data_digest = data_directory, data_digest
         self._device = stack.device
         self._plan = make_plan(
             ONCE,
@@ -64,7 +64,7 @@ class Aside:
         self._times += 1
         plan = [replace(planned, replicates=self._times) for planned in self._plan if self._wants(planned)]
         self._folder.update_header(plan=[planned.to_json() for planned in plan])
-        with WorkerPool(plan, self._data_directory, True, lambda text: None) as pool:
+        with WorkerPool(plan, self._data_directory, True, lambda text: None, self._data_digest) as pool:
             execute(self._folder, pool.measure, _Silent())
 
     def _wants(self, planned: Planned) -> bool:

@@ -43,6 +43,7 @@ def collect(
     profile: Profile,
     folder: Path,
     data_directory: Path,
+    data_digest: str | None = None,
     *,
     caches_code: bool,
     num_calls: int,
@@ -63,7 +64,7 @@ def collect(
     _make(folder)
     save(profile, path)
     with tempfile.TemporaryDirectory(prefix="mlp-bench-profile-") as scratch:
-        request = Request(str(path.resolve()), str(data_directory), None, num_calls, num_rounds)
+        request = Request(str(path.resolve()), str(data_directory), data_digest, None, num_calls, num_rounds)
         if not caches_code:
             return _run_worker(request, profile, None, Path(scratch), limit_seconds)
         cache = Path(scratch) / "cache"

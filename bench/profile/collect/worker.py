@@ -25,7 +25,7 @@ from bench.profile.collect.sections import SectionClock
 from bench.profile.storage import load, save
 from bench.record import write_json
 from mlp.backends import Backend, create
-from mlp.dataset import load_files
+from mlp.dataset import check_unchanged, load_files
 from mlp.errors import MlpError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
@@ -44,6 +44,7 @@ class Request:
 
     profile: str
     data: str
+    data_digest: str | None
     cache: str | None
     num_calls: int
     num_rounds: int
@@ -109,6 +110,8 @@ class Worker:
         """As many examples as the timed calls need, so that a variant that keeps its data keeps no more."""
         self.phase = "load"
         data = load_files(Path(self.request.data))
+        if self.request.data_digest is not None:
+            check_unchanged(Path(self.request.data), self.request.data_digest)
         self.recipe.check_batch_fits(len(data.X_train), "training set")
         self.recipe.check_batch_fits(len(data.X_val), "validation set")
         whole = self.request.num_calls * self.recipe.batch_size

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fakes import FakeBackend, FakeClock
 
-from bench.gate.replicate import Replicate, peak_resident_bytes, serve
+from bench.gate.replicate import Replicate, _digest, peak_resident_bytes, serve
 from mlp.errors import DatasetError
 from mlp.recipe import CANONICAL
 
@@ -170,3 +170,14 @@ def test_a_failure_is_one_line_with_its_class_and_the_last_answer():
 
 def test_an_error_written_for_people_is_told_as_it_is():
     assert served({"do": "refuse"}) == [{"ok": False, "reason": "there is no such directory"}]
+
+
+def test_a_process_that_would_load_other_files_than_its_side_showed_fails(replicate, tmp_path):
+    one = replicate()
+    one._configuration["data"] = tmp_path
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(b"shown")
+    one._configuration["data_digest"] = _digest(tmp_path)
+    assert one.check_data() == {}
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(b"other")
+    with pytest.raises(RuntimeError, match="holds other data than when the gate began"):
+        one.check_data()

@@ -1,0 +1,170 @@
+"""Recognise what lies where MNIST should be: another format, a placeholder, an error message, another data set.
+
+Files get their names from people and from scripts that download, so that a name says little.  Nothing here is on a
+timed path: it is asked only what a file is once that file is no IDX.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ANOTHER = "name another directory with --data or MNIST_DIR"
+FETCH_AGAIN = f"fetch it again, or {ANOTHER}"
+UNPACK = f"unpack it, and keep the four IDX files, or {ANOTHER}"
+
+# (offset, bytes there, what that is, what to do)
+SIGNATURES = (
+    (0, b"\x1f\x8b", "a gzip file inside a gzip file", f"decompress it once, or {FETCH_AGAIN}"),
+    (0, b"PK\x03\x04", "a zip archive", UNPACK),
+    (0, b"PK\x05\x06", "an empty zip archive", FETCH_AGAIN),
+    (257, b"ustar", "a tar archive", UNPACK),
+    (0, b"\xfd7zXZ\x00", "an xz file", UNPACK),
+    (0, b"BZh", "a bzip2 file", UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd file", UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (0, b"Rar!", "a rar archive", UNPACK),
+    (0, b"\x1f\x9d", "a file of compress (.Z)", UNPACK),
+    (0, b"\x93NUMPY", "a NumPy array (.npy)", FETCH_AGAIN),
+    (0, b"\x89HDF", "an HDF5 file", FETCH_AGAIN),
+    (0, b"PAR1", "a Parquet file", FETCH_AGAIN),
+    (0, b"MATLAB", "a MATLAB file", FETCH_AGAIN),
+    (0, b"\x89PNG", "a picture (PNG)", FETCH_AGAIN),
+    (0, b"\xff\xd8\xff", "a picture (JPEG)", FETCH_AGAIN),
+    (0, b"%PDF", "a PDF document", FETCH_AGAIN),
+)
+ENCODINGS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+HEAD_BYTES = 4096  # enough to recognise a format by
+PICKLE = re.compile(rb"\x80[\x02-\x05]|\(lp|\(dp|c(numpy|copy_reg|__builtin__)")  # protocols 2 to 5, and 0
+# Other data sets in MNIST's format, by how many examples their training or test file holds.
+KIN = {
+    697_932: "EMNIST ByClass or ByMerge",
+    116_323: "EMNIST ByClass or ByMerge",
+    112_800: "EMNIST Balanced",
+    18_800: "EMNIST Balanced",
+    124_800: "EMNIST Letters",
+    88_800: "EMNIST Letters",
+    20_800: "EMNIST Letters",
+    14_800: "EMNIST Letters",
+    240_000: "EMNIST Digits",
+    40_000: "EMNIST Digits",
+    232_365: "Kuzushiji-49",
+    38_547: "Kuzushiji-49",
+}
+# Of the same shape as MNIST: MD5 of t10k-labels-idx1-ubyte.gz as published (torchvision/datasets/mnist.py).
+TWINS = {
+    "bb300cfdad3c16e7a12a480ee83cd310": "Fashion-MNIST",
+    "7320c461ea6c1c855c0b718fb2a4b134": "Kuzushiji-MNIST",
+}
+MOST_NAMES, MOST_FOLDERS, MOST_DEPTH = 8, 1000, 4
+
+
+def what_it_is(content: bytes | memoryview) -> tuple[str, str] | None:
+    """What ``content`` is, and what to do about it; None if that is not recognised."""
+    head = bytes(content[:HEAD_BYTES])
+    if not head:
+        return "empty", FETCH_AGAIN
+    for offset, signature, what, remedy in SIGNATURES:
+        if head.startswith(signature, offset):
+            is_npz = signature.startswith(b"PK") and b".npy" in head[:256]
+            return ("a NumPy archive (.npz)", FETCH_AGAIN) if is_npz else (what, remedy)
+    if PICKLE.match(head):
+        return "a Python pickle, which is never opened here", FETCH_AGAIN
+    text = _text(head)
+    return None if text is None else _kind_of_text(text)
+
+
+def twin(labels_file: bytes) -> str | None:
+    """The data set of MNIST's shape whose compressed test labels these are."""
+    return TWINS.get(hashlib.md5(labels_file, usedforsecurity=False).hexdigest())
+
+
+def _text(head: bytes) -> str | None:
+    """``head`` as text without blanks around it; None if it is none."""
+    mark, encoding = next((known for known in ENCODINGS if head.startswith(known[0])), (b"", "utf-8"))
+    if not mark and not any(head[1:64:2]):
+        encoding = "utf-16-le"  # without its mark: every second byte of English is zero
+    elif not mark and not any(head[0:64:2]):
+        encoding = "utf-16-be"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head[len(mark) :]).strip()
+    except UnicodeDecodeError:
+        text = head.decode("latin-1").strip()
+    printable = sum(char.isprintable() or char.isspace() for char in text)
+    return text if text and printable >= 0.95 * len(text) else None
+
+
+def _kind_of_text(text: str) -> tuple[str, str]:
+    if text.startswith("version https://git-lfs"):
+        return "a Git-LFS pointer, and not the file it stands for", f"run git lfs pull, or {ANOTHER}"
+    if re.match(r"/?(.*/)?annex/objects/\S+$", text):
+        return "a git-annex pointer, and not the file it stands for", f"run git annex get, or {ANOTHER}"
+    if text.startswith("<"):
+        is_page = re.search(r"<!doctype html|<(html|head|body|script|title)\b", text, re.IGNORECASE)
+        what = "a web page (HTML)" if is_page else "an XML document"
+    elif text.startswith(("{", "[")):
+        what = "a JSON document" if _is_json(text) else "text like JSON"
+    elif re.match(r"[^,;\t\n]*([,;\t][^,;\t\n]*){9,}", text):
+        what = "a table of text (CSV)"
+    else:
+        what = "text"
+    return f"{what}, which begins with {shown(text)!r}", FETCH_AGAIN
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return getattr(error, "pos", 0) >= len(text) - 1  # the head of a longer one
+    except RecursionError:
+        return False
+    return True
+
+
+def shown(text: str, most: int = 60) -> str:
+    """One short line of ``text``, whatever bytes it came from."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= most else f"{line[:most]}…"
+
+
+# --- folders -------------------------------------------------------------------------------------------------------
+
+
+def contents_of(directory: Path) -> str:
+    """What a directory holds, in words: some names, with what is odd about them."""
+    names = sorted(os.listdir(directory))
+    if not names:
+        return "it is empty"
+    some = ", ".join(_entry(directory / name) for name in names[:MOST_NAMES])
+    return f"it holds {some}" + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+
+
+def _entry(path: Path) -> str:
+    name = shown(os.fsencode(path.name).decode("utf-8", "replace"))
+    if path.is_symlink() and not os.path.exists(path):
+        target = os.readlink(path)
+        if "annex/objects" in target:
+            return f"{name} (a git-annex link without its object: run git annex get)"
+        return f"{name} (a link to {shown(target)}, which does not exist)"
+    return f"{name} (a folder)" if path.is_dir() else name
+
+
+def below(directory: Path) -> Iterator[Path]:
+    """``directory``'s folders, the near ones first, as far as a person may have nested a data set."""
+    level, seen = [directory], 0
+    for _ in range(MOST_DEPTH):
+        folders = []
+        for parent in level:
+            try:
+                folders += sorted(Path(entry) for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False))
+            except OSError:
+                continue  # a folder that may not be read
+        yield from folders[: MOST_FOLDERS - seen]
+        seen, level = seen + len(folders), folders
+        if seen >= MOST_FOLDERS:
+            return
