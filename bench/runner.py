@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from bench import other_load, worker
 from bench.case import Case, Planned
 from bench.errors import RecordError
 from bench.machine import usable_cores
+from bench.measure.environment import build
 from bench.record import SCHEMA_VERSION, RunFolder
 from bench.units import short_commit
 
@@ -123,7 +124,10 @@ class WorkerPool:
         quick: bool,
         warn: Callable[[str], None],
         data_digest: str | None = None,
+        passed: Mapping[str, str] | None = None,
     ) -> None:
+        """``passed`` are the variables of --env."""
+        self._passed = passed or {}
         self._limits = {planned.case: planned.limit_seconds for planned in plan}
         self._data_directory, self._data_digest = data_directory, data_digest
         self._quick = quick
@@ -175,7 +179,7 @@ class WorkerPool:
         result = self._scratch / f"result-{self._count}.json"
         argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
         limit_seconds = self._limits.get(case, 900.0)
-        return worker.measure(argv, worker.environment(case, compile_directory), result, limit_seconds)
+        return worker.measure(argv, build(case, compile_directory, self._passed), result, limit_seconds)
 
 
 def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:

@@ -20,7 +20,7 @@ def check_header(header: dict[str, Any]) -> None:
     """Raise KeyError or ValueError unless ``header`` has the shape that every reader relies on."""
     for name in ("run_id", "status", "mode"):
         _require(isinstance(header[name], str), name, header[name])
-    for name in ("machine", "dataset", "commit", "recipe", "chosen", "options"):
+    for name in ("machine", "dataset", "commit", "recipe", "chosen", "options", "environment"):
         _require(isinstance(header.get(name) or {}, dict), name, header.get(name))
     for option, values in (header.get("options") or {}).items():
         _require(isinstance(values, list), f"option {option}", values)
@@ -29,6 +29,9 @@ def check_header(header: dict[str, Any]) -> None:
     for name, fact in (("dataset", "identity"), ("commit", "id")):
         value = (header.get(name) or {}).get(fact)
         _require(value is None or isinstance(value, str), f"{name}'s {fact}", value)
+    for name, kind in (("passed", dict), ("dropped", list)):
+        value = (header.get("environment") or {}).get(name)
+        _require(value is None or isinstance(value, kind), f"environment's {name}", value)
     plan = header["plan"]
     _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), "plan", plan)
     machine = header.get("machine") or {}

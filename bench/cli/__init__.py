@@ -93,6 +93,13 @@ def warn(sentence: str) -> None:
     errors.print(f"warning: {sentence}", markup=False, highlight=False)
 
 
+def tell_environment(environment: dict[str, Any]) -> None:
+    """Warn of what the caller's environment holds and does not reach the measured processes."""
+    if environment["dropped"]:
+        names = ", ".join(environment["dropped"])
+        warn(f"set here, and not passed to the measured processes: {names} (--env NAME=VALUE passes one on purpose)")
+
+
 def _to_nowhere(stream: Any) -> None:
     """Nobody reads ``stream`` any more: what follows, and Python's own flush at exit, is thrown away."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

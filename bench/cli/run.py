@@ -53,6 +53,7 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say whe
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20, with --quick 2.")
 @click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
+@click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Measure with this variable; repeat.")
 @click.option(
     "--resume",
     default=None,
@@ -90,6 +91,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     from bench.report.load import REMEDY, start_notice
 
     folder, data = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
+    cli.tell_environment(folder.header["environment"])
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
     if busy := start_notice(folder.header["machine"]):
@@ -119,9 +121,13 @@ def _measure(folder: Any, data_directory: Path, data_digest: str, console: cli.C
     with (
         ends_on_signals(),
         RunProgress(steps, console) as progress,
-        WorkerPool(plan, data_directory, quick, cli.warn, data_digest) as pool,
+        WorkerPool(plan, data_directory, quick, cli.warn, data_digest, _passed(folder.header)) as pool,
     ):
         execute(folder, pool.measure, progress)
+
+
+def _passed(header: dict[str, Any]) -> dict[str, str]:
+    return (header.get("environment") or {}).get("passed") or {}
 
 
 def _begin(
@@ -137,10 +143,12 @@ def _begin(
     batch_size: int,
     epochs: int | None,
     processes: int | None,
+    settings: tuple[str, ...],
 ) -> tuple[Any, tuple[Path, str]]:
     """Check everything that can be checked before the first minute is spent, then open the record."""
     from bench import machine
     from bench.git import state_of
+    from bench.measure.environment import dropped, read_passed
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import new_run_id, now
     from bench.stacks import choose
@@ -151,6 +159,7 @@ def _begin(
         if harness not in HARNESSES:
             raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
     _check_at_least_1(threads=threads, processes=processes)
+    passed = read_passed(settings)
     effort = _effort(quick, processes)
     num_epochs = effort.reference_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
@@ -188,6 +197,7 @@ def _begin(
         "plan": [planned.to_json() for planned in plan],
         "options": _options_given(click.get_current_context()),
         "skipped": [asdict(skipped) for skipped in choice.skipped],
+        "environment": {"passed": passed, "dropped": dropped(passed=passed)},
     }
     return RunFolder.create(runs_dir, header), (source.directory, identity.digest)
 
@@ -235,6 +245,7 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     """An earlier run, after checking that going on would not mix what cannot be compared."""
     from bench import machine
     from bench.git import state_of
+    from bench.measure.environment import read_passed
     from bench.record import RunFolder
     from bench.worker import PROJECT
     from mlp.dataset import identify, locate
@@ -254,9 +265,22 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     commit = state_of(PROJECT).commit
     if header["commit"]["id"] != commit:
         reasons.append(f"it was measured at commit {header['commit']['id']}, this is {commit}")
+    if options["settings"] and read_passed(options["settings"]) != _passed(header):
+        reasons.append("it was measured with other variables than --env says")
     if reasons:
         raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
+    _note_dropped(folder)
     return folder, (source.directory, identity.digest)
+
+
+def _note_dropped(folder: Any) -> None:
+    """Add what is dropped now to what was when the run began."""
+    from bench.measure.environment import dropped
+
+    known = (folder.header.get("environment") or {}).get("dropped") or []
+    passed = _passed(folder.header)
+    names = list(dict.fromkeys([*known, *dropped(passed=passed)]))
+    folder.update_header(environment={"passed": passed, "dropped": names})
 
 
 def _blas() -> dict[str, Any]:

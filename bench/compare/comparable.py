@@ -50,6 +50,8 @@ class Comparable:
         ``identity`` and ``sha256``.
     recipe : Mapping[str, Any] | None
         The hyper-parameters; ``num_epochs`` is that of the reference runs.
+    passed : Mapping[str, str] | None
+        Environment variables that the measured processes were given on purpose.
     precisions : Mapping[str, frozenset[str]]
         Of the matrix products, for each ``backend/variant on device``.
     ceilings : Mapping[str, Ceilings]
@@ -74,6 +76,7 @@ class Comparable:
     mode: str | None = None
     dataset: Mapping[str, Any] | None = None
     recipe: Mapping[str, Any] | None = None
+    passed: Mapping[str, str] | None = None
     precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Ceilings] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)

@@ -68,6 +68,14 @@ def recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
     ]
 
 
+def environment_reasons(base: Comparable, other: Comparable) -> list[str]:
+    """A sentence if both tell which variables they were measured with on purpose, and these differ."""
+    if base.passed is None or other.passed is None or base.passed == other.passed:
+        return []
+    texts = [", ".join(f"{name}={value}" for name, value in side.passed.items()) or "none" for side in (base, other)]
+    return [f"the variables of --env are {texts[0]} in {base.name} and {texts[1]} in {other.name}"]
+
+
 def _stacks(side: Comparable) -> str:
     return _joined({metric.stack or metric.measurement for metric in side.samples}) or "nothing"
 

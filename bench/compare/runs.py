@@ -38,6 +38,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
         mode=header["mode"],
         dataset=header.get("dataset") or {},
         recipe=header.get("recipe") or {},
+        passed=passed_variables(header),
         precisions=precisions(stacks),
         ceilings=_ceilings(frames),
         devices={stack.name: stack.device for stack in stacks},
@@ -91,7 +92,16 @@ def _reference_runs(frames: Frames) -> Samples:
 def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
     commit = header.get("commit") or {}
     threads = sorted({stack.threads for stack in stacks if stack.threads is not None})
-    return {**(header.get("machine") or {}), "threads": threads or None, "mlp-bench commit": commit.get("id")}
+    passed = passed_variables(header)
+    environment = {} if passed is None else {"variables passed": [f"{name}={value}" for name, value in passed.items()]}
+    known = {**(header.get("machine") or {}), "threads": threads or None, "mlp-bench commit": commit.get("id")}
+    return {**known, **environment}
+
+
+def passed_variables(header: dict[str, Any]) -> dict[str, str] | None:
+    """Those of --env; None in records of processes that inherited the caller's environment."""
+    environment = header.get("environment")
+    return None if environment is None else dict(environment.get("passed") or {})
 
 
 def precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
@@ -129,6 +139,8 @@ def _notes(folder: RunFolder, frames: Frames, left_out: list[str]) -> tuple[str,
         notes.append("it is a quick run, for a first look and not for a claim")
     if (header.get("commit") or {}).get("dirty"):
         notes.append("it was measured with uncommitted changes")
+    if passed := passed_variables(header):
+        notes.append(f"it was measured with {', '.join(f'{name}={value}' for name, value in passed.items())}")
     if len(frames.failures):
         notes.append(f"{len(frames.failures)} of its processes failed")
     notes += [notice.removesuffix(".") for notice in load_notices(header, frames)]

@@ -105,6 +105,8 @@ def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -
         for name, value in here["recipe"].items()
         if recipe.get(name) != value
     ]
+    passed = (header.get("environment") or {}).get("passed") or {}
+    reasons += [f"it was measured with {name}={value}, and here is no such variable" for name, value in passed.items()]
     if reasons:
         raise BenchError(
             f"the record {header.get('run_id')} is of another machine or workload: {'; '.join(reasons)}. Compare two "

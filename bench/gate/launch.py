@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from bench.case import Case, Stack
 from bench.errors import BenchError
 from bench.gate.process import PROGRAM, Process, ReplicateError
 from bench.gate.sides import Side
-from bench.worker import PROJECT, compile_caches, environment
+from bench.measure.environment import build, compile_caches, joined_paths
 from mlp.backends import load
 
 DIFFERENCES_SHOWN = 6
@@ -119,11 +118,10 @@ class Launcher:
         """Those of every measured process; then the side's own, which win, except that its cache stays its own."""
         stack = self.stack
         case = Case("epoch", stack.backend, stack.variant, stack.device, self.threads, dataset="")
-        variables = environment(case, None)
-        inherited = variables["PYTHONPATH"].split(os.pathsep)
-        paths = [str(side.directory), *(path for path in inherited if Path(path) != PROJECT)]
+        variables = build(case, None, side.variables)
         flags = ",".join(filter(None, (SHORT_LOCK_WAIT, variables.get("THEANO_FLAGS"))))
-        variables |= {"PYTHONPATH": os.pathsep.join(paths), "THEANO_FLAGS": flags, **side.variables}
+        paths = joined_paths(str(side.directory), side.variables.get("PYTHONPATH"))
+        variables |= {"PYTHONPATH": paths, "THEANO_FLAGS": flags}
         return variables | compile_caches(variables, cache)
 
 

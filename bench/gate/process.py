@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.worker import end_group, last_words
+from bench.measure.process import OUT_OF_MEMORY, UMASK, end_group, explain, how_ended
 
 PROGRAM = Path(__file__).with_name("replicate.py")
 GRACE_SECONDS = 10.0  # between the end of its output and the end of a process
@@ -45,6 +45,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 start_new_session=True,  # Ctrl-C reaches only the gate, so that the order of the end is its own
+                umask=UMASK,
             )
         except OSError as error:
             self._stderr.close()
@@ -119,13 +120,10 @@ class Process:
         except subprocess.TimeoutExpired:
             return "closed its output without an answer"
         self._stderr.seek(0)
-        words = last_words(self._stderr.read().decode(errors="replace"))
+        how = f"{how_ended(exit_code)} when it was to {self._doing}"
         if exit_code == -signal.SIGKILL:
-            return (
-                f"was killed (SIGKILL) when it was to {self._doing}, most likely by the kernel because memory ran out"
-            )
-        how = f"crashed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"ended with exit code {exit_code}"
-        return f"{how} when it was to {self._doing}; last words: {words}"
+            return f"{how}, {OUT_OF_MEMORY}"
+        return f"{how}: {explain(self._stderr.read().decode(errors='replace'))}"
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

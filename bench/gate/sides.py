@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench import paths
 from bench.errors import BenchError
 from bench.git import commit_of, export, state_of
+from bench.measure.environment import read_passed
 from bench.units import short_commit
 
 
@@ -77,9 +77,10 @@ def resolve(name: str, wanted: Wanted, project: Path) -> Side:
     Raises
     ------
     BenchError
-        If the revision is unknown, the interpreter is not there, or a variable is not NAME=VALUE.
+        If the revision is unknown, the interpreter is not there, or a variable is no setting or would make a label
+        false.
     """
-    variables = _variables(wanted.variables)
+    variables = read_passed(wanted.variables, f"--env-{name.lower()}", own_options=False)
     python = None if wanted.python is None else _interpreter(wanted.python)
     if wanted.revision is None:
         state = state_of(project)
@@ -101,13 +102,3 @@ def _interpreter(path: Path) -> Path:
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return Path(os.path.abspath(candidate))
     raise BenchError(f"{path} is no Python and no virtual environment: name one with --python-a or --python-b.")
-
-
-def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    variables = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not (name and equals):
-            raise BenchError(f"{pair!r} is no setting of an environment variable: write --env-b NAME=VALUE.")
-        variables[name] = str(paths.absolute(value)) if name in paths.VARIABLES and value else value
-    return variables

@@ -140,16 +140,16 @@ def _place(run: Comparable, conditions: list[Conditions]) -> Conditions:
             return known
     differs = contradictions(conditions[-1].hardware, hardware) if conditions else []
     if conditions and conditions[-1].work != work:
-        differs.append("dataset or recipe")
+        differs.append("dataset, recipe or variables of --env")
     conditions.append(Conditions(len(conditions) + 1, dict(hardware), work, differs))
     return conditions[-1]
 
 
 def _work(run: Comparable) -> str:
-    """Dataset and recipe as one text, without what may differ between comparable runs."""
+    """Dataset, recipe and variables of --env as one text, without what may differ between comparable runs."""
     dataset, recipe = run.dataset or {}, run.recipe or {}
     kept = {name: value for name, value in recipe.items() if name not in FREE}
-    return json.dumps([dataset.get("identity"), dataset.get("sha256"), kept], sort_keys=True)
+    return json.dumps([dataset.get("identity"), dataset.get("sha256"), kept, run.passed or {}], sort_keys=True)
 
 
 def _measurement(name: str, run: Comparable) -> str:

@@ -29,6 +29,18 @@ def machine_section(header: dict[str, Any]) -> Section:
     return Section("The machine", [], ["property", "value"], rows)
 
 
+def environment_notices(header: dict[str, Any]) -> list[str]:
+    """The variables that were passed to the measured processes on purpose, and those that did not reach them."""
+    environment = header.get("environment") or {}
+    passed = [f"{name}={value}" for name, value in (environment.get("passed") or {}).items()]
+    dropped = environment.get("dropped") or []
+    notices = [f"Measured with {', '.join(passed)}, as --env says."] if passed else []
+    if dropped:
+        names = ", ".join(map(str, dropped))
+        notices.append(f"Set in the caller's environment, and not passed to the measured processes: {names}.")
+    return notices
+
+
 def _property(name: str) -> str:
     return name.removesuffix("_bytes").replace("_", " ")
 

@@ -27,6 +27,7 @@ from mlp.backends import Available, Unavailable
         (["--harness", "ablation", "--variant", "tuned"], "theano/as_published on cpu, so both must be among the"),
         (["--harness", "ablation", "--quick"], "with --quick it needs --processes"),
         (["--resume", "no-such-run"], "no-such-run"),
+        (["--env", "THEANO_FLAGS=floatX=float64"], "precision"),
     ],
 )
 def test_bad_input_is_one_sentence(invoke, small_data, tmp_path, options, sentence):
@@ -56,7 +57,7 @@ def answers(outcome):
 
 
 GOOD = Outcome([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
-BAD = Outcome([], "it crashed (SIGSEGV); last words: (none)", 1.0)
+BAD = Outcome([], "it crashed (SIGSEGV): it printed nothing", 1.0)
 
 
 def run_data(invoke, tmp_path, *more):
@@ -89,7 +90,7 @@ def test_every_option_that_says_what_is_measured_is_on_record():
     """Whatever option is added to the command, unless it is one of those that only say where and how."""
     from bench.cli.run import NOT_MEASURED, _options_given, run
 
-    example = {"backends": "jax", "variants": "scan", "devices": "cpu", "harnesses": "data"}
+    example = {"backends": "jax", "variants": "scan", "devices": "cpu", "harnesses": "data", "settings": "A=1"}
     argv, expected = [], {}
     for option in run.params:
         if option.name not in NOT_MEASURED:
@@ -98,6 +99,20 @@ def test_every_option_that_says_what_is_measured_is_on_record():
             expected[option.opts[0]] = values
     assert _options_given(run.make_context("run", argv)) == expected
     assert _options_given(run.make_context("run", ["--data", "x", "--json"])) == {}
+
+
+def test_what_the_shell_holds_is_named_and_what_is_passed_is_on_record(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setenv("XLA_FLAGS", "--a")
+    result = run_data(invoke, tmp_path, "--env", "OPENBLAS_CORETYPE=Prescott")
+    assert "not passed to the measured processes: " in result.stderr and "XLA_FLAGS" in result.stderr
+    (path,) = (tmp_path / "runs").glob("*")
+    report, environment = (path / "report.md").read_text(), json.loads((path / "run.json").read_text())["environment"]
+    assert environment["passed"] == {"OPENBLAS_CORETYPE": "Prescott"}
+    assert "XLA_FLAGS" in environment["dropped"] and "XLA_FLAGS" in report
+    assert "Measured with OPENBLAS_CORETYPE=Prescott" in report
+    again = invoke("run", "--resume", path.name, "--runs-dir", tmp_path / "runs", "--env", "OPENBLAS_CORETYPE=Haswell")
+    assert again.exit_code == cli.BAD_INPUT and "other variables" in again.stderr
 
 
 def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ def measured(monkeypatch):
 
 
 GOOD = Outcome(ceilings_replicate(0)["measurements"], None, 1.0)
-BAD = Outcome([], "it crashed (SIGSEGV); last words: (none)", 1.0)
+BAD = Outcome([], "it crashed (SIGSEGV): it printed nothing", 1.0)
 
 
 def sentence_of(result):

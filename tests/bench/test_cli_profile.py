@@ -12,13 +12,13 @@ from example_run import write_example_run
 from bench import machine
 from bench.cli import main
 from bench.git import state_of
+from bench.measure.process import PROJECT, ProcessResult
 from bench.profile.collect import driver
 from bench.profile.operations import CompilePhase, Operation, Timing
 from bench.profile.storage import load, save
-from bench.worker import PROJECT, Ended
 
 OPTIONS = ("--variant", "tuned", "--no-ceilings", "--threads", "2")
-FINISHED = Ended(0, None, "", 1.0)
+FINISHED = ProcessResult(0, None, "", 1.0)
 
 
 class FakeProcesses:
@@ -100,10 +100,10 @@ def test_json_is_the_profiles_alone(run):
 @pytest.mark.parametrize(
     ("ending", "sentence"),
     [
-        (Ended(-11, None, "Fatal error", 1.0), "it crashed (SIGSEGV)"),
-        (Ended(-9, None, "", 1.0), "most likely by the kernel because memory ran out"),
-        (Ended(None, "it hung: no end within its limit of 900 s, so it was stopped", "", 900.0), "it hung"),
-        (Ended(1, None, "ImportError: no module", 1.0), "exit code 1; last words: ImportError: no module"),
+        (ProcessResult(-11, None, "Fatal error", 1.0), "it crashed (SIGSEGV)"),
+        (ProcessResult(-9, None, "", 1.0), "most likely by the kernel because memory ran out"),
+        (ProcessResult(None, "it hung: no end within its limit of 900 s, so it was stopped", "", 900.0), "it hung"),
+        (ProcessResult(1, None, "ImportError: no module", 1.0), "exit code 1: ImportError: no module"),
     ],
 )
 def test_a_process_that_ends_badly_costs_only_what_was_still_to_come(run, tmp_path, ending, sentence):
@@ -117,7 +117,7 @@ def test_a_process_that_ends_badly_costs_only_what_was_still_to_come(run, tmp_pa
 
 
 def test_after_a_cold_compilation_that_failed_nothing_else_is_started(run, tmp_path):
-    processes = FakeProcesses(Ended(1, None, "g++: fatal error", 1.0))
+    processes = FakeProcesses(ProcessResult(1, None, "g++: fatal error", 1.0))
     assert run(processes, *OPTIONS).exit_code == 1
     assert len(processes.requests) == 1
     assert not the_profile(tmp_path)[0].complete

@@ -19,6 +19,8 @@ from bench.record import SCHEMA_VERSION
 from bench.render import to_markdown
 
 EPOCH = Metric("theano/as_published on cpu", "train_epoch")
+WORK = "dataset, recipe or variables of --env"
+PASSED = {"passed": {"OPENBLAS_CORETYPE": "Prescott"}, "dropped": []}
 WOBBLE = [1.0, 1.004, 0.997, 1.002, 0.999, 1.003, 0.998, 1.001, 1.002, 0.997]
 
 
@@ -106,9 +108,10 @@ def test_a_record_older_than_a_fact_belongs_to_the_same_machine(tmp_path):
     assert [len(series.points) for series in series_of(write_runs(tmp_path, [1.0] * 8, newer))] == [8]
 
 
-def test_other_data_and_another_recipe_are_other_conditions(tmp_path):
+def test_other_data_another_recipe_and_other_variables_are_other_conditions(tmp_path):
     write_runs(tmp_path / "mnist", [1.0] * 2)
-    for number, changes in enumerate(({"dataset": {"identity": "surrogate"}}, {"recipe": {"batch_size": 64}})):
+    others = ({"dataset": {"identity": "surrogate"}}, {"recipe": {"batch_size": 64}}, {"environment": PASSED})
+    for number, changes in enumerate(others):
         write_example_run(
             tmp_path,
             [replicate(case("epoch"), [measurement("train_epoch", [1.0])])],
@@ -117,7 +120,7 @@ def test_other_data_and_another_recipe_are_other_conditions(tmp_path):
             **changes,
         )
     found = history(find_runs([tmp_path]))
-    assert [one.differs_by for one in found.conditions] == [[], ["dataset or recipe"], ["dataset or recipe"]]
+    assert [one.differs_by for one in found.conditions] == [[], [WORK], [WORK], [WORK]]
 
 
 def test_two_epochs_and_twenty_are_never_one_series(tmp_path):

@@ -15,7 +15,7 @@ from bench.worker import Outcome
 A, B, C = (Case(harness, "theano", "as_published", "cpu", 2, "mnist") for harness in ("epoch", "batch_size", "compile"))
 PLAN = [Planned(A, 3, 60, 1), Planned(B, 2, 60, 1), Planned(C, 1, 60, 1)]
 OK = Outcome([{"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}], None, 1.5)
-FAILED = Outcome([], "it crashed (SIGSEGV); last words: (none)", 0.5)
+FAILED = Outcome([], "it crashed (SIGSEGV): it printed nothing", 0.5)
 
 
 class SilentProgress:

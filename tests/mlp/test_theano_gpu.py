@@ -10,6 +10,7 @@ import pytest
 
 from bench import worker
 from bench.case import Case
+from bench.measure.environment import build
 from mlp import backends
 from mlp.backends import Available, Unavailable, theano_gpu
 from mlp.theano_compat import device, flags
@@ -179,7 +180,7 @@ def test_a_worker_is_started_by_the_interpreter_of_its_device(environment_at, mo
     argv = worker.command(CASE, PROJECT, False, PROJECT / "result.json")
     assert argv[:3] == [str(environment_at), "-m", "pytest"]
     assert "--device=cuda:1" in argv
-    variables = worker.environment(CASE, None)
+    variables = build(CASE, None)
     assert variables["LD_LIBRARY_PATH"] == f"{environment_at.parent.parent / 'lib'}:/opt/cuda/lib"
 
 
@@ -188,7 +189,7 @@ def test_every_other_worker_is_this_interpreter_with_this_library_path(monkeypat
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/cuda/lib")
     case = Case("epoch", backend, None, device, 2, "mnist")
     assert worker.command(case, PROJECT, False, PROJECT / "result.json")[0] == sys.executable
-    assert worker.environment(case, None)["LD_LIBRARY_PATH"] == "/opt/cuda/lib"
+    assert build(case, None)["LD_LIBRARY_PATH"] == "/opt/cuda/lib"
 
 
 # --- the device ------------------------------------------------------------------------------------------------------

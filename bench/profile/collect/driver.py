@@ -11,12 +11,13 @@ from bench import machine
 from bench.case import Case, Stack
 from bench.errors import BenchError
 from bench.git import state_of
+from bench.measure.environment import build
+from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.profile.collect import PROFILED
 from bench.profile.collect.worker import Request
 from bench.profile.operations import Profile
 from bench.profile.storage import FILE_NAME, load, save
 from bench.runner import new_run_id, now
-from bench.worker import PROJECT, environment, last_words, run_to_end, why_killed
 from mlp.backends import load as load_backend
 from mlp.recipe import Recipe
 
@@ -93,10 +94,8 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
     if ended.exit_code == 0:
         return left
     reason = ended.cut_short
-    if reason is None and ended.exit_code < 0:
-        reason = why_killed(ended.exit_code, ended.text)
-    elif reason is None and len(left.problems) == len(profile.problems):
-        reason = f"it ended with exit code {ended.exit_code}; last words: {last_words(ended.text)}"
+    if reason is None and (ended.exit_code < 0 or len(left.problems) == len(profile.problems)):
+        reason = why_ended(ended.exit_code, ended.text)
     return left if reason is None else _add_problem(left, f"the profiling process did not finish: {reason}", request)
 
 
@@ -111,7 +110,7 @@ def _variables(profile: Profile, cache: Path | None) -> dict[str, Any]:
     launches (Theano's own advice)."""
     stack = profile.stack
     case = Case("epoch", stack["backend"], stack["variant"], stack["device"], profile.threads, profile.dataset)
-    variables = environment(case, cache)
+    variables = build(case, cache)
     if stack["backend"] == "theano" and stack["device"] != "cpu":
         variables["CUDA_LAUNCH_BLOCKING"] = "1"
     return variables

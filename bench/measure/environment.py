@@ -1,0 +1,426 @@
+"""Environment of a measured process: built from the tables below and the case, never inherited.
+
+A variable of the caller is one of three kinds.  NEEDED is passed on: paths, locale, proxies, library paths and GPU
+visibility.  DROPPED is known to change numbers or behaviour; it is not passed on, and the notices of a run name it.
+Anything else is not passed on either, in silence.  Then the case sets its own (SET).  A variable can be passed on
+purpose with ``--env NAME=VALUE``: it stands in the record, and runs with different ones are not comparable.  What would
+make the label of a number false is refused.
+
+``python -m bench.measure.environment`` writes docs/environment.md from these tables.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from bench import paths
+from bench.case import Case
+from bench.errors import BenchError
+from bench.measure.process import PROJECT
+from mlp.backends import load
+from mlp.backends.theano_tuned.levers import VARIABLE as WITHOUT_LEVERS
+
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_COUNTS += ("NPROC",)  # what XLA sizes its pool by, where it is set (measured: with 1 it keeps to one core)
+CONFIGURATION_FILES = {"THEANORC": "~/.theanorc", "PYTENSORRC": "~/.pytensorrc"}  # variable -> the file without it
+MINE = "mlp-bench"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Names of variables (``*`` stands for any characters), what they are for or change, and where that is stated.
+
+    ``told`` is False for what is dropped without a notice, because it changes no number.
+    """
+
+    names: tuple[str, ...]
+    about: str
+    source: str
+    told: bool = True
+
+
+NEEDED = (
+    Entry(
+        ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
+        "Where programs, the user's files and temporary files are",
+        "POSIX.1-2024, 8.3; XDG Base Directory Specification",
+    ),
+    Entry(("XDG_RUNTIME_DIR",), "Folder of sockets and locks of a login", "XDG Base Directory Specification"),
+    Entry(
+        ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA"),
+        "The same on Windows",
+        "Windows environment variables",
+    ),
+    Entry(("LANG", "LANGUAGE", "LC_*", "TZ", "LOCALE_ARCHIVE"), "Language, characters and time zone", "locale(7)"),
+    Entry(
+        ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
+        "Proxies of the network",
+        "curl(1), Python: urllib.request.getproxies",
+    ),
+    Entry(("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"), "The same", "curl(1)"),
+    Entry(
+        ("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        "Certificates that are trusted",
+        "OpenSSL: SSL_CTX_load_verify_locations(3); requests: SSL Cert Verification",
+    ),
+    Entry(
+        ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+        "Where shared libraries are found; which BLAS was loaded is on record",
+        "ld.so(8), dyld(1)",
+    ),
+    Entry(
+        ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX"),
+        "Where the C++ compiler finds headers and libraries",
+        "GCC manual, 3.22 Environment Variables Affecting GCC",
+    ),
+    Entry(
+        ("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET", "NIX_*", "CONDA_PREFIX", "VIRTUAL_ENV", "PYENV_*"),
+        "Where a system or package manager keeps compilers and interpreters",
+        "xcrun(1), Nixpkgs manual, conda and pyenv documentation",
+    ),
+    Entry(("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT"), "Where the CUDA toolkit is", "CUDA installation guide"),
+    Entry(
+        ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+        "Which GPUs a process sees; the record names those that are there",
+        "CUDA C++ Programming Guide, CUDA Environment Variables; NVIDIA Container Toolkit",
+    ),
+    Entry(("MNIST_DIR", "MLP_BENCH_*"), "Options of mlp-bench", "README.md"),
+)
+DROPPED = (
+    Entry(("OMP_*", "KMP_*", "GOMP_*", "LIBOMP_*"), "Threads and their places", "OpenMP 5.2, 21; libgomp"),
+    Entry(
+        ("OPENBLAS_*", "GOTO_*", "MKL_*", "BLIS_*", "ATLAS_*", "NVPL_*", "ARMPL_*", "VECLIB_*", "BLAS_*"),
+        "Threads, kernels and precision of the BLAS",
+        "OpenBLAS: Runtime variables; oneMKL Developer Guide; BLIS: Multithreading",
+    ),
+    Entry(
+        ("ONEDNN_*", "DNNL_*"), "Kernels and precision of oneDNN, which PyTorch and XLA use", "oneDNN Developer Guide"
+    ),
+    Entry(("NPROC", "TBB_*", "TCM_*", "NUMEXPR_*"), "Sizes of thread pools", "XLA: tsl/platform; oneTBB"),
+    Entry(
+        ("THEANO_*", "THEANORC", "PYTENSOR_*", "PYTENSORRC"),
+        "Precision, optimiser, linker, device and compile directory",
+        "Theano: theano.config; PyTensor: pytensor.config",
+    ),
+    Entry(
+        ("JAX_*", "XLA_*", "TF_*", "LIBTPU_*", "PJRT_*"),
+        "Precision, random numbers, platform, compilation and memory of JAX",
+        "JAX: Configuration options; XLA Flags Guidance",
+    ),
+    Entry(
+        ("TORCH*", "PYTORCH_*", "ATEN_*", "INDUCTOR_*", "TRITON_*", "CUDNN_*", "LRU_CACHE_CAPACITY"),
+        "Compilation, precision, allocator and threads of PyTorch",
+        "PyTorch: Environment Variables, torch.compile; cuDNN: Logging",
+    ),
+    Entry(("NUMBA_*",), "Compilation, threads and vector width of numba", "Numba: Environment variables"),
+    Entry(("NPY_*", "NUMPY_*", "SCIPY_*"), "Kernels, huge pages and promotion of NumPy", "NumPy: Global Configuration"),
+    Entry(
+        ("NVIDIA_*", "CUDA_*", "CUBLAS_*", "CUBLASLT_*", "NCCL_*", "GPUARRAY_*", "HSA_*", "HIP_*", "ROCR_*", "ROCM_*"),
+        "Precision (TF32), launches, kernel caches and work spaces on a GPU",
+        "CUDA C++ Programming Guide, CUDA Environment Variables; cuBLAS",
+    ),
+    Entry(
+        ("PYTHON*", "COVERAGE_*", "COV_CORE_*"),
+        "Where Python finds modules, what it warns of, checks and traces",
+        "python(1), Command line and environment",
+    ),
+    Entry(
+        ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONFAULTHANDLER", "PYTHON_COLORS", "PYTHON_HISTORY"),
+        "What a terminal shows",
+        "python(1), Command line and environment",
+        told=False,
+    ),
+    Entry(("PYTHONSTARTUP", "PYTHONBREAKPOINT"), "Interactive use", "python(1)", told=False),
+    Entry(("PYTEST_*", "PY_COLORS"), "What pytest selects, loads and reports", "pytest: Environment Variables"),
+    Entry(("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_*"), "Left by pytest itself", "pytest", told=False),
+    Entry(
+        ("MALLOC_*", "GLIBC_TUNABLES", "TCMALLOC_*", "MIMALLOC_*", "JEMALLOC_*", "_RJEM_*"),
+        "Memory allocation",
+        "mallopt(3), The GNU C Library: Tunables",
+    ),
+    Entry(
+        ("LD_PRELOAD", "LD_AUDIT", "LD_BIND_*", "LD_PROFILE*", "LD_DEBUG*", "DYLD_INSERT_LIBRARIES"),
+        "Libraries put in front of all others, and when symbols are bound",
+        "ld.so(8)",
+    ),
+    Entry(
+        ("CC", "CXX", "CPP", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CCACHE_*", "DISTCC_*", "SCCACHE_*"),
+        "Which compiler compiles, how, and from which cache",
+        "PyTorch: torch/_inductor/config.py; ccache(1)",
+    ),
+    Entry((WITHOUT_LEVERS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
+    Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", told=False),
+    Entry(
+        ("*COLOR", "CLICOLOR*", "FORCE_COLOR", "NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES"),
+        "Colours and width of a terminal",
+        "no-color.org, force-color.org, bixense.com/clicolors",
+        told=False,
+    ),
+)
+# Name -> its value, for people.  What ``build`` and ``compile_caches`` set.
+SET = {
+    **dict.fromkeys(THREAD_COUNTS, "the threads of the case"),
+    "PYTHONPATH": "this checkout",
+    "PYTHONSAFEPATH": "1: a folder in the current directory is not taken for a package",
+    "PYTHONNOUSERSITE": "1 in a virtual environment: it alone says which packages there are",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1: pytest loads pytest-benchmark and no other plugin",
+    "THEANORC, PYTENSORRC": "no file: ~/.theanorc and ~/.pytensorrc are not read",
+    "CCACHE_DISABLE": "1: a cold compilation is cold",
+    "JAX_PLATFORMS": "cpu, for a case on the CPU",
+    WITHOUT_LEVERS: "what the case of the ablation leaves out",
+    "THEANO_FLAGS, PYTENSOR_FLAGS": "the compile directory of the case",
+    "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR": "the compile cache of the case",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "keep everything",
+    "LD_LIBRARY_PATH": "the libraries of Theano's GPU environment first, for Theano on a GPU",
+    "HOME, USER": "the temporary folder and mlp-bench, for a user who has none",
+}
+# Refused with --env: (names, why).  The precision, the compilation and the device are what a label states.
+REFUSED = (
+    (
+        ("JAX_ENABLE_X64", "JAX_DEFAULT_DTYPE_BITS", "JAX_NUMPY_DTYPE_PROMOTION", "JAX_DEFAULT_MATMUL_PRECISION"),
+        "the label of a stack states its precision, and this changes it",
+    ),
+    (
+        ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "MKL_CBWR", "*_DEFAULT_FPMATH_MODE"),
+        "the label of a stack states its precision, and this changes it",
+    ),
+    (("JAX_DEFAULT_PRNG_IMPL", "JAX_THREEFRY_PARTITIONABLE"), "the random numbers are part of the workload"),
+    (
+        ("JAX_DISABLE_JIT", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "NUMBA_DISABLE_JIT", "PYTORCH_JIT"),
+        "it switches off the compilation that the label of the stack states",
+    ),
+    (("JAX_PLATFORMS", "JAX_PLATFORM_NAME"), "the device is chosen with --device"),
+    (("PYTEST_*",), "it can change what is measured under the same label"),
+    (("PYTHONHOME", "PYTHONOPTIMIZE"), "the interpreter that measures is the one on record"),
+    (("*_CACHE_DIR", "THEANORC", "PYTENSORRC", "CCACHE_*"), "compile caches and configuration files are the case's"),
+)
+# Of THEANO_FLAGS and PYTENSOR_FLAGS, where floatX=float32 alone may be repeated.
+REFUSED_FLAGS = {
+    "floatX": "the label of a stack states its precision, and this changes it",
+    **dict.fromkeys(("device", "force_device", "init_gpu_device"), "the device is chosen with --device"),
+    **dict.fromkeys(("mode", "linker", "cxx"), "it changes the compilation that the label of the stack states"),
+    **dict.fromkeys(
+        ("optimizer", "optimizer_including", "optimizer_excluding"),
+        "it changes the compilation that the label of the stack states",
+    ),
+    **dict.fromkeys(("base_compiledir", "compiledir"), "compile caches are the case's"),
+}
+# Refused for a run, which has an option for it; a side of the gate states it in its own label.
+OWN_OPTION = {
+    **dict.fromkeys(THREAD_COUNTS, "say --threads"),
+    WITHOUT_LEVERS: "say --harness ablation, or compare the sides of a gate with --env-b",
+    "MNIST_DIR": "say --data",
+}
+
+
+def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that measures ``case``.
+
+    Every thread pool that a BLAS, OpenMP or a compiler's runtime could open gets the same size, so that none of them
+    fights another.  ``passed`` are the variables that were given on purpose.
+    """
+    passed = passed or {}
+    variables = {**needed(os.environ), **_home(os.environ), **_of_python()}
+    if case.backend:
+        variables |= load(case.backend).interpreter_variables(case.device)
+    variables |= dict.fromkeys(THREAD_COUNTS, str(case.threads))
+    variables |= dict.fromkeys(CONFIGURATION_FILES, os.devnull)
+    variables["CCACHE_DISABLE"] = "1"
+    if case.without:
+        variables[WITHOUT_LEVERS] = case.without
+    if case.device == "cpu":  # or JAX would start a GPU that it finds, and hold memory there beside a CPU measurement
+        variables["JAX_PLATFORMS"] = "cpu"
+    variables |= {**passed, "PYTHONPATH": joined_paths(str(PROJECT), passed.get("PYTHONPATH"))}
+    if compile_directory is not None:
+        variables |= compile_caches(variables, compile_directory)
+    return variables
+
+
+def compile_caches(variables: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """The variables that put every framework's compile cache into ``directory``.
+
+    PyTensor keeps the C code and numba's machine code of its modes below its own directory; its JAX and PyTorch modes
+    leave theirs to JAX and PyTorch.
+    """
+    return {
+        "THEANO_FLAGS": _with_compile_directory(variables.get("THEANO_FLAGS", ""), directory),
+        "PYTENSOR_FLAGS": _with_compile_directory(variables.get("PYTENSOR_FLAGS", ""), directory / "pytensor"),
+        "JAX_COMPILATION_CACHE_DIR": str(directory / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # by default it forgets what took less than a second
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TORCHINDUCTOR_CACHE_DIR": str(directory / "torch"),
+    }
+
+
+def _with_compile_directory(flags: str, directory: Path) -> str:
+    kept = [flag for flag in flags.split(",") if flag and not re.match(r"\s*(base_)?compiledir\s*=", flag)]
+    return ",".join([*kept, f"base_compiledir={directory}"])
+
+
+def joined_paths(*paths: str | None) -> str:
+    return os.pathsep.join(path for path in paths if path)
+
+
+def needed(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``variables`` that NEEDED passes on."""
+    return {name: value for name, value in variables.items() if (found := _entry(name)) and found[0] == "needed"}
+
+
+def dropped(variables: Mapping[str, str] | None = None, passed: Iterable[str] = ()) -> list[str]:
+    """What the caller set, that changes numbers or behaviour and does not reach a measured process: variables and
+    configuration files, by name, without what was ``passed`` on purpose."""
+    variables = os.environ if variables is None else variables
+    names = [name for name in variables if (found := _entry(name)) and found[0] == "dropped" and found[1].told]
+    names = [name for name in names if name not in passed and variables[name].strip()]
+    files = [file for name, file in CONFIGURATION_FILES.items() if name not in variables and _is_file(file)]
+    return [*sorted(names), *files]
+
+
+def _entry(name: str) -> tuple[str, Entry] | None:
+    """``needed`` or ``dropped`` and the entry that has ``name``: the longest pattern counts."""
+    found = [
+        (len(pattern), kind, entry)
+        for kind, table in (("needed", NEEDED), ("dropped", DROPPED))
+        for entry in table
+        for pattern in entry.names
+        if fnmatchcase(name, pattern)
+    ]
+    return max(found, key=lambda one: one[0])[1:] if found else None
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError):  # a home that cannot be searched, or none at all
+        return False
+
+
+def _of_python() -> dict[str, str]:
+    """Python and pytest with the packages of their environment and nothing else.
+
+    Outside of a virtual environment the user's own packages may be all that there are.
+    """
+    alone = {"PYTHONSAFEPATH": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {**alone, "PYTHONNOUSERSITE": "1"} if sys.prefix != sys.base_prefix else alone
+
+
+def _home(variables: Mapping[str, str]) -> dict[str, str]:
+    """What libraries ask for, for a user without a home or a name (a container's, say)."""
+    home = variables.get("HOME") or os.path.expanduser("~")
+    found = {} if os.path.isdir(home) else {"HOME": tempfile.gettempdir()}
+    try:
+        import pwd
+
+        pwd.getpwuid(os.getuid())
+    except ImportError:  # Windows
+        return found
+    except KeyError:
+        found |= {"USER": variables.get("USER") or MINE, "LOGNAME": variables.get("LOGNAME") or MINE}
+    return found
+
+
+def read_passed(settings: Iterable[str], option: str = "--env", own_options: bool = True) -> dict[str, str]:
+    """The variables that ``NAME=VALUE`` settings pass on purpose.
+
+    Raises
+    ------
+    BenchError
+        If one is no setting, would make a label false or, with ``own_options``, is what another option is for.
+    """
+    found = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals) or "\0" in setting:
+            raise BenchError(f"{setting!r} is no setting of an environment variable: write {option} NAME=VALUE.")
+        why = _why_refused(name, value) or (OWN_OPTION.get(name) if own_options else None)
+        if why is not None:
+            raise BenchError(f"{option} {setting} is refused: {why}.")
+        found[name] = str(paths.absolute(value)) if name in paths.VARIABLES and value else value
+    return found
+
+
+def _why_refused(name: str, value: str) -> str | None:
+    if name in ("THEANO_FLAGS", "PYTENSOR_FLAGS"):
+        flags = [flag.partition("=") for flag in value.split(",")]
+        settings = [(flag.strip(), setting.strip()) for flag, _, setting in flags]
+        reasons = [REFUSED_FLAGS.get(flag) for flag, setting in settings if (flag, setting) != ("floatX", "float32")]
+        return next(filter(None, reasons), None)
+    return next((why for names, why in REFUSED if any(fnmatchcase(name, pattern) for pattern in names)), None)
+
+
+@contextmanager
+def adopted(variables: Mapping[str, str]) -> Iterator[None]:
+    """Inside the block this process has the environment of a measured one: what is planned there is what runs."""
+    before = dict(os.environ)
+    _replace_environment(variables)
+    try:
+        yield
+    finally:
+        _replace_environment(before)
+
+
+def _replace_environment(variables: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+def as_markdown() -> str:
+    """The tables as docs/environment.md."""
+    return "\n".join(
+        [
+            "# Environment variables",
+            "",
+            "A measured process does not inherit the environment of the shell: it gets what is listed under *Passed*",
+            "and *Set*, and nothing else. `python -m bench.measure.environment` writes this page from the tables in",
+            "`bench/measure/environment.py`.",
+            "",
+            "`--env NAME=VALUE` of `run` and `profile` passes a variable on purpose. It stands in the record and in",
+            "the notices of the report; such a run is resumed with the same variables, is a series of its own in",
+            "`history`, and is neither explained by a profile nor taken for a baseline without them. `compare` names",
+            "the difference. `--env-a` and `--env-b` of `gate` pass a variable to one side.",
+            "",
+            *_table("Passed", "names", "what for", NEEDED),
+            *_table("Dropped, and named in notices", "names", "what it changes", [one for one in DROPPED if one.told]),
+            *_table("Dropped in silence", "names", "what for", [one for one in DROPPED if not one.told]),
+            "The configuration files ~/.theanorc and ~/.pytensorrc are not read, and named where they exist.",
+            "",
+            "## Set",
+            "",
+            "| names | value |",
+            "|---|---|",
+            *(f"| {_code(names.split(', '))} | {value} |" for names, value in SET.items()),
+            "",
+            "## Refused with `--env`",
+            "",
+            "| names | why |",
+            "|---|---|",
+            *(f"| {_code(names)} | {why} |" for names, why in REFUSED),
+            *(f"| `{flag}` in `THEANO_FLAGS`, `PYTENSOR_FLAGS` | {why} |" for flag, why in REFUSED_FLAGS.items()),
+            *(f"| `{name}` (not of a side of the gate) | {why} |" for name, why in OWN_OPTION.items()),
+            "",
+        ]
+    )
+
+
+def _table(title: str, first: str, second: str, entries: Iterable[Entry]) -> list[str]:
+    rows = [f"| {_code(entry.names)} | {entry.about} | {entry.source} |" for entry in entries]
+    return [f"## {title}", "", f"| {first} | {second} | source |", "|---|---|---|", *rows, ""]
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    (PROJECT / "docs").mkdir(exist_ok=True)
+    (PROJECT / "docs" / "environment.md").write_text(as_markdown(), encoding="utf-8")

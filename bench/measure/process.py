@@ -1,0 +1,181 @@
+"""A process that is bounded in time, ended with everything it started, and explained when it fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+UMASK = 0o022  # another one may close a process out of the folders that it makes itself
+MOST_CHARACTERS = 300  # of a reason
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+NO_OUTPUT = "it printed nothing"
+OUT_OF_MEMORY = "most likely by the kernel because memory ran out"
+
+# What a library prints before it ends the process, or Python beneath a traceback: (what to look for, what it means).
+# The first of these counts, wherever it stands in the output: what follows it are consequences.
+KNOWN_CAUSES = (
+    (r"Unknown flags? in (XLA_FLAGS): *(.+)", r"\1 holds what this XLA does not know: \2"),
+    (
+        r"OpenBLAS blas_thread_init: RLIMIT_NPROC (\S+) current",
+        r"OpenBLAS could not start its threads: the limit on processes (RLIMIT_NPROC, ulimit -u) is \1",
+    ),
+    (
+        r"OpenBLAS (?:blas_thread_init|warning|error)?:? ?(?:pthread_create|Memory allocation still) failed[^\n]*",
+        r"OpenBLAS got no memory or no thread; ulimit -a shows the limits of this shell (\g<0>)",
+    ),
+    (
+        r"(\S*/\S+\.so[.\d]*): version [`'](\S+)' not found \(required by (\S+?)\)",
+        r"the library \1 has no \2, which \3 needs: LD_LIBRARY_PATH or the system puts another one in its place",
+    ),
+    (
+        r"(\S+\.so[.\d]*): undefined symbol: (\S+)",
+        r"the library \1 misses the symbol \2: LD_LIBRARY_PATH or LD_PRELOAD puts another library in the place of "
+        "the one that it was built with",
+    ),
+    (
+        r"(\S*/\S+\.so[.\d]*): (?:invalid ELF header|file too short|wrong ELF class: \S+)",
+        r"\g<0>: this file is no shared library for this machine, and LD_LIBRARY_PATH or the system puts it first",
+    ),
+    (
+        r"(\S+): (?:failed to map segment from shared object[^\n]*|cannot enable executable stack[^\n]*)",
+        r"the loader may not execute \1: its folder is on a file system mounted noexec, or memory is limited (ulimit "
+        "-v); name another folder with TMPDIR",
+    ),
+    (r"(\S+\.so[.\d]*): cannot open shared object file[^\n]*", r"the shared library \1 is not on the loader's path"),
+    (r"Original error was: *(.+)", r"\1"),
+    (r"(?m)^[^:\n]+: (error: .+)", r"\1"),  # of a command line, below its usage
+    (r"No space left on device[^\n]*", r"\g<0>"),
+    (r"(?:std::bad_alloc|(?:numpy\S*)?MemoryError\b|Cannot allocate memory)[^\n]*", r"memory ran out (\g<0>)"),
+)
+# The last line that says how it ended, from the most to the least telling.
+TELLING = (
+    re.compile(r"(?:E\s+)?[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?::|$)|ERROR\b|Fatal Python error"),
+    re.compile(r"(?i).*\b(?:fatal|error|abort\w*|terminate\w*|failed|cannot|unable|denied)\b"),
+)
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """The end of a process: ``exit_code`` is None, and ``cut_short`` a sentence, if its time was up.
+
+    ``text`` is its output, errors included.
+    """
+
+    exit_code: int | None
+    cut_short: str | None
+    text: str
+    wall_seconds: float
+
+
+def run_to_end(argv: list[str], variables: dict[str, str], limit_seconds: float) -> ProcessResult:
+    """Run a process, and end it and all that it started when its time is up.
+
+    KeyboardInterrupt ends it, too, then goes on to the caller.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv,
+            env=variables,
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches only us, so that the order of the end is ours
+            umask=UMASK,
+        )
+        try:
+            exit_code = process.wait(limit_seconds)
+            cut_short = None
+        except subprocess.TimeoutExpired:
+            exit_code = None
+            cut_short = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
+        finally:
+            end_group(process)
+        wall_seconds = time.perf_counter() - start
+        output.seek(0)
+        return ProcessResult(exit_code, cut_short, output.read().decode(errors="replace"), wall_seconds)
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """End the process and everything it started, compilers included."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except OSError:
+        pass  # the group is empty, as after every normal end
+    process.wait()
+
+
+def why_ended(exit_code: int, text: str) -> str:
+    """The reason, after "it", of a process that ended before its time with ``exit_code`` and printed ``text``."""
+    if exit_code == -signal.SIGKILL:
+        return f"it {how_ended(exit_code)}, {OUT_OF_MEMORY}"
+    return f"it {how_ended(exit_code)}: {explain(text)}"
+
+
+def how_ended(exit_code: int) -> str:
+    if exit_code == -signal.SIGKILL:
+        return "was killed (SIGKILL)"
+    return f"crashed ({_signal_name(-exit_code)})" if exit_code < 0 else f"ended with exit code {exit_code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def explain(text: str) -> str:
+    """The line of an output that explains why its process ended, as plain text; never empty."""
+    text = plain(text)
+    cause = known_cause(text)
+    if cause is not None:
+        return cause
+    lines = [line.strip() for line in text.splitlines() if line.strip(" \t-=_*")]
+    for telling in TELLING:
+        found = [line for line in lines if telling.match(line)]
+        if found:
+            return _shortened(re.sub(r"^E\s+", "", found[-1]))
+    return _shortened(lines[-1]) if lines else NO_OUTPUT
+
+
+def known_cause(text: str) -> str | None:
+    """The meaning of ``text`` by the first of KNOWN_CAUSES that it holds; None if it holds none."""
+    for what, meaning in KNOWN_CAUSES:
+        if match := re.search(what, text):
+            return _shortened(match.expand(meaning))
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line of plain text, with its class; without a message, with the place it was raised at."""
+    text = plain(str(error)).strip()
+    if not text:
+        return f"{type(error).__name__} at {_place(error)}"
+    return f"{type(error).__name__}: {known_cause(text) or _shortened(text.splitlines()[0])}"
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "an unknown place"
+    frame = frames[-1]
+    return f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}" + (f" ({frame.line})" if frame.line else "")
+
+
+def plain(text: str) -> str:
+    """``text`` without escape sequences and control characters; what a carriage return has overwritten stays."""
+    return ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1]}…"
