@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from bench.nvml import describe_gpus
 from mlp.backends import NAMES, Available, Unavailable, load, probe
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
+from mlp.theano_compat.toolchain import toolchain_problem
 
 OK, WARNING, MISSING = "ok", "warning", "missing"
 
@@ -56,20 +56,10 @@ def _python() -> list[Finding]:
 
 
 def _compiler() -> list[Finding]:
-    version = machine.compiler_version()
-    if version is None:
-        return [Finding("C++ compiler", MISSING, "none on PATH", "install g++ (Debian, Ubuntu: apt install g++)")]
-    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    if not header.exists():
-        return [
-            Finding(
-                "C++ compiler",
-                MISSING,
-                f"{version}, but Python.h is missing",
-                "install Python's headers (Debian, Ubuntu: apt install python3-dev)",
-            )
-        ]
-    return [Finding("C++ compiler", OK, version)]
+    problem = toolchain_problem()
+    if problem is not None:
+        return [Finding("C++ compiler", MISSING, problem.reason, problem.remedy)]
+    return [Finding("C++ compiler", OK, machine.compiler_version() or "it compiles, and does not tell its version")]
 
 
 def _blas() -> list[Finding]:

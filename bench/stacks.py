@@ -139,8 +139,8 @@ def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], ref
         detail = "; ".join(dict.fromkeys(reasons)) or "none of the chosen variants is written for the chosen devices."
         raise BackendError(f"{name} cannot be measured here: {detail}")
     if not choice.stacks:
-        reasons = [f"{one.backend} on {one.device}: {one.answer.reason}" for one in refused]
-        raise BackendError(f"nothing that was chosen can be measured here: {'; '.join(reasons)}.")
+        reasons = [f"{one.backend} on {one.device}: {one.answer.reason}. {one.answer.remedy}" for one in refused]
+        raise BackendError(f"nothing that was chosen can be measured here: {' '.join(reasons)}")
 
 
 def _not_asked_for(wanted: set[str], probe: Probe) -> list[Skipped]:

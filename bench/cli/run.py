@@ -151,7 +151,7 @@ def _begin(
     from bench.measure.environment import dropped, read_passed
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import new_run_id, now
-    from bench.stacks import choose
+    from bench.stacks import Choice, choose
     from bench.worker import PROJECT
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
@@ -164,7 +164,8 @@ def _begin(
     num_epochs = effort.reference_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
-    choice = choose(backends, variants, devices)
+    only_data = set(harnesses) == {"data"} and not (backends or variants or devices)
+    choice = Choice() if only_data else choose(backends, variants, devices)  # loading needs no stack and no compiler
 
     source = locate(data)
     identity = identify(source.directory)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
+from mlp.theano_compat.toolchain import toolchain_problem
 
 NAMES = ("theano", "pytensor", "jax", "torch", "numpy")  # the canonical one first
 PROBE_LIMIT_SECONDS = 180.0  # starting CUDA for the first time can take most of a minute
@@ -64,11 +65,20 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
         where = " and ".join(chosen.devices)
         return Unavailable(f"{name}/{chosen.name} is written for {where} only", f"Measure it on {where}.")
     if device == "cpu":
-        return backend.availability(device, chosen.name)
+        return _probe_here(backend, chosen.name)
     interpreter = backend.interpreter(device)
     if not interpreter.exists():  # then its environment was never made, and this process can say how to make it
         return backend.availability(device, chosen.name)
     return _probe_elsewhere(interpreter, backend.interpreter_variables(device), name, chosen.name, device)
+
+
+def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable:
+    """Where C++ is compiled, one small program is: a compiler that is there may lack Python's headers or a linker."""
+    answer = backend.availability("cpu", variant)
+    settings = backend.compiler_settings(variant)
+    if isinstance(answer, Unavailable) or settings is None:
+        return answer
+    return toolchain_problem(settings) or answer
 
 
 def _probe_elsewhere(

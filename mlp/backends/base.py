@@ -26,6 +26,7 @@ from mlp.availability import Available, Unavailable
 from mlp.batches import iterate_minibatches
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
+from mlp.theano_compat.dialect import Dialect
 
 OnStep = Callable[[int, float], None]  # (index of the minibatch in its epoch, its mean loss)
 
@@ -87,6 +88,11 @@ class Backend(ABC):
     def interpreter_variables(cls, device: str = "cpu") -> dict[str, str]:
         """Environment variables that ``interpreter(device)`` must be started with, beside those of this process."""
         return {}
+
+    @classmethod
+    def compiler_settings(cls, variant: str) -> Dialect | None:
+        """The settings that choose the C++ compiler which ``variant`` needs on a CPU; None if it needs none."""
+        return None
 
     def import_framework(self, device: str = "cpu") -> None:  # noqa: B027 (not abstract: NumPy needs no other)
         """Import what the variant is made of, so that the reference clock need not pay for it.

@@ -21,7 +21,7 @@ from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, check_compile_directory, find_compiler
-from mlp.theano_compat.dialect import PYTENSOR
+from mlp.theano_compat.dialect import PYTENSOR, Dialect
 
 MODES = {"numba": "NUMBA", "c": "CVM", "jax": "JAX", "pytorch": "PYTORCH"}
 PACKAGES = {"numba": "numba", "jax": "jax", "pytorch": "torch"}  # what a variant needs beside PyTensor
@@ -71,6 +71,10 @@ class PyTensorBackend(Backend):
             import mlp.backends.pytensor_torch  # noqa: F401
         elif self.variant.name != "c":
             importlib.import_module(f"pytensor.link.{self.variant.name}.dispatch")
+
+    @classmethod
+    def compiler_settings(cls, variant: str) -> Dialect | None:
+        return PYTENSOR if variant in ("c", "pytorch") else None
 
     @classmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:

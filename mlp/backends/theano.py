@@ -31,6 +31,7 @@ from mlp.theano_compat.compiler import (
     release_lock,
     wait_for_lock,
 )
+from mlp.theano_compat.dialect import THEANO, Dialect
 from mlp.theano_fast import fast_compilation
 
 
@@ -58,6 +59,10 @@ class TheanoBackend(Backend):
     @classmethod
     def interpreter_variables(cls, device: str = "cpu") -> dict[str, str]:
         return {} if device == "cpu" else theano_gpu.interpreter_variables()
+
+    @classmethod
+    def compiler_settings(cls, variant: str) -> Dialect:
+        return THEANO
 
     @classmethod
     def import_framework(cls, device: str = "cpu") -> None:

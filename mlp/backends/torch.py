@@ -21,6 +21,7 @@ from mlp.backends.torch_graph import ResidentEpoch
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, find_compiler
+from mlp.theano_compat.dialect import THEANO, Dialect
 
 INSTALL = "Install it: make bench BACKENDS=torch (or: pip install torch)"
 INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=torch'
@@ -52,6 +53,10 @@ class TorchBackend(DeviceBackend):
     def __init__(self, variant: str | None = None) -> None:
         super().__init__(variant)
         self._device: Any = None
+
+    @classmethod
+    def compiler_settings(cls, variant: str) -> Dialect | None:
+        return THEANO if variant == "compiled" else None
 
     @classmethod
     def import_framework(cls, device: str = "cpu") -> None:

@@ -9,6 +9,7 @@ file that Theano generates.
 * ``python_names``: what Python 3.11 to 3.13 no longer has
 * ``numpy_names``: what NumPy 1.24 to 2.x no longer has
 * ``dialect``, ``blas``, ``compiler``: the flags of the environment, which BLAS to link, whether there is a compiler
+* ``toolchain``: whether that compiler makes anything that this Python can load
 * ``cache``: whether what was compiled earlier is still what it was
 * ``device``: where Theano computes, and the refusal to compute elsewhere
 * ``theano_names``: what Lasagne 0.1 expects of a Theano that was current in 2015
@@ -66,9 +67,26 @@ def execute_prepared(module, execute) -> None:
     with warnings.catch_warnings(), device.hearing_complaints() if _asked_device else nullcontext():
         warnings.simplefilter("ignore", SyntaxWarning)  # `is` with a literal, invalid escapes
         warnings.simplefilter("ignore", DeprecationWarning)
-        execute(module)
+        try:
+            execute(module)
+        except Exception as error:
+            _explain(error)
+            raise
+        if not module.config.cxx:
+            _explain(None)
         theano_names.bridge()
     cache.replace_keys_as_a_whole()
+
+
+def _explain(error: Exception | None) -> None:
+    """Raise BackendError if this machine cannot compile C++: Theano would say it in a hundred lines, or fall back to
+    Python without a word."""
+    from mlp.errors import BackendError
+    from mlp.theano_compat.toolchain import toolchain_problem
+
+    problem = toolchain_problem()
+    if problem is not None:
+        raise BackendError(f"Theano cannot compile: {problem.reason}. {problem.remedy}") from error
 
 
 __all__ = ["install"]

@@ -1,0 +1,103 @@
+"""The C++ toolchain, tried on one small program like those that Theano compiles, before a minute is spent on it.
+
+A compiler that is there may still lack Python's headers, the library of Python, or a linker.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from mlp.availability import Unavailable
+from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, find_compiler
+from mlp.theano_compat.dialect import THEANO, Dialect
+
+PROGRAM = """
+#include <Python.h>
+#include <cmath>
+#include <vector>
+extern "C" int mlp_bench_try(int n) { std::vector<int> v(n, 1); return Py_IsInitialized() ? v[n - 1] : -1; }
+"""
+LIMIT_SECONDS = 60.0  # it takes a fifth of a second
+
+
+def toolchain_problem(dialect: Dialect = THEANO) -> Unavailable | None:
+    """The reason why C++ for this Python cannot be compiled, linked and loaded; None if it can."""
+    compiler = find_compiler(dialect)
+    if compiler is None:
+        return Unavailable(NO_COMPILER, f"{INSTALL_COMPILER}.")
+    return _problem_of(compiler)
+
+
+@cache
+def _problem_of(compiler: str) -> Unavailable | None:
+    with tempfile.TemporaryDirectory() as folder:
+        source, library = Path(folder, "try.cpp"), Path(folder, "try.so")
+        source.write_text(PROGRAM)
+        try:
+            done = subprocess.run(
+                [compiler, *_arguments(source, library)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            why = f"{Path(compiler).name} did not compile a small program within {LIMIT_SECONDS:g} s"
+            return Unavailable(why, f"{INSTALL_COMPILER}.")
+        except OSError as error:
+            return Unavailable(f"{Path(compiler).name} cannot be run ({error.strerror})", f"{INSTALL_COMPILER}.")
+        if done.returncode:
+            return _explained(Path(compiler).name, done.stdout.decode(errors="replace"))
+        return _load_problem(Path(compiler).name, library)
+
+
+def _arguments(source: Path, library: Path) -> list[str]:
+    """Those of Theano that need something of this machine (theano.gof.cmodule, ``std_lib_dirs_and_libs``)."""
+    paths = sysconfig.get_paths()
+    arguments = ["-shared", "-fPIC", "-pthread", f"-I{paths['include']}", f"-I{paths['platinclude']}"]
+    arguments += [str(source), "-o", str(library)]
+    if sys.platform == "darwin":
+        return [*arguments, "-undefined", "dynamic_lookup"]
+    name = (sysconfig.get_config_var("LDLIBRARY") or "").partition(".so")[0]
+    name = name[3:] if name.startswith("lib") else name
+    name = name[:-2] if name.endswith(".a") else name
+    return [*arguments, f"-L{sysconfig.get_config_var('LIBDIR')}", f"-L{Path(paths['stdlib']).parent}", f"-l{name}"]
+
+
+def _explained(compiler: str, text: str) -> Unavailable:
+    version = "{}.{}".format(*sys.version_info)
+    for sign, what in (("Python.h", "header Python.h"), ("-lpython", f"library python{version}")):
+        if sign in text:
+            return Unavailable(
+                f"{compiler} did not find the {what}",
+                f"Install what belongs to this Python (Debian and Ubuntu: apt install python3-dev, or "
+                f"python{version}-dev).",
+            )
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
+    errors = [line for line in lines if "error:" in line or "cannot find" in line]
+    complaint = (errors or lines[-1:])[0].rpartition("error: ")[2][:300]
+    return Unavailable(f"{compiler} cannot compile and link C++ for Python ({complaint})", f"{INSTALL_COMPILER}.")
+
+
+def _load_problem(compiler: str, library: Path) -> Unavailable | None:
+    try:
+        answer = ctypes.PyDLL(str(library)).mlp_bench_try(3)
+    except (OSError, AttributeError) as error:
+        return Unavailable(
+            f"what {compiler} compiles cannot be loaded ({str(error).rpartition(': ')[2]})",
+            f"{INSTALL_COMPILER}, and let TMPDIR be a folder from which programs may run.",
+        )
+    return None if answer == 1 else Unavailable(f"what {compiler} compiles computes nonsense", f"{INSTALL_COMPILER}.")
+
+
+def answer() -> None:
+    """Print the problem of this Python as a sentence, or nothing: for ``make``, which asks another Python."""
+    problem = toolchain_problem()
+    if problem is not None:
+        print(f"{problem.reason}. {problem.remedy}")
