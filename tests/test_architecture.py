@@ -11,6 +11,7 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 READING = (
     "record",
     "find",
+    "json_file",
     "paths",
     "datasets",
     "blocks",

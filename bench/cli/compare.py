@@ -42,7 +42,7 @@ def compare(
     """Compare RUNs phase by phase and stack by stack: ratios with intervals, a score, hardware against use, cost.
 
     A RUN is a run's id or folder, a committed record, "latest", or a file that mlp-bench export, pytest-benchmark,
-    pyperf or hyperfine wrote as JSON. What differs in dataset, recipe or precision is
+    pyperf, hyperfine or asv wrote as JSON, compressed or not. What differs in dataset, recipe or precision is
     refused; what only some runs measured is listed.
 
     \b

@@ -64,6 +64,8 @@ class Comparable:
         Stacks whose speed may not count, because they learn worse than the canonical one.
     energy_joules : Mapping[str, float]
         Stack -> energy of its reference run, the whole card; nothing on the CPU.
+    per_iteration : bool
+        Whether the tool divides what it measures by the number of calls: then no duration is too short to compare.
     notes : Sequence[str]
         Sentences a reader must know: a partial run, files that cannot be read.
     """
@@ -83,6 +85,7 @@ class Comparable:
     canonical_stacks: frozenset[str] = frozenset()
     learns_worse: frozenset[str] = frozenset()
     energy_joules: Mapping[str, float] = field(default_factory=dict)
+    per_iteration: bool = False
     notes: Sequence[str] = ()
 
     def medians(self, metric: Metric) -> dict[int, float]:

@@ -43,6 +43,8 @@ def comparable_file(path: Path, name: str) -> Comparable:
         recipe={"num_epochs": _common(own, "num_epochs")} if own else None,
         precisions=precisions(stacks),
         devices={stack.name: stack.device for stack in stacks},
+        per_iteration=not own,
+        notes=[sentence.rstrip(".") for sentence in foreign.left_out],
     )
 
 

@@ -37,4 +37,6 @@ def metric_ratios(base: Comparable, other: Comparable) -> list[MetricRatio]:
 
 
 def too_short(metric: Metric, *sides: Comparable) -> bool:
+    if any(side.per_iteration for side in sides):
+        return False
     return min(min(side.medians(metric).values()) for side in sides) < SHORTEST_SECONDS

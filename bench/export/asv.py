@@ -10,10 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import product
 from statistics import median
 from typing import Any
 
+from bench.errors import BenchError
+from bench.export.foreign import Benchmark, Foreign, finite_seconds, mapping, parse_each
 from bench.export.series import Run, Series
 
 RESULT_FORMAT, MACHINE_FORMAT, BENCHMARKS_FORMAT = 2, 1, 2
@@ -98,3 +101,48 @@ def _milliseconds(started_at: str | None) -> int | None:
 
 def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document, indent=1, allow_nan=False).encode()
+
+
+def parse(document: dict[str, Any]) -> Foreign:
+    """Each timing benchmark with each combination of its parameters; asv keeps all samples of one as one list.
+
+    A file of results does not say units: asv's own rule is that a name of ``time`` or ``timeraw`` is in seconds.
+    """
+    facts = mapping(document.get("params"))
+    machine = {
+        "cpu_model": facts.get("cpu"),
+        "usable_cores": facts.get("num_cpu"),
+        "python": facts.get("python"),
+        "os": facts.get("os"),
+    }
+    columns = document["result_columns"]
+    parsed = parse_each(document["results"].items(), lambda entry: _parse_row(*entry, columns))
+    return Foreign("asv", _iso(document.get("date")), machine, *parsed)
+
+
+def _parse_row(name: str, row: list[Any], columns: list[str]) -> list[Benchmark]:
+    if not re.match(r"time(raw)?(_|$)", name.rpartition(".")[2]):
+        raise BenchError(f"{name} measures no time, and was left out.")
+    values = dict(zip(columns, row, strict=False))  # asv leaves empty columns at the end out
+    samples = values.get("samples")
+    if samples is None:
+        raise BenchError(f"{name} has results but no samples: measure it again with asv run --record-samples.")
+    cases = list(product(*(values.get("params") or [])))
+    if not isinstance(samples, list) or len(samples) != len(cases):
+        raise BenchError(f"{name} has {len(cases)} combinations of parameters, but other samples: measure it again.")
+    found = []
+    for case, seconds in zip(cases, samples, strict=True):
+        if seconds is not None:  # asv skipped it, or it failed
+            full = f"{name}({', '.join(map(str, case))})" if case else name
+            found.append(Benchmark(full, [finite_seconds(full, seconds)], {}))
+    if not found:
+        raise BenchError(f"{name} failed, or was skipped: it has no samples.")
+    return found
+
+
+def _iso(milliseconds: Any) -> str | None:
+    """asv's date, milliseconds since 1970, as every record has it."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None

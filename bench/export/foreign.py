@@ -6,17 +6,20 @@ A tool's file names benchmarks; only one that mlp-bench exported says which stac
 from __future__ import annotations
 
 import importlib
-import json
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.json_file import read_json
 
-HINT = "give a file that pytest-benchmark, pyperf or hyperfine wrote as JSON."
+HINT = "give a file that pytest-benchmark, pyperf, hyperfine or asv wrote as JSON."
+# What a value of another shape than its tool writes ends in.
+SHAPE_ERRORS = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError)
 
 
 @dataclass(frozen=True)
@@ -46,35 +49,38 @@ class Foreign:
     Attributes
     ----------
     tool : str
-        ``pytest-benchmark``, ``pyperf`` or ``hyperfine``.
+        ``pytest-benchmark``, ``pyperf``, ``hyperfine`` or ``asv``.
     started_at : str or None
         As the tool wrote it.
     machine : dict
         Facts under the names of our own fingerprint; what the tool does not tell is None.
     benchmarks : list of Benchmark
         At least one.
+    left_out : list of str
+        A sentence for each benchmark of the file that cannot be compared.
     """
 
     tool: str
     started_at: str | None
     machine: dict[str, Any]
     benchmarks: list[Benchmark]
+    left_out: list[str] = field(default_factory=list)
 
 
 def read_foreign(path: str | Path) -> Foreign:
-    """The results in ``path``, whichever of the three tools wrote it.
+    """The results in ``path``, whichever tool wrote it.
 
     Raises
     ------
     BenchError
-        If the file cannot be read, is of none of these tools, was cut short, or holds a duration that is none.
+        If the file cannot be read, is of none of these tools, was cut short, or holds nothing that can be compared.
     """
     path = Path(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except OSError as error:
         raise BenchError(f"{path} cannot be read ({error.strerror}): {HINT}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BenchError(f"{path} is no JSON, or was cut short ({error}): write it again, or {HINT}") from error
     module = _module_for(document)
     if module is None:
@@ -83,18 +89,53 @@ def read_foreign(path: str | Path) -> Foreign:
         found = importlib.import_module(f"bench.export.{module}").parse(document)
     except BenchError as error:
         raise BenchError(f"{path}: {error}") from error
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise BenchError(f"{path} is damaged ({type(error).__name__}: {error}): write it again, or {HINT}") from error
+    except SHAPE_ERRORS as error:
+        raise BenchError(f"{path} is damaged ({why(error)}): write it again, or {HINT}") from error
     if not found.benchmarks:
-        raise BenchError(f"{path} holds no benchmarks: measure some first.")
+        lost = f"nothing that can be compared: {' '.join(found.left_out)}" if found.left_out else None
+        raise BenchError(f"{path} holds {lost or 'no benchmarks: measure some first.'}")
     _check_names(path, [benchmark.name for benchmark in found.benchmarks])
     return found
 
 
-def _check_names(path: Path, names: list[Any]) -> None:
-    for name, count in Counter(map(str, names)).items():
+def _check_names(path: Path, names: list[str]) -> None:
+    for name, count in Counter(names).items():
         if count > 1:
-            raise BenchError(f"{path} has {count} benchmarks called {name}: give each a name of its own.")
+            raise BenchError(
+                f"{path} has {count} benchmarks called {name}: give each a name of its own (hyperfine: --command-name)."
+            )
+
+
+def parse_each(entries: Any, parse: Callable[[Any], Benchmark | list[Benchmark]]) -> tuple[list[Benchmark], list[str]]:
+    """What ``parse`` makes of each entry, and a sentence for each that is lost: one that is damaged costs itself."""
+    found, left_out = [], []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            parsed = parse(entry)
+        except BenchError as error:
+            left_out.append(str(error))
+        except SHAPE_ERRORS as error:
+            left_out.append(f"benchmark {number} is damaged and was left out ({why(error)}).")
+        else:
+            found += parsed if isinstance(parsed, list) else [parsed]
+    return found, left_out
+
+
+def why(error: Exception) -> str:
+    """What an error says of the shape of a value, in words that are not Python's where they can be."""
+    return f"it has no {error.args[0]!r}" if isinstance(error, KeyError) and error.args else str(error)
+
+
+def text_of(value: Any, what: str) -> str:
+    """``value`` if it is text; raises BenchError if it is none."""
+    if not isinstance(value, str):
+        raise BenchError(f"{what} is {repr(value)[:60]}, which is no text: write the file again.")
+    return value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """``value`` if it holds facts by name; what is there instead tells nothing."""
+    return value if isinstance(value, dict) else {}
 
 
 def _module_for(document: Any) -> str | None:
@@ -103,6 +144,8 @@ def _module_for(document: Any) -> str | None:
         return None
     if isinstance(document.get("results"), list):
         return "hyperfine"
+    if isinstance(document.get("results"), dict) and "result_columns" in document:
+        return "asv"
     if "benchmarks" not in document:
         return None
     return "pytest_benchmark" if "machine_info" in document or "commit_info" in document else "pyperf"
@@ -128,6 +171,8 @@ def split_by_process(name: str, seconds: list[float], sizes: list[int]) -> list[
     """``seconds`` cut into processes of ``sizes`` samples; one process if there are no sizes."""
     if not sizes:
         return [seconds]
+    if not all(type(size) is int for size in sizes):
+        raise BenchError(f"the processes of {name} are no numbers of samples: export it again.")
     if sum(sizes) != len(seconds) or min(sizes) < 1:
         raise BenchError(f"{name} has {len(seconds)} samples, its processes {sum(sizes)}: export it again.")
     samples = iter(seconds)

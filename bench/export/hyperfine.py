@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from typing import Any
 
 from bench.errors import BenchError
-from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, split_by_process
+from bench.export.foreign import (
+    Benchmark,
+    Foreign,
+    case_keys,
+    finite_seconds,
+    parse_each,
+    split_by_process,
+    text_of,
+)
 from bench.export.series import Run, Series
 
 SIZES = "samples_per_process"
@@ -41,11 +50,22 @@ def _result(series: Series) -> dict[str, Any]:
 
 def parse(document: dict[str, Any]) -> Foreign:
     """Each command's times; hyperfine does not say when or where they were measured."""
-    return Foreign("hyperfine", None, {}, [_parse_result(result) for result in document["results"]])
+    results = document["results"]
+    commands = Counter(result.get("command") for result in results if isinstance(result, dict) and _is_text(result))
+    return Foreign("hyperfine", None, {}, *parse_each(results, lambda result: _parse_result(result, commands)))
 
 
-def _parse_result(result: dict[str, Any]) -> Benchmark:
-    name, times = result["command"], finite_seconds(result["command"], result["times"])
+def _is_text(result: dict[str, Any]) -> bool:
+    return isinstance(result.get("command"), str)
+
+
+def _parse_result(result: dict[str, Any], commands: Counter[str]) -> Benchmark:
+    """Parameters tell results of one command apart, as those of a scan under one --command-name."""
+    command = text_of(result["command"], "the command of a result")
+    name = f"{command} ({_settings(result)})" if commands[command] > 1 and result.get("parameters") else command
+    if result.get("times") is None:
+        raise BenchError(f"{name} has a mean, but no single times: export it with hyperfine's --export-json.")
+    times = finite_seconds(name, result["times"])
     failed = sum(code != 0 for code in result.get("exit_codes") or [])
     if failed:
         raise BenchError(f"{failed} of {len(times)} runs of {name} failed: measure one that succeeds.")
@@ -53,4 +73,8 @@ def _parse_result(result: dict[str, Any]) -> Benchmark:
     if sizes is None:
         return Benchmark(name, [[seconds] for seconds in times], {})
     keys = {key: int(text) if text.isdecimal() else text for key, text in result["parameters"].items()}
-    return Benchmark(name, split_by_process(name, times, sizes), case_keys(keys))
+    return Benchmark(command, split_by_process(name, times, sizes), case_keys(keys))
+
+
+def _settings(result: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in result["parameters"].items())

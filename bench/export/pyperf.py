@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.errors import BenchError
-from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds
+from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, mapping, parse_each, text_of
 from bench.export.series import Run, Series
 
 KEY = "mlp_bench_"  # what our own metadata begin with, so that a reader finds the case again
@@ -67,23 +67,23 @@ def _known(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def parse(document: dict[str, Any]) -> Foreign:
     """Each benchmark's values; pyperf runs each of its runs in a process of its own."""
-    shared = document.get("metadata") or {}
+    shared = mapping(document.get("metadata"))
     machine = {
         "cpu_model": shared.get("cpu_model_name"),
         "usable_cores": shared.get("cpu_count"),
         "python": shared.get("python_version"),
         "os": shared.get("platform"),
     }
-    benchmarks = [_parse_benchmark(benchmark, shared) for benchmark in document["benchmarks"]]
-    return Foreign("pyperf", _first_date(document), machine, benchmarks)
+    parsed = parse_each(document["benchmarks"], lambda benchmark: _parse_benchmark(benchmark, shared))
+    return Foreign("pyperf", _first_date(document), machine, *parsed)
 
 
 def _parse_benchmark(benchmark: dict[str, Any], shared: dict[str, Any]) -> Benchmark:
     """What all its runs have in common, its name too, may stand in the file's metadata, its own, or a run's."""
     runs = [run for run in benchmark["runs"] if run.get("values")]  # calibration and warm-up have none
-    of_run = (runs[0].get("metadata") or {}) if runs else {}
-    facts = {**shared, **(benchmark.get("metadata") or {}), **of_run}
-    name = facts["name"]
+    of_run = mapping(runs[0].get("metadata")) if runs else {}
+    facts = {**shared, **mapping(benchmark.get("metadata")), **of_run}
+    name = text_of(facts["name"], "the name of a benchmark")
     if not runs:
         raise BenchError(f"{name} has no values: measure it again.")
     if facts.get("unit", "second") != "second":
@@ -93,5 +93,6 @@ def _parse_benchmark(benchmark: dict[str, Any], shared: dict[str, Any]) -> Bench
 
 
 def _first_date(document: dict[str, Any]) -> str | None:
-    runs = [run for benchmark in document["benchmarks"] for run in benchmark["runs"]]
-    return min((date for run in runs if (date := (run.get("metadata") or {}).get("date"))), default=None)
+    benchmarks = [one for one in document["benchmarks"] if isinstance(one, dict) and isinstance(one.get("runs"), list)]
+    facts = [mapping(mapping(run).get("metadata")) for benchmark in benchmarks for run in benchmark["runs"]]
+    return min((date for fact in facts if isinstance(date := fact.get("date"), str)), default=None)

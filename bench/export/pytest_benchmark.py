@@ -9,7 +9,16 @@ import json
 from typing import Any
 
 from bench.errors import BenchError
-from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, split_by_process
+from bench.export.foreign import (
+    Benchmark,
+    Foreign,
+    case_keys,
+    finite_seconds,
+    mapping,
+    parse_each,
+    split_by_process,
+    text_of,
+)
 from bench.export.series import Run, Series
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose layout this is
@@ -91,22 +100,27 @@ def _benchmark(series: Series) -> dict[str, Any]:
 
 def parse(document: dict[str, Any]) -> Foreign:
     """Each benchmark's samples; a file of another project is one process, as pytest is."""
-    info = document.get("machine_info") or {}
-    cpu = info.get("cpu") or {}
+    info = mapping(document.get("machine_info"))
+    cpu = mapping(info.get("cpu"))
     machine = {
         "cpu_model": cpu.get("brand_raw"),
         "usable_cores": cpu.get("count"),
-        "python": " ".join(filter(None, (info.get("python_implementation"), info.get("python_version")))) or None,
-        "os": " ".join(filter(None, (info.get("system"), info.get("release")))) or None,
+        "python": _joined(info, "python_implementation", "python_version"),
+        "os": _joined(info, "system", "release"),
     }
-    benchmarks = [_parse_benchmark(benchmark) for benchmark in document["benchmarks"]]
-    return Foreign("pytest-benchmark", document.get("datetime"), machine, benchmarks)
+    return Foreign(
+        "pytest-benchmark", document.get("datetime"), machine, *parse_each(document["benchmarks"], _parse_benchmark)
+    )
+
+
+def _joined(info: dict[str, Any], *names: str) -> str | None:
+    return " ".join(str(info[name]) for name in names if info.get(name)) or None
 
 
 def _parse_benchmark(benchmark: dict[str, Any]) -> Benchmark:
-    name, data = benchmark["fullname"], benchmark["stats"].get("data")
+    name, data = text_of(benchmark["fullname"], "the name of a benchmark"), benchmark["stats"].get("data")
     if data is None:
         raise BenchError(f"{name} has statistics but no samples: save it again with --benchmark-save-data.")
-    extra = benchmark.get("extra_info") or {}
+    extra = mapping(benchmark.get("extra_info"))
     sizes = [process["num_samples"] for process in extra.get("processes") or []]
     return Benchmark(name, split_by_process(name, finite_seconds(name, data), sizes), case_keys(extra.get("keys")))

@@ -13,9 +13,7 @@ from mlp.training import initial_parameters
 FIRST_LOAD = "first_load"  # of its process: later ones find memory that is mapped already
 
 
-def start(
-    backend: Backend, recipe: Recipe, device: str, load: Callable[[], Any] | None = None
-) -> dict[str, float]:
+def start(backend: Backend, recipe: Recipe, device: str, load: Callable[[], Any] | None = None) -> dict[str, float]:
     """Make ``backend``, whose framework is imported, ready to train; return the seconds of each part.
 
     The parts are FIRST_LOAD, ``build``, ``transfer`` (only of a variant that keeps its data on its device),

@@ -9,6 +9,7 @@ from example_run import case, header, measurement, reference_replicate, replicat
 
 from bench import cli
 from bench.compare import Metric
+from bench.compare.comparison import compare
 from bench.compare.files import comparable_file
 from bench.compare.runs import comparable_run
 from bench.compare.sides import labels, prices, sides
@@ -273,3 +274,21 @@ def test_a_header_without_its_run_is_no_run(tmp_path, run, invoke):
     damaged.mkdir()
     (damaged / "run.json").write_text("[]")
     assert refused(invoke("compare", run, damaged), "is damaged")
+
+
+def test_durations_that_a_tool_divided_by_its_calls_are_compared_however_short(tmp_path):
+    for name, scale in (("a", 1.0), ("b", 1.5)):
+        runs = [{"values": [scale * value * 1e-7 for value in (1.02, 1.03)]} for _ in range(3)]
+        file = {"version": "1.0", "benchmarks": [{"metadata": {"name": "sum"}, "runs": runs}]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(file))
+    base, other = (comparable_file(tmp_path / f"{name}.json", name) for name in "ab")
+    compared = compare(base, [other])
+    assert [ratio.speed.center for ratio in compared.ratios] == [pytest.approx(1 / 1.5)]
+
+
+def test_what_a_file_lost_is_a_note(tmp_path):
+    memory = {"metadata": {"name": "memory", "unit": "byte"}, "runs": [{"values": [9]}]}
+    sort = {"metadata": {"name": "sort"}, "runs": [{"values": [1.0]}]}
+    (tmp_path / "a.json").write_text(json.dumps({"version": "1.0", "benchmarks": [memory, sort]}))
+    (note,) = comparable_file(tmp_path / "a.json", "a").notes
+    assert note.startswith("memory is measured in byte")

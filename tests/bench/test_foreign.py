@@ -1,5 +1,6 @@
 """Other tools' files are read as they wrote them, and whatever else a file holds is one sentence."""
 
+import gzip
 import json
 import math
 import subprocess
@@ -53,11 +54,27 @@ HYPERFINE = {
 }
 
 
+# The layout of asv 0.6's results, format 2: a benchmark with two values of its parameter, the second one failed.
+ASV = {
+    "version": 2,
+    "commit_hash": "0123456789abcdef",
+    "env_name": "virtualenv-py3.11",
+    "date": 1767323045000,
+    "params": {"cpu": "Example CPU", "num_cpu": "4", "os": "Linux 6.1", "python": "3.11"},
+    "result_columns": ["result", "params", "version", "samples"],
+    "results": {"sorting.time_sort": [[0.25, None], [["10", "20"]], "1", [[2.5e-7, 2.6e-7], None]]},
+    "durations": {},
+}
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(document):
         path = tmp_path / "theirs.json"
-        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        if isinstance(document, bytes):
+            path.write_bytes(document)
+        else:
+            path.write_text(document if isinstance(document, str) else json.dumps(document))
         return path
 
     return write
@@ -102,6 +119,66 @@ def test_a_pyperf_worker_is_a_process_and_calibration_is_none(write):
 
 def test_each_run_of_hyperfine_is_a_process(write):
     assert processes_by_name(read_foreign(write(HYPERFINE))) == {"sleep 0.1": [[0.102], [0.1026]]}
+
+
+def test_a_case_of_asv_is_a_benchmark_and_one_that_failed_is_none(write):
+    found = read_foreign(write(ASV))
+    assert (found.tool, found.started_at) == ("asv", "2026-01-02T03:04:05+00:00")
+    assert processes_by_name(found) == {"sorting.time_sort(10)": [[2.5e-7, 2.6e-7]]}
+    assert found.machine["cpu_model"] == "Example CPU"
+
+
+def test_our_own_asv_export_is_read_back(tmp_path, write):
+    run = open_run(write_example_run(tmp_path, replicates()))
+    (results,) = [data for path, data in render("asv", run).items() if path.endswith("-existing.json")]
+    found = read_foreign(write(results))
+    assert sorted(one.processes for one in found.benchmarks) == sorted([one.seconds] for one in run.series)
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: gzip.compress(text.encode()),
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-16-le"),
+        lambda text: gzip.compress(text.encode("utf-16")),
+    ],
+    ids=["gzip", "byte-order mark", "UTF-16", "UTF-16 without a mark", "both"],
+)
+def test_json_is_read_however_its_text_is_stored(write, encode):
+    assert processes_by_name(read_foreign(write(encode(json.dumps(HYPERFINE)))))
+
+
+def test_a_name_that_is_not_utf_8_survives(write):
+    text = json.dumps(HYPERFINE).encode().replace(b"sleep", b"sl\xffep")
+    (benchmark,) = read_foreign(write(text)).benchmarks
+    assert benchmark.name == "sl\udcffep 0.1"
+
+
+def test_a_gzip_file_cut_short_is_one_sentence(write):
+    with pytest.raises(BenchError, match="a gzip file that is damaged"):
+        read_foreign(write(gzip.compress(json.dumps(HYPERFINE).encode())[:40]))
+
+
+def test_what_one_benchmark_lacks_costs_it_alone_and_is_named(write):
+    memory = {"metadata": {"name": "memory", "unit": "byte"}, "runs": [{"values": [9]}]}
+    damaged = {"runs": [{"values": [1.0]}]}
+    found = read_foreign(write({**PYPERF, "benchmarks": [memory, *PYPERF["benchmarks"], damaged]}))
+    assert [one.name for one in found.benchmarks] == ["sort"]
+    assert found.left_out == [
+        "memory is measured in byte, not in seconds: give a file of durations.",
+        "benchmark 3 is damaged and was left out (it has no 'name').",
+    ]
+
+
+def test_parameters_tell_results_of_one_command_apart(write):
+    (result,) = HYPERFINE["results"]
+    both = [{**result, "parameters": {"n": number}} for number in ("1", "2")]
+    found = read_foreign(write({"results": both}))
+    assert [one.name for one in found.benchmarks] == ["sleep 0.1 (n=1)", "sleep 0.1 (n=2)"]
+    with pytest.raises(BenchError, match=r"2 benchmarks called sleep 0.1: give each a name .*--command-name"):
+        read_foreign(write({"results": [result, result]}))
 
 
 def test_what_pytest_benchmark_itself_writes_is_one_process(tmp_path):
@@ -149,7 +226,14 @@ RUN = ("benchmarks", 0, "runs", 1)
         ("[" * 100_000, "is no JSON, or was cut short"),
         ("[]", "is in none of the formats"),
         ("{}", "is in none of the formats"),
-        ({"version": 2, "commit_hash": "abc", "results": {}}, "is in none of the formats"),  # asv's
+        ({"version": 2, "commit_hash": "abc", "results": {}}, "is in none of the formats"),
+        ({"version": 2, "result_columns": [], "results": {}}, "holds no benchmarks"),  # asv's
+        (
+            changed(ASV, "results", "sorting.time_sort", 3, value=None),
+            "samples: measure it again with asv run --record",
+        ),
+        (changed(ASV, "results", "sorting.time_sort", 3, value=[None, None]), "failed, or was skipped"),
+        (changed(ASV, "results", value={"sorting.peakmem_sort": []}), "peakmem_sort measures no time"),
         ({"results": []}, "holds no benchmarks"),
         ({"benchmarks": [], "version": "1.0"}, "holds no benchmarks"),
         (changed(HYPERFINE, *RESULT, "times", value=[]), "sleep 0.1 has no samples"),
@@ -162,11 +246,14 @@ RUN = ("benchmarks", 0, "runs", 1)
         (changed(HYPERFINE, *RESULT, "times", value=[0.0]), "1 of 1 samples of sleep 0.1 are no positive"),
         (changed(HYPERFINE, *RESULT, "exit_codes", value=[0, 1]), "1 of 2 runs of sleep 0.1 failed"),
         ({"results": HYPERFINE["results"] * 2}, "2 benchmarks called sleep 0.1"),
-        (changed(HYPERFINE, *RESULT, value={"command": "x"}), "is damaged (KeyError: 'times')"),
+        (changed(HYPERFINE, *RESULT, value={"command": "x"}), "x has a mean, but no single times: export it with"),
         (changed(PYPERF, *RUN, "values", value=[-1.0]), "1 of 1 samples of sort are no positive"),
         (changed(PYPERF, "metadata", "unit", value="byte"), "sort is measured in byte, not in seconds"),
         (changed(PYPERF, "benchmarks", 0, "runs", value=[]), "sort has no values"),
-        (changed(PYPERF, "benchmarks", 0, "metadata", value={}), "is damaged (KeyError: 'name')"),
+        (
+            changed(PYPERF, "benchmarks", 0, "metadata", value={}),
+            "benchmark 1 is damaged and was left out (it has no 'name')",
+        ),
         (
             {"machine_info": {}, "benchmarks": [{"fullname": "a", "stats": {"median": 1.0}}]},
             "a has statistics but no samples: save it again with --benchmark-save-data",
