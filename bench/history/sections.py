@@ -37,8 +37,8 @@ def _summary(history: History, chosen: list[Series]) -> Section:
     sentences = [
         f"A series is one measurement of one stack under the same conditions; a change needs "
         f"{MIN_RUNS} runs, and steps at least three runs on either side.",
-        "Steps and drifts are found on the logarithms, by absolute residuals and a penalty (PELT, with the penalty of "
-        "asv); of series without any change, 1 to 2 in 100 are taken for ones that changed.",
+        "Steps and drifts are found on the logarithms, by absolute residuals and the penalty of asv; of series without "
+        "any change, 1 to 2 in 100 are taken for ones that changed.",
     ]
     if not chosen:
         sentences.append("No run measured what was asked for.")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.history.change_points import MIN_RUNS, Course, Shape, course
+from bench.history.change_points import MIN_RUNS, MIN_SEGMENT_RUNS, Course, Shape, _step_starts, course
 
 
 def noise(random, num_runs, scatter=0.02):
@@ -49,6 +49,39 @@ def test_a_step_of_ten_percent_is_found_at_its_run(ratio):
 def test_a_step_between_quiet_levels_is_exact():
     assert course([2.0] * 6 + [3.0] * 6).steps[0].index == 6
     assert course([2.0] * 6 + [3.0] * 6).steps[0].ratio == pytest.approx(1.5)
+
+
+def least_cost(logs, penalty):
+    """Of all ways to cut ``logs`` into segments of at least three, tried one by one."""
+    costs = [0.0] + [math.inf] * len(logs)
+    for end in range(MIN_SEGMENT_RUNS, len(logs) + 1):
+        for begin in range(end - MIN_SEGMENT_RUNS + 1):
+            costs[end] = min(costs[end], costs[begin] + cost(logs[begin:end], [], penalty) + (penalty if begin else 0))
+    return costs[-1]
+
+
+def cost(logs, starts, penalty):
+    segments = np.split(logs, starts)
+    return sum(np.abs(segment - np.median(segment)).sum() for segment in segments) + penalty * len(starts)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_other_steps_cost_less(seed):
+    random = np.random.default_rng(seed)
+    logs = random.normal(0.0, 0.02, int(random.integers(8, 30)))
+    for at in random.integers(0, len(logs), seed % 4):
+        logs[at:] += random.normal(0.0, 0.1)
+    logs = np.round(logs, 2) if seed % 5 == 0 else logs  # ties
+    found = _step_starts(logs, 0.2)
+    assert np.diff([0, *found, len(logs)]).min() >= MIN_SEGMENT_RUNS
+    assert cost(logs, found, 0.2) == pytest.approx(least_cost(logs, 0.2))
+
+
+def test_thousands_of_runs_are_explained_too():
+    """A step and a drift in 2,000 runs each, at their run and slope."""
+    assert [step.index for step in course(with_step(1, 2000, 1200)).steps] == [1200]
+    drift = course(np.exp(1e-4 * np.arange(2000) + noise(np.random.default_rng(1), 2000)))
+    assert (drift.shape, drift.ratio_per_run) == (Shape.DRIFT, pytest.approx(math.exp(1e-4), rel=1e-5))
 
 
 def test_two_steps_are_two():
