@@ -38,7 +38,7 @@ GPU_VENV := .venv-theano-gpu
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
 	@echo "make bench BACKENDS=all           ... with every backend that can be installed"
-	@echo "make test [BACKENDS=all]          run the test suite"
+	@echo "make test [BACKENDS=all] [FAST=1] run the test suite, or what is fast of it"
 	@echo "make report                       print the latest run's report again"
 	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
 	@echo "make history                      say what changed over all runs, and when"
@@ -70,9 +70,11 @@ $(VENV)/installed-%: requirements/%.txt $(STAMP)
 bench: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench run $(RUN_OPTIONS)
 
-# With BACKENDS=..., the tests of those backends must run; without, of whatever is installed.
+# With BACKENDS=..., the tests of those backends must run; without, of whatever is installed.  FAST=1: those that take
+# no time, to be run after each change.
 test: $(STAMP) $(EXTRAS)
-	@MLP_BENCH_REQUIRED_BACKENDS="$(CHOSEN)" $(BIN)/python -m pytest
+	@MLP_BENCH_REQUIRED_BACKENDS="$(CHOSEN)" $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
+		--no-loadscope-reorder $(if $(FAST),-m "not slow")
 
 report: $(STAMP)
 	@$(BIN)/python -m bench report

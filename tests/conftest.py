@@ -1,4 +1,4 @@
-"""Shared by all tests: real MNIST where MNIST_DIR names it, and one compiled Theano network for all who need one."""
+"""Shared by all tests: real MNIST where MNIST_DIR names it, one compile cache, and what a parallel run needs."""
 
 import os
 from pathlib import Path
@@ -7,17 +7,56 @@ import pytest
 from optional import need
 from small import make_toy_data
 
+from bench.machine import usable_cores
 from mlp import backends
+
+MAX_WORKERS = 8  # each may need a gigabyte, and the longest file takes about an eighth of the time of all
+# A process that finds Theano's compile lock taken sleeps 5 s to 10 s by default.
+SHORT_LOCK_WAIT = "compile.wait=1"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One worker for each core that this process may use."""
+    return min(usable_cores(), MAX_WORKERS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs):
+    """Divide the cores among the workers: they inherit these variables."""
+    num_threads = max(1, usable_cores() // len(specs))
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, str(num_threads))
+
+
+def pytest_configure(config):
+    """Hide the parallel run from processes that the tests start: pytest-benchmark would time nothing in them."""
+    if hasattr(config, "workerinput"):
+        for variable in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            del os.environ[variable]
+
+
+def pytest_collection_modifyitems(items):
+    """Put files with slow tests first, so that no worker begins a long file when the others have finished."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def run_directory(request, tmp_path_factory):
+    """A directory that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compile_directory_of_its_own(tmp_path_factory):
+def compile_directories(run_directory):
     """Theano and PyTensor read their flags when they are imported, so this comes before any test can import them."""
-    for variable in ("THEANO_FLAGS", "PYTENSOR_FLAGS"):
+    for variable, more in (("THEANO_FLAGS", SHORT_LOCK_WAIT), ("PYTENSOR_FLAGS", "")):
         flags = os.environ.get(variable, "")
         if "compiledir" not in flags:
-            directory = tmp_path_factory.mktemp(variable.lower())
-            os.environ[variable] = ",".join(filter(None, [flags, f"base_compiledir={directory}"]))
+            directory = run_directory / variable.lower()
+            os.environ[variable] = ",".join(filter(None, [flags, more, f"base_compiledir={directory}"]))
 
 
 @pytest.fixture(scope="session")
