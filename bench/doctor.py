@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
+from bench.case import Case
+from bench.measure.environment import build, dropped, planning, why_unfit_for_code
+from bench.measure.process import run_to_end, why_ended
 from bench.nvml import describe_gpus
 from mlp.backends import NAMES, Available, Unavailable, load, probe
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
 from mlp.theano_compat.toolchain import toolchain_problem
 
+PROCESS_LIMIT_SECONDS = 120.0
 OK, WARNING, MISSING = "ok", "warning", "missing"
 
 
@@ -37,22 +42,55 @@ def examine(data: Path | None = None) -> list[Finding]:
     """All findings; ``missing`` ones stop ``make bench``, warnings only limit what its numbers mean."""
     checks: list[Callable[[], list[Finding]]] = [
         _python,
+        _measured_process,
+        _environment,
         _compiler,
-        _blas,
-        _levers,
+        lambda: _planned(_blas),
+        lambda: _planned(_levers),
         _threads,
         _compile_directory,
         _gpus,
-        _backends,
+        lambda: _planned(_backends),
         _decompression,
         lambda: _dataset(data),
     ]
     return [finding for check in checks for finding in check()]
 
 
+def _planned(check: Callable[[], list[Finding]]) -> list[Finding]:
+    """What ``check`` finds in the environment that measured processes get."""
+    with planning():
+        return check()
+
+
 def _python() -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     return [Finding("Python", OK, f"{version}, NumPy {machine.package_version('numpy')}")]
+
+
+def _measured_process() -> list[Finding]:
+    """The versions and the BLAS that a measured process tells of, beside those of this one."""
+    case = Case("data", None, None, "cpu", machine.usable_cores(), "")
+    ended = run_to_end([sys.executable, "-m", "bench.measure.facts"], build(case, None), PROCESS_LIMIT_SECONDS)
+    try:
+        facts = json.loads(ended.text.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        why = ended.cut_short or why_ended(ended.exit_code, ended.text)
+        return [Finding("Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make")]
+    kernels = [f"{one['library']} {one['version']} ({one['architecture']})" for one in facts["libraries"]]
+    versions = {name: version for name, version in facts["packages"].items() if name in ("numpy", "scipy")}
+    detail = ", ".join([*(f"{name} {version}" for name, version in versions.items()), *kernels])
+    if all(machine.package_version(name) == version for name, version in versions.items()):
+        return [Finding("Measured process", OK, detail)]
+    return [Finding("Measured process", WARNING, f"other versions than here: {detail}", "unset PYTHONPATH")]
+
+
+def _environment() -> list[Finding]:
+    names = dropped()
+    if not names:
+        return [Finding("Environment", OK, "nothing set here changes what is measured")]
+    detail = f"set here, and not passed to measured processes: {', '.join(names)}"
+    return [Finding("Environment", WARNING, detail, "unset them, or pass one on purpose: --env NAME=VALUE")]
 
 
 def _compiler() -> list[Finding]:
@@ -98,12 +136,8 @@ def _levers() -> list[Finding]:
 
 def _threads() -> list[Finding]:
     usable = machine.usable_cores()
-    asked = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name in os.environ}
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     findings = [Finding("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
-    if asked:
-        settings = ", ".join(f"{name}={value}" for name, value in asked.items())
-        findings = [Finding("Threads", OK, f"{usable} usable cores; {settings} is replaced by --threads")]
     if busy > usable / 2:
         findings.append(
             Finding(
@@ -120,6 +154,8 @@ def _compile_directory() -> list[Finding]:
     folder = Path(tempfile.gettempdir())
     if not os.access(folder, os.W_OK):
         return [Finding("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")]
+    if why := why_unfit_for_code():
+        return [Finding("Scratch folder", MISSING, why, "set TMPDIR to another folder")]
     return [Finding("Scratch folder", OK, "writable; compile caches live there as long as a run")]
 
 

@@ -8,7 +8,6 @@ next one starts: whatever ends a run, what was measured is kept, and ``resume`` 
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,9 +17,8 @@ from typing import Any, Protocol
 
 from bench import other_load, worker
 from bench.case import Case, Planned
-from bench.errors import RecordError
 from bench.machine import usable_cores
-from bench.measure.environment import build
+from bench.measure.environment import build, make_scratch
 from bench.record import SCHEMA_VERSION, RunFolder
 from bench.units import short_commit
 
@@ -80,11 +78,20 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
             outcome = measure(step.planned.case)
             others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
             folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others})
+            _keep_facts(folder, step.planned.case, outcome.process)
             progress.finish(step.planned, outcome)
     except KeyboardInterrupt:
         folder.update_header(status="interrupted", finished_at=now())
         raise
     folder.update_header(status="complete", finished_at=now())
+
+
+def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> None:
+    """Add what a process told of itself to the header, unless one of the same backend has told the same."""
+    known = folder.header.get("processes") or []
+    told = None if facts is None else {"backend": case.backend, **facts}
+    if told is not None and told not in known:
+        folder.update_header(processes=[*known, told])
 
 
 def measured(folder: RunFolder) -> set[tuple[Case, int]]:
@@ -132,13 +139,7 @@ class WorkerPool:
         self._data_directory, self._data_digest = data_directory, data_digest
         self._quick = quick
         self._warn = warn
-        try:
-            self._scratch = Path(tempfile.mkdtemp(prefix="mlp-bench-"))
-        except OSError as error:
-            raise RecordError(
-                f"no scratch folder for the compile caches can be made: {error.strerror}; "
-                "free space in the temporary folder, or set TMPDIR to another one."
-            ) from error
+        self._scratch = make_scratch("mlp-bench-")
         self._warm = self._scratch / "warm"
         self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
         self._count = 0

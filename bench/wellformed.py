@@ -32,6 +32,8 @@ def check_header(header: dict[str, Any]) -> None:
     for name, kind in (("passed", dict), ("dropped", list)):
         value = (header.get("environment") or {}).get(name)
         _require(value is None or isinstance(value, kind), f"environment's {name}", value)
+    processes = header.get("processes") or []
+    _require(isinstance(processes, list) and all(_is_process(one) for one in processes), "processes", processes)
     plan = header["plan"]
     _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), "plan", plan)
     machine = header.get("machine") or {}
@@ -45,6 +47,13 @@ def check_header(header: dict[str, Any]) -> None:
 def _require(holds: bool, name: str, value: Any) -> None:
     if not holds:
         raise ValueError(f"its {name} is {repr(value)[:60]}")
+
+
+def _is_process(facts: Any) -> bool:
+    if not isinstance(facts, dict) or not isinstance(facts.get("packages"), dict):
+        return False
+    libraries = facts.get("libraries")
+    return isinstance(libraries, list) and all(isinstance(one, dict) for one in libraries)
 
 
 def _is_planned(entry: Any) -> bool:

@@ -26,11 +26,13 @@ FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one worker left: its measurements, and why it failed if it did."""
+    """What one worker left: its measurements, and why it failed if it did; ``process`` are its facts, see
+    ``bench.measure.facts``."""
 
     measurements: list[dict[str, Any]]
     reason: str | None
     wall_seconds: float
+    process: dict[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -79,19 +81,19 @@ def _tests(case: Case) -> str:
 def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:
     """Run one worker to its end, or to ``limit_seconds``, and say what came of it."""
     ended = run_to_end(argv, variables, limit_seconds)
-    measurements, failures = _read_result(result)
+    measurements, failures, process = _read_result(result)
     reason = ended.cut_short
     if reason is None:
         reason = _why_failed(ended.exit_code, measurements, failures, ended.text)
-    return Outcome(measurements, reason, ended.wall_seconds)
+    return Outcome(measurements, reason, ended.wall_seconds, process)
 
 
-def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]], dict[str, Any] | None]:
     try:
         content = json.loads(result.read_text())
     except (OSError, ValueError):  # the worker ended before it could write: its exit code says how
-        return [], []
-    return content["measurements"], content["failures"]
+        return [], [], None
+    return content["measurements"], content["failures"], content.get("process")
 
 
 def _why_failed(exit_code: int, measurements: list[dict], failures: list[dict[str, str]], text: str) -> str | None:

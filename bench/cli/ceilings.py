@@ -83,15 +83,18 @@ def _measure(
 
     from bench.case import QUICK, make_plan
     from bench.machine import fingerprint, usable_cores
+    from bench.measure.environment import dropped, planning
     from bench.progress import RunProgress
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import WorkerPool, execute, interleave, new_run_id, now
     from bench.stacks import choose
 
+    with planning():
+        choice = choose(backends, (), devices)
     plan = make_plan(
         QUICK.with_processes(processes),
         harnesses=("ceilings",),
-        stacks=tuple(choose(backends, (), devices).stacks),
+        stacks=tuple(choice.stacks),
         threads=threads or usable_cores(),
         dataset="none",
         levers=(),
@@ -108,6 +111,7 @@ def _measure(
         "plan": [planned.to_json() for planned in plan],
     }
     folder = RunFolder.create(scratch, header)
+    cli.tell_environment({"dropped": dropped()})
     with RunProgress(list(interleave(plan)), cli.errors) as progress, WorkerPool(plan, scratch, True, cli.warn) as pool:
         execute(folder, pool.measure, progress)
     return folder

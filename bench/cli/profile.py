@@ -34,6 +34,7 @@ DEFAULT_BACKEND = "theano"
 @click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True, help="Plain and profiled rounds.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
+@click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Profile with this variable; repeat.")
 @click.option("--ceilings/--no-ceilings", default=True, help="Measure ceilings and loading, too (20 s more each).")
 @click.option("--diff", "compared", nargs=2, type=cli.PATH, default=None, help="Compare two profiles.")
 @click.option(
@@ -124,9 +125,11 @@ def _profiles(
     threads: int | None,
     batch_size: int,
     ceilings: bool,
+    settings: tuple[str, ...],
 ) -> Iterator[tuple[Profile, Path]]:
     """Check everything that can be checked before the first minute is spent, then profile one stack after another."""
     from bench.machine import usable_cores
+    from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
     from bench.profile.collect.driver import folder_name, new_profile
     from bench.report.profiles import FOLDER
     from bench.stacks import choose
@@ -134,7 +137,13 @@ def _profiles(
 
     recipe = replace(CANONICAL, batch_size=batch_size)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
-    choice = choose(backends or (DEFAULT_BACKEND,), variants, (device,))
+    passed = read_passed(settings)
+    with planning(passed):
+        choice = choose(backends or (DEFAULT_BACKEND,), variants, (device,))
+    if any(stack.caches_code for stack in choice.stacks):
+        check_fit_for_code()
+    environment = {"passed": passed, "dropped": dropped(passed=passed)}
+    cli.tell_environment(environment)
     for skipped in choice.skipped:
         _not_profiled(skipped.what, f"{skipped.reason}. {skipped.remedy}")
     source = locate(data)
@@ -142,7 +151,12 @@ def _profiles(
     profile_id = None
     for stack in choice.stacks:
         started = new_profile(
-            stack, recipe, threads=threads or usable_cores(), dataset=dataset.name, profile_id=profile_id
+            stack,
+            recipe,
+            threads=threads or usable_cores(),
+            dataset=dataset.name,
+            profile_id=profile_id,
+            environment=environment,
         )
         if run is not None and profile_id is None:
             _check_explains(run, started, dataset.sha256)

@@ -148,7 +148,7 @@ def _begin(
     """Check everything that can be checked before the first minute is spent, then open the record."""
     from bench import machine
     from bench.git import state_of
-    from bench.measure.environment import dropped, read_passed
+    from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import new_run_id, now
     from bench.stacks import Choice, choose
@@ -165,7 +165,9 @@ def _begin(
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
     only_data = set(harnesses) == {"data"} and not (backends or variants or devices)
-    choice = Choice() if only_data else choose(backends, variants, devices)  # loading needs no stack and no compiler
+    with planning(passed):  # loading needs no stack and no compiler
+        choice = Choice() if only_data else choose(backends, variants, devices)
+        levers, blas = _usable_levers(), _blas()
 
     source = locate(data)
     identity = identify(source.directory)
@@ -175,11 +177,13 @@ def _begin(
         stacks=tuple(choice.stacks),
         threads=threads or machine.usable_cores(),
         dataset=identity.name,
-        levers=_usable_levers(),
+        levers=levers,
         batch_size=batch_size,
         num_epochs=num_epochs,
     )
     _check_planned(harnesses, plan)
+    if any(planned.case.cache for planned in plan):
+        check_fit_for_code()
     state = state_of(PROJECT)
     if state.reason:
         cli.warn(f"the commit is not on record: {state.reason}")
@@ -194,7 +198,7 @@ def _begin(
         "dataset": {"identity": identity.name, "origin": source.origin, "sha256": identity.sha256},
         "recipe": asdict(recipe),
         "commit": state.to_json(),
-        "machine": machine.fingerprint() | {"blas": _blas()},
+        "machine": machine.fingerprint() | {"blas": blas},
         "plan": [planned.to_json() for planned in plan],
         "options": _options_given(click.get_current_context()),
         "skipped": [asdict(skipped) for skipped in choice.skipped],
@@ -246,7 +250,7 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     """An earlier run, after checking that going on would not mix what cannot be compared."""
     from bench import machine
     from bench.git import state_of
-    from bench.measure.environment import read_passed
+    from bench.measure.environment import check_fit_for_code, read_passed
     from bench.record import RunFolder
     from bench.worker import PROJECT
     from mlp.dataset import identify, locate
@@ -270,6 +274,8 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
         reasons.append("it was measured with other variables than --env says")
     if reasons:
         raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
+    if any(Planned.from_json(entry).case.cache for entry in header["plan"]):
+        check_fit_for_code()
     _note_dropped(folder)
     return folder, (source.directory, identity.digest)
 

@@ -16,6 +16,7 @@ from bench.record import RunFolder
 from bench.report.comparability import has_canonical_recipe
 from bench.report.learning import learning_verdicts
 from bench.report.load import load_notices
+from bench.report.processes import loaded_libraries, measured_packages
 from bench.report.tables import of_whole_stacks
 from bench.stack_key import CANONICAL_PRECISION, StackKey, by_stack, groups
 from mlp.recipe import CANONICAL
@@ -94,8 +95,11 @@ def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
     threads = sorted({stack.threads for stack in stacks if stack.threads is not None})
     passed = passed_variables(header)
     environment = {} if passed is None else {"variables passed": [f"{name}={value}" for name, value in passed.items()]}
-    known = {**(header.get("machine") or {}), "threads": threads or None, "mlp-bench commit": commit.get("id")}
-    return {**known, **environment}
+    machine = header.get("machine") or {}
+    packages = {**(machine.get("packages") or {}), **measured_packages(header)}
+    libraries = {"libraries loaded": loaded_libraries(header)} if header.get("processes") else {}
+    known = {**machine, "packages": packages, "threads": threads or None, "mlp-bench commit": commit.get("id")}
+    return {**known, **libraries, **environment}
 
 
 def passed_variables(header: dict[str, Any]) -> dict[str, str] | None:

@@ -21,6 +21,7 @@ import platform
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -220,12 +221,21 @@ def serve(replicate: Any, commands: IO[str], replies: IO[str]) -> None:
 
 def _sentence(error: Exception) -> str:
     """The first line of the error; with its class, unless ``mlp`` raised it to be read by people."""
-    text = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
+    text = (str(error).strip() or _place(error)).splitlines()[0].rstrip(".")
     written_for_people = any(base.__name__ == "MlpError" for base in type(error).__mro__)
     return text if written_for_people else f"{type(error).__name__}: {text}"
 
 
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"at {'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} ({frame.line})"
+
+
 def _version(package: str) -> str | None:
+    """Of the module that was imported; of the installed package where none was."""
+    imported = getattr(sys.modules.get(package), "__version__", None)
+    if isinstance(imported, str):
+        return imported
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

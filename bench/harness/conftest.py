@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from bench.harness.starting import FIRST_LOAD
+from bench.measure.facts import process_facts
+from bench.measure.process import describe
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL, Recipe
 
@@ -144,8 +146,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     report = (yield).get_result()
     if report.failed and call.excinfo is not None:
         error = call.excinfo.value
-        reason = str(error) if isinstance(error, MlpError) else f"{type(error).__name__}: {error}"
-        _failures.append({"measurement": item.name, "reason": reason.splitlines()[0] if reason else "unknown"})
+        reason = str(error).splitlines()[0] if isinstance(error, MlpError) and str(error) else describe(error)
+        _failures.append({"measurement": item.name, "reason": reason})
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -174,7 +176,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         _failures.append({"measurement": "data", "reason": problem})
     partial = f"{path}.partial"
     with open(partial, "w") as file:
-        json.dump({"measurements": measurements, "failures": _failures}, file)
+        json.dump({"measurements": measurements, "failures": _failures, "process": process_facts()}, file)
     os.replace(partial, path)
 
 

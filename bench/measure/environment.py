@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from bench.errors import BenchError
 from bench.measure.process import PROJECT
 from mlp.backends import load
 from mlp.backends.theano_tuned.levers import VARIABLE as WITHOUT_LEVERS
+from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -355,6 +357,57 @@ def _why_refused(name: str, value: str) -> str | None:
         reasons = [REFUSED_FLAGS.get(flag) for flag, setting in settings if (flag, setting) != ("floatX", "float32")]
         return next(filter(None, reasons), None)
     return next((why for names, why in REFUSED if any(fnmatchcase(name, pattern) for pattern in names)), None)
+
+
+@contextmanager
+def planning(passed: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Inside the block this process has the environment of a measured one, with a compile directory that is gone
+    afterwards: a backend then answers as it will when it is measured."""
+    with scratch_folder("mlp-bench-plan-") as folder:
+        fit = why_unfit_for_code() is None
+        variables = build(Case("epoch", None, None, "cpu", 1, ""), folder if fit else None, passed)
+        del variables["JAX_PLATFORMS"]  # a GPU may be asked for, too
+        if not fit:  # which is refused where something is compiled, and matters nowhere else
+            variables["HOME"] = str(folder)
+        with adopted(variables):
+            yield
+
+
+@contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A new folder in the temporary folder; raises BenchError if none can be made."""
+    folder = make_scratch(prefix)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_scratch(prefix: str) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError as error:
+        raise BenchError(
+            f"no scratch folder can be made in the temporary folder ({error.strerror}): free space there, or set "
+            "TMPDIR to another one."
+        ) from error
+
+
+def why_unfit_for_code() -> str | None:
+    """Why compiled code cannot be kept in, and loaded from, the temporary folder; None if it can."""
+    folder = tempfile.gettempdir()
+    if found := UNFIT_FOR_FLAGS.search(folder):
+        return f"the temporary folder {folder} has {found[0]!r} in its name, which Theano's flags cannot hold"
+    if hasattr(os, "ST_NOEXEC") and os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return f"the temporary folder {folder} is on a file system mounted noexec, from which no code can be loaded"
+    return None
+
+
+def check_fit_for_code() -> None:
+    """Raise BenchError if what is compiled could not be loaded from the temporary folder."""
+    why = why_unfit_for_code()
+    if why is not None:
+        raise BenchError(f"{why}: set TMPDIR to another folder.")
 
 
 @contextmanager

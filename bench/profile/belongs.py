@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.compare.comparable import Comparable
-from bench.compare.refusal import dataset_reasons, recipe_reasons
+from bench.compare.refusal import dataset_reasons, environment_reasons, recipe_reasons
 from bench.profile.operations import Profile
 from bench.same_machine import contradictions, identity
 
@@ -20,6 +20,7 @@ def reasons_against(header: dict[str, Any], profile: Profile, sha256: Mapping[st
     """
     run, profiled = _run(header), _profiled(profile, sha256)
     reasons = [*_machine_reasons(run, profiled), *dataset_reasons(run, profiled), *recipe_reasons(run, profiled)]
+    reasons += environment_reasons(run, profiled)
     measured_at, profiled_at = (header.get("commit") or {}).get("id"), profile.commit.get("id")
     if None not in (measured_at, profiled_at) and measured_at != profiled_at:
         reasons.append(f"{run.name} was measured at commit {measured_at}, {profiled.name} is of {profiled_at}")
@@ -36,6 +37,7 @@ def _run(header: dict[str, Any]) -> Comparable:
         facts={**(header.get("machine") or {}), "threads": threads.pop() if len(threads) == 1 else None},
         dataset=header.get("dataset") or None,
         recipe=header.get("recipe") or None,
+        passed=_passed(header.get("environment")),
     )
 
 
@@ -47,7 +49,12 @@ def _profiled(profile: Profile, sha256: Mapping[str, str] | None) -> Comparable:
         facts={**profile.machine, "threads": profile.threads},
         dataset={"identity": profile.dataset, "sha256": sha256},
         recipe=json.loads(json.dumps(profile.recipe)),  # tuples become lists, as in a record
+        passed=_passed(profile.environment),
     )
+
+
+def _passed(environment: Mapping[str, Any] | None) -> dict[str, str] | None:
+    return None if environment is None else dict(environment.get("passed") or {})
 
 
 def _machine_reasons(run: Comparable, profiled: Comparable) -> list[str]:

@@ -131,10 +131,13 @@ class Profile:
     facts : dict
         What the findings need to know of the process: ``blas`` (name, threads, note), ``threads`` (asked for),
         ``frees_intermediates`` (bool: buffers are returned after every call and taken anew in the next),
+        ``process`` (see bench.measure.facts),
         ``thread_pools`` (each: library, threads), ``compile_directory_writable``, ``profiler`` (its name).
     timings : function -> Timing
     ceilings, host, data : dict or None
         Filled in by the modules of these names.
+    environment : dict or None
+        As in run.json: the variables ``passed`` on purpose, and the names of those that were ``dropped``.
     problems : tuple of str
         What could not be had, a sentence each.
     complete : bool
@@ -159,6 +162,7 @@ class Profile:
     ceilings: dict[str, Any] | None = None
     problems: tuple[str, ...] = ()
     complete: bool = True
+    environment: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -14,6 +14,7 @@ from bench.render import Section
 from bench.report.comparability import agreement_of, is_comparable
 from bench.report.context import environment_notices
 from bench.report.load import load_notices
+from bench.report.processes import process_notices
 from bench.report.ranking import RankedStack
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack
 from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
@@ -29,7 +30,7 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
     if header["mode"] == "quick":
         section.notices.append("Quick mode: fewer rounds and epochs, for a first look and not for a claim.")
     section.notices += load_notices(header, frames)
-    section.notices += environment_notices(header)
+    section.notices += [*environment_notices(header), *process_notices(header)]
     section.sentences.append(_reference_sentence(header, reference_answer(header, frames)))
     if len(ranked) > 1:
         section.sentences += _fastest_sentences(header, frames, ranked)

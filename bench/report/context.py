@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.frames import Frames
 from bench.render import Section
+from bench.report.processes import loaded_libraries
 from bench.units import MISSING, format_bytes, format_number
 from mlp.recipe import CANONICAL
 
@@ -24,6 +25,8 @@ def machine_section(header: dict[str, Any]) -> Section:
     machine = header.get("machine") or {}
     rows = [[_property(name), _describe(name, value)] for name, value in machine.items()]
     commit = header.get("commit") or {}
+    if libraries := loaded_libraries(header):
+        rows.append(["libraries loaded", "; ".join(libraries)])
     state = " with uncommitted changes" if commit.get("dirty") else ""
     rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)

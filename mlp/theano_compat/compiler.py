@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlp.errors import BackendError
-from mlp.theano_compat.dialect import THEANO, Dialect
+from mlp.theano_compat.blas import scipy_openblas
+from mlp.theano_compat.dialect import THEANO, UNFIT_FOR_FLAGS, UNFIT_FOR_OPTIONS, Dialect
 
 NO_COMPILER = "no C++ compiler (g++) was found on PATH"
+TOLD_AFTER_SECONDS = 5.0
+ABANDONED_SECONDS = 120.0  # Theano renews a lock that it holds after 60 s
 LOCK_LIMIT_SECONDS = 60.0  # compiling both functions from nothing takes about half of that on two cores
 INSTALL_COMPILER = "Install g++ (Debian and Ubuntu: apt install g++)"
 
@@ -31,6 +37,7 @@ def base_compile_directory(dialect: Dialect = THEANO) -> Path:
 def check_compile_directory(dialect: Dialect = THEANO) -> None:
     """Raise BackendError unless files can be created in the compile directory, and in those that were made in it
     earlier; makes it if it is not there."""
+    _check_names(dialect)
     base = directory = base_compile_directory(dialect)
     try:
         base.mkdir(parents=True, exist_ok=True)
@@ -44,6 +51,34 @@ def check_compile_directory(dialect: Dialect = THEANO) -> None:
         ) from error
 
 
+def _check_names(dialect: Dialect) -> None:
+    """Raise BackendError if a folder has a name that would end a flag: compiled code would go, silently, elsewhere."""
+    compile_directory = dialect.asked("compiledir") or dialect.asked("base_compiledir")
+    library = scipy_openblas()
+    for path, unfit in (
+        (compile_directory, UNFIT_FOR_FLAGS),
+        (library and library.parent, UNFIT_FOR_OPTIONS),
+        (Path(__file__).parent, UNFIT_FOR_OPTIONS),
+    ):
+        if path is not None and (found := unfit.search(str(path))):
+            raise BackendError(
+                f"{dialect.framework}'s flags cannot hold the folder {path}, because of the {found[0]!r} in its name: "
+                "move it to a path of letters, digits, '-', '_' and '.'."
+            )
+
+
+@dataclass(frozen=True)
+class LockOwner:
+    """The process that a lock file names; ``host`` is None for this host."""
+
+    pid: int
+    host: str | None
+    age_seconds: float  # of the lock file, which Theano renews every minute
+
+    def __str__(self) -> str:
+        return f"process {self.pid}" if self.host is None else f"process {self.pid} of the host {self.host}"
+
+
 def wait_for_lock(
     compile_directory: Path,
     limit_seconds: float = LOCK_LIMIT_SECONDS,
@@ -52,7 +87,8 @@ def wait_for_lock(
     """Return when no other live process holds Theano's lock on ``compile_directory``.
 
     Theano would wait two minutes without a word and then break the lock, even of a process that still compiles.  A
-    lock whose owner is gone is left to Theano, which overrides it at once.
+    lock whose owner is gone is left to Theano, which overrides it at once.  Of a process of another host only the age
+    of its lock is known.
 
     Raises
     ------
@@ -61,14 +97,24 @@ def wait_for_lock(
     """
     waited_seconds = 0.0
     while (owner := _lock_owner(compile_directory)) is not None:
-        if waited_seconds >= limit_seconds:
-            raise BackendError(
-                f"Theano's compile directory {compile_directory} has been locked by process {owner} for more than "
-                f"{limit_seconds:g} s: end that process, or name another directory with "
-                "THEANO_FLAGS=base_compiledir=<directory>."
-            )
+        abandoned = owner.host is not None and owner.age_seconds > ABANDONED_SECONDS
+        if abandoned or waited_seconds >= limit_seconds:
+            raise BackendError(_why_locked(compile_directory, owner))
+        if waited_seconds == TOLD_AFTER_SECONDS:
+            print(f"waiting for {owner}, which has locked {compile_directory}", file=sys.stderr, flush=True)
         sleep(0.5)
         waited_seconds += 0.5
+
+
+def _why_locked(compile_directory: Path, owner: LockOwner) -> str:
+    lock = compile_directory / "lock_dir"
+    remedy = "end that process"
+    if owner.host is not None:
+        remedy = f"if it no longer compiles there, delete {lock}"
+    return (
+        f"Theano's compile directory {compile_directory} is locked by {owner} (the lock is {owner.age_seconds:.0f} s "
+        f"old): {remedy}, or name another directory with THEANO_FLAGS=base_compiledir=<directory>."
+    )
 
 
 def release_lock() -> None:
@@ -82,13 +128,19 @@ def release_lock() -> None:
         compilelock.release_lock()
 
 
-def _lock_owner(compile_directory: Path) -> int | None:
+def _lock_owner(compile_directory: Path) -> LockOwner | None:
     """The live process, other than this one, that the lock file names (``<pid>_<number>_<host>``)."""
+    file = compile_directory / "lock_dir" / "lock"
     try:
-        owner = int((compile_directory / "lock_dir" / "lock").read_text().partition("_")[0])
-        if owner == os.getpid():
+        pid, _, rest = file.read_text().partition("_")
+        host = rest.partition("_")[2].strip()
+        age_seconds = max(0.0, time.time() - file.stat().st_mtime)
+        if host and host != socket.gethostname():
+            return LockOwner(int(pid), host, age_seconds)
+        owner = LockOwner(int(pid), None, age_seconds)
+        if owner.pid == os.getpid():
             return None
-        os.kill(owner, 0)  # sends nothing; fails if there is no such process
+        os.kill(owner.pid, 0)  # sends nothing; fails if there is no such process
     except PermissionError:
         return owner  # it lives, and belongs to someone else
     except (OSError, ValueError):

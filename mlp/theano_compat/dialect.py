@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+
+# Theano and PyTensor take their flags apart as a shell would, at commas; "#" begins a comment.
+UNFIT_FOR_FLAGS = re.compile(r"[,'\"#\\]")
+# The flags of the compiler and linker are taken apart again, at blanks.
+UNFIT_FOR_OPTIONS = re.compile(r"[\s,'\"#\\]")
 
 
 @dataclass(frozen=True)

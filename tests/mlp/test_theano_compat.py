@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlp.theano_compat import blas, compiler, flags, install, numpy_names
 from mlp.theano_compat.dialect import flag_in
 
 PROJECT = Path(__file__).resolve().parents[2]
+HOST = socket.gethostname()
 
 
 # --- flags -------------------------------------------------------------------------------------------------------
@@ -106,17 +108,35 @@ def test_an_unwritable_compile_directory_is_one_sentence(monkeypatch, tmp_path):
         compiler.check_compile_directory()
 
 
-def locked_by(tmp_path, pid):
+def locked_by(tmp_path, pid, host=HOST):
     (tmp_path / "lock_dir").mkdir()
-    (tmp_path / "lock_dir" / "lock").write_text(f"{pid}_12345_host\n")
+    (tmp_path / "lock_dir" / "lock").write_text(f"{pid}_12345_{host}\n")
     return tmp_path
 
 
 def test_a_compile_directory_locked_by_a_live_process_is_one_sentence_after_the_limit(tmp_path):
     slept = []
-    with pytest.raises(BackendError, match="locked by process 1 for more than 3 s"):
+    with pytest.raises(BackendError, match=r"locked by process 1 \(the lock is \d+ s old\): end that process"):
         compiler.wait_for_lock(locked_by(tmp_path, 1), limit_seconds=3, sleep=slept.append)
     assert sum(slept) == 3
+
+
+def test_a_lock_of_another_host_names_the_host_and_what_to_delete_and_never_a_process_to_end(tmp_path, capfd):
+    directory, slept = locked_by(tmp_path, 1, "otherhost"), []
+    with pytest.raises(BackendError, match=f"process 1 of the host otherhost .* delete {directory}/lock_dir") as caught:
+        compiler.wait_for_lock(directory, limit_seconds=10, sleep=slept.append)
+    assert sum(slept) == 10 and "end that process" not in str(caught.value)
+    assert capfd.readouterr().err.startswith("waiting for process 1 of the host otherhost")
+    os.utime(directory / "lock_dir" / "lock", (0, 0))
+    with pytest.raises(BackendError, match="otherhost"):
+        compiler.wait_for_lock(directory, sleep=lambda seconds: pytest.fail("waited for an abandoned lock"))
+
+
+@pytest.mark.parametrize("name", ["a#b", "a'b", 'a"b'])
+def test_a_folder_that_a_flag_cannot_hold_is_refused_before_theano_compiles_elsewhere(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("THEANO_FLAGS", f"base_compiledir={tmp_path / name}")
+    with pytest.raises(BackendError, match="flags cannot hold the folder"):
+        compiler.check_compile_directory()
 
 
 def test_a_lock_that_is_released_is_waited_for(tmp_path):
@@ -132,7 +152,7 @@ def test_a_lock_that_is_released_is_waited_for(tmp_path):
     assert len(slept) == 2
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", f"{os.getpid()}_1_host", f"{2**22 + 1}_1_host"])
+@pytest.mark.parametrize("content", ["", "nonsense", f"{os.getpid()}_1_{HOST}", f"{2**22 + 1}_1_{HOST}"])
 def test_locks_without_a_live_owner_elsewhere_are_theanos_business(tmp_path, content):
     (locked_by(tmp_path, 1) / "lock_dir" / "lock").write_text(content)
     compiler.wait_for_lock(tmp_path, sleep=lambda seconds: pytest.fail("waited"))

@@ -31,6 +31,7 @@ class Aside:
     def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str) -> None:
         self._data_directory, self._data_digest = data_directory, data_digest
         self._device = stack.device
+        self._passed = (profile.environment or {}).get("passed")
         self._plan = make_plan(
             ONCE,
             harnesses=("ceilings", "data"),
@@ -64,7 +65,8 @@ class Aside:
         self._times += 1
         plan = [replace(planned, replicates=self._times) for planned in self._plan if self._wants(planned)]
         self._folder.update_header(plan=[planned.to_json() for planned in plan])
-        with WorkerPool(plan, self._data_directory, True, lambda text: None, self._data_digest) as pool:
+        arguments = (plan, self._data_directory, True, lambda text: None, self._data_digest)
+        with WorkerPool(*arguments, self._passed) as pool:
             execute(self._folder, pool.measure, _Silent())
 
     def _wants(self, planned: Planned) -> bool:

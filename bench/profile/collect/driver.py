@@ -24,7 +24,15 @@ from mlp.recipe import Recipe
 LIMIT_SECONDS = 900.0  # of one process: a cold compilation takes half a minute on two cores
 
 
-def new_profile(stack: Stack, recipe: Recipe, *, threads: int, dataset: str, profile_id: str | None = None) -> Profile:
+def new_profile(
+    stack: Stack,
+    recipe: Recipe,
+    *,
+    threads: int,
+    dataset: str,
+    profile_id: str | None = None,
+    environment: dict[str, Any] | None = None,
+) -> Profile:
     """What is known of a profile before anything is measured."""
     state = state_of(PROJECT)
     return Profile(
@@ -37,6 +45,7 @@ def new_profile(stack: Stack, recipe: Recipe, *, threads: int, dataset: str, pro
         machine=machine.fingerprint(),
         commit=state.to_json(),
         complete=False,
+        environment=environment,
     )
 
 
@@ -110,7 +119,7 @@ def _variables(profile: Profile, cache: Path | None) -> dict[str, Any]:
     launches (Theano's own advice)."""
     stack = profile.stack
     case = Case("epoch", stack["backend"], stack["variant"], stack["device"], profile.threads, profile.dataset)
-    variables = build(case, cache)
+    variables = build(case, cache, (profile.environment or {}).get("passed"))
     if stack["backend"] == "theano" and stack["device"] != "cpu":
         variables["CUDA_LAUNCH_BLOCKING"] = "1"
     return variables

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
+from bench.measure.facts import process_facts
+from bench.measure.process import describe
 from bench.profile.collect import collector_of
 from bench.profile.collect.base import Collector
 from bench.profile.collect.host import MemoryTimeline, flame_graph, memory_by_phase, watch
@@ -80,7 +82,7 @@ class Worker:
                     self.phase = function
                     with memory.paused():
                         self._measure(collector, function, call)
-                self._keep(facts={**self.profile.facts, **collector.facts(), "profiler": collector.profiler})
+                self._keep(facts={**self.profile.facts, **collector.facts(), **self._own_facts(collector)})
                 self.phase = "watch"
                 with memory.paused():
                     self._watch_host(*calls["train_step"])
@@ -90,6 +92,9 @@ class Worker:
             beside = {"timeline": memory.timeline, "memory_by_phase": memory_by_phase(memory.timeline)}
             self._keep(host={**(self.profile.host or {}), **beside})
         self._keep(problems=(*self.profile.problems, *dict.fromkeys(collector.problems)), complete=True)
+
+    def _own_facts(self, collector: Collector) -> dict[str, Any]:
+        return {"profiler": collector.profiler, "process": process_facts()}
 
     def fail(self, reason: str) -> None:
         self._keep(problems=(*self.profile.problems, reason))
@@ -191,7 +196,7 @@ def main(path: str) -> int:
         return 1
     except Exception as error:
         seconds = time.perf_counter() - started
-        worker.fail(f"the profile failed after {seconds:.0f} s ({type(error).__name__}: {str(error)[:300]})")
+        worker.fail(f"the profile failed after {seconds:.0f} s ({describe(error)})")
         raise
     return 0
 

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from bench.errors import BenchError
 from bench.measure import environment
 from bench.measure.environment import build, dropped, read_passed
 from bench.measure.process import PROJECT
+from mlp.theano_compat.dialect import THEANO
 
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
 ABLATION = replace(CASE, harness="ablation", variant="tuned")
@@ -198,3 +201,24 @@ def test_the_page_in_docs_is_written_from_the_tables():
 def test_no_name_stands_in_two_tables():
     names = [name for entry in (*environment.NEEDED, *environment.DROPPED) for name in entry.names]
     assert len(names) == len(set(names))
+
+
+def test_a_plan_asks_for_a_compile_directory_that_is_not_the_users_and_gone_afterwards(monkeypatch):
+    monkeypatch.setenv("THEANO_FLAGS", "base_compiledir=/nowhere/else")
+    with environment.planning():
+        asked = THEANO.asked("base_compiledir")
+        assert os.path.isdir(asked) and "JAX_PLATFORMS" not in os.environ
+    assert not os.path.exists(asked)
+
+
+@pytest.mark.parametrize("name", ["a,b", "a#b", "a'b"])
+def test_a_temporary_folder_that_theanos_flags_cannot_hold_is_refused(monkeypatch, tmp_path, name):
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / name))
+    with pytest.raises(BenchError, match="set TMPDIR to another folder"):
+        environment.check_fit_for_code()
+
+
+def test_a_temporary_folder_without_execution_is_refused(monkeypatch):
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    with pytest.raises(BenchError, match="noexec"):
+        environment.check_fit_for_code()

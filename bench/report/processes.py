@@ -1,0 +1,47 @@
+"""Facts that measured processes told of themselves: versions of what they imported, and libraries they loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def process_notices(header: dict[str, Any]) -> list[str]:
+    """What the measured processes told of themselves that is not what was planned with, or not the same in all."""
+    planned = (header.get("machine") or {}).get("packages") or {}
+    notices, kernels = [], {}
+    for facts in header.get("processes") or []:
+        where = facts.get("backend") or "the host's own measurements"
+        for package, version in facts["packages"].items():
+            if planned.get(package) not in (None, version):
+                notices.append(f"{where} ran with {package} {version}; it was planned with {planned[package]}.")
+        for library in facts["libraries"]:
+            kernels.setdefault(library.get("library"), {}).setdefault(_kernel(library), where)
+    for library, found in kernels.items():
+        if len(found) > 1:
+            told = ", ".join(f"{kernel} in {where}" for kernel, where in found.items())
+            notices.append(f"The library {library} was not the same in all processes: {told}.")
+    return list(dict.fromkeys(notices))
+
+
+def loaded_libraries(header: dict[str, Any]) -> list[str]:
+    """The libraries with thread pools, as the measured processes told of them."""
+    found = [
+        f"{library.get('library')} ({_kernel(library)})"
+        for facts in header.get("processes") or []
+        for library in facts["libraries"]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _kernel(library: dict[str, Any]) -> str:
+    known = [str(library[name]) for name in ("version", "architecture") if library.get(name)]
+    return " ".join(known) or str(library.get("api"))
+
+
+def measured_packages(header: dict[str, Any]) -> dict[str, str]:
+    """{package: version} of what all processes that imported it had in the same version."""
+    found: dict[str, set[str]] = {}
+    for facts in header.get("processes") or []:
+        for package, version in facts["packages"].items():
+            found.setdefault(package, set()).add(version)
+    return {package: versions.pop() for package, versions in found.items() if len(versions) == 1}

@@ -1,0 +1,56 @@
+"""What is recorded of a process is what it imported and loaded."""
+
+import json
+import sys
+
+import numpy
+from example_run import header
+
+from bench.case import Case
+from bench.measure.environment import build
+from bench.measure.process import run_to_end
+from bench.report.processes import loaded_libraries, measured_packages, process_notices
+
+HOST = Case("data", None, None, "cpu", 1, "mnist")
+
+
+def test_a_process_tells_the_versions_that_it_imported_and_the_kernels_of_its_blas():
+    variables = build(HOST, None)
+    told = json.loads(run_to_end([sys.executable, "-m", "bench.measure.facts"], variables, 120).text)
+    assert told["packages"]["numpy"] == numpy.__version__
+    assert all(library["library"] and library["threads"] == 1 for library in told["libraries"])
+
+
+def test_another_numpy_on_a_path_that_is_passed_is_told(tmp_path):
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("__version__ = '0.1'\n")
+    (tmp_path / "scipy" / "linalg").mkdir(parents=True)
+    (tmp_path / "scipy" / "__init__.py").write_text("")
+    (tmp_path / "scipy" / "linalg" / "__init__.py").write_text("")
+    variables = build(HOST, None, {"PYTHONPATH": str(tmp_path)})
+    told = json.loads(run_to_end([sys.executable, "-m", "bench.measure.facts"], variables, 120).text)
+    assert told["packages"] == {"numpy": "0.1"}
+
+
+def process(backend, numpy_version, architecture):
+    library = {"library": "scipy.libs/libopenblas.so", "api": "blas", "version": "0.3.30", "architecture": architecture}
+    return {"backend": backend, "packages": {"numpy": numpy_version}, "libraries": [library]}
+
+
+def test_processes_unlike_the_plan_or_unlike_each_other_are_notices():
+    run = header(machine={"packages": {"numpy": "2.4.6"}})
+    run["processes"] = [process("theano", "2.4.6", "Zen"), process("jax", "2.3.5", "Prescott")]
+    first, second = process_notices(run)
+    assert "jax ran with numpy 2.3.5" in first and "2.4.6" in first
+    assert "0.3.30 Zen in theano, 0.3.30 Prescott in jax" in second
+    assert measured_packages(run) == {}
+    assert len(loaded_libraries(run)) == 2
+
+
+def test_processes_as_planned_are_no_notice():
+    run = header(machine={"packages": {"numpy": "2.4.6"}})
+    run["processes"] = [process("theano", "2.4.6", "Zen"), process(None, "2.4.6", "Zen")]
+    assert process_notices(run) == []
+    assert process_notices(header()) == []
+    assert measured_packages(run) == {"numpy": "2.4.6"}
+    assert loaded_libraries(run) == ["scipy.libs/libopenblas.so (0.3.30 Zen)"]
