@@ -98,7 +98,8 @@ def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
     machine = header.get("machine") or {}
     packages = {**(machine.get("packages") or {}), **measured_packages(header)}
     libraries = {"libraries loaded": loaded_libraries(header)} if header.get("processes") else {}
-    known = {**machine, "packages": packages, "threads": threads or None, "mlp-bench commit": commit.get("id")}
+    machine = {**machine, "packages": packages} if packages else machine
+    known = {**machine, "threads": threads or None, "mlp-bench commit": commit.get("id")}
     return {**known, **libraries, **environment}
 
 

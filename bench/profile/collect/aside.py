@@ -28,7 +28,7 @@ class _Silent:
 class Aside:
     """A run of its own, in a folder that nobody keeps, with a process of each case for each call of ``measure``."""
 
-    def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str) -> None:
+    def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str | None = None) -> None:
         self._data_directory, self._data_digest = data_directory, data_digest
         self._device = stack.device
         self._passed = (profile.environment or {}).get("passed")
