@@ -6,13 +6,12 @@
 # `python -m bench run`.
 
 SHELL := /bin/sh
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& { command -v $$p; break; }; done)
+.NOTPARALLEL:  # whatever -j says: what measures must be alone
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONINSPECT
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python tools/pip_install.py
 # Theano and Lasagne exist only as source archives; tools/sdist_compat says why Theano's needs help on Python 3.12.
 BUILD_TOOLS := setuptools==80.9.0 wheel==0.45.1
 SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
@@ -21,19 +20,29 @@ RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(forea
 	$(foreach v,$(VARIANTS),--variant $(v)) $(foreach d,$(DEVICES),--device $(d)) \
 	$(if $(PROCESSES),--processes $(PROCESSES)) $(OPTIONS)
 
-# What to install beside requirements.txt, a stamp for each.  `all`, and the choice made for a GPU, take what can be
+# tools/choose.py checks the options by name and chooses the Python for .venv and what to install beside
+# requirements.txt, a stamp for each; any Python 3 runs it.  `all`, and the choice made for a GPU, take what can be
 # installed; a backend that somebody names must install.
-OPTIONAL := pytensor jax torch
-DRIVER_CUDA := $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: *\([0-9]*\).*/\1/p' | head -n 1)
-CHOSEN := $(if $(filter all,$(BACKENDS)),$(OPTIONAL),$(if $(BACKENDS),$(filter $(OPTIONAL),$(BACKENDS)),$(if $(DRIVER_CUDA),jax torch)))
-WITH_CUDA := $(if $(DRIVER_CUDA),$(if $(filter jax,$(CHOSEN)),$(if $(DEVICES),$(filter cuda%,$(DEVICES)),cuda)))
-EXTRAS := $(CHOSEN:%=$(VENV)/installed-%) \
-	$(if $(WITH_CUDA),$(VENV)/installed-cuda$(if $(filter 1 2 3 4 5 6 7 8 9 10 11 12,$(DRIVER_CUDA)),12,13))
+GOALS := $(or $(MAKECMDGOALS),help)
+ifneq ($(filter-out help clean,$(GOALS)),)
+quoted = '$(subst ','\'',$(1))'
+GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $(v))),$(v)))
+ANY_PYTHON := $(shell unset PYTHONHOME PYTHONPATH; for p in $(BIN)/python $(call quoted,$(PYTHON)) python3 python3.13 \
+	python3.12 python3.11 python; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null && \
+	{ echo "$$p"; break; }; done)
+$(if $(ANY_PYTHON),,$(error no Python 3.11, 3.12 or 3.13 was found: install one, or name it: make PYTHON=/path/to/python3.12))
+CHOICES := $(shell unset PYTHONHOME PYTHONPATH; "$(ANY_PYTHON)" tools/choose.py $(GOALS) \
+	$(foreach v,$(GIVEN),$(call quoted,$(v)=$($(v)))))
+$(if $(filter stop,$(or $(CHOICES),stop)),$(error nothing was started))
+endif
+NEW_ENVIRONMENT := $(patsubst base=%,%,$(filter base=%,$(CHOICES)))
+CHOSEN := $(filter pytensor jax torch,$(CHOICES))
+EXTRAS := $(patsubst %,$(VENV)/installed-%,$(CHOSEN) $(filter cuda%,$(CHOICES)))
 GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray
+.PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray FORCE
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
@@ -50,11 +59,9 @@ help:
 	@echo "make test-gpuarray                prove that path's numbers without a GPU, through OpenCL on the CPU"
 	@echo "make clean                        remove .venv and caches (results stay)"
 
-$(STAMP): requirements.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.12" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
-	@echo "creating $(VENV) and installing pinned packages (a minute or two)"
-	@$(PYTHON) -m venv $(VENV)
+$(STAMP): requirements.txt pyproject.toml $(if $(NEW_ENVIRONMENT),FORCE)
+	@echo "installing pinned packages into $(VENV) (a minute or two)"
+	@$(if $(NEW_ENVIRONMENT),"$(NEW_ENVIRONMENT)" -m venv --clear $(VENV))
 	@$(PIP) $(BUILD_TOOLS)
 	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY)
 	@$(PIP) --requirement requirements.txt
@@ -94,7 +101,7 @@ profile: $(STAMP) $(EXTRAS)
 
 # Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
 check: $(STAMP)
-	@$(BIN)/python -m bench gate $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
+	@$(BIN)/python tools/gate_exit_code.py $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
 		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
 
 doctor: $(STAMP)

@@ -17,7 +17,7 @@ from pathlib import Path
 from mlp.backends import Available, probe
 from mlp.backends.theano_gpu import BUILD, ENVIRONMENT
 from tools.theano_gpu import cuda
-from tools.theano_gpu.commands import BuildError, run
+from tools.theano_gpu.commands import PIP_INSTALL, BuildError, run
 
 PACKAGES = ("python3-pygpu", "libgpuarray3", "libgpuarray-dev")  # the last one: headers for what Theano compiles
 PINS = Path(__file__).resolve().parents[2] / "requirements" / "theano-gpu.txt"
@@ -143,7 +143,7 @@ def create(environment: Path, base_python: Path) -> None:
     """A virtual environment with the pinned packages."""
     shutil.rmtree(environment, ignore_errors=True)
     run([base_python, "-m", "venv", environment], GET_PYTHON)
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [environment / "bin" / "python", PIP_INSTALL]
     tools = [line for line in PINS.read_text().splitlines() if line.startswith(("setuptools==", "wheel=="))]
     remedy = "connect to a package index with the packages of requirements/theano-gpu.txt."
     run([*pip, *tools], remedy)

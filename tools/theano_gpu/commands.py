@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+PIP_INSTALL = Path(__file__).resolve().parent.parent / "pip_install.py"
+
 
 class BuildError(Exception):
     """The environment cannot be made here; the text says what is missing and what to do."""

@@ -10,7 +10,7 @@ from typing import Any
 from mlp.backends import gpu
 from mlp.backends.base import Unavailable
 from mlp.backends.theano_gpu import BUILD, DRIVER_LIBRARY, library_folder, toolkit_problem
-from tools.theano_gpu.commands import BuildError, run
+from tools.theano_gpu.commands import PIP_INSTALL, BuildError, run
 
 PINS = Path(__file__).resolve().parents[2] / "requirements" / "theano-gpu-cuda.txt"
 OLDEST_CUDA = (12, 0)  # of NVRTC in PINS
@@ -43,7 +43,7 @@ def add(python: Path, load: Callable[[str], Any] = ctypes.CDLL) -> str:
             f"the libraries to be installed instead need 12.0: update the driver to {OLDEST_DRIVER} or newer."
         )
     run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", PINS],
+        [python, PIP_INSTALL, "--requirement", PINS],
         "connect to a package index with these packages, or put a CUDA toolkit on LD_LIBRARY_PATH.",
     )
     link_wheels(python, folder)

@@ -1,0 +1,49 @@
+"""Settings of pip that redirect or forbid what is installed stay outside; those that say where from come along."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import pip_install
+
+PROGRAM = Path(pip_install.__file__)
+LISTING = """\
+:env:.find-links='/wheels'
+:env:.target='/elsewhere'
+global.cert='/etc/certificates.crt'
+global.extra-index-url='\\nhttps://a.example/simple\\nhttps://b.example/simple'
+global.index-url='https://slow.example/simple'
+install.index-url='https://fast.example/simple'
+install.only-binary=':all:'
+install.user='true'
+wheel.index-url='https://other.example/simple'
+"""
+
+
+def test_sources_are_kept_and_the_more_special_setting_wins():
+    kept = pip_install.environment({"PATH": "/bin", "PIP_TARGET": "/x", "pip_user": "1"}, LISTING)
+    assert kept == {
+        "PATH": "/bin",
+        "PIP_CERT": "/etc/certificates.crt",
+        "PIP_EXTRA_INDEX_URL": "\nhttps://a.example/simple\nhttps://b.example/simple",
+        "PIP_FIND_LINKS": "/wheels",
+        "PIP_INDEX_URL": "https://fast.example/simple",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+
+
+def test_pip_itself_takes_the_sources_and_nothing_else(tmp_path):
+    """A dry run says where it would look; with any setting below alone, pip would refuse or go elsewhere."""
+    settings = tmp_path / "pip.conf"
+    settings.write_text(
+        f"[global]\nno-index = true\nfind-links = {tmp_path}\n[install]\nrequire-hashes = true\nonly-binary = :all:\n"
+    )
+    names = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIREMENT", "PIP_REPORT")
+    forbidding = {name: str(tmp_path / "elsewhere") for name in names}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    variables = {**kept, **forbidding, "PIP_CONFIG_FILE": str(settings), "PIP_USER": "1", "PIP_NO_DEPS": "maybe"}
+    argv = [sys.executable, PROGRAM, "--dry-run", "a-package-that-is-not-there"]
+    done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=120)
+    assert "No matching distribution found for a-package-that-is-not-there" in done.stderr
+    assert not (tmp_path / "elsewhere").exists()

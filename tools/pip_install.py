@@ -1,0 +1,49 @@
+"""``python tools/pip_install.py ARGUMENTS``: ``pip install`` for the environment of this Python, and nowhere else.
+
+A user's settings may redirect or forbid what pip installs (target, user, prefix, only-binary, require-hashes, ...), in
+variables and in configuration files alike.  Of all settings only those pass that say where packages come from.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+
+KEPT = (
+    *("index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "keyring-provider"),
+    *("proxy", "cert", "client-cert", "use-feature", "use-deprecated", "timeout", "default-timeout", "retries"),
+    *("cache-dir", "no-cache-dir", "constraint"),
+)
+SECTIONS = ("global", "install", ":env:")  # the later one wins (pip's documentation, "Precedence / Override order")
+
+
+def main(arguments: list[str]) -> int:
+    pip = [sys.executable, "-m", "pip"]
+    listed = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True)
+    if listed.returncode:
+        return listed.returncode  # pip has said why
+    variables = environment(dict(os.environ), listed.stdout)
+    return subprocess.run(
+        [*pip, "install", "--quiet", "--disable-pip-version-check", *arguments], env=variables
+    ).returncode
+
+
+def environment(variables: dict[str, str], listing: str) -> dict[str, str]:
+    """``variables`` with the settings of ``pip config list`` that are kept, and without all others."""
+    settings: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
+    for line in listing.splitlines():
+        section, _, setting = line.partition(".")
+        name, _, value = setting.partition("=")
+        if section in SECTIONS and name in KEPT:
+            settings[section][name] = ast.literal_eval(value)
+    kept = {name: value for name, value in variables.items() if not name.upper().startswith("PIP_")}
+    for section in SECTIONS:
+        for name, value in settings[section].items():
+            kept[f"PIP_{name.upper().replace('-', '_')}"] = value
+    return {**kept, "PIP_CONFIG_FILE": os.devnull}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
