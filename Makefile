@@ -61,7 +61,7 @@ help:
 
 $(STAMP): requirements.txt pyproject.toml $(if $(NEW_ENVIRONMENT),FORCE)
 	@echo "installing pinned packages into $(VENV) (a minute or two)"
-	@$(if $(NEW_ENVIRONMENT),"$(NEW_ENVIRONMENT)" -m venv --clear $(VENV))
+	@$(if $(NEW_ENVIRONMENT),"$(NEW_ENVIRONMENT)" -I -m venv --clear $(VENV))
 	@$(PIP) $(BUILD_TOOLS)
 	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY)
 	@$(PIP) --requirement requirements.txt

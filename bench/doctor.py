@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -10,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from bench import machine
 from bench.case import Case
 from bench.measure.environment import build, dropped, planning, why_unfit_for_code
-from bench.measure.process import run_to_end, why_ended
+from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.nvml import describe_gpus
 from mlp.backends import NAMES, Available, Unavailable, load, probe
 from mlp.cuda_driver import find_driver
@@ -65,7 +67,21 @@ def _planned(check: Callable[[], list[Finding]]) -> list[Finding]:
 
 def _python() -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    return [Finding("Python", OK, f"{version}, NumPy {machine.package_version('numpy')}")]
+    findings = [Finding("Python", OK, f"{version}, NumPy {machine.package_version('numpy')}")]
+    origin = _installed_from()
+    if origin is not None and origin != PROJECT:
+        copied = f"this environment was made for {origin}, and elsewhere runs the code that is there"
+        findings.append(Finding("Python", WARNING, copied, "make doctor, which makes the environment again"))
+    return findings
+
+
+def _installed_from() -> Path | None:
+    """The folder of which the suite was installed in place (PEP 610); None if it was not."""
+    try:
+        text = importlib.metadata.distribution("mlp-bench").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return Path(unquote(urlparse(json.loads(text)["url"]).path)).resolve() if text else None
 
 
 def _measured_process() -> list[Finding]:

@@ -207,17 +207,11 @@ def shortcoming(path: str) -> str | None:
 def ask(python: str) -> list | None:
     """Version, implementation, is it free-threaded, can it make environments; None if it does not run."""
     try:
-        done = subprocess.run(
-            [python, "-c", ASK], env=clean(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=True
-        )
-        return json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
+        argv = [python, "-I", "-c", ASK]  # -I: whatever the user's variables and user site would make of it
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
         return None
-
-
-def clean() -> dict[str, str]:
-    """This process's environment without what would lead another Python astray."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
 
 
 def dotted(version) -> str:
@@ -242,7 +236,7 @@ def check_toolchain(python: str, compiles: bool) -> None:
 def toolchain_problem(python: str) -> str:
     """The reason why ``python`` cannot compile C++ for itself; "" if it can."""
     code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from mlp.theano_compat.toolchain import answer; answer()"
-    done = subprocess.run([python, "-c", code], env=clean(), stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([python, "-I", "-c", code], stdout=subprocess.PIPE, text=True)
     return done.stdout.strip()
 
 

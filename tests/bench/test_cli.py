@@ -213,6 +213,23 @@ def test_doctor_refuses_a_lever_that_is_none(monkeypatch):
     assert finding.state == doctor.MISSING and "no lever 'turbo'" in finding.detail
 
 
+def test_doctor_says_that_an_environment_was_made_for_another_checkout(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "_installed_from", lambda: doctor.PROJECT)
+    assert [finding.state for finding in doctor._python()] == [doctor.OK]
+    monkeypatch.setattr(doctor, "_installed_from", lambda: tmp_path)
+    _, copied = doctor._python()
+    assert copied.state == doctor.WARNING and str(tmp_path) in copied.detail
+
+
+def test_doctor_says_why_a_gpu_that_is_there_is_not_used(monkeypatch):
+    gpu = {"name": "H200", "driver": "470.82", "cuda_version": "11.4"}
+    monkeypatch.setattr(doctor, "describe_gpus", lambda: ([gpu], None))
+    monkeypatch.setattr(doctor, "find_driver", lambda: Unavailable("it supports CUDA 11.4", "Update it."))
+    found, unusable = doctor._gpus()
+    assert found.detail == "H200, driver 470.82, CUDA 11.4"
+    assert unusable == doctor.Finding("GPU", doctor.WARNING, "it supports CUDA 11.4", "Update it.")
+
+
 def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     (finding,) = doctor._compiler()
