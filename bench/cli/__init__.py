@@ -142,6 +142,18 @@ class Commands(click.Group):
             return None
         return getattr(importlib.import_module(f"bench.cli.{cmd_name}"), cmd_name)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Turn the failed import of a package, which can happen anywhere below, into a sentence and exit code 2."""
+        try:
+            return super().main(*args, **kwargs)
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] in ("bench", "mlp"):
+                raise
+            from bench.measure.process import why_not_imported
+
+            errors.print(f"error: {why_not_imported(error)}", markup=False, highlight=False)
+            sys.exit(BAD_INPUT)
+
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
 

@@ -142,6 +142,19 @@ DROPPED = (
         told=False,
     ),
     Entry(("PYTHONSTARTUP", "PYTHONBREAKPOINT"), "Interactive use", "python(1)", told=False),
+    Entry(
+        ("PYTHON_VERSION", "PYTHON_SHA256", "PYTHON_PIP_*", "PYTHON_GET_PIP_*", "PYTHON_SETUPTOOLS_*", "CUDA_VERSION"),
+        "Left by the images of Python and CUDA",
+        "Docker: python, nvidia/cuda",
+        told=False,
+    ),
+    Entry(
+        ("CUDNN_VERSION", "CUDA_PKG_VERSION", "NVIDIA_REQUIRE_*", "NVIDIA_PRODUCT_NAME", "PYTORCH_VERSION"),
+        "The same",
+        "Docker: nvidia/cuda, pytorch/pytorch",
+        told=False,
+    ),
+    Entry(("TF_CLI_*", "TF_VAR_*", "TF_LOG*", "TF_DATA_DIR"), "Another program's", "Terraform", told=False),
     Entry(("PYTEST_*", "PY_COLORS"), "What pytest selects, loads and reports", "pytest: Environment Variables"),
     Entry(("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_*"), "Left by pytest itself", "pytest", told=False),
     Entry(

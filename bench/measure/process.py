@@ -36,7 +36,7 @@ KNOWN_CAUSES = (
         r"the library \1 has no \2, which \3 needs: LD_LIBRARY_PATH or the system puts another one in its place",
     ),
     (
-        r"(\S+\.so[.\d]*): undefined symbol: (\S+)",
+        r"(\S+\.so[.\d]*): undefined symbol: ([^\s,]+)",
         r"the library \1 misses the symbol \2: LD_LIBRARY_PATH or LD_PRELOAD puts another library in the place of "
         "the one that it was built with",
     ),
@@ -64,7 +64,7 @@ TELLING = (
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """The end of a process: ``exit_code`` is None, and ``cut_short`` a sentence, if its time was up.
+    """The end of a process: ``exit_code`` is None, and ``cut_short`` a sentence, if its time was up or it never began.
 
     ``text`` is its output, errors included.
     """
@@ -82,27 +82,32 @@ def run_to_end(argv: list[str], variables: dict[str, str], limit_seconds: float)
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            argv,
-            env=variables,
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches only us, so that the order of the end is ours
-            umask=UMASK,
-        )
         try:
-            exit_code = process.wait(limit_seconds)
-            cut_short = None
-        except subprocess.TimeoutExpired:
-            exit_code = None
-            cut_short = f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
-        finally:
-            end_group(process)
+            process = subprocess.Popen(
+                argv,
+                env=variables,
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches only us, so that the order of the end is ours
+                umask=UMASK,
+            )
+        except OSError as error:
+            return ProcessResult(None, f"it could not be started by {argv[0]} ({error.strerror})", "", 0.0)
+        exit_code, cut_short = _wait(process, limit_seconds)
         wall_seconds = time.perf_counter() - start
         output.seek(0)
         return ProcessResult(exit_code, cut_short, output.read().decode(errors="replace"), wall_seconds)
+
+
+def _wait(process: subprocess.Popen, limit_seconds: float) -> tuple[int | None, str | None]:
+    try:
+        return process.wait(limit_seconds), None
+    except subprocess.TimeoutExpired:
+        return None, f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
+    finally:
+        end_group(process)
 
 
 def end_group(process: subprocess.Popen) -> None:
@@ -154,6 +159,19 @@ def known_cause(text: str) -> str | None:
         if match := re.search(what, text):
             return _shortened(match.expand(meaning))
     return None
+
+
+def why_not_imported(error: ImportError) -> str:
+    """The library or package that is at fault, from the error and those that led to it."""
+    texts, one = [], error
+    while one is not None:
+        texts.append(str(one))
+        one = one.__cause__ or one.__context__
+    cause = known_cause("\n".join(reversed(texts)))
+    path = os.environ.get("LD_LIBRARY_PATH")
+    if cause is None:
+        return explain(str(error))
+    return f"{cause} (LD_LIBRARY_PATH is {path})" if path and "LD_LIBRARY_PATH" in cause else cause
 
 
 def describe(error: BaseException) -> str:

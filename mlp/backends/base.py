@@ -13,6 +13,7 @@ number of steps, epochs and evaluations.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.theano_compat.dialect import Dialect
 
+PROJECT = Path(__file__).resolve().parent.parent.parent
 OnStep = Callable[[int, float], None]  # (index of the minibatch in its epoch, its mean loss)
 
 
@@ -56,6 +58,14 @@ class Variant:
     standard: bool = True
     resident: bool = False
     caches_code: bool = False
+
+
+def is_installed(package: str) -> bool:
+    """Whether Python finds ``package``; a folder of that name, without a module or in this project, is none."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return False
+    return Path(spec.origin).resolve().parent.parent != PROJECT
 
 
 class Backend(ABC):

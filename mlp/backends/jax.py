@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlp.backends import gpu
-from mlp.backends.base import Available, Unavailable, Variant
+from mlp.backends.base import Available, Unavailable, Variant, is_installed
 from mlp.backends.resident import DeviceBackend, Residents, flat
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
@@ -57,7 +56,7 @@ class JaxBackend(DeviceBackend):
 
     @classmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
-        if importlib.util.find_spec("jax") is None or importlib.util.find_spec("jaxlib") is None:
+        if not (is_installed("jax") and is_installed("jaxlib")):
             return Unavailable("the package jax is not installed", f"{INSTALL}.")
         version = importlib.metadata.version("jax")
         if device == "cpu":

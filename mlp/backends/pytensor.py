@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
-import importlib.util
 import os
 import time
 import warnings
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlp.backends import gpu
-from mlp.backends.base import Available, Backend, Unavailable, Variant
+from mlp.backends.base import Available, Backend, Unavailable, Variant, is_installed
 from mlp.backends.pytensor_process import extensions_of_its_own
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
@@ -79,7 +78,7 @@ class PyTensorBackend(Backend):
     @classmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
         chosen = cls.variant_named(variant)
-        if importlib.util.find_spec("pytensor") is None:
+        if not is_installed("pytensor"):
             return Unavailable("the package pytensor is not installed", _install("pytensor", "pytensor"))
         if device.partition(":")[0] not in chosen.devices:
             return Unavailable(
@@ -87,7 +86,7 @@ class PyTensorBackend(Backend):
                 "Choose variant jax, or measure device cpu.",
             )
         package = PACKAGES.get(chosen.name)
-        if package is not None and importlib.util.find_spec(package) is None:
+        if package is not None and not is_installed(package):
             reason = f"PyTensor's mode {MODES[chosen.name]} needs the package {package}, which is not installed"
             return Unavailable(reason, _install("pytensor" if package == "numba" else f"pytensor {package}", package))
         if chosen.name in ("c", "pytorch") and find_compiler(PYTENSOR) is None:

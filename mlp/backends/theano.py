@@ -6,7 +6,6 @@ operations of our own, see ``theano_tuned``.
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlp.backends import theano_gpu
-from mlp.backends.base import Available, Backend, Unavailable, Variant
+from mlp.backends.base import Available, Backend, Unavailable, Variant, is_installed
 from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
@@ -77,7 +76,7 @@ class TheanoBackend(Backend):
         if isinstance(on_gpu, Unavailable):
             return on_gpu
         for package in ("theano", "lasagne"):
-            if importlib.util.find_spec(package) is None:
+            if not is_installed(package):
                 return Unavailable(f"the package {package} is not installed", f"pip install {package}")
         if find_compiler() is None:
             return Unavailable(NO_COMPILER, INSTALL_COMPILER + ".")

@@ -6,7 +6,6 @@ The update is written out: ``torch.optim.RMSprop`` adds epsilon outside the root
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlp.backends import gpu
-from mlp.backends.base import Available, Unavailable, Variant
+from mlp.backends.base import Available, Unavailable, Variant, is_installed
 from mlp.backends.resident import DeviceBackend, Residents, flat
 from mlp.backends.torch_graph import ResidentEpoch
 from mlp.recipe import Recipe
@@ -64,7 +63,7 @@ class TorchBackend(DeviceBackend):
 
     @classmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
-        if importlib.util.find_spec("torch") is None:
+        if not is_installed("torch"):
             return Unavailable("the package torch is not installed", f"{INSTALL}.")
         if variant == "compiled" and device == "cpu" and find_compiler() is None:
             return Unavailable(f"torch.compile needs one, but {NO_COMPILER}", f"{INSTALL_COMPILER}.")

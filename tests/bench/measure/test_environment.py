@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.measure import environment
 from bench.measure.environment import build, dropped, read_passed
 from bench.measure.process import PROJECT
+from mlp.backends.base import is_installed
 from mlp.theano_compat.dialect import THEANO
 
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
@@ -222,3 +223,22 @@ def test_a_temporary_folder_without_execution_is_refused(monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_flag=os.ST_NOEXEC))
     with pytest.raises(BenchError, match="noexec"):
         environment.check_fit_for_code()
+
+
+def test_a_folder_beside_the_command_is_not_taken_for_a_framework(tmp_path):
+    code = (
+        "import runpy, sys\n"
+        f"sys.path[0], sys.argv = {str(tmp_path)!r}, ['bench', '--version']\n"  # as python -m does
+        "try: runpy.run_module('bench', run_name='__main__')\n"
+        "except SystemExit: print(sys.path)"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert str(PROJECT) in done.stdout and str(tmp_path) not in done.stdout
+
+
+def test_a_folder_without_a_module_is_no_package(tmp_path, monkeypatch):
+    (tmp_path / "an_invented_framework").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not is_installed("an_invented_framework")
+    assert is_installed("numpy") and not is_installed("bench")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bench.measure.process import describe, explain, plain, run_to_end, why_ended
+from bench.measure.process import describe, explain, plain, run_to_end, why_ended, why_not_imported
 
 XLA = """\
 2026-11-26 07:12:48.124961: E xla/parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --xla_no_such_flag=true
@@ -94,6 +94,25 @@ def test_an_exception_without_a_message_says_where_it_was_raised():
         assert "raise AssertionError" in describe(error)
     assert describe(ValueError(" \n\x1b[31mfirst\x1b[0m\nsecond")) == "ValueError: first"
     assert describe(KeyError()) == "KeyError at an unknown place"
+
+
+def test_an_import_that_fails_names_the_library_and_where_others_come_from(monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/tmp/l")
+    try:
+        try:
+            raise ImportError("/v/numpy/_core/m.so: undefined symbol: _ZTVN10E, version CXXABI_1.3")
+        except ImportError as error:
+            raise ImportError("\n\nIMPORTANT: PLEASE READ THIS") from error
+    except ImportError as error:
+        assert "/v/numpy/_core/m.so misses the symbol _ZTVN10E" in why_not_imported(error)
+        assert "(LD_LIBRARY_PATH is /tmp/l)" in why_not_imported(error)
+    assert why_not_imported(ImportError("No module named 'pandas'")) == "No module named 'pandas'"
+
+
+def test_a_process_that_cannot_be_started_is_a_sentence():
+    ended = run_to_end(["/nowhere/python"], {}, 1)
+    assert ended.exit_code is None
+    assert ended.cut_short == "it could not be started by /nowhere/python (No such file or directory)"
 
 
 def test_a_signal_without_a_name_is_one_too():
