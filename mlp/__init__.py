@@ -11,7 +11,6 @@ Names are imported when they are first used, so that ``import mlp`` starts no fr
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from mlp.theano_compat import finder
 
@@ -38,7 +37,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'mlp' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import nullcontext
 
 from mlp.theano_compat import finder
 
@@ -53,6 +52,8 @@ def execute_prepared(module, execute) -> None:
 
     Without ``install`` the device is that of the user's THEANO_FLAGS, and the CPU if they name none.
     """
+    from contextlib import nullcontext
+
     from mlp.theano_compat import cache, device, flags, numpy_names, python_names, theano_names
     from mlp.theano_compat.dialect import THEANO
 

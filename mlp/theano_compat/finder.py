@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 DEVICE = "mlp_device"  # attribute of the ``__spec__`` of a prepared Theano; None until its code is executed
 
@@ -47,7 +46,7 @@ def add() -> None:
         sys.meta_path.insert(0, TheanoFinder())
 
 
-def _prepared(execute: Callable) -> Callable:
+def _prepared(execute):
     def exec_module(module) -> None:
         from mlp.theano_compat import execute_prepared
 
