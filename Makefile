@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make bench` measures, `make test` proves.
-# Options: QUICK=1 (about three minutes), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv, 3.11 to
-# 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation); what to measure: BACKENDS="theano jax" or all,
+# Options: QUICK=1 (two minutes, with a GPU four), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv,
+# 3.11 to 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation); what to measure: BACKENDS="theano jax" or all,
 # VARIANTS="scan torch/eager" or all, DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a
 # machine with an NVIDIA GPU gets jax and torch for CUDA.  OPTIONS="--harness epoch --threads 1": any other option of
 # `python -m bench run`.

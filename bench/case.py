@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
+QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # those of a quick run that names none
 OWN_CEILINGS = ("jax", "torch")  # backends that reach a device through libraries of their own
 
 
@@ -18,6 +19,7 @@ class Stack:
     device: str
     precision: str = "float32"
     caches_code: bool = False  # compiled code stays on disk between processes, so that cold and warm differ
+    slow_start: bool = False  # a process takes a minute before its first step
 
     @property
     def label(self) -> str:
@@ -87,7 +89,7 @@ class Planned:
     case: Case
     replicates: int
     limit_seconds: float
-    expected_seconds: float  # a first guess for the progress display; replaced by what is measured
+    expected_seconds: float  # a first guess: the mean of Theano's two variants on two cores, until it is measured
     first_round: int = 0
 
     @property
@@ -110,7 +112,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a run measures: process replicates of each harness, and epochs of the reference run."""
+    """How much a run measures: process replicates of each harness, and seeds of the reference run."""
 
     data: int
     compile_cold: int
@@ -118,13 +120,16 @@ class Effort:
     epoch: int
     batch_size: int
     reference_seeds: tuple[int, ...]
-    reference_epochs: int
     ablation: int  # 0: not planned
-    ceilings: int  # as many as epochs: each interleaved round then has what judges it
+    ceilings: int  # in a full run as many as epochs: each interleaved round then has what judges it
+    framework_ceilings: bool = True  # beside the host's own
 
     def with_processes(self, num_processes: int) -> Effort:
         """The same with so many processes of what is compared pair by pair: epochs, the ablation and the ceilings."""
         return replace(self, epoch=num_processes, ablation=num_processes, ceilings=num_processes)
+
+    def with_framework_ceilings(self) -> Effort:
+        return replace(self, framework_ceilings=True)
 
 
 # Six processes are the least from which the exact interval of a median follows.  With two stacks this takes 17 minutes
@@ -136,22 +141,21 @@ FULL = Effort(
     epoch=6,
     batch_size=4,
     reference_seeds=(1, 2, 3, 4, 5),
-    reference_epochs=20,
     ablation=4,
     ceilings=6,
 )
-# Two processes are the least from which an interval can be drawn at all; but that of a ratio over two rounds spans
-# factors of ten and more, so that nothing could be ranked: Student's t is 12.7 with two and 4.3 with three.
+# Three processes are the least from which a ratio gets an interval.  Which of them fit into the time of a quick run,
+# and which stack runs all epochs, is settled after the first round: see bench.quick.
 QUICK = Effort(
-    data=2,
+    data=1,
     compile_cold=1,
     compile_warm=1,
     epoch=3,
     batch_size=1,
     reference_seeds=(1,),
-    reference_epochs=2,
     ablation=0,
-    ceilings=3,
+    ceilings=1,
+    framework_ceilings=False,
 )
 
 
@@ -164,19 +168,19 @@ def make_plan(
     dataset: str,
     levers: tuple[str, ...],
     batch_size: int = 500,
-    num_epochs: int | None = None,
+    num_epochs: int = 20,
 ) -> list[Planned]:
     """The cases of a run: loading once, the ablation once, ceilings for each engine, all else for each of ``stacks``.
 
     All stacks can run here.  ``levers`` are those of theano/tuned that the ablation leaves out, one at a time.
     """
-    epochs = num_epochs or effort.reference_epochs
     plan = []
     if "ceilings" in harnesses:
-        cases = _ceilings_cases(stacks, threads=threads, dataset=dataset, batch_size=batch_size)
-        plan += [Planned(case, effort.ceilings, 300, 6) for case in cases]
+        engines = stacks if effort.framework_ceilings else ()
+        cases = _ceilings_cases(engines, threads=threads, dataset=dataset, batch_size=batch_size)
+        plan += [Planned(case, effort.ceilings, 300, 8) for case in cases]
     if "data" in harnesses:
-        plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 8))
+        plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 6))
     for stack in stacks:
         warm = "warm" if stack.caches_code else None
 
@@ -186,19 +190,20 @@ def make_plan(
 
         if "compile" in harnesses:
             if stack.caches_code:
-                plan.append(Planned(case("compile", cache="cold"), effort.compile_cold, 900, 40))
-            plan.append(Planned(case("compile"), effort.compile_warm, 900, 12))
+                plan.append(Planned(case("compile", cache="cold"), effort.compile_cold, 900, 16))
+            plan.append(Planned(case("compile"), effort.compile_warm, 900, 5))
         if "epoch" in harnesses:
-            plan.append(Planned(case("epoch", batch_size=batch_size), effort.epoch, 900, 20))
+            plan.append(Planned(case("epoch", batch_size=batch_size), effort.epoch, 900, 10))
         if "batch_size" in harnesses:
-            plan.append(Planned(case("batch_size"), effort.batch_size, 900, 25))
+            plan.append(Planned(case("batch_size"), effort.batch_size, 900, 12))
         if "reference" in harnesses:
             for number, seed in enumerate(effort.reference_seeds):
-                reference = case("reference", batch_size=batch_size, num_epochs=epochs, seed=seed)
-                plan.append(Planned(reference, 1, 600 + 90 * epochs, 12 + 3 * epochs, first_round=number))
+                reference = case("reference", batch_size=batch_size, num_epochs=num_epochs, seed=seed)
+                limit_seconds, expected_seconds = 600 + 90 * num_epochs, 6 + 1.25 * num_epochs
+                plan.append(Planned(reference, 1, limit_seconds, expected_seconds, first_round=number))
     if "ablation" in harnesses and effort.ablation:
         cases = _ablation_cases(stacks, levers, threads=threads, dataset=dataset, batch_size=batch_size)
-        plan += [Planned(case, effort.ablation, 900, 15) for case in cases]
+        plan += [Planned(case, effort.ablation, 900, 6) for case in cases]
     return plan
 
 

@@ -1,33 +1,39 @@
-"""What a person sees while a run measures: what is running, how much is done, how long is left."""
+"""Progress display of a run: what is running, what came out, how much is done, how long is left."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
-from bench.case import Planned
+from bench.case import Case, Planned
+from bench.reference_clock import compared_with_2016, is_canonical_run
 from bench.runner import Step
-from bench.units import format_seconds
+from bench.units import format_minutes, format_percent, format_seconds
 from bench.worker import Outcome
 
 
 class RunProgress:
-    """A live bar on a terminal; one line per replicate elsewhere (CI logs, pipes).
+    """A live bar on a terminal; one line per replicate elsewhere (CI logs, pipes); and a line for each result.
 
-    The time left is the sum over the remaining replicates of what earlier ones of the same case took, or of the
-    plan's guess while there is none, scaled by how wrong those guesses were so far.
+    The time left is the sum over the remaining replicates of what earlier ones of the same case took, whatever their
+    seed; or of the plan's guess while there is none, scaled by how wrong those guesses were so far.
     """
 
-    def __init__(self, steps: list[Step], console: Console) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._remaining = [step.planned for step in steps]
-        self._total = len(steps)
-        self._seen: dict[object, list[float]] = defaultdict(list)
+        self._remaining: list[Planned] = []
+        self._later_seconds = 0.0
+        self._total = self._last_round = 0
+        self._seen: dict[Case, list[float]] = defaultdict(list)
         self._guessed_seconds = self._measured_seconds = 0.0
+        self._results = Results()
         self._bar: RichProgress | None = None
         if console.is_terminal and console.file.isatty():  # FORCE_COLOR alone makes rich believe in a terminal
             self._bar = RichProgress(
@@ -39,7 +45,7 @@ class RunProgress:
                 console=console,
                 transient=True,
             )
-            self._task = self._bar.add_task("starting", total=self._total, left="")
+            self._task = self._bar.add_task("starting", total=None, left="")
 
     def __enter__(self) -> RunProgress:
         if self._bar:
@@ -50,19 +56,32 @@ class RunProgress:
         if self._bar:
             self._bar.stop()
 
+    def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
+        """These steps come now; what follows them may take ``later_seconds``."""
+        self._remaining = [step.planned for step in steps]
+        self._later_seconds = later_seconds
+        done, self._total = self._total, self._total + len(steps)
+        if self._bar:
+            self._bar.update(self._task, total=self._total)
+        if steps:
+            when = f"settled after the first round: {len(steps)} processes more" if done else f"{len(steps)} processes"
+            self._print(f"{when}{' at first' if later_seconds else ''}, {self._left()}")
+
     def start(self, planned: Planned, replicate: int) -> None:
         self._started_seconds = time.perf_counter()
+        self._round = replicate
         what = f"{planned.case.label} ({planned.rounds.index(replicate) + 1}/{planned.replicates})"
-        left = f"about {format_seconds(self.seconds_left())} left"
         if self._bar:
-            self._bar.update(self._task, description=what, left=left)
-        else:
-            done = self._total - len(self._remaining)
-            self._console.print(f"[{done + 1}/{self._total}] {what}, {left}", markup=False, highlight=False)
+            self._bar.update(self._task, description=what, left=self._left())
+        if replicate > self._last_round == 0:
+            self._print(f"every case was measured once: {self._left()}")
+        self._last_round = replicate
+        if not self._bar:
+            self._print(f"[{self._total - len(self._remaining) + 1}/{self._total}] {what}, {self._left()}")
 
     def finish(self, planned: Planned, outcome: Outcome) -> None:
         seconds = time.perf_counter() - self._started_seconds
-        self._seen[planned.case].append(seconds)
+        self._seen[_same_work(planned.case)].append(seconds)
         self._guessed_seconds += planned.expected_seconds
         self._measured_seconds += seconds
         if planned in self._remaining:
@@ -70,12 +89,63 @@ class RunProgress:
         if self._bar:
             self._bar.advance(self._task)
         if outcome.reason is not None:
-            self._console.print(f"failed: {planned.case.label}: {outcome.reason}", style="red", markup=False)
+            self._print(f"failed: {planned.case.label}: {outcome.reason}", style="red")
+        elif line := self._results.line(planned.case, self._round, outcome):
+            self._print(f"  {line}", style="bold" if planned.case.harness == "reference" else None)
 
     def seconds_left(self) -> float:
         """The best guess so far, in seconds, for everything that is not finished."""
         scale = self._measured_seconds / self._guessed_seconds if self._guessed_seconds else 1.0
-        return sum(
-            sum(seen) / len(seen) if (seen := self._seen.get(planned.case)) else planned.expected_seconds * scale
+        return self._later_seconds + sum(
+            sum(seen) / len(seen)
+            if (seen := self._seen.get(_same_work(planned.case)))
+            else planned.expected_seconds * scale
             for planned in self._remaining
         )
+
+    def _left(self) -> str:
+        return f"{format_minutes(self.seconds_left())} left"
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _same_work(case: Case) -> Case:
+    """Seeds of one reference run take equally long."""
+    return replace(case, seed=1)
+
+
+class Results:
+    """Finished processes -> a line each for those whose result a person waits for: epochs, and reference runs."""
+
+    def __init__(self) -> None:
+        self._canonical_epochs: dict[int, float] = {}  # by interleaved round, in seconds
+
+    def line(self, case: Case, number: int, outcome: Outcome) -> str | None:
+        """The result of a process of round ``number``; None for other harnesses and for what it did not measure."""
+        found = {one["name"]: one for one in outcome.measurements}
+        where = f"{case.backend}/{case.variant} on {case.device}"
+        if case.harness == "epoch" and "train_epoch" in found:
+            return f"{where}: {self._epoch(where, number, median(found['train_epoch']['seconds']))}"
+        if case.harness == "reference" and "run" in found:
+            return f"{where}: {_reference_run(case, found['run'])}"
+        return None
+
+    def _epoch(self, where: str, number: int, seconds: float) -> str:
+        text = f"a training epoch takes {format_seconds(seconds)}"
+        if where == CANONICAL:
+            self._canonical_epochs[number] = seconds
+        elif number in self._canonical_epochs:
+            text += f", {self._canonical_epochs[number] / seconds:.2g} times as fast as {CANONICAL}"
+        return text
+
+
+CANONICAL = "theano/as_published on cpu"
+
+
+def _reference_run(case: Case, run: dict) -> str:
+    (seconds,), accuracy = run["seconds"], run["extra"].get("test_accuracy")
+    text = f"{format_seconds(seconds)} for {case.num_epochs} epochs by the reference clock"
+    if is_canonical_run(case.batch_size, case.num_epochs):
+        text += f", {compared_with_2016(seconds)}"
+    return text if accuracy is None else f"{text}; test accuracy {format_percent(accuracy)}, seed {case.seed}"

@@ -67,7 +67,7 @@ def to_markdown(first_line: str, sections: list[Section], plots: Mapping[str, Pl
 
 
 def to_terminal(first_line: str, sections: list[Section], console: Console) -> None:
-    console.print(first_line, markup=False, highlight=False, style="bold")
+    console.print(first_line, markup=False, highlight=False, style="bold", soft_wrap=True)
     for section, _ in with_plots(sections, ()):
         console.print(f"\n[bold]{escape(clean(section.title))}[/bold]", highlight=False)
         for sentence in (*section.notices, *section.sentences):

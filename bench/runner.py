@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from bench import other_load, worker
 from bench.case import Case, Planned
 from bench.machine import usable_cores
 from bench.measure.environment import build, make_scratch
+from bench.quick import expected_later, settle_plan
 from bench.record import SCHEMA_VERSION, RunFolder
 from bench.units import short_commit
 
@@ -27,6 +28,9 @@ Measure = Callable[[Case], worker.Outcome]
 
 class Progress(Protocol):
     """What a run tells whoever watches: see ``bench.progress``."""
+
+    def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
+        """These steps come now; what follows them may take so long."""
 
     def start(self, planned: Planned, replicate: int) -> None: ...
 
@@ -57,7 +61,7 @@ def interleave(plan: Iterable[Planned], done: Done = ()) -> Iterator[Step]:
 
 
 def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
-    """Measure what the plan of ``folder`` still lacks, one replicate at a time.
+    """Measure what the plan of ``folder`` still lacks, one replicate at a time; settle a plan that has candidates.
 
     A failed replicate stays on record with its reason; only a resumed run tries it again.
 
@@ -68,22 +72,38 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
     RecordError
         If the record cannot be written; everything before is kept.
     """
-    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
     folder.update_header(status="running", finished_at=None)
+    tried: set[tuple[Case, int]] = set()
     try:
-        for step in interleave(plan, measured(folder)):
-            progress.start(step.planned, step.replicate)
-            started_at = now()
-            before = other_load.read()
-            outcome = measure(step.planned.case)
-            others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
-            folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others})
-            _keep_facts(folder, step.planned.case, outcome.process)
-            progress.finish(step.planned, outcome)
+        while True:
+            steps = list(interleave(plan_of(folder), measured(folder) | tried))
+            progress.expect(steps, expected_later(folder))
+            for step in steps:
+                progress.start(step.planned, step.replicate)
+                outcome = _measure_beside_others(folder, step, measure)
+                tried.add((step.planned.case, step.replicate))
+                progress.finish(step.planned, outcome)
+            if not settle_plan(folder):
+                break
     except KeyboardInterrupt:
         folder.update_header(status="interrupted", finished_at=now())
         raise
     folder.update_header(status="complete", finished_at=now())
+
+
+def _measure_beside_others(folder: RunFolder, step: Step, measure: Measure) -> worker.Outcome:
+    """Measure one step and write it down, with what else was computing meanwhile."""
+    started_at = now()
+    before = other_load.read()
+    outcome = measure(step.planned.case)
+    others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
+    folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others})
+    _keep_facts(folder, step.planned.case, outcome.process)
+    return outcome
+
+
+def plan_of(folder: RunFolder) -> list[Planned]:
+    return [Planned.from_json(entry) for entry in folder.header["plan"]]
 
 
 def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> None:

@@ -74,6 +74,14 @@ def choose(
     return choice
 
 
+def leave_out_slow_starts(choice: Choice) -> None:
+    """Move the stacks whose processes start slowly to what is skipped: for a quick run that names none of them."""
+    for stack in [stack for stack in choice.stacks if stack.slow_start]:
+        choice.stacks.remove(stack)
+        remedy = f"make bench QUICK=1 BACKENDS={stack.backend} VARIANTS={stack.variant}, or make bench"
+        choice.skipped.append(Skipped(stack.label, "compiling takes it a minute: too long for a quick run", remedy))
+
+
 @dataclass(frozen=True)
 class _Refusal:
     """Why a backend cannot run on a device: one for all variants that are refused for the same reason."""
@@ -102,7 +110,8 @@ def _fill(
                 if isinstance(answer, Unavailable):
                     refused.setdefault(_Refusal(backend.name, device, answer), []).append(variant.name)
                     continue
-                stack = Stack(backend.name, variant.name, device, variant.precision, variant.caches_code)
+                declared = (variant.precision, variant.caches_code, variant.slow_start)
+                stack = Stack(backend.name, variant.name, device, *declared)
                 choice.stacks.append(stack)
     for refusal, names in refused.items():
         what = f"{refusal.backend} ({', '.join(names)}) on {refusal.device}"

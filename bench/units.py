@@ -19,6 +19,14 @@ def format_seconds(seconds: float | None) -> str:
     return f"{_three_digits(seconds / 1e-9)} ns" if seconds else "0 s"
 
 
+def format_minutes(seconds: float) -> str:
+    """A time that is only expected: ``about 17 minutes``, ``about 1 minute``, ``less than a minute``."""
+    minutes = round(seconds / 60)
+    if seconds < 45:
+        return "less than a minute"
+    return "about 1 minute" if minutes <= 1 else f"about {minutes} minutes"
+
+
 def format_interval(low: float | None, high: float | None) -> str:
     """Two durations in seconds: ``1.20 s to 1.31 s``."""
     if low is None or high is None:

@@ -86,13 +86,13 @@ def _measure(
     from bench.measure.environment import dropped, planning
     from bench.progress import RunProgress
     from bench.record import SCHEMA_VERSION, RunFolder
-    from bench.runner import WorkerPool, execute, interleave, new_run_id, now
+    from bench.runner import WorkerPool, execute, new_run_id, now
     from bench.stacks import choose
 
     with planning():
         choice = choose(backends, (), devices)
     plan = make_plan(
-        QUICK.with_processes(processes),
+        QUICK.with_processes(processes).with_framework_ceilings(),
         harnesses=("ceilings",),
         stacks=tuple(choice.stacks),
         threads=threads or usable_cores(),
@@ -112,7 +112,7 @@ def _measure(
     }
     folder = RunFolder.create(scratch, header)
     cli.tell_environment({"dropped": dropped()})
-    with RunProgress(list(interleave(plan)), cli.errors) as progress, WorkerPool(plan, scratch, True, cli.warn) as pool:
+    with RunProgress(cli.errors) as progress, WorkerPool(plan, scratch, True, cli.warn) as pool:
         execute(folder, pool.measure, progress)
     return folder
 

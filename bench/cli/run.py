@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from bench import __version__, cli
-from bench.case import FULL, HARNESSES, QUICK, Effort, Planned, make_plan
-from bench.cli import candidates
+from bench.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, Planned, make_plan
+from bench.cli import candidates as completions
 from bench.errors import BenchError
 from mlp.recipe import CANONICAL
 
@@ -19,39 +19,39 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say whe
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="About three minutes: fewer rounds and epochs, marked as such.")
+@click.option("--quick", is_flag=True, help="A first answer: two minutes, with a GPU four. Marked as such.")
 @click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option(
     "--backend",
     "backends",
     multiple=True,
     help="Backend to measure, or all; repeat for several.",
-    shell_complete=candidates.backends,
+    shell_complete=completions.backends,
 )
 @click.option(
     "--variant",
     "variants",
     multiple=True,
     help="Variant, e.g. scan or jax/scan, or all; repeat.",
-    shell_complete=candidates.variants,
+    shell_complete=completions.variants,
 )
 @click.option(
     "--device",
     "devices",
     multiple=True,
     help="cpu, cuda or cuda:<index>; repeat for several.",
-    shell_complete=candidates.devices,
+    shell_complete=completions.devices,
 )
 @click.option(
     "--harness",
     "harnesses",
     multiple=True,
     help=f"One of {', '.join(HARNESSES)}; repeat. Default: all.",
-    shell_complete=candidates.harnesses,
+    shell_complete=completions.harnesses,
 )
 @click.option("--threads", type=int, default=None, help="BLAS threads. Default: the usable cores.")
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
-@click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20, with --quick 2.")
+@click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20.")
 @click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
 @click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Measure with this variable; repeat.")
 @click.option(
@@ -59,7 +59,7 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say whe
     default=None,
     metavar="ID",
     help="Go on with an earlier run: its id, or 'latest'.",
-    shell_complete=candidates.run_ids,
+    shell_complete=completions.run_ids,
 )
 @click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end; all else goes to stderr.")
@@ -112,15 +112,14 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
 
 def _measure(folder: Any, data_directory: Path, data_digest: str, console: cli.Console) -> None:
     from bench.progress import RunProgress
-    from bench.runner import WorkerPool, execute, interleave, measured
+    from bench.runner import WorkerPool, execute, plan_of
     from bench.signals import ends_on_signals
 
-    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
-    steps = list(interleave(plan, measured(folder)))
+    plan = [*plan_of(folder), *(Planned.from_json(entry) for entry in folder.header.get("candidates") or [])]
     quick = folder.header["mode"] == "quick"
     with (
         ends_on_signals(),
-        RunProgress(steps, console) as progress,
+        RunProgress(console) as progress,
         WorkerPool(plan, data_directory, quick, cli.warn, data_digest, _passed(folder.header)) as pool,
     ):
         execute(folder, pool.measure, progress)
@@ -149,9 +148,10 @@ def _begin(
     from bench import machine
     from bench.git import state_of
     from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
+    from bench.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
     from bench.record import SCHEMA_VERSION, RunFolder
     from bench.runner import new_run_id, now
-    from bench.stacks import Choice, choose
+    from bench.stacks import Choice, choose, leave_out_slow_starts
     from bench.worker import PROJECT
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
@@ -160,20 +160,22 @@ def _begin(
             raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
     _check_at_least_1(threads=threads, processes=processes)
     passed = read_passed(settings)
-    effort = _effort(quick, processes)
-    num_epochs = effort.reference_epochs if epochs is None else epochs
+    num_epochs = CANONICAL.num_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
     only_data = set(harnesses) == {"data"} and not (backends or variants or devices)
     with planning(passed):  # loading needs no stack and no compiler
         choice = Choice() if only_data else choose(backends, variants, devices)
         levers, blas = _usable_levers(), _blas()
+    has_limit = quick and not (backends or variants or devices or processes)  # what is named is measured in full
+    if has_limit:
+        leave_out_slow_starts(choice)
 
     source = locate(data)
     identity = identify(source.directory)
     plan = make_plan(
-        effort,
-        harnesses=harnesses or HARNESSES,
+        _effort(quick, processes, harnesses),
+        harnesses=harnesses or (QUICK_HARNESSES if quick else HARNESSES),
         stacks=tuple(choice.stacks),
         threads=threads or machine.usable_cores(),
         dataset=identity.name,
@@ -184,6 +186,7 @@ def _begin(
     _check_planned(harnesses, plan)
     if any(planned.case.cache for planned in plan):
         check_fit_for_code()
+    first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
     if state.reason:
         cli.warn(f"the commit is not on record: {state.reason}")
@@ -199,10 +202,13 @@ def _begin(
         "recipe": asdict(recipe),
         "commit": state.to_json(),
         "machine": machine.fingerprint() | {"blas": blas},
-        "plan": [planned.to_json() for planned in plan],
+        "plan": [planned.to_json() for planned in first],
+        "candidates": [planned.to_json() for planned in candidates],
+        "budget_seconds": budget_seconds(planned.case for planned in plan) if has_limit else None,
         "options": _options_given(click.get_current_context()),
         "skipped": [asdict(skipped) for skipped in choice.skipped],
         "environment": {"passed": passed, "dropped": dropped(passed=passed)},
+        "left_out": [HARNESSES_LEFT_OUT] if quick and not harnesses else [],
     }
     return RunFolder.create(runs_dir, header), (source.directory, identity.digest)
 
@@ -219,8 +225,10 @@ def _options_given(context: click.Context) -> dict[str, list[str]]:
     return given
 
 
-def _effort(quick: bool, processes: int | None) -> Effort:
+def _effort(quick: bool, processes: int | None, harnesses: tuple[str, ...]) -> Effort:
     effort = QUICK if quick else FULL
+    if harnesses:
+        effort = effort.with_framework_ceilings()
     return effort if processes is None else effort.with_processes(processes)
 
 

@@ -31,6 +31,7 @@ from bench.report.learning import convergence_sections, learns_worse, time_to_ac
 from bench.report.light import light_sections
 from bench.report.plots import draw_plots
 from bench.report.profiles import Explained, explained, profile_details, profile_sections
+from bench.report.projection import projection_sections, projections
 from bench.report.ranking import RANKING, cost_sections, ranking, ranking_sections
 from bench.report.rates import TRAINING_FLOP_PER_EXAMPLE
 from bench.report.reference_runs import reference_sections
@@ -64,14 +65,14 @@ def write_report(path: Path) -> Path:
     plots, no_plots = draw_plots(folder.path, drawn)
     charts, no_charts = draw_charts(header, drawn, [one.step for one in profiled])
     found = sections(folder, frames, [*left_out, *no_plots, *no_charts], profiled)
-    page = to_html(run_page(header, first_line(header), headline(header, drawn), found, charts))
+    page = to_html(run_page(header, _dataset_line(header), headline(header, drawn), found, charts))
     try:
         for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
             getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
         summary = json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False)
         (folder.path / "summary.json").write_text(summary, encoding="utf-8")
         report = folder.path / "report.md"
-        text = to_markdown(first_line(header), found, plots)
+        text = to_markdown(first_line(header, drawn), found, plots)
         report.write_text(text, encoding="utf-8")
         (folder.path / "report.html").write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -86,14 +87,20 @@ def print_report(path: Path, console: Console) -> None:
     """The report in a terminal: all of it for one stack; of several, what compares them, as details fill pages."""
     folder = RunFolder.open(path)
     profiled, left_out = explained(folder)
-    parts = _parts(folder, frames_of([folder]), left_out, profiled)
+    frames = frames_of([folder])
+    parts = _parts(folder, frames, left_out, profiled)
     several = any(section.title == RANKING for section in parts.findings)
     shown = [*parts.findings, *([] if several else parts.details), *parts.circumstances]
-    to_terminal(first_line(folder.header), shown, console)
+    to_terminal(first_line(folder.header, trustworthy(frames)[0]), shown, console)
 
 
-def first_line(header: dict[str, Any]) -> str:
-    """Which data, before anything else."""
+def first_line(header: dict[str, Any], frames: Frames) -> str:
+    """The answer; before it the data, unless it is MNIST."""
+    line = headline(header, frames)
+    return line if dataset_identity(header) == "mnist" else f"{_dataset_line(header)}. {line}"
+
+
+def _dataset_line(header: dict[str, Any]) -> str:
     identity = dataset_identity(header)
     known = dataset_line(identity)
     return known if identity == "mnist" else f"{known}; its accuracy is not compared with the reference"
@@ -131,6 +138,7 @@ def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str], profiled:
             *cost_sections(frames),
             *convergence_sections(header, frames),
             *time_to_accuracy_sections(frames),
+            *projection_sections(projections(header, frames)),
         ],
         details=[
             *reference_sections(frames),

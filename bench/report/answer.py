@@ -1,20 +1,22 @@
-"""The report's first section: what this machine does with the canonical workload, and which stack does it fastest."""
+"""The report's first line and section: the canonical workload on this machine, and which stack does it fastest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from bench import stats
-from bench.datasets import dataset_identity
+from bench.convergence import Learning
+from bench.datasets import dataset_identity, dataset_line
 from bench.frames import Frames
+from bench.reference_clock import compared_with_2016
 from bench.render import Section
 from bench.report.comparability import agreement_of, is_comparable
 from bench.report.context import environment_notices
+from bench.report.learning import learning_verdicts
 from bench.report.load import load_notices
 from bench.report.processes import process_notices
+from bench.report.projection import projection_sentences, projections
 from bench.report.ranking import RankedStack
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack
 from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
@@ -28,10 +30,13 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
             f"This run is partial (status: {header['status']}): make bench RESUME={header['run_id']} completes it."
         )
     if header["mode"] == "quick":
-        section.notices.append("Quick mode: fewer rounds and epochs, for a first look and not for a claim.")
+        section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
     section.notices += load_notices(header, frames)
     section.notices += [*environment_notices(header), *process_notices(header)]
+    if dataset_identity(header) == "mnist":  # any other data is named in the first line
+        section.sentences.append(f"{dataset_line('mnist')}.")
     section.sentences.append(_reference_sentence(header, reference_answer(header, frames)))
+    section.sentences += projection_sentences(projections(header, frames))
     if len(ranked) > 1:
         section.sentences += _fastest_sentences(header, frames, ranked)
     skipped = header.get("skipped") or []
@@ -62,42 +67,92 @@ class ReferenceAnswer:
         return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
 
     @property
+    def ratio_range(self) -> str | None:
+        """The interval of ``compared``, which follows from the total's; None where there is none."""
+        if self.total.low is None or self.total.high is None:
+            return None
+        ratios = [REFERENCE.total_seconds / self.total.high, REFERENCE.total_seconds / self.total.low]
+        if self.total.center > REFERENCE.total_seconds:
+            ratios = [1 / ratio for ratio in ratios[::-1]]
+        return format_range(*ratios)
+
+    @property
     def ran(self) -> str:
         return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
 
 
+def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceAnswer]:
+    """That of every stack with a reference run, fastest first."""
+    found = [
+        ReferenceAnswer(
+            stack=stack,
+            total=stats.estimate([[seconds] for seconds in results["total_seconds"]]),
+            num_epochs=int(results["num_epochs"].max()),
+            warm_cache=bool((results["cache"] == "warm").all()),
+            comparable=is_comparable(header, frames),
+            agreement=agreement_of(header, results),
+        )
+        for stack, results in by_stack(frames.results)
+    ]
+    return sorted(found, key=lambda answer: answer.total.center)
+
+
 def reference_answer(header: dict[str, Any], frames: Frames) -> ReferenceAnswer | None:
     """That of the canonical stack; where it was not run, of the one whose reference run was fastest."""
-    runs = dict(by_stack(frames.results))
-    if not runs:
-        return None
-    chosen = min(runs, key=lambda stack: (not stack.is_canonical, runs[stack]["total_seconds"].median()))
-    results: pd.DataFrame = runs[chosen]
-    return ReferenceAnswer(
-        stack=chosen,
-        total=stats.estimate([[seconds] for seconds in results["total_seconds"]]),
-        num_epochs=int(results["num_epochs"].max()),
-        warm_cache=bool((results["cache"] == "warm").all()),
-        comparable=is_comparable(header, frames),
-        agreement=agreement_of(header, results),
-    )
+    answers = reference_answers(header, frames)
+    return next((answer for answer in answers if answer.stack.is_canonical), answers[0] if answers else None)
 
 
 def headline(header: dict[str, Any], frames: Frames) -> str:
-    """What a person came for, in one short sentence."""
-    answer = reference_answer(header, frames)
-    if answer is None:
+    """The answer in one line: the fastest reference run that does not learn worse, against 2016 and the next of kin."""
+    verdicts = learning_verdicts(header, frames)
+    worse = {stack for stack, verdict in verdicts.items() if verdict.learning is Learning.WORSE}
+    answers = [answer for answer in reference_answers(header, frames) if answer.stack not in worse]
+    if not answers:
         return "The canonical workload was not measured to its end."
-    took = format_seconds(answer.total.center)
-    if not answer.comparable:
-        return f"{answer.ran} took {took} with {answer.stack.name}: not the canonical run, so not compared with 2016."
-    accuracy = "is not compared"
+    first = answers[0]
+    took = format_seconds(first.total.center)
+    if not first.comparable:
+        return f"{first.stack.name}: {took} for {first.ran}, which is not the canonical run, so not compared with 2016."
+    compared = compared_with_2016(first.total.center)
+    parts = [f"{first.stack.name}: {took} for the canonical {first.ran}, {compared}; {_accuracy(header, first)}."]
+    return " ".join([*parts, *_certainty(first), *_beside(first, answers[1:])])
+
+
+def _accuracy(header: dict[str, Any], answer: ReferenceAnswer) -> str:
+    if answer.agreement is None:
+        return "accuracy is not compared" + (", none was recorded" if dataset_identity(header) == "mnist" else "")
+    measured = f"test accuracy {format_percent(answer.agreement.mean)}"
+    if answer.agreement.agrees:
+        return f"{measured}, as published"
+    return f"{measured}, NOT the published {format_percent(REFERENCE.test_accuracy)}"
+
+
+def _certainty(answer: ReferenceAnswer) -> list[str]:
+    """How far the line can be trusted, in words."""
+    total = answer.total
+    if total.num_processes > 1:
+        text = f"Median of {total.num_processes} runs"
+        if total.low is not None:
+            text += f", 95 % interval {format_interval(total.low, total.high)}, which is {answer.ratio_range} times"
+        return [f"{text}."]
+    sentence = "One run: how much the next one would differ is not known"
     if answer.agreement is not None:
-        accuracy = "agrees" if answer.agreement.agrees else "does NOT agree"
-    return (
-        f"This machine runs the canonical workload in {took}, {answer.compared} the 2016 reference; "
-        f"accuracy {accuracy}."
-    )
+        within = (answer.agreement.high - answer.agreement.low) / 2 * 100
+        sentence += f", and one seed counts as published within {within:.2f} points"
+    return [f"{sentence}; make bench measures five."]
+
+
+def _beside(first: ReferenceAnswer, others: list[ReferenceAnswer]) -> list[str]:
+    """The fastest on the other kind of device; or else the canonical stack."""
+    other = next((one for one in others if one.stack.device_kind != first.stack.device_kind), None)
+    if other is not None:
+        device = "CPU" if other.stack.device_kind == "cpu" else "GPU"
+        took, ratio = format_seconds(other.total.center), other.total.center / first.total.center
+        name = f"{other.stack.backend}/{other.stack.variant}"
+        return [f"On the {device} {name} takes {took}, {ratio:.2g} times as long."]
+    canonical = next((one for one in others if one.stack.is_canonical), None)
+    return [] if canonical is None else [f"{CANONICAL_NAME} takes {format_seconds(canonical.total.center)}."]
 
 
 def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) -> str:
@@ -113,9 +168,10 @@ def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) 
             f"With {stack.name}, {answer.ran} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
         )
     compared = answer.compared if total.center <= REFERENCE.total_seconds else f"it takes {answer.compared}"
+    ratio = f", 95 % interval {answer.ratio_range}" if answer.ratio_range else ""
     sentence = (
         f"This machine runs the canonical workload with {stack.name} in {took}: {compared} the 2016 reference of "
-        f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date})."
+        f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date}){ratio}."
     )
     if agreement is None:
         why = "none was recorded" if dataset_identity(header) == "mnist" else "the data is not MNIST"

@@ -84,7 +84,8 @@ def _failed_stack(failure: Any) -> str:
 
 
 def skipped_sections(header: dict[str, Any]) -> list[Section]:
-    rows = [[entry["what"], entry["reason"], entry["remedy"]] for entry in header.get("skipped") or []]
+    entries = [*(header.get("skipped") or []), *(header.get("left_out") or [])]
+    rows = [[entry["what"], entry["reason"], entry["remedy"]] for entry in entries]
     return [Section("What was skipped", [], ["what", "why", "what would add it"], rows)] if rows else []
 
 

@@ -18,6 +18,7 @@ from bench.report.comparisons import against_fastest, comparable_rounds, device_
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
 from bench.report.light import Light, light
 from bench.report.profiles import Explained, explained
+from bench.report.projection import projections
 from bench.report.ranking import ranking
 from bench.report.tables import estimate_of
 from bench.stack_key import StackKey, by_stack, groups, or_none
@@ -43,6 +44,7 @@ def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] |
         "failed_processes": len(frames.failures),
         "left_out": left_out,
         "skipped": header.get("skipped") or [],
+        "left_out_by_plan": header.get("left_out") or [],
         "ranking": _plain(ranked),
         "device_ratios": _plain(device_ratios(rounds)),
         "against_fastest": _plain(against_fastest(rounds)),
@@ -54,6 +56,9 @@ def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] |
         "time_to_accuracy": _plain(arrivals(frames)),
         "learns_worse": learns_worse(frames, header),
         "reference_runs": _reference_runs(header, frames),
+        "projected_reference_runs": [
+            {**_plain(one), "projected_total_seconds": one.total_seconds} for one in projections(header, frames)
+        ],
         "measurements": _measurements(frames),
     }
 

@@ -49,6 +49,8 @@ class Variant:
         Data stays on the device between epochs, so that copying it there is a phase of its own, ``transfer``.
     caches_code : bool
         Compiled code is kept on disk between processes, so that a cold and a warm compilation differ.
+    slow_start : bool
+        Compiling takes about a minute or more even where the code is kept on disk.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Variant:
     standard: bool = True
     resident: bool = False
     caches_code: bool = False
+    slow_start: bool = False
 
 
 def is_installed(package: str) -> bool:

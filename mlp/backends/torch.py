@@ -30,7 +30,7 @@ class TorchBackend(DeviceBackend):
     name = "torch"
     variants = (
         Variant("eager", "one operation after the other, minibatches from the host"),
-        Variant("compiled", "forward, loss and update through torch.compile", caches_code=True),
+        Variant("compiled", "forward, loss and update through torch.compile", caches_code=True, slow_start=True),
         Variant("graph", "a step captured as a CUDA graph, data on the device", devices=("cuda",), resident=True),
         Variant("eager_bfloat16", "as eager, products in bfloat16 (autocast)", precision="bfloat16", standard=False),
         Variant(

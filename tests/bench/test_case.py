@@ -61,10 +61,8 @@ def test_the_chosen_harnesses_and_no_others_are_planned():
         assert {p.case.harness for p in plan(harnesses=(harness,))} == {harness}
 
 
-def test_quick_keeps_every_harness_but_the_ablation_and_shortens_the_reference_run():
-    quick = plan(QUICK)
-    assert {p.case.harness for p in quick} == set(HARNESSES) - {"ablation"}
-    assert {p.case.num_epochs for p in quick if p.case.harness == "reference"} == {2}
+def test_a_quick_run_runs_all_epochs_of_one_seed():
+    assert {(p.case.num_epochs, p.case.seed) for p in plan(QUICK, harnesses=("reference",))} == {(20, 1)}
 
 
 def test_loading_is_measured_once_and_not_per_backend():
@@ -123,7 +121,13 @@ def test_ceilings_are_the_hosts_and_those_of_each_framework_with_libraries_of_it
     assert [(p.case.backend, p.case.device) for p in planned] == [(None, "cpu"), ("jax", "cpu"), ("torch", "cuda")]
 
 
-@pytest.mark.parametrize("effort", [FULL, QUICK, QUICK.with_processes(2)])
+def test_a_quick_run_measures_the_ceilings_of_frameworks_only_when_it_is_asked_for_them():
+    stacks = (Stack("jax", "scan", "cpu"),)
+    for effort, engines in ((QUICK, [None]), (QUICK.with_framework_ceilings(), [None, "jax"])):
+        assert [p.case.backend for p in plan(effort, stacks, harnesses=("ceilings",))] == engines
+
+
+@pytest.mark.parametrize("effort", [FULL, QUICK.with_processes(2)])
 def test_every_round_of_epochs_has_the_ceilings_that_judge_it(effort):
     replicates = {p.case.harness: p.replicates for p in plan(effort, harnesses=("ceilings", "epoch"))}
     assert replicates["ceilings"] == replicates["epoch"] >= 2

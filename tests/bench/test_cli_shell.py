@@ -211,10 +211,11 @@ def test_there_is_no_progress_bar_where_there_is_no_terminal():
     """Colours can be forced into a file or a CI log; a bar that moves has no business there."""
     console = cli.Console(file=io.StringIO(), force_terminal=True, width=200)
     planned = Planned(Case("data", None, None, "cpu", 2, "mnist"), 2, 300, 8)
-    with RunProgress([Step(planned, 0), Step(planned, 1)], console) as progress:
+    with RunProgress(console) as progress:
+        progress.expect([Step(planned, 0), Step(planned, 1)], 0.0)
         progress.start(planned, 0)
         progress.finish(planned, GOOD)
-    assert console.file.getvalue().startswith("[1/2] data (1/2), about ")
+    assert "\n[1/2] data (1/2), less than a minute left\n" in console.file.getvalue()
     assert "\x1b[?25l" not in console.file.getvalue()  # what hides the cursor while a bar moves
 
 

@@ -281,10 +281,15 @@ MISSING = dict.fromkeys(("machine", "dataset", "commit", "skipped", "recipe", "f
     [
         ([], {"status": "running"}, 0, "The canonical workload was not measured to its end."),
         (replicates()[:3], {"status": "interrupted"}, 2, "The canonical workload was not measured to its end."),
-        (replicates(), {}, 11, "This machine runs the canonical workload in 44.2 s, 1.37 times as long as the 2016"),
-        (replicates(), {"dataset": SURROGATE}, 10, "the 2016 reference; accuracy is not compared."),
-        (replicates(), MISSING, 10, "20 epochs took 44.2 s with theano/as_published on cpu: not the canonical run"),
-        ([reference_replicate(1, None, 4.0, num_epochs=2)], {"mode": "quick"}, 3, "2 epochs took 9.00 s with theano"),
+        (replicates(), {}, 11, "theano/as_published on cpu: 44.2 s for the canonical 20 epochs, 1.4 times as long as"),
+        (replicates(), {"dataset": SURROGATE}, 10, "accuracy is not compared. Median of 3 runs"),
+        (replicates(), MISSING, 10, "44.2 s for 20 epochs, which is not the canonical run"),
+        (
+            [reference_replicate(1, None, 4.0, num_epochs=2)],
+            {"mode": "quick"},
+            3,
+            "9.00 s for 2 epochs, which is not the",
+        ),
     ],
     ids=["empty", "partial", "one stack", "surrogate", "nothing optional", "quick"],
 )

@@ -82,7 +82,8 @@ def test_writing_twice_gives_the_same_report(tmp_path):
 def test_the_terminal_shows_what_the_file_says(tmp_path):
     path = write_example_run(tmp_path, replicates())
     text = printed(path)
-    assert text.startswith("Dataset: MNIST (verified by SHA-256)")
+    assert text.startswith("theano/as_published on cpu: 44.2 s for the canonical 20 epochs, 1.4 times as long as")
+    assert "Dataset: MNIST (verified by SHA-256)." in text
     for title in [line[3:] for line in GOLDEN.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]:
         assert title in text
 
@@ -128,12 +129,13 @@ def test_other_data_is_named_first_and_its_accuracy_is_never_compared(tmp_path, 
     assert "98.29" not in text and "agree" not in text
     (run,) = json.loads((path / "summary.json").read_text())["reference_runs"]
     assert run["accuracy_agrees"] is None
+    assert "44.2 s for the canonical 20 epochs" in first
     assert printed(path).splitlines()[0] == first
 
 
 def test_a_quick_run_says_so_and_claims_nothing(report):
     text = report([reference_replicate(1, 0.95, 4.0, num_epochs=2)], mode="quick")
-    assert "Quick mode: fewer rounds and epochs" in text
+    assert "Quick mode: few processes, for a first look and not for a claim." in text
     assert "2 epochs took 9.00 s" in text
     assert "that is not the canonical run, so it has no ratio to 32.2 s" in text
     assert "98.29" not in text and "times as" not in text
@@ -144,6 +146,12 @@ def test_a_quick_run_of_20_epochs_is_compared_and_still_called_quick(report):
     text = report([reference_replicate(1, 0.983, 11.1)], mode="quick")
     assert "Quick mode" in text
     assert "2 times as fast as the 2016 reference" in text
+
+
+def test_the_ratio_to_2016_has_the_interval_of_the_time(report):
+    text = report(replicates())
+    assert "95 % interval 44.0 s to 44.4 s, which is 1.36 to 1.38 times." in text.splitlines()[0]
+    assert "January 2016), 95 % interval 1.36 to 1.38." in text
 
 
 def test_another_recipe_is_not_the_canonical_workload(report):

@@ -19,6 +19,9 @@ FAILED = Outcome([], "it crashed (SIGSEGV): it printed nothing", 0.5)
 
 
 class SilentProgress:
+    def expect(self, steps, later_seconds):
+        pass
+
     def start(self, planned, replicate):
         pass
 

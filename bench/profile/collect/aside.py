@@ -14,11 +14,13 @@ from bench.profile.operations import Profile
 from bench.record import SCHEMA_VERSION, RunFolder
 from bench.runner import WorkerPool, execute
 
-ONCE: Effort = replace(QUICK.with_processes(1), data=1)
+ONCE: Effort = QUICK.with_processes(1).with_framework_ceilings()
 
 
 class _Silent:
     """Nobody watches."""
+
+    def expect(self, *_: object) -> None: ...
 
     def start(self, *_: object) -> None: ...
 

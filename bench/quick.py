@@ -1,0 +1,196 @@
+"""The plan of a quick run, which is settled when every stack was measured once.
+
+First comes one process of epochs of each stack.  Then it is known which stack is the fastest on each device, and that
+one runs all epochs by the reference clock; and how long a process takes, so that further ones follow where a quick run
+has the time for them.  Until then the rest of the plan stands on record as candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from bench.case import Case, Planned
+from bench.record import RunFolder
+
+BUDGET_SECONDS, BUDGET_SECONDS_WITH_GPU = 120.0, 240.0
+MAX_REPEAT_SECONDS = 40.0  # what takes longer is started once
+WARM_SHARE = 0.2  # a warm compilation / a cold one: measured 0.15 (Theano) to 0.3 (JAX)
+OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the framework's import
+
+LeftOut = dict[str, str]  # ``what``, ``reason`` and ``remedy``, as of everything that a run skips
+HARNESSES_LEFT_OUT: LeftOut = {
+    "what": "the harnesses compile, batch_size and ablation; the ceilings of frameworks",
+    "reason": "a quick run has no time for them",
+    "remedy": "make bench",
+}
+
+
+def budget_seconds(cases: Iterable[Case]) -> float:
+    """How long a quick run of these cases may measure."""
+    return BUDGET_SECONDS if all(case.device == "cpu" for case in cases) else BUDGET_SECONDS_WITH_GPU
+
+
+def first_round(plan: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
+    """``plan`` as the epochs that come first, one process for each stack, and the candidates for what follows.
+
+    Without epochs there is nothing to decide by: then all is planned, and there are no candidates.
+    """
+    epochs = [replace(planned, replicates=1) for planned in plan if planned.case.harness == "epoch"]
+    return (epochs, list(plan)) if epochs else (list(plan), [])
+
+
+@dataclass(frozen=True)
+class FirstProcess:
+    """One process of epochs of a stack, and what follows from it for further processes; all in seconds."""
+
+    case: Case
+    train_epoch: float
+    validate_epoch: float
+    warm_compile: float
+    repeat: float  # one more process
+
+    @property
+    def stack(self) -> tuple[str | None, str | None, str]:
+        return _stack(self.case)
+
+    @property
+    def is_canonical(self) -> bool:
+        return self.stack == ("theano", "as_published", "cpu")
+
+    def reference_run(self, num_epochs: int) -> float:
+        return OVERHEAD_SECONDS + self.warm_compile + num_epochs * (self.train_epoch + self.validate_epoch)
+
+
+def _stack(case: Case) -> tuple[str | None, str | None, str]:
+    return case.backend, case.variant, case.device
+
+
+def first_processes(replicates: Iterable[Mapping[str, Any]]) -> list[FirstProcess]:
+    """Those of the stacks whose first process of epochs is on record and did not fail, fastest first."""
+    found: dict[Case, FirstProcess] = {}
+    for entry in replicates:
+        case = Case.from_json(entry["case"])
+        seconds = {one["name"]: one["seconds"] for one in entry["measurements"]}
+        if entry["status"] == "ok" and case.harness == "epoch" and seconds.get("train_epoch") and case not in found:
+            train, validate, compiled = (
+                median(seconds.get(name) or [0.0]) for name in ("train_epoch", "validate_epoch", "compile")
+            )
+            warm = compiled * (WARM_SHARE if case.cache else 1)
+            found[case] = FirstProcess(case, train, validate, warm, entry["wall_seconds"] - compiled + warm)
+    return sorted(found.values(), key=lambda one: one.train_epoch)
+
+
+def fastest_by_device(processes: Sequence[FirstProcess]) -> dict[str, FirstProcess]:
+    """The fastest on each device, canonical precision before any other; ``processes`` come fastest first."""
+    found: dict[str, FirstProcess] = {}
+    for one in sorted(processes, key=lambda one: one.case.precision not in (None, "float32")):
+        found.setdefault(one.case.device, one)
+    return found
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The whole plan, and what of the candidates is not in it."""
+
+    plan: list[Planned]
+    left_out: list[LeftOut]
+
+
+def settle(
+    plan: Sequence[Planned],
+    candidates: Sequence[Planned],
+    replicates: Sequence[Mapping[str, Any]],
+    budget_seconds: float | None,
+) -> Settled:
+    """The plan after the first round: a function of what is on record, so that a resumed run settles alike.
+
+    Without a budget, every candidate is taken but the reference runs of slower stacks.
+    """
+    processes = first_processes(replicates)
+    fastest = fastest_by_device(processes)
+    by_harness: dict[str, list[Planned]] = {}
+    for candidate in candidates:
+        by_harness.setdefault(candidate.case.harness, []).append(candidate)
+    references, epochs = by_harness.pop("reference", []), by_harness.pop("epoch", [])
+    run = [one for one in references if _stack(one.case) in [first.stack for first in fastest.values()]]
+    rest = [candidate for found in by_harness.values() for candidate in found]
+    left_seconds = None
+    if budget_seconds is not None:
+        left_seconds = budget_seconds - sum(entry["wall_seconds"] for entry in replicates)
+        left_seconds -= sum(one.replicates * one.expected_seconds for one in rest)
+        left_seconds -= sum(_reference_seconds(one.case, fastest) for one in run)
+    repeated = _affordable(epochs, processes, [first.case for first in fastest.values()], left_seconds)
+    epochs_by_case = {planned.case: planned for planned in (*plan, *repeated)}
+    left_out = _not_run(references, run) + _not_repeated(epochs, repeated, budget_seconds)
+    return Settled([*epochs_by_case.values(), *run, *rest], left_out)
+
+
+def _reference_seconds(case: Case, fastest: Mapping[str, FirstProcess]) -> float:
+    return fastest[case.device].reference_run(case.num_epochs or 0)
+
+
+def _affordable(
+    epochs: Sequence[Planned], processes: Sequence[FirstProcess], first: Sequence[Case], left_seconds: float | None
+) -> list[Planned]:
+    """The cases of which more processes follow: the fastest on each device, the canonical one, then by speed.
+
+    A stack whose first process failed is not started again.
+    """
+    planned = {one.case: one for one in epochs}
+    found = []
+    for one in sorted(processes, key=lambda one: (one.case not in first, not one.is_canonical)):
+        if one.case not in planned:
+            continue
+        seconds = (planned[one.case].replicates - 1) * one.repeat
+        if left_seconds is not None:
+            if one.repeat > MAX_REPEAT_SECONDS or seconds > left_seconds:
+                continue
+            left_seconds -= seconds
+        found.append(planned[one.case])
+    return found
+
+
+def _not_run(references: Sequence[Planned], run: Sequence[Planned]) -> list[LeftOut]:
+    names = _names(one.case for one in references if one not in run)
+    reason = "a quick run runs all epochs with the fastest stack on each device; those of the others are projected"
+    return [{"what": f"reference run of {names}", "reason": reason, "remedy": "make bench"}] if names else []
+
+
+def _not_repeated(epochs: Sequence[Planned], repeated: Sequence[Planned], budget: float | None) -> list[LeftOut]:
+    names = _names(one.case for one in epochs if one.replicates > 1 and one not in repeated)
+    if not names:
+        return []
+    reason = "its first process failed" if budget is None else f"no time for it within {budget / 60:.0f} minutes"
+    what = f"more than one process of epochs of {names}"
+    return [{"what": what, "reason": reason, "remedy": "make bench QUICK=1 PROCESSES=3, or make bench"}]
+
+
+def _names(cases: Iterable[Case]) -> str:
+    return ", ".join(dict.fromkeys(f"{case.backend}/{case.variant} on {case.device}" for case in cases))
+
+
+def settle_plan(folder: RunFolder) -> bool:
+    """Settle the plan on record if it has candidates; return whether there was anything to settle."""
+    candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
+    if not candidates:
+        return False
+    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
+    settled = settle(plan, candidates, folder.replicates(), folder.header.get("budget_seconds"))
+    folder.update_header(
+        plan=[planned.to_json() for planned in settled.plan],
+        candidates=[],
+        left_out=[*(folder.header.get("left_out") or []), *settled.left_out],
+    )
+    return True
+
+
+def expected_later(folder: RunFolder) -> float:
+    """A guess, in seconds, of what the candidates will add to the plan."""
+    candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
+    references = {one.case.device: one.expected_seconds for one in candidates if one.case.harness == "reference"}
+    others = [one for one in candidates if one.case.harness != "reference"]
+    more = sum((one.replicates - (one.case.harness == "epoch")) * one.expected_seconds for one in others)
+    return sum(references.values()) + more
