@@ -181,11 +181,12 @@ def _gpus() -> list[Finding]:
     for gpu in gpus:
         facts = [gpu["name"], f"driver {gpu['driver']}", f"CUDA {gpu['cuda_version']}"]
         findings.append(Finding("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None"))))
-    if problem is not None:
-        findings.append(Finding("GPU", WARNING, problem, "only CPUs are measured; add a GPU and its driver for more"))
-    answer = find_driver() if gpus else None
-    if isinstance(answer, Unavailable):  # it is there, and cannot be used
+    answer = find_driver()  # as make and run do, so that all three say the same
+    if isinstance(answer, Unavailable):
         findings.append(Finding("GPU", WARNING, answer.reason, answer.remedy))
+    elif problem is not None:
+        unread = f"clocks, power and energy cannot be read: {problem}"
+        findings.append(Finding("GPU", WARNING, unread, "nvidia-smi may say more"))
     return findings
 
 

@@ -43,6 +43,8 @@ NO_DRIVER = Unavailable(
     "Run on a machine with an NVIDIA GPU and its driver, or measure device cpu.",
 )
 
+NO_ANSWER = Unavailable(f"the NVIDIA driver did not answer within {LIBRARY_LIMIT_SECONDS:g} s", RESTART)
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -97,7 +99,7 @@ def find_driver(
     if visible_devices(environment) == []:
         value = environment["CUDA_VISIBLE_DEVICES"]
         return Unavailable(f"CUDA_VISIBLE_DEVICES={value} hides every GPU", "Unset it, or measure device cpu.")
-    answer = (ask or _driver_elsewhere)()
+    answer = (ask or driver_elsewhere)()
     if answer == NO_DRIVER:
         answer = (banner or _driver_of_banner)()
     if isinstance(answer, Driver) and answer.cuda_version < OLDEST_CUDA:
@@ -126,15 +128,13 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str] | 
     return names
 
 
-def _driver_elsewhere() -> Driver | Unavailable:
+def driver_elsewhere() -> Driver | Unavailable:
+    """What ``driver`` says in a process of its own, within a time limit."""
     project = str(Path(__file__).resolve().parent.parent)
     code = f"import sys; sys.path.insert(0, {project!r}); from mlp.cuda_driver import answer; answer()"
     ended = _run([sys.executable, "-I", "-c", code], LIBRARY_LIMIT_SECONDS)
     if ended is None:
-        return Unavailable(
-            f"the NVIDIA driver did not answer within {LIBRARY_LIMIT_SECONDS:g} s",
-            RESTART,
-        )
+        return NO_ANSWER
     exit_code, text = ended
     if exit_code:
         return Unavailable(

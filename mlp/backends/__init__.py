@@ -6,8 +6,10 @@ import importlib
 import json
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
+from mlp import cuda_driver
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 from mlp.theano_compat.toolchain import toolchain_problem
@@ -66,6 +68,8 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
         return Unavailable(f"{name}/{chosen.name} is written for {where} only", f"Measure it on {where}.")
     if device == "cpu":
         return _probe_here(backend, chosen.name)
+    if _driver_hangs():
+        return cuda_driver.NO_ANSWER
     interpreter = backend.interpreter(device)
     if not interpreter.exists():  # then its environment was never made, and this process can say how to make it
         return backend.availability(device, chosen.name)
@@ -79,6 +83,12 @@ def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable
     if isinstance(answer, Unavailable) or settings is None:
         return answer
     return toolchain_problem(settings) or answer
+
+
+@cache
+def _driver_hangs() -> bool:
+    """Whether every stack that was asked for on a GPU would wait for the driver until its own time is up."""
+    return cuda_driver.driver_elsewhere() == cuda_driver.NO_ANSWER
 
 
 def _probe_elsewhere(

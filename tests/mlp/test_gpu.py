@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mlp import cuda_driver
+from mlp import backends, cuda_driver
 from mlp.backends import Unavailable, gpu
 from mlp.backends.torch import build_problem
 
@@ -151,7 +151,7 @@ def test_a_program_that_hangs_is_left_behind_with_what_it_started(tmp_path):
 
 def test_the_library_is_asked_in_a_process_of_its_own():
     """Whatever this machine has: the same as in this process, which is why the suite may ask here."""
-    assert cuda_driver._driver_elsewhere() == gpu.driver()
+    assert cuda_driver.driver_elsewhere() == gpu.driver()
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,12 @@ def test_a_build_of_torch_that_the_driver_cannot_run_is_named_with_one_that_it_c
 
 def test_a_build_of_the_drivers_major_version_is_no_problem():
     assert build_problem("2.13.0", "13.4", None, gpu.Driver((13, 0), ((9, 0),))) is None
+
+
+def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cuda_driver, "driver_elsewhere", lambda: asked.append(1) or cuda_driver.NO_ANSWER)
+    backends._driver_hangs.cache_clear()
+    answers = {backends.probe(name, device="cuda") for name in ("theano", "jax", "torch")}
+    backends._driver_hangs.cache_clear()
+    assert answers == {cuda_driver.NO_ANSWER} and asked == [1]
