@@ -1,6 +1,7 @@
 """The C++ toolchain, tried on one small program like those that Theano compiles, before a minute is spent on it.
 
-A compiler that is there may still lack Python's headers, the library of Python, or a linker.
+A compiler that is there may still lack Python's headers, the library of Python, or a linker.  Or it is clang under the
+name g++: Theano takes the options that fit the CPU from what GNU's g++ tells, and would go on without them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, find_compi
 from mlp.theano_compat.dialect import THEANO, Dialect
 
 PROGRAM = """
+#if defined(__clang__) && !defined(__APPLE__)  // Apple has no other
+#error is clang
+#endif
 #include <Python.h>
 #include <cmath>
 #include <vector>
@@ -71,6 +75,9 @@ def _arguments(source: Path, library: Path) -> list[str]:
 
 
 def _explained(compiler: str, text: str) -> Unavailable:
+    if "is clang" in text:
+        remedy = f"{INSTALL_COMPILER}, or name it: THEANO_FLAGS=cxx=<path>."
+        return Unavailable(f"{compiler} is clang under another name, which Theano's options do not fit", remedy)
     version = "{}.{}".format(*sys.version_info)
     for sign, what in (("Python.h", "header Python.h"), ("-lpython", f"library python{version}")):
         if sign in text:

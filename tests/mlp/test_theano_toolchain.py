@@ -1,5 +1,6 @@
 """A C++ toolchain that lacks something is found by compiling one small program, with compilers that fail as told."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def compiler(tmp_path, monkeypatch):
             "apt install g++",
         ),
         ("echo 'clang: error: no such file: libc++.so' >&2; exit 1", "(no such file: libc++.so)", "apt install g++"),
+        (f'exec {shutil.which("g++")} -D__clang__ "$@"', "is clang under another name", "apt install g++"),
         ("exit 0", "compiles cannot be loaded", "TMPDIR"),
         ("exit 127", "(no message)", "apt install g++"),
     ],

@@ -124,7 +124,7 @@ def test_the_names_are_those_of_the_project():
     makefile = (PROJECT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.M)
     assert set(targets.split()) - {"help", "clean", "FORCE"} == set(choose.GOALS)
-    assert all(f"$({name})" in makefile for name in choose.KNOWN - {"MNIST_DIR", "FAST"})
+    assert all(f"$({name})" in makefile for name in choose.KNOWN - {"MNIST_DIR"})
     python = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert python == f">={choose.dotted(choose.OLDEST)},<3.{choose.NEWEST[1] + 1}"
 
