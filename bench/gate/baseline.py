@@ -28,7 +28,9 @@ from bench.gate.drift import Then, judge_against
 from bench.gate.report import GateReport, exit_code, headline
 from bench.gate.session import stack_of
 from bench.git import state_of
+from bench.measure.environment import check_fit_for_code, dropped
 from bench.record import RunFolder
+from bench.report.context import environment_notices
 from bench.runner import WorkerPool
 from bench.same_machine import contradictions, identity
 from bench.signals import ends_on_signals
@@ -58,6 +60,8 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     floor = floor_case(recorded)
     cases = [epochs] if floor is None else [floor, epochs]
     plan = [Planned(case, 1, LIMIT_SECONDS, 10) for case in cases]
+    check_fit_for_code()
+    notices = environment_notices({"environment": {"dropped": dropped()}})
     warnings: list[str] = []
     quick = folder.header["mode"] == "quick"
     with (
@@ -79,7 +83,7 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     decision = Decision(judge_against(then, metrics), None, (), False)
     report = GateReport(
         headline(decision),
-        (*_sentences(folder, here, then, seconds, fresh), *warnings),
+        (*_sentences(folder, here, then, seconds, fresh), *notices, *warnings),
         decision.judgements,
         exit_code(decision, config.undecided_passes),
         {"machine": here["machine"], "baseline": folder.path.name, "then": vars(then)},

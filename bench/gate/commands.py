@@ -19,6 +19,8 @@ from bench.gate.report import GateReport, exit_code, failure_sentences, headline
 from bench.gate.session import Request, Session, opened, stack_of
 from bench.gate.sides import Side, Wanted
 from bench.git import state_of
+from bench.measure.environment import dropped
+from bench.report.context import environment_notices
 from bench.runner import now
 from bench.verdict.calibration import calibration_sentence, latest_calibration
 from bench.worker import PROJECT
@@ -106,7 +108,7 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
             session.count_instructions = instructions.of_a_step
         outcome, where = measured_and_kept(session, config, path, status.update)
     advice = instructions.sentence(outcome.blocks, why_no_instructions)
-    more = [calibration_here(context, options["runs_dir"]), advice, where]
+    more = [*environment_notices(context), calibration_here(context, options["runs_dir"]), advice, where]
     report = report_of(outcome, (session.base, session.candidate), config.undecided_passes, more, context)
     emit.emit(report, console, options)
     return report.exit_code
@@ -170,6 +172,7 @@ def context_of(session: Session, config: GateConfig) -> dict[str, Any]:
         "sides": {side.name: _side(side) for side in (session.base, session.candidate)},
         "dataset": session.primed.dataset,
         "recipe": session.primed.recipe,
+        "environment": {"dropped": dropped()},
     }
 
 

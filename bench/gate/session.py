@@ -18,6 +18,7 @@ from bench.gate.launch import Launcher, Primed, check_comparable
 from bench.gate.process import Process
 from bench.gate.sides import Side, Wanted, check_out, resolve
 from bench.gate.turns import Program, measure_block
+from bench.measure.environment import check_fit_for_code
 from bench.scratch import scratch_folder
 from bench.signals import ends_on_signals
 from bench.worker import PROJECT
@@ -112,6 +113,8 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
             f"{request.stack.label} keeps no compiled code on disk, so that no compilation is colder than another: "
             "leave out --metric compile_cold."
         )
+    if request.stack.caches_code:
+        check_fit_for_code()
     _check_data(request.data, (base, candidate))
     with ends_on_signals(), scratch_folder() as folder:
         base, candidate = check_out(base, folder), check_out(candidate, folder)

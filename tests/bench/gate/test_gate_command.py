@@ -192,11 +192,14 @@ def test_the_data_is_looked_for_once_however_many_processes_load_it(project, gat
     assert (project / "mlp" / "looked").read_text() == "x"
 
 
-def test_a_side_with_another_home_for_mlp_is_refused(project, gate, tmp_path):
+def test_a_path_that_a_side_is_given_does_not_hide_its_own_files(project, gate, tmp_path):
     elsewhere = toy_project.make(tmp_path / "elsewhere")
-    result = gate("--env-b", f"PYTHONPATH={elsewhere}")
-    assert result.exit_code == cli.NOTHING_MEASURED
-    assert "and not from its own files" in one_sentence(result)
+    assert gate("--env-b", f"PYTHONPATH={elsewhere}", "--budget", "0.1s").exit_code != cli.NOTHING_MEASURED
+
+
+def test_a_variable_that_would_make_a_label_false_is_refused(project, gate):
+    result = gate("--env-b", "JAX_ENABLE_X64=1")
+    assert result.exit_code == cli.BAD_INPUT and "--env-b JAX_ENABLE_X64=1 is refused" in result.stderr
 
 
 GATE = """
