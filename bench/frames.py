@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,21 +130,31 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
     rows |= {name: Blocks(COLUMNS[name], own) for name, own in OWN.items()}
     for folder in folders:
         _add_header(rows, folder.header)
-        replicates = readable_replicates(folder)
-        complete = _complete_cases(folder.header, replicates)
-        for replicate in replicates:
-            if replicate["status"] != "ok" and _key(replicate["case"]) in complete:
-                # A resumed run measured this case again: what the failed process left would count twice.
-                replicate = {**replicate, "measurements": []}
+        for replicate in measured_replicates(folder):
             _add_replicate(rows, folder.header["run_id"], replicate)
     return Frames(**{name: _frame(rows[name], columns) for name, columns in COLUMNS.items()})
+
+
+def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
+    """The readable replicates; a failed one of a case that a resumed run measured again is without measurements.
+
+    What it left would count twice.
+    """
+    replicates = readable_replicates(folder)
+    if all(one["status"] == "ok" for one in replicates):
+        return replicates
+    complete = _complete_cases(folder.header, replicates)
+    return [
+        {**one, "measurements": []} if one["status"] != "ok" and _key(one["case"]) in complete else one
+        for one in replicates
+    ]
 
 
 def readable_replicates(folder: RunFolder) -> list[dict[str, Any]]:
     """The replicates of which every value fits its column; the others are named in ``folder.problems``."""
     found = []
     for replicate in folder.replicates():
-        why = misfit(replicate, _fits)
+        why = misfit(replicate, _fits, ALWAYS_FIT)
         if why is None:
             found.append(replicate)
         else:
@@ -172,12 +182,13 @@ def trustworthy(frames: Frames) -> tuple[Frames, list[str]]:
     together = bad.groupby(["process", "run_id", "measurement", "batch_size"], observed=True, dropna=False)["bad"]
     tainted = together.transform("any").astype(bool)
     counts = bad[tainted].groupby(["process", "measurement"], observed=True).size()
-    left_out = [
-        f"process {process}: all {count} samples of {measurement} were left out, because one is no positive number"
-        for (process, measurement), count in counts.items()
-    ]
+    left_out = [left_out_sentence(process, count, measurement) for (process, measurement), count in counts.items()]
     results = frames.results[_is_duration(frames.results["total_seconds"])]
     return frames._replace(samples=frames.samples[~tainted], results=results), left_out
+
+
+def left_out_sentence(process: int, count: int, measurement: str) -> str:
+    return f"process {process}: all {count} samples of {measurement} were left out, because one is no positive number"
 
 
 def _is_duration(seconds: pd.Series) -> pd.Series:
@@ -219,13 +230,17 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
 
 
 def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
-    rounds, seconds = list(range(len(measurement["seconds"]))), measurement["seconds"]
-    if measurement["name"] == "compile_c_compiler" and 0 in seconds:
-        # It did not run: what a warm process that needed no compiler has on record at schema 2.
-        rounds = [number for number in rounds if seconds[number] != 0]
-        seconds = [seconds[number] for number in rounds]
+    rounds, seconds = list(range(len(measurement["seconds"]))), clean_samples(measurement)
+    if len(seconds) < len(rounds):
+        rounds = [number for number in rounds if measurement["seconds"][number] != 0]
     what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
     samples.add({**keys, "measurement": measurement["name"], **what}, round=rounds, seconds=seconds)
+
+
+def clean_samples(measurement: dict[str, Any]) -> list[float | None]:
+    """Its seconds; a C compiler that did not run (0 at schema 2, in a warm process that needed none) has no sample."""
+    seconds = measurement["seconds"]
+    return [one for one in seconds if one != 0] if measurement["name"] == "compile_c_compiler" else seconds
 
 
 def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: dict[str, Any]) -> None:
@@ -267,19 +282,29 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _fits(column: str, value: Any) -> bool:
     """Whether ``value`` can be one of ``column``, see ``_typed``; what is in no frame may be anything."""
-    if value is None or column not in CHECKED:
-        return True
+    return value is None or column not in FITS or FITS[column](value)
+
+
+def _check_of(column: str) -> Callable[[Any], bool]:
     if column in CATEGORIES:
-        return isinstance(value, str)
+        return lambda value: isinstance(value, str)
     if column == "throttled":
-        return isinstance(value, bool)
+        return lambda value: isinstance(value, bool)
     if column == "throttle_reasons":
-        return isinstance(value, list) and all(isinstance(reason, str) for reason in value)
+        return lambda value: isinstance(value, list) and all(isinstance(reason, str) for reason in value)
     if column == "started_at":
-        return is_time(value)
+        return is_time
     if column in INTEGERS:
-        return is_number(value) and value == int(value)
-    return isinstance(value, float) or is_number(value) if column.endswith(UNITS) else True
+        return lambda value: is_number(value) and value == int(value)
+    if column.endswith(UNITS):
+        return lambda value: isinstance(value, float) or is_number(value)
+    return lambda value: True
+
+
+FITS = {column: _check_of(column) for column in CHECKED}
+# (column, type): any value of the type can be one of the column, so that a million need not be asked for one by one.
+ALWAYS_FIT = {(column, type(None)) for column in CHECKED}
+ALWAYS_FIT |= {(column, float) for column in CHECKED if column.endswith(UNITS)} | {(name, str) for name in CATEGORIES}
 
 
 def _joined(reasons: Any) -> Any:

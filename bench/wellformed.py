@@ -7,7 +7,7 @@ and named, because one text in the place of a number would end the reading of ev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
+def is_duration(value: Any) -> bool:
+    """Whether ``value`` is a positive finite number of seconds."""
+    return value is not None and 0 < value < math.inf
+
+
 def check_replicate(replicate: Any) -> None:
     """Raise ValueError unless ``replicate`` has the shape that every reader relies on."""
     if not isinstance(replicate, dict) or not isinstance(replicate.get("case"), dict):
@@ -88,7 +93,7 @@ def check_replicate(replicate: Any) -> None:
         if not isinstance(measurement, dict) or not isinstance(measurement.get("name"), str):
             raise ValueError("a measurement has no name")
         seconds = measurement.get("seconds")
-        if not isinstance(seconds, list) or not all(isinstance(one, float) or _is_sample(one) for one in seconds):
+        if not isinstance(seconds, list) or not (set(map(type, seconds)) <= {float} or all(map(_is_sample, seconds))):
             raise ValueError(f"the seconds of {measurement['name']} are no list of numbers")
         if not all(isinstance(measurement.get(name), dict) for name in ("params", "extra")):
             raise ValueError(f"the parameters of {measurement['name']} are missing")
@@ -96,20 +101,23 @@ def check_replicate(replicate: Any) -> None:
 
 def _is_sample(value: Any) -> bool:
     """A float is one, NaN too, which is told from a good one later; here it is about what else a list may hold."""
-    return value is None or is_number(value)
+    return value is None or isinstance(value, float) or is_number(value)
 
 
-def misfit(replicate: dict[str, Any], fits: Fits) -> str | None:
-    """Why ``replicate`` cannot be read; None if it can.  ``fits`` says whether a value may stand in a column."""
-    for column, value in _values(replicate):
+def misfit(replicate: dict[str, Any], fits: Fits, always: Container[tuple[str, type]] = ()) -> str | None:
+    """Why ``replicate`` cannot be read; None if it can.
+
+    ``fits`` says whether a value may stand in a column; it need not be asked where each value of its type may.
+    """
+    for column, value in _values(replicate, always):
         if not fits(column, value):
             shown = repr(value)
             return f"its {column} is {shown if len(shown) <= 60 else shown[:60] + '…'}"
     return None
 
 
-def _values(replicate: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(column, value) of everything that becomes a cell, in no order."""
+def _values(replicate: dict[str, Any], always: Container[tuple[str, type]]) -> Iterator[tuple[str, Any]]:
+    """(column, value) of everything that becomes a cell, in no order; of rows without what ``always`` fits."""
     yield "process", replicate["sequence"]
     for name in ("replicate", "started_at", "wall_seconds", "other_cpu_percent"):
         yield name, replicate.get(name)
@@ -120,7 +128,7 @@ def _values(replicate: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             if name == "phases":
                 yield from _phases(value)
             elif name in TABLES:
-                yield from _cells(name, value)
+                yield from _cells(name, value, always)
             else:
                 yield name, value
 
@@ -133,11 +141,13 @@ def _phases(phases: Any) -> Iterator[tuple[str, Any]]:
         yield "seconds", seconds
 
 
-def _cells(table: str, rows: Any) -> Iterator[tuple[str, Any]]:
+def _cells(table: str, rows: Any, always: Container[tuple[str, type]]) -> Iterator[tuple[str, Any]]:
     if rows is None:
         return
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         yield "measurement", {table: rows}
         return
     for row in rows:
-        yield from row.items()
+        for column, value in row.items():
+            if (column, type(value)) not in always:
+                yield column, value

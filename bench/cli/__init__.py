@@ -9,9 +9,10 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console as RichConsole
@@ -20,6 +21,8 @@ from bench import __version__
 from bench.errors import BenchError
 from bench.paths import VARIABLES, absolute
 from mlp.errors import MlpError
+
+Item = TypeVar("Item")
 
 FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
@@ -87,6 +90,13 @@ def write_json(value: Any) -> None:
 
 def as_json(value: Any) -> str:
     return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """``items`` with a bar on stderr while they are gone through, where that is a terminal; it leaves no trace."""
+    from rich.progress import track
+
+    return track(items, what, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def warn(sentence: str) -> None:

@@ -13,6 +13,7 @@ from bench import cli
 @click.argument("folders", nargs=-1, type=cli.PATH, metavar="[FOLDER]...")
 @click.option("--stack", default=None, help="Only stacks whose name contains this, e.g. theano/tuned.")
 @click.option("--measurement", default=None, help="Only this measurement, e.g. train_step; or all.")
+@click.option("--all", "everything", is_flag=True, help="List what did not change, too, run by run.")
 @click.option("--svg", type=cli.PATH, default=None, help="Draw the trends here, too.")
 @click.option("--markdown", type=cli.PATH, default=None, help="Write the history here, too.")
 @click.option("--csv", type=cli.PATH, default=None, help="Write a row for each run and metric here.")
@@ -22,6 +23,7 @@ def history(
     folders: tuple[Path, ...],
     stack: str | None,
     measurement: str | None,
+    everything: bool,
     svg: Path | None,
     markdown: Path | None,
     csv: Path | None,
@@ -29,13 +31,14 @@ def history(
 ) -> None:
     """Say what changed over the runs in FOLDERs (default: all local runs and committed records), and when.
 
-    Series are kept apart by machine, dataset and recipe. CSV and JSON hold every measurement, the rest the main ones.
+    Series are kept apart by machine, dataset and recipe. CSV and JSON hold every measurement, the rest the main ones
+    that changed.
 
     \b
     Examples:
       python -m bench history
       python -m bench history results/records --stack theano/tuned --svg trends.svg
-      python -m bench history --measurement all --markdown history.md
+      python -m bench history --measurement all --all --markdown history.md
       python -m bench history --json | jq '.series[] | select(.shape == "steps")'
 
     \b
@@ -48,13 +51,14 @@ def history(
     from bench.history import plot, sections, tables
     from bench.render import to_markdown, to_terminal
 
-    found = runs_over_time.history(runs_over_time.find_runs(folders or (cli.RUNS, cli.RECORDS)))
+    paths = runs_over_time.find_runs(folders or (cli.RUNS, cli.RECORDS))
+    found = runs_over_time.history(cli.progress(paths, "reading runs"))
 
     def wanted(metric) -> bool:
         named = sections.is_headline(metric) if measurement is None else measurement in ("all", metric.measurement)
         return named and (stack is None or stack in metric.stack)
 
-    parts = sections.history_sections(found, wanted)
+    parts = sections.history_sections(found, wanted, everything)
     title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"
     if svg is not None:
         write_files(plot.trend_svg([series for series in found.series if wanted(series.metric)]), svg)

@@ -79,13 +79,13 @@ def _draw(
     for series in members:
         colour, label = looks[series.conditions.number, series.metric.stack]
         places = [runs.index(point.run) for point in series.points]
-        seconds = [point.seconds.center for point in series.points]
+        seconds = [point.center for point in series.points]
         axes.plot(places, seconds, color=colour, marker="o", markersize=4, label=_plain(label))
         for step in series.course.steps:
             axes.axvline(places[step.index] - 0.5, color=colour, linewidth=1, linestyle="--")
     axes.set_title(_plain(measurement), loc="left", fontsize=10)
     axes.set_ylabel("s")
-    axes.set_ylim(0, 1.1 * max(point.seconds.center for series in members for point in series.points))
+    axes.set_ylim(0, 1.1 * max(point.center for series in members for point in series.points))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
 
 

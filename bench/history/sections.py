@@ -11,6 +11,8 @@ from bench.render import Section
 from bench.units import MISSING, format_interval, format_number, format_seconds
 
 BARS = "▁▂▃▄▅▆▇█"
+MOST_NAMED, MOST_NOTES, MOST_CONDITIONS = 3, 10, 10  # runs with the same problem; problems; conditions
+AROUND = 3  # runs on either side of a change
 MAX_TREND_RUNS = 60  # characters of a terminal's line; the latest count
 HEADLINES = ("load", "compile, cold cache", "compile, warm cache", "train_epoch", "validate_epoch", "reference clock")
 
@@ -21,19 +23,37 @@ def is_headline(metric: Metric) -> bool:
     return metric.measurement in HEADLINES or (name in HEADLINES and rest.endswith("epochs") and "," not in rest)
 
 
-def history_sections(history: History, wanted: Callable[[Metric], bool] = is_headline) -> list[Section]:
-    """Sections of the series whose metric is ``wanted``."""
+def history_sections(
+    history: History, wanted: Callable[[Metric], bool] = is_headline, everything: bool = False
+) -> list[Section]:
+    """Sections of the series whose metric is ``wanted``: of those that changed, or of ``everything``."""
     chosen = [series for series in history.series if wanted(series.metric)]
-    notes = [f"{text}." for text in history.problems]
+    shown = chosen if everything else [series for series in chosen if series.changed]
     return [
-        _summary(history, chosen),
-        *_conditions(history),
-        *_runs(chosen),
-        *([Section("What to know about the runs", notes)] if notes else []),
+        _summary(chosen, shown),
+        *_conditions(history, shown, everything),
+        *_runs(shown, everything),
+        *_notes(history, everything),
     ]
 
 
-def _summary(history: History, chosen: list[Series]) -> Section:
+def _notes(history: History, everything: bool) -> list[Section]:
+    """A sentence for each problem of a run; the same one of many runs is told once."""
+    runs: dict[str, list[str]] = {}
+    for run, problem in history.problems:
+        runs.setdefault(problem, []).append(run)
+    sentences = []
+    for problem, names in runs.items():
+        few = everything or len(names) <= MOST_NAMED
+        named = ", ".join(names) if few else f"{len(names)} runs ({names[0]} to {names[-1]})"
+        sentences.append(f"{named}: {problem}.")
+    hidden = [] if everything else sentences[MOST_NOTES:]
+    kept = sentences[: len(sentences) - len(hidden)]
+    more = [f"{len(hidden)} more: --all names them."] if hidden else []
+    return [Section("What to know about the runs", [*kept, *more])] if kept else []
+
+
+def _summary(chosen: list[Series], shown: list[Series]) -> Section:
     sentences = [
         f"A series is one measurement of one stack under the same conditions; a change needs "
         f"{MIN_RUNS} runs, and steps at least three runs on either side.",
@@ -42,18 +62,32 @@ def _summary(history: History, chosen: list[Series]) -> Section:
     ]
     if not chosen:
         sentences.append("No run measured what was asked for.")
+    elif len(shown) < len(chosen):
+        sentences.append(_unchanged(chosen))
     rows = [
         [
             *_names(series),
             str(len(series.points)),
-            sparkline([point.seconds.center for point in series.points]),
-            format_seconds(series.points[-1].seconds.center),
+            sparkline([point.center for point in series.points]),
+            format_seconds(series.points[-1].center),
             verdict(series),
         ]
-        for series in chosen
+        for series in shown
     ]
     headers = ["conditions", "stack", "what", "runs", "trend", "latest", "what it did"]
     return Section("What changed over time", sentences, headers if rows else [], rows)
+
+
+def _unchanged(chosen: list[Series]) -> str:
+    """What the series did that are not listed."""
+    few = [series for series in chosen if series.course.shape is Shape.TOO_FEW]
+    constant = sum(series.course.shape is Shape.CONSTANT for series in chosen)
+    counts = [f"{sum(series.changed for series in chosen)} of {len(chosen)} series changed"]
+    counts += [f"{constant} did not"] if constant else []
+    if few:
+        most = max(len(one.points) for one in few)
+        counts.append(f"too few runs to tell in {len(few)} (at most {most} of {MIN_RUNS})")
+    return f"{', '.join(counts)}: --all lists them all, run by run."
 
 
 def verdict(series: Series) -> str:
@@ -78,25 +112,35 @@ def sparkline(seconds: list[float]) -> str:
     return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in shown)
 
 
-def _conditions(history: History) -> list[Section]:
+def _conditions(history: History, shown: list[Series], everything: bool) -> list[Section]:
+    """Those of the series that are shown; a few are all listed."""
     if len(history.conditions) == 1:
         return []
+    numbers = {series.conditions.number for series in shown}
+    few = len(history.conditions) <= MOST_CONDITIONS
+    listed = [one for one in history.conditions if everything or few or one.number in numbers]
     sentences = [
-        "The runs were not all measured under the same conditions, so each metric has a series of its own under each."
+        f"The runs were measured under {len(history.conditions)} conditions, so each metric has a series of its own "
+        "under each."
     ]
-    rows = [[one.name, ", ".join(one.differs_by).replace("_", " ") or MISSING] for one in history.conditions]
-    return [Section("Conditions", sentences, ["conditions", "differs from the ones before in"], rows)]
+    rows = [[one.name, ", ".join(one.differs_by).replace("_", " ") or MISSING] for one in listed]
+    headers = ["conditions", "differs from the ones before in"] if rows else []
+    return [Section("Conditions", sentences, headers, rows)]
 
 
-def _runs(chosen: list[Series]) -> list[Section]:
-    rows = [row for series in chosen for row in _run_rows(series)]
+def _runs(shown: list[Series], everything: bool) -> list[Section]:
+    rows = [row for series in shown for row in _run_rows(series, everything)]
     headers = ["conditions", "stack", "what", "started", "run", "processes", "median", "95 % interval", "change"]
-    return [Section("Run by run", [], headers, rows)] if rows else []
+    around = [] if everything else [f"The {AROUND} runs before and after each change; --all lists every run."]
+    return [Section("Run by run", around, headers, rows)] if rows else []
 
 
-def _run_rows(series: Series) -> list[list[str]]:
+def _run_rows(series: Series, everything: bool) -> list[list[str]]:
     """Oldest first."""
     steps = {step.index: step.ratio for step in series.course.steps}
+    last = len(series.points)
+    changes = [*steps] or [0, last]  # a drift changes all the way
+    near = {number for at in changes for number in range(max(0, at - AROUND), min(last, at + AROUND))}
     return [
         [
             *_names(series),
@@ -108,6 +152,7 @@ def _run_rows(series: Series) -> list[list[str]]:
             f"{format_number(steps[number])} times as long from here on" if number in steps else "",
         ]
         for number, point in enumerate(series.points)
+        if everything or number in near
     ]
 
 

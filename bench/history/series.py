@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench import stats
 from bench.compare.comparable import REFERENCE_CLOCK, Comparable, Metric
 from bench.compare.refusal import FREE
-from bench.compare.runs import comparable_run
+from bench.compare.runs import timed_run
 from bench.errors import BenchError, RecordError
-from bench.history.change_points import Course, course
+from bench.history.change_points import Course, Shape, course
 from bench.record import RunFolder
 from bench.same_machine import contradictions, identity
 
 
 @dataclass(frozen=True)
 class Point:
-    """One metric of one run."""
+    """One metric of one run: the seconds of each of its processes."""
 
     run: str
     started_at: str
-    seconds: stats.Estimate
+    processes: tuple[Sequence[float], ...]
+
+    @cached_property
+    def center(self) -> float:
+        """That of ``seconds``; of thousands of runs nobody reads the intervals."""
+        return float(median(median(seconds) for seconds in self.processes))
+
+    @cached_property
+    def seconds(self) -> stats.Estimate:
+        return stats.estimate(self.processes)
 
 
 @dataclass
@@ -56,17 +67,21 @@ class Series:
 
     @cached_property
     def course(self) -> Course:
-        return course([point.seconds.center for point in self.points])
+        return course([point.center for point in self.points])
+
+    @property
+    def changed(self) -> bool:
+        return self.course.shape in (Shape.STEPS, Shape.DRIFT)
 
 
 @dataclass(frozen=True)
 class History:
-    """``problems`` are sentences about runs that could not be read, or that are not whole."""
+    """``problems`` are (run, problem) of runs that could not be read, or that are not whole."""
 
     series: list[Series]
     conditions: list[Conditions]
     num_runs: int
-    problems: list[str]
+    problems: list[tuple[str, str]]
 
 
 def find_runs(folders: Sequence[Path]) -> list[Path]:
@@ -90,7 +105,7 @@ def history(paths: Iterable[Path]) -> History:
     """
     runs, problems = _read(paths)
     if not runs:
-        raise BenchError(f"no run can be read: {'; '.join(problems)}.")
+        raise BenchError(f"no run can be read: {'; '.join(problem for _, problem in problems)}.")
     runs.sort(key=lambda run: run.started_at or "")
     conditions: list[Conditions] = []
     points: dict[tuple[int, Metric], list[Point]] = {}
@@ -98,7 +113,7 @@ def history(paths: Iterable[Path]) -> History:
         place = _place(run, conditions)
         for metric, processes in run.samples.items():
             named = metric._replace(measurement=_measurement(metric.measurement, run))
-            point = Point(run.name, run.started_at or "", stats.estimate(list(processes.values())))
+            point = Point(run.name, run.started_at or "", tuple(processes.values()))
             points.setdefault((place.number, named), []).append(point)
     stacks = list(dict.fromkeys(metric.stack for _, metric in points))
     ordered = sorted(points.items(), key=lambda entry: (entry[0][0], stacks.index(entry[0][1].stack)))
@@ -106,26 +121,35 @@ def history(paths: Iterable[Path]) -> History:
     return History(series, conditions, len(runs), problems)
 
 
-def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[str]]:
+def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[tuple[str, str]]]:
     """The readable runs that say when they started, each once: a record is a copy of a run."""
     runs: dict[str, Comparable] = {}
     problems = []
     for path in paths:
         try:
-            name = RunFolder.open(path).header["run_id"]
-            run = comparable_run(path, name)
+            folder = RunFolder.open(path)
         except RecordError as error:
-            problems.append(str(error).removesuffix("."))
+            problems.append((path.name, str(error).removesuffix(".")))
             continue
+        name = folder.header["run_id"]
         if name in runs:
             continue
+        run = _compact(timed_run(folder, name))
         if run.started_at is None:
-            problems.append(f"{path} does not say when it started, and was left out")
+            problems.append((name, "it does not say when it started, and was left out"))
             continue
-        if run.notes:
-            problems.append(f"{name}: {'; '.join(run.notes)}")
+        problems += [(name, note) for note in run.notes]
         runs[name] = run
     return list(runs.values()), problems
+
+
+def _compact(run: Comparable) -> Comparable:
+    """With its samples in arrays: eight bytes each, where a list of Python's numbers takes 32."""
+    samples = {
+        metric: {number: array("d", seconds) for number, seconds in processes.items()}
+        for metric, processes in run.samples.items()
+    }
+    return replace(run, samples=samples)
 
 
 def _place(run: Comparable, conditions: list[Conditions]) -> Conditions:

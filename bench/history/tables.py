@@ -39,7 +39,7 @@ def to_json(history: History) -> dict[str, Any]:
         "num_runs": history.num_runs,
         "conditions": conditions,
         "series": [_series(series) for series in history.series],
-        "problems": history.problems,
+        "problems": [{"run": run, "problem": problem} for run, problem in history.problems],
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from bench.frames import Frames
@@ -14,9 +15,18 @@ REMEDY = "Times are too long then, and differ for reasons of their own: measure 
 
 
 def load_notices(header: Mapping[str, Any], frames: Frames) -> list[str]:
-    """At most one for the start of the run and one for its processes, with the remedy."""
+    """See ``notices``."""
+    processes = frames.processes.dropna(subset=["other_cpu_percent", "threads"])
+    return notices(header, list(zip(processes["threads"], processes["other_cpu_percent"], strict=True)))
+
+
+def notices(header: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -> list[str]:
+    """At most one for the start of the run and one for its processes, with the remedy.
+
+    Of each process it is known how many threads it had and how much CPU time others took, in percent of a core.
+    """
     machine = header.get("machine") or {}
-    found = [text for text in (start_notice(machine), _processes_notice(machine, frames)) if text is not None]
+    found = [text for text in (start_notice(machine), _processes_notice(machine, processes)) if text is not None]
     return [*found[:-1], f"{found[-1]} {REMEDY}"] if found else []
 
 
@@ -31,19 +41,19 @@ def start_notice(machine: Mapping[str, Any]) -> str | None:
     )
 
 
-def _processes_notice(machine: Mapping[str, Any], frames: Frames) -> str | None:
+def _processes_notice(machine: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -> str | None:
     """By the CPU time that others took of the usable cores, above what a process leaves to them."""
-    processes = frames.processes.dropna(subset=["other_cpu_percent", "threads"])
     cores = machine.get("usable_cores")
-    if processes.empty or not cores:
+    if not processes or not cores:
         return None
-    wanted = processes["threads"].astype(float)
-    taken = processes["other_cpu_percent"] / 100 - (cores - wanted).clip(lower=0)
-    disturbed = processes[taken > MOST_TAKEN * wanted]
-    if len(disturbed) < MOST_DISTURBED * len(processes):
+    disturbed = [
+        percent / 100
+        for threads, percent in processes
+        if percent / 100 - max(0, cores - threads) > MOST_TAKEN * threads
+    ]
+    if not disturbed or len(disturbed) < MOST_DISTURBED * len(processes):
         return None
-    used = disturbed["other_cpu_percent"] / 100
     return (
         f"Measured under load: beside {len(disturbed)} of {len(processes)} processes something else was computing, on "
-        f"{format_number(used.median())} of {cores} cores (median; {format_number(used.max())} at most)."
+        f"{format_number(median(disturbed))} of {cores} cores (median; {format_number(max(disturbed))} at most)."
     )

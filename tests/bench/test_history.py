@@ -89,7 +89,7 @@ def test_another_machine_has_a_series_of_its_own_and_no_step(tmp_path):
     assert [(series.conditions.number, len(series.points)) for series in found.series] == [(1, 8), (2, 8)]
     assert {series.course.shape for series in found.series} == {Shape.CONSTANT}
     text = to_markdown("", history_sections(found))
-    assert "not all measured under the same conditions" in text
+    assert "measured under 2 conditions" in text
     assert "2 (Another CPU, 8 cores)" in text and "cpu model, usable cores" in text
 
 
@@ -146,7 +146,28 @@ def test_a_record_is_a_copy_of_a_run_and_counts_once(tmp_path):
 
 def test_too_few_runs_say_how_many_are_needed(tmp_path):
     found = history(find_runs([write_runs(tmp_path, [1.0, 2.0, 3.0])]))
-    assert f"too few runs to tell: 3 of {MIN_RUNS}" in to_markdown("", history_sections(found))
+    assert f"too few runs to tell: 3 of {MIN_RUNS}" in to_markdown("", history_sections(found, everything=True))
+    assert f"too few runs to tell in 1 (at most 3 of {MIN_RUNS})" in to_markdown("", history_sections(found))
+
+
+def test_of_hundreds_of_runs_only_what_changed_is_printed(tmp_path, invoke):
+    """A step in one of two measurements, and the same remark on every run: some twenty lines, and not hundreds."""
+    for number in range(120):
+        name, when = f"run-{number:03d}", f"2026-01-01T{number // 60:02d}:{number % 60:02d}:00+00:00"
+        wobble = WOBBLE[number % len(WOBBLE)]
+        timed = [
+            measurement("train_epoch", [wobble if number < 80 else 1.3 * wobble]),
+            measurement("validate_epoch", [wobble]),
+        ]
+        replicates = [replicate(case("epoch", batch_size=500), timed)]
+        write_example_run(tmp_path, replicates, run_id=name, started_at=when, mode="quick")
+    lines = invoke(tmp_path).stdout.splitlines()
+    assert len(lines) < 30
+    text = "\n".join(lines)
+    assert "1 of 2 series changed, 1 did not" in text
+    assert "times as long from run-080 on" in text and "run-077" in text and "run-060" not in text
+    assert "120 runs (run-000 to run-119): it is a quick run" in text
+    assert len(invoke(tmp_path, "--all").stdout.splitlines()) > 240
 
 
 def test_a_sparkline_spans_from_the_shortest_to_the_longest():
@@ -202,10 +223,10 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path, invoke):
 
 def test_a_stack_and_a_measurement_can_be_chosen(tmp_path, invoke):
     runs = write_runs(tmp_path, [1.0] * 2)
-    assert "train_epoch" in invoke(runs, "--stack", "theano").stdout
+    assert "train_epoch" in invoke(runs, "--stack", "theano", "--all").stdout
     assert "No run measured what was asked for" in invoke(runs, "--stack", "jax").stdout
     assert "No run measured what was asked for" in invoke(runs, "--measurement", "train_step").stdout
-    assert "train_epoch" in invoke(runs, "--measurement", "all").stdout
+    assert "train_epoch" in invoke(runs, "--measurement", "all", "--all").stdout
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path, invoke):
@@ -226,7 +247,11 @@ def test_a_run_that_cannot_be_read_costs_itself_and_is_named(tmp_path, invoke):
     result = invoke(tmp_path)
     assert result.exit_code == 0
     told = " ".join(result.stdout.split())
-    for text in (f"schema version {SCHEMA_VERSION + 1}", "damaged/run.json is damaged", "timeless does not say when"):
+    for text in (
+        f"schema version {SCHEMA_VERSION + 1}",
+        "damaged/run.json is damaged",
+        "timeless: it does not say when",
+    ):
         assert text in told
     assert "day-02: 0001.json cannot be read" in told
 
@@ -241,7 +266,7 @@ def test_where_no_run_can_be_read_the_reasons_are_the_sentence(tmp_path, invoke)
 def test_a_hostile_machine_stays_text_and_short(tmp_path, invoke):
     facts = on((1, 2), {"cpu_model": "[red]$x$</svg><script>|" + "y" * 10_000_000})
     runs = write_runs(tmp_path / "runs", [1.0] * 3, facts)
-    result = invoke(runs, "--markdown", tmp_path / "h.md", "--svg", tmp_path / "h.svg")
+    result = invoke(runs, "--all", "--markdown", tmp_path / "h.md", "--svg", tmp_path / "h.svg")
     assert result.exit_code == 0, result.output
     assert len(result.stdout) < 20_000 and "[red]$x$</svg>" in result.stdout
     assert "<script>" not in (tmp_path / "h.md").read_text()
