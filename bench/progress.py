@@ -60,11 +60,13 @@ class RunProgress:
         """These steps come now; what follows them may take ``later_seconds``."""
         self._remaining = [step.planned for step in steps]
         self._later_seconds = later_seconds
+        self._guessed_seconds = self._measured_seconds = 0.0  # what is planned now is expected by what was measured
         done, self._total = self._total, self._total + len(steps)
         if self._bar:
             self._bar.update(self._task, total=self._total)
         if steps:
-            when = f"settled after the first round: {len(steps)} processes more" if done else f"{len(steps)} processes"
+            number = "1 process" if len(steps) == 1 else f"{len(steps)} processes"
+            when = f"the first round tells what follows: {number}" if done else number
             self._print(f"{when}{' at first' if later_seconds else ''}, {self._left()}")
 
     def start(self, planned: Planned, replicate: int) -> None:

@@ -111,25 +111,31 @@ def settle(
     """
     processes = first_processes(replicates)
     fastest = fastest_by_device(processes)
-    by_harness: dict[str, list[Planned]] = {}
-    for candidate in candidates:
-        by_harness.setdefault(candidate.case.harness, []).append(candidate)
-    references, epochs = by_harness.pop("reference", []), by_harness.pop("epoch", [])
-    run = [one for one in references if _stack(one.case) in [first.stack for first in fastest.values()]]
-    rest = [candidate for found in by_harness.values() for candidate in found]
+    references, epochs = (_of(candidates, harness) for harness in ("reference", "epoch"))
+    rest = [one for one in candidates if one not in references and one not in epochs]
+    run = _reference_runs(references, fastest)
     left_seconds = None
     if budget_seconds is not None:
-        left_seconds = budget_seconds - sum(entry["wall_seconds"] for entry in replicates)
-        left_seconds -= sum(one.replicates * one.expected_seconds for one in rest)
-        left_seconds -= sum(_reference_seconds(one.case, fastest) for one in run)
+        expected_seconds = sum(one.replicates * one.expected_seconds for one in (*run, *rest))
+        left_seconds = budget_seconds - sum(entry["wall_seconds"] for entry in replicates) - expected_seconds
     repeated = _affordable(epochs, processes, [first.case for first in fastest.values()], left_seconds)
     epochs_by_case = {planned.case: planned for planned in (*plan, *repeated)}
-    left_out = _not_run(references, run) + _not_repeated(epochs, repeated, budget_seconds)
+    left_out = _not_run(references, run) + _not_repeated(epochs, repeated, [first.case for first in processes])
     return Settled([*epochs_by_case.values(), *run, *rest], left_out)
 
 
-def _reference_seconds(case: Case, fastest: Mapping[str, FirstProcess]) -> float:
-    return fastest[case.device].reference_run(case.num_epochs or 0)
+def _of(candidates: Sequence[Planned], harness: str) -> list[Planned]:
+    return [one for one in candidates if one.case.harness == harness]
+
+
+def _reference_runs(references: Sequence[Planned], fastest: Mapping[str, FirstProcess]) -> list[Planned]:
+    """Those of the fastest stacks, which are expected to take what their epochs tell."""
+    first_by_stack = {first.stack: first for first in fastest.values()}
+    return [
+        replace(one, expected_seconds=first_by_stack[_stack(one.case)].reference_run(one.case.num_epochs or 0))
+        for one in references
+        if _stack(one.case) in first_by_stack
+    ]
 
 
 def _affordable(
@@ -149,23 +155,29 @@ def _affordable(
             if one.repeat > MAX_REPEAT_SECONDS or seconds > left_seconds:
                 continue
             left_seconds -= seconds
-        found.append(planned[one.case])
+        found.append(replace(planned[one.case], expected_seconds=one.repeat))
     return found
 
 
 def _not_run(references: Sequence[Planned], run: Sequence[Planned]) -> list[LeftOut]:
-    names = _names(one.case for one in references if one not in run)
+    ran = {one.case for one in run}
+    names = _names(one.case for one in references if one.case not in ran)
     reason = "a quick run runs all epochs with the fastest stack on each device; those of the others are projected"
     return [{"what": f"reference run of {names}", "reason": reason, "remedy": "make bench"}] if names else []
 
 
-def _not_repeated(epochs: Sequence[Planned], repeated: Sequence[Planned], budget: float | None) -> list[LeftOut]:
-    names = _names(one.case for one in epochs if one.replicates > 1 and one not in repeated)
-    if not names:
-        return []
-    reason = "its first process failed" if budget is None else f"no time for it within {budget / 60:.0f} minutes"
-    what = f"more than one process of epochs of {names}"
-    return [{"what": what, "reason": reason, "remedy": "make bench QUICK=1 PROCESSES=3, or make bench"}]
+def _not_repeated(epochs: Sequence[Planned], repeated: Sequence[Planned], measured: Sequence[Case]) -> list[LeftOut]:
+    again = {one.case for one in repeated}
+    once = [one.case for one in epochs if one.replicates > 1 and one.case not in again]
+    found = []
+    for reason, cases in (
+        ("no time for it in a quick run", [case for case in once if case in measured]),
+        ("its first process failed", [case for case in once if case not in measured]),
+    ):
+        if cases:
+            what = f"more than one process of epochs of {_names(cases)}"
+            found.append({"what": what, "reason": reason, "remedy": "make bench QUICK=1 PROCESSES=3, or make bench"})
+    return found
 
 
 def _names(cases: Iterable[Case]) -> str:
