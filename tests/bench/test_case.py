@@ -15,8 +15,8 @@ STACKS = (
 LEVERS = ("dropout", "update")
 
 
-def plan(effort=FULL, stacks=STACKS, **more):
-    return make_plan(effort, stacks=stacks, threads=2, dataset="mnist", levers=LEVERS, **more)
+def plan(effort=FULL, stacks=STACKS, levers=LEVERS, **more):
+    return make_plan(effort, stacks=stacks, threads=2, dataset="mnist", levers=levers, **more)
 
 
 def test_a_case_survives_json():
@@ -131,3 +131,30 @@ def test_a_quick_run_measures_the_ceilings_of_frameworks_only_when_it_is_asked_f
 def test_every_round_of_epochs_has_the_ceilings_that_judge_it(effort):
     replicates = {p.case.harness: p.replicates for p in plan(effort, harnesses=("ceilings", "epoch"))}
     assert replicates["ceilings"] == replicates["epoch"] >= 2
+
+
+RECORDED_SECONDS = {  # a process of as_published and of tuned on two cores: medians of the committed records
+    "compile cold": (25.0, 6.0),
+    "compile": (7.2, 2.5),
+    "epoch": (16.2, 4.6),
+    "batch_size": (16.5, 8.9),
+    "reference": (50.7, 11.1),
+    "ablation": (13.1, 4.3),
+    "data": (5.8, 5.8),
+    "ceilings": (12.0, 12.0),
+}
+
+
+def test_a_full_run_of_the_default_stacks_takes_less_than_20_minutes_on_two_cores():
+    total_seconds, default = 0.0, plan(stacks=STACKS[:2], levers=tuple("abcdefgh"))
+    for planned in default:
+        case = planned.case
+        harness = "compile cold" if (case.harness, case.cache) == ("compile", "cold") else case.harness
+        total_seconds += planned.replicates * RECORDED_SECONDS[harness][case.variant != "as_published"]
+    assert 15 * 60 < total_seconds < 18 * 60
+    assert sum(one.replicates * one.expected_seconds for one in default) == pytest.approx(total_seconds, rel=0.15)
+
+
+def test_a_full_run_has_the_processes_that_its_intervals_need():
+    replicates = {p.case.harness: p.replicates for p in plan() if p.case.cache != "cold"}
+    assert replicates["epoch"] >= 6 and replicates["batch_size"] >= 4 and replicates["ablation"] >= 3
