@@ -6,7 +6,7 @@ class BenchError(Exception):
 
 
 class RecordError(BenchError):
-    """A run folder cannot be written, read or understood."""
+    """A file or a run folder cannot be written, read or understood."""
 
 
 class RecordWarning(UserWarning):

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from bench.errors import BenchError
 from bench.frames import Frames, load_runs
-from bench.record import RunFolder
+from bench.record import RunFolder, started_seconds
 from bench.render import Section
 from bench.report import sections, summarize
 from bench.report.ranking import RANKING
@@ -108,7 +108,7 @@ def newest_record(records: Path) -> Path:
             f"{records} holds no records of the reference run: copy a finished run there, as "
             f"{records}/<machine>/<date>-<commit>."
         )
-    return max(found, key=lambda path: headers[path]["started_at"])
+    return max(found, key=started_seconds)
 
 
 def _has_reference_runs(header: dict[str, Any]) -> bool:

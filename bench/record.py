@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import __version__
+from bench import __version__, files
 from bench.errors import RecordError
+from bench.moments import moment
 from bench.wellformed import check_header, check_replicate
 
 # 1 (2026-11): first version.
@@ -34,19 +33,14 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs_dir: Path, header: dict[str, Any]) -> RunFolder:
-        """A new folder for ``header``; raises RecordError if the run exists or cannot be written."""
-        path = Path(runs_dir) / header["run_id"]
-        try:
-            (path / "replicates").mkdir(parents=True)
-        except FileExistsError:
-            raise RecordError(
-                f"run {path.name} exists already in {runs_dir}: go on with --resume {path.name}."
-            ) from None
-        except OSError as error:
-            raise RecordError(
-                f"the run folder {path} cannot be made ({error.strerror}): name another with --runs-dir."
-            ) from error
-        folder = cls(path, header)
+        """A new folder for ``header``, whose ``run_id`` ends in ``-2`` if another run started in the same second.
+
+        Raises RecordError if it cannot be written.
+        """
+        remedy = "name another folder with --runs-dir"
+        path = files.new_folder(Path(runs_dir) / header["run_id"], remedy)
+        files.new_folder(path / "replicates", remedy)
+        folder = cls(path, {**header, "run_id": path.name})
         folder.update_header()
         return folder
 
@@ -117,24 +111,13 @@ class RunFolder:
 
 
 def write_json(path: Path, content: dict[str, Any], remedy: str) -> None:
-    """Write ``content`` to a temporary name, flush and rename it: the file is complete or absent.
+    """Write ``content``; raises RecordError with ``remedy`` if it cannot be written."""
+    files.write(path, as_json(content), remedy)
 
-    Raises RecordError with ``remedy`` if it cannot be written.
-    """
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".partial", delete=False) as file:
-            temporary = Path(file.name)
-            json.dump(_finite(content), file, allow_nan=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # NamedTemporaryFile makes files that only their owner may read
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RecordError(f"cannot write {path} ({error.strerror or error}); {remedy}.") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)  # gone already after the rename; left by whatever came before it
+
+def as_json(content: Any) -> str:
+    """JSON that everything reads: NaN and infinity are null."""
+    return json.dumps(_finite(content), allow_nan=False, indent=1) + "\n"
 
 
 def latest_run(runs_dir: Path) -> Path:
@@ -142,7 +125,22 @@ def latest_run(runs_dir: Path) -> Path:
     runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))
     if not runs:
         raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
-    return runs[-1]
+    return max(runs, key=started_seconds)
+
+
+def started_seconds(path: Path) -> float:
+    """Seconds since 1970 when a run started; of one that does not say it, when it was written last."""
+    file = path / "run.json"
+    try:
+        started = moment(json.loads(file.read_text(encoding="utf-8"))["started_at"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        started = None
+    if started is not None:
+        return started.timestamp()
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _finite(value: Any) -> Any:

@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console as RichConsole
 
-from bench import __version__
+from bench import __version__, files
 from bench.errors import BenchError
 from bench.paths import VARIABLES, absolute
+from bench.signals import ends_on_signals
+from bench.streams import never_fail, open_closed, to_nowhere
 from mlp.errors import MlpError
 
 Item = TypeVar("Item")
@@ -49,12 +51,20 @@ WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scrol
 class Console(RichConsole):
     """A console whose reader may leave: ``make bench | head`` shows some lines and still measures to the end.
 
-    Colours follow NO_COLOR, see no-color.org.
+    So it does when the disk of a log is full.  Colours follow NO_COLOR, see no-color.org.
     """
 
     def on_broken_pipe(self) -> None:
-        _to_nowhere(self.file)
+        to_nowhere(self.file)
         self.quiet = True
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.on_broken_pipe()
+            if not self.stderr:
+                warn(f"stdout cannot be written ({error.strerror}), and what follows is not shown.")
 
 
 class AbsolutePath(click.Path):
@@ -71,17 +81,15 @@ class AbsolutePath(click.Path):
 PATH = AbsolutePath()
 
 
+open_closed()
+never_fail(sys.stdout, sys.stderr)
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True, soft_wrap=True)
 
 
 def write(text: str) -> None:
     """``text`` on stdout, as it is: for results that programs read."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+    files.write(files.STDOUT, text)
 
 
 def write_json(value: Any) -> None:
@@ -110,13 +118,6 @@ def tell_environment(environment: dict[str, Any]) -> None:
         warn(f"set here, and not passed to the measured processes: {names} (--env NAME=VALUE passes one on purpose)")
 
 
-def _to_nowhere(stream: Any) -> None:
-    """Nobody reads ``stream`` any more: what follows, and Python's own flush at exit, is thrown away."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
 def run_folder(word: str | None, runs_dir: Path) -> Path:
     """Where the run is that somebody named by its folder, its id in ``runs_dir`` or its record; no name: the latest."""
     from bench.find import find_run
@@ -125,12 +126,16 @@ def run_folder(word: str | None, runs_dir: Path) -> Path:
 
 
 def one_sentence(command: Any) -> Any:
-    """Turn an error made for the user into its sentence on stderr and exit code 2: never a traceback."""
+    """Turn an error made for the user into its sentence on stderr and exit code 2: never a traceback.
+
+    A signal that ends the command ends its processes first, and removes its scratch folders.
+    """
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            with ends_on_signals():
+                return command(*args, **kwargs)
         except (MlpError, BenchError) as error:
             errors.print(f"error: {error}", markup=False, highlight=False)
             sys.exit(BAD_INPUT)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import cli
+from bench import cli, files
 from bench.cli.candidates import run_ids
 
 
@@ -58,9 +58,10 @@ def compare(
       2  bad input, or runs that cannot be compared: the sentence says why
     """
     from bench.compare import comparison, sections, sides, tables
-    from bench.export import write_files
+    from bench.record import as_json
     from bench.render import to_markdown, to_terminal
 
+    quiet = files.check({"--markdown": markdown, "--csv": csv, "--json": json_path, "--html": html})
     found = sides.sides(runs, runs_dir, records_dir)
     first = sides.chosen(base, runs, found, "--base") if base is not None else found[0] if found else None
     others = [side for side in found if side is not first]
@@ -68,17 +69,15 @@ def compare(
     parts, details = sections.comparison_sections(compared), sections.detail_sections(compared)
     title = sections.first_line(compared)
     if markdown is not None:
-        write_files(to_markdown(title, [*parts, *details]), markdown)
+        files.write(markdown, to_markdown(title, [*parts, *details]))
     if csv is not None:
-        write_files(tables.to_csv(compared), csv)
+        files.write(csv, tables.to_csv(compared))
     if html is not None:
         from bench.compare.page import comparison_page
         from bench.report.html import to_html
 
-        write_files(to_html(comparison_page(compared)), html)
-    if json_path == cli.STDOUT:
-        cli.write_json(tables.to_json(compared))
-        return
+        files.write(html, to_html(comparison_page(compared)))
     if json_path is not None:
-        write_files(cli.as_json(tables.to_json(compared)), json_path)
-    to_terminal(title, parts, cli.console)
+        files.write(json_path, as_json(tables.to_json(compared)))
+    if not quiet:
+        to_terminal(title, parts, cli.console)

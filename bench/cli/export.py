@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import cli
+from bench import cli, files
 from bench.cli import candidates
 from bench.errors import BenchError
 
@@ -52,16 +52,20 @@ def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, a
     """
     from bench.export import FORMATS, open_run, render, write_files
 
-    if as_json and output in (None, cli.STDOUT):
+    output = cli.STDOUT if output is None else output
+    if as_json and output == cli.STDOUT:
         raise BenchError("--json says what was written to files: name one with --output.")
+    if name in FORMATS and FORMATS[name].is_folder:
+        if output == cli.STDOUT:
+            raise BenchError(f"{name} is a folder of files: name one with --output.")
+    else:
+        files.check({"--output": output})
     path = cli.run_folder(run_id, runs_dir)
     run = open_run(path)
     content = render(name, run)
     for sentence in run.left_out:
         cli.warn(sentence)
-    if output in (None, cli.STDOUT):
-        if FORMATS[name].is_folder:
-            raise BenchError(f"{name} is a folder of files: name one with --output.")
+    if output == cli.STDOUT:
         cli.write(f"{content}\n")
         return
     written = [file.as_posix() for file in write_files(content, output)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import cli
+from bench import cli, files
 
 
 @click.command()
@@ -47,10 +47,10 @@ def history(
       2  bad input, or no run can be read
     """
     from bench import history as runs_over_time
-    from bench.export import write_files
     from bench.history import plot, sections, tables
     from bench.render import to_markdown, to_terminal
 
+    quiet = files.check({"--svg": svg, "--markdown": markdown, "--csv": csv, "--json": cli.STDOUT if as_json else None})
     paths = runs_over_time.find_runs(folders or (cli.RUNS, cli.RECORDS))
     found = runs_over_time.history(cli.progress(paths, "reading runs"))
 
@@ -61,12 +61,12 @@ def history(
     parts = sections.history_sections(found, wanted, everything)
     title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"
     if svg is not None:
-        write_files(plot.trend_svg([series for series in found.series if wanted(series.metric)]), svg)
+        files.write(svg, plot.trend_svg([series for series in found.series if wanted(series.metric)]))
     if markdown is not None:
-        write_files(to_markdown(title, parts), markdown)
+        files.write(markdown, to_markdown(title, parts))
     if csv is not None:
-        write_files(tables.to_csv(found), csv)
+        files.write(csv, tables.to_csv(found))
     if as_json:
         cli.write_json(tables.to_json(found))
-        return
-    to_terminal(title, parts, cli.console)
+    if not quiet:
+        to_terminal(title, parts, cli.console)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import cli
+from bench import cli, files
 from bench.cli.candidates import run_ids
 from bench.errors import BenchError, RecordError
 from mlp.recipe import CANONICAL
@@ -74,12 +74,16 @@ def profile(
     """
     if run_id and (output or compared):
         raise BenchError("--run says where the profiles go, so leave out --output; and --diff measures none.")
+    if output is not None and files.is_stdout(output):
+        raise BenchError("a profile is a folder of files: name one with --output.")
     if compared:
         _show_diff(*compared, as_json)
         return
     from bench.record import RunFolder
 
     run = RunFolder.open(cli.run_folder(run_id, runs_dir)) if run_id else None
+    if run is not None:
+        files.check({"--run": run.path / "profile"})
     made, interrupted = _profile_all(run, output or PROFILES, as_json, options)
     if as_json:
         cli.write_json([asdict(one) for one in made])
@@ -160,6 +164,9 @@ def _profiles(
         )
         if run is not None and profile_id is None:
             _check_explains(run, started, dataset.sha256)
+        if run is None and profile_id is None:  # two that start in one second do not share a folder
+            made = files.new_folder(output / started.profile_id, "name another with --output")
+            started = replace(started, profile_id=made.name)
         profile_id = started.profile_id
         folder = (run.path / FOLDER if run else output / profile_id) / folder_name(started)
         if run is not None and _is_complete(folder):

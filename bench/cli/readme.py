@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import cli
+from bench import cli, files
 from bench.errors import BenchError
 
 
@@ -37,7 +37,7 @@ def readme(readme: Path, records: Path, as_json: bool) -> None:
         text = readme.read_text(encoding="utf-8")
     except OSError as error:
         raise BenchError(f"{readme} cannot be read ({error.strerror}): name the README with --readme.") from error
-    readme.write_text(with_results(text, results_block(record, called)), encoding="utf-8")
+    files.write(readme, with_results(text, results_block(record, called)), "name the README with --readme")
     if as_json:
         cli.write_json({"readme": str(readme), "record": record.as_posix()})
         return

@@ -111,14 +111,14 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
 
 
 def _measure(folder: Any, data_directory: Path, data_digest: str, console: cli.Console) -> None:
+    from bench import run_lock
     from bench.progress import RunProgress
     from bench.runner import WorkerPool, execute, plan_of
-    from bench.signals import ends_on_signals
 
     plan = [*plan_of(folder), *(Planned.from_json(entry) for entry in folder.header.get("candidates") or [])]
     quick = folder.header["mode"] == "quick"
     with (
-        ends_on_signals(),
+        run_lock.held(folder.path),
         RunProgress(console) as progress,
         WorkerPool(plan, data_directory, quick, cli.warn, data_digest, _passed(folder.header)) as pool,
     ):

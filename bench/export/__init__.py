@@ -7,11 +7,11 @@ path.  Formats differ in what they have room for; each module says what it leave
 from __future__ import annotations
 
 import importlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import files
 from bench.errors import BenchError
 from bench.export.series import Run, open_run
 
@@ -51,19 +51,15 @@ def render(name: str, run: Run) -> str | dict[str, bytes]:
 def write_files(content: str | dict[str, bytes], output: Path) -> list[Path]:
     """Write what ``render`` returned to the file, or into the folder, ``output``; returns the paths.
 
-    A file appears complete or not at all.  Raises BenchError if it cannot be written.
+    Raises BenchError if it cannot be written.
     """
-    files = (
-        {output: content.encode()}
-        if isinstance(content, str)
-        else {output / path: data for path, data in content.items()}
-    )
-    for path, data in files.items():
-        partial = path.with_name(f"{path.name}.partial")
+    if isinstance(content, str):
+        files.write(output, content)
+        return [output]
+    for name, data in content.items():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
-            os.replace(partial, path)
+            (output / name).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BenchError(f"cannot write {path} ({error.strerror}): name another place.") from error
-    return list(files)
+            raise BenchError(f"cannot make {output} ({error.strerror}): name another place.") from error
+        files.write(output / name, data)
+    return [output / name for name in content]

@@ -33,7 +33,6 @@ from bench.record import RunFolder
 from bench.report.context import environment_notices
 from bench.runner import WorkerPool
 from bench.same_machine import contradictions, identity
-from bench.signals import ends_on_signals
 from bench.units import format_seconds, short_commit
 from bench.verdict import Decision
 from bench.worker import PROJECT, Outcome
@@ -66,7 +65,6 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     quick = folder.header["mode"] == "quick"
     with (
         console.status("measuring") as status,
-        ends_on_signals(),
         WorkerPool(plan, source.directory, quick, warnings.append, identity.digest) as pool,
     ):
         fresh, seconds = _measure(pool.measure, cases, config.budget_seconds, status.update)

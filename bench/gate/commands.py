@@ -15,7 +15,8 @@ from bench.errors import BenchError, RecordError
 from bench.gate import emit, instructions, kept, live
 from bench.gate.block import Block
 from bench.gate.config import GateConfig, parse_duration, read_config
-from bench.gate.report import GateReport, exit_code, failure_sentences, headline, report_of
+from bench.gate.launch import SideError
+from bench.gate.report import GateReport, exit_code, failure_sentences, headline, nothing_measured, report_of
 from bench.gate.session import Request, Session, opened, stack_of
 from bench.gate.sides import Side, Wanted
 from bench.git import state_of
@@ -37,7 +38,13 @@ def run(console: Console, **options: Any) -> int:
     if len(chosen) > 1:
         names = [MODE_OPTIONS.get(mode, f"--{mode.replace('_', '-')}") for mode in chosen]
         raise BenchError(f"{' and '.join(names)} are different questions: ask one at a time.")
-    return _mode(chosen[0] if chosen else "compare")(console, config_of(options), options)
+    emit.check_targets(options)
+    config = config_of(options)
+    try:
+        return _mode(chosen[0] if chosen else "compare")(console, config, options)
+    except SideError as error:
+        emit.write(nothing_measured(str(error), config.metrics()), options)
+        raise
 
 
 def _mode(name: str) -> Callable[[Console, GateConfig, dict[str, Any]], int]:
@@ -100,7 +107,6 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
     """Two sides, live."""
     request = request_of(options, config, default=MAIN)
     path = kept.new_path(options["runs_dir"], state_of(PROJECT).commit)
-    emit.check_targets(options)
     why_no_instructions = instructions.why_not(request.stack.device)
     with console.status("checking both sides and filling their compile caches") as status, opened(request) as session:
         context = context_of(session, config)
@@ -130,10 +136,10 @@ def measured_and_kept(
 
     def keep() -> str:
         try:
-            kept.write_run(path, context, metrics, blocks)
+            written = kept.write_run(path, context, metrics, blocks)
         except RecordError as error:
             return f"What was measured could not be kept: {error}"
-        return f"What was measured is kept in {path}."
+        return f"What was measured is kept in {written}."
 
     try:
         outcome = live.run(measure, metrics, config.budget_seconds, session.clock)

@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from bench.errors import BenchError
+from bench import files
+from bench.errors import RecordError
 from bench.gate.outputs import sections, to_json, to_junit
 from bench.gate.report import GateReport
-from bench.record import write_json
+from bench.record import as_json
 from bench.render import to_markdown, to_terminal
 
-STDOUT = "-"
+OPTIONS = {"--json": "json_path", "--junit": "junit", "--markdown": "markdown"}
+SUMMARY = "GITHUB_STEP_SUMMARY"  # GitHub's name of the file that a job may add Markdown to
 
 
-def check_targets(options: dict[str, Any]) -> None:
-    """Raise BenchError unless the files that ``options`` name can be written: before a minute is spent on them."""
-    for name in ("json", "junit", "markdown"):
-        path = options["json_path" if name == "json" else name]
-        if path and str(path) != STDOUT and not Path(path).parent.is_dir():
-            raise BenchError(f"{Path(path).parent} is no folder: name another file with --{name}.")
+def check_targets(options: dict[str, Any]) -> bool:
+    """Raise RecordError unless the files that ``options`` name can be written: before a minute is spent on them.
+
+    Returns True if one of them is stdout.
+    """
+    return files.check({option: options[name] for option, name in OPTIONS.items()})
 
 
 def emit(report: GateReport, console: Console, options: dict[str, Any]) -> None:
-    """Print the report, and write it wherever ``options`` or GITHUB_STEP_SUMMARY name a file.
-
-    Raises BenchError or RecordError if a file cannot be written.
-    """
-    if not json_only(options["json_path"], to_json(report)):
+    """Print the report, and write it wherever ``options`` or GITHUB_STEP_SUMMARY name a file."""
+    if not any(files.is_stdout(options[name]) for name in OPTIONS.values()):
         to_terminal(report.headline, sections(report), console)
-    if options["junit"]:
-        _write(options["junit"], to_junit(report), "w", "--junit")
+    write(report, options)
+
+
+def write(report: GateReport, options: dict[str, Any]) -> None:
+    """Write the files; one that cannot be written is a warning: it costs neither the verdict nor its exit code."""
     markdown = to_markdown(report.headline, sections(report))
-    if options["markdown"]:
-        _write(options["markdown"], markdown, "w", "--markdown")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        _write(Path(summary), markdown, "a", "GITHUB_STEP_SUMMARY")
+    texts = {"--json": as_json(to_json(report)), "--junit": to_junit(report), "--markdown": markdown}
+    for option, text in texts.items():
+        if target := options[OPTIONS[option]]:
+            _or_warn(files.write, target, text, f"name another file with {option}")
+    if summary := os.environ.get(SUMMARY):
+        _or_warn(files.append, summary, markdown, f"name another file with {SUMMARY}")
 
 
 def json_only(target: Path | str | None, content: dict[str, Any]) -> bool:
     """Write ``content`` where --json says; whether that was stdout, where nothing else must follow."""
-    if str(target) == STDOUT:
-        standard = json.loads(json.dumps(content), parse_constant=lambda name: None)  # JSON has no NaN
-        click.echo(json.dumps(standard, indent=1))
-    elif target:
-        write_json(Path(target), content, "name another file with --json")
-    return str(target) == STDOUT
+    if target:
+        files.write(target, as_json(content), "name another file with --json")
+    return files.is_stdout(target)
 
 
-def _write(path: Path, text: str, mode: str, named_by: str) -> None:
+def _or_warn(write_one: Callable[[Path | str, str, str], None], target: Path | str, text: str, remedy: str) -> None:
     try:
-        with open(path, mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise BenchError(f"cannot write {path} ({error.strerror}): name another file with {named_by}.") from error
+        write_one(target, text, remedy)
+    except RecordError as error:
+        click.echo(f"warning: {error}", err=True)

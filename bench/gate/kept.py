@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench import files
 from bench.errors import RecordError
 from bench.gate.block import Block
 from bench.record import write_json
@@ -19,23 +20,31 @@ GATE_SCHEMA_VERSION = 1
 
 
 def new_path(runs_dir: Path, commit: str | None) -> Path:
-    """Where a run that starts now will be kept; raises RecordError if its folder cannot be made."""
+    """Where a run that starts now will be kept; raises RecordError if nothing can be written there."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"{runs_dir} cannot be made ({error.strerror}): name another with --runs-dir.") from error
-    return runs_dir / f"{new_run_id(commit)}-gate.json"
+    path = runs_dir / f"{new_run_id(commit)}-gate.json"
+    files.check({"--runs-dir": path})
+    return path
 
 
-def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], blocks: Sequence[Block]) -> None:
-    """Keep a run: complete or not at all; raises RecordError if it cannot be written."""
+def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], blocks: Sequence[Block]) -> Path:
+    """Keep a run: complete or not at all; returns its path, which is another one if a run of the same second is there.
+
+    Raises RecordError if it cannot be written.
+    """
     content = {
         "gate_schema_version": GATE_SCHEMA_VERSION,
         **context,
         "metrics": [asdict(metric) for metric in metrics],
         "blocks": [block.to_json() for block in blocks],
     }
-    write_json(path, content, "name another folder with --runs-dir")
+    remedy = "name another folder with --runs-dir"
+    path = files.new_file(path, remedy)
+    write_json(path, content, remedy)
+    return path
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Block, ...]]:

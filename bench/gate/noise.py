@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 
-from bench import machine
+from bench import files, machine
 from bench.gate import emit
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
 from bench.gate.config import GateConfig
@@ -19,7 +20,7 @@ from bench.gate.session import opened
 from bench.render import to_terminal
 from bench.runner import now
 from bench.units import format_seconds
-from bench.verdict.noise import TraceWriter, Turn, read_trace
+from bench.verdict.noise import TraceWriter, Turn, check_new, read_trace
 from bench.verdict.replay import replay, replay_section
 from bench.verdict.rivals import replay_rivals
 
@@ -38,6 +39,7 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
     request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
     measures = tuple(dict.fromkeys((*config.measures, MEASURE)))
     path: Path = options["record_noise"]
+    check_new(path)
     with console.status("filling the compile cache") as status, opened(request) as session:
         header = {
             "metric": MEASURE,
@@ -61,7 +63,7 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
                 num_blocks += 1
         finally:
             writer.close()
-    console.print(f"{path}: {num_blocks} blocks of {len(COMPARISON)} processes", markup=False, highlight=False)
+    click.echo(f"{path}: {num_blocks} blocks of {len(COMPARISON)} processes", err=files.is_stdout(path))
     return Exit.PASS if num_blocks else Exit.NOTHING_MEASURED
 
 

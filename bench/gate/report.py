@@ -11,7 +11,7 @@ from bench.datasets import dataset_identity, dataset_line
 from bench.gate.live import Outcome
 from bench.gate.sides import Side
 from bench.units import format_seconds
-from bench.verdict import Decision, Judgement, Verdict
+from bench.verdict import Decision, Judgement, Metric, Verdict
 
 
 class Exit(IntEnum):
@@ -71,6 +71,13 @@ def report_of(
         f"comparison with its null control, {kinds.count('confirmation')} fresh ones to confirm."
     )
     return GateReport(headline(decision), (*sentences, *more), decision.judgements, code, context)
+
+
+def nothing_measured(reason: str, metrics: Sequence[Metric]) -> GateReport:
+    """The report of a run whose side could not be started, or hung, before anything was measured."""
+    judgements = tuple(Judgement(metric, Verdict.NOT_MEASURED, reason.rstrip(".")) for metric in metrics)
+    said = headline(Decision(judgements, None, (), False))
+    return GateReport(said, (reason,), judgements, Exit.NOTHING_MEASURED, {})
 
 
 def headline(decision: Decision) -> str:

@@ -20,7 +20,6 @@ from bench.gate.sides import Side, Wanted, check_out, resolve
 from bench.gate.turns import Program, measure_block
 from bench.measure.environment import check_fit_for_code
 from bench.scratch import scratch_folder
-from bench.signals import ends_on_signals
 from bench.worker import PROJECT
 from mlp.backends import check_device, load
 from mlp.dataset import identify, locate
@@ -116,7 +115,7 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
     if request.stack.caches_code:
         check_fit_for_code()
     _check_data(request.data, (base, candidate))
-    with ends_on_signals(), scratch_folder() as folder:
+    with scratch_folder() as folder:
         base, candidate = check_out(base, folder), check_out(candidate, folder)
         cold = "compile_cold" in request.measures
         threads = request.threads or machine.usable_cores()

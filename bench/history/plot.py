@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.history.series import Series
-from bench.report.plots import COLOURS, SETTINGS
+from bench.report.plots import COLOURS, svg_of_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PANEL_INCHES = (9.0, 2.4)
 MAX_NAME = 60  # characters of a legend's entry
@@ -28,9 +28,6 @@ def trend_svg(chosen: Sequence[Series]) -> str:
     BenchError
         If there is no series to draw.
     """
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
     panels: dict[str, list[Series]] = {}
     for series in chosen:
         panels.setdefault(series.metric.measurement, []).append(series)
@@ -38,16 +35,15 @@ def trend_svg(chosen: Sequence[Series]) -> str:
         raise BenchError("there is no trend to draw: no run measured what was asked for.")
     looks = _looks(chosen)
     runs = _runs(chosen)
-    with matplotlib.style.context(["default", SETTINGS]):
-        width, height = PANEL_INCHES
-        figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
+
+    def draw(figure: Figure) -> None:
         axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
         for panel, (measurement, members) in zip(axes, panels.items(), strict=True):
             _draw(panel, measurement, members, looks, list(runs))
         _name_runs(axes[-1], runs)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+
+    width, height = PANEL_INCHES
+    return svg_of_figure((width, height * len(panels)), draw)
 
 
 def _looks(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:

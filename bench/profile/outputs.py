@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import RecordError
+from bench import files
 from bench.profile.findings import findings
 from bench.profile.operations import Profile
 from bench.profile.roofline import write_roofline
@@ -21,13 +21,10 @@ def write_outputs(profile: Profile, folder: Path) -> Profile:
     Raises RecordError if a file cannot be written; what came before it is complete.
     """
     save(profile, folder / FILE_NAME)
-    try:
-        frame(profile).to_csv(folder / "operations.csv", index=False)
-        columns = ["rule", "seconds", "fact", "cause", "remedy"]
-        rows = [asdict(finding) for finding in findings(profile)]
-        pd.DataFrame(rows, columns=columns).to_csv(folder / "findings.csv", index=False)
-    except OSError as error:
-        raise RecordError(f"cannot write to {folder} ({error.strerror}); profile.json is complete.") from error
+    columns = ["rule", "seconds", "fact", "cause", "remedy"]
+    found = pd.DataFrame([asdict(finding) for finding in findings(profile)], columns=columns)
+    for name, table in (("operations", frame(profile)), ("findings", found)):
+        files.write(folder / f"{name}.csv", table.to_csv(index=False), "profile.json is complete: make room")
     write_trace(profile, folder / "trace.json")
     problem = write_roofline(profile, folder / "roofline.svg")
     if problem is None:

@@ -13,10 +13,10 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import files
 from bench.ceilings import COPY, ELEMENTWISE, SQUARE, Ceilings
-from bench.errors import RecordError
 from bench.profile.operations import KINDS, Operation, Profile
-from bench.report.plots import COLOURS, save_figure
+from bench.report.plots import COLOURS, svg_of
 from bench.units import format_number
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ def write_roofline(profile: Profile, path: Path) -> str | None:
     if not found:
         return "No roofline was drawn: the bytes of no operation of a training step are known."
     ceilings = Ceilings.from_json(profile.ceilings) if profile.ceilings else None
-    try:
-        save_figure(path, lambda axes: _draw(axes, profile, found, ceilings))
-    except OSError as error:
-        raise RecordError(f"cannot write {path} ({error.strerror}); profile.json is complete.") from error
+    files.write(path, svg_of(lambda axes: _draw(axes, profile, found, ceilings)), "profile.json is complete: make room")
     return None if ceilings else "The roofline has no roofs: no ceilings were measured beside this profile."
 
 

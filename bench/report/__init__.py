@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from bench import files
 from bench.datasets import dataset_identity, dataset_line
-from bench.errors import RecordError
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
 from bench.render import Section, to_markdown, to_terminal
@@ -66,21 +66,17 @@ def write_report(path: Path) -> Path:
     charts, no_charts = draw_charts(header, drawn, [one.step for one in profiled])
     found = sections(folder, frames, [*left_out, *no_plots, *no_charts], profiled)
     page = to_html(run_page(header, _dataset_line(header), headline(header, drawn), found, charts))
-    try:
-        for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
-            getattr(frames, name).to_csv(folder.path / f"{name}.csv", index=False)
-        summary = json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False)
-        (folder.path / "summary.json").write_text(summary, encoding="utf-8")
-        report = folder.path / "report.md"
-        text = to_markdown(first_line(header, drawn), found, plots)
-        report.write_text(text, encoding="utf-8")
-        (folder.path / "report.html").write_text(page, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RecordError(
-            f"the report cannot be written to {folder.path} ({error.strerror}); the record itself is kept: make room, "
-            "then run make report."
-        ) from error
+    for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
+        _write(folder.path / f"{name}.csv", getattr(frames, name).to_csv(index=False))
+    _write(folder.path / "summary.json", json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False))
+    report = folder.path / "report.md"
+    _write(report, to_markdown(first_line(header, drawn), found, plots))
+    _write(folder.path / "report.html", page)
     return report
+
+
+def _write(path: Path, text: str) -> None:
+    files.write(path, text, "the record itself is kept: make room, then run make report")
 
 
 def print_report(path: Path, console: Console) -> None:

@@ -6,10 +6,13 @@ when the first plot is drawn, and used without pyplot, so that no window system 
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import files
 from bench.convergence import TARGET_VALIDATION_ACCURACY
 from bench.crossover import Lead
 from bench.frames import Frames
@@ -22,6 +25,7 @@ from bench.units import format_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito (2008), "Color universal design": told apart by the colour-blind, too.  Their yellow is too pale here.
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
@@ -53,7 +57,8 @@ def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]
             continue
         path = Path("plots") / f"{name}.svg"
         try:
-            _save(folder / path, draw, frames)
+            (folder / path).parent.mkdir(exist_ok=True)
+            files.write(folder / path, svg_of(lambda axes, draw=draw: draw(axes, frames)))
         except Exception as error:  # whatever goes wrong with a picture must not cost the numbers
             problems.append(f"{path.as_posix()} was not drawn ({type(error).__name__}: {error})")
         else:
@@ -61,23 +66,38 @@ def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]
     return plots, problems
 
 
-def _save(path: Path, draw: Any, frames: Frames) -> None:
-    save_figure(path, lambda axes: draw(axes, frames))
+def svg_of(draw: Callable[[Axes], None]) -> str:
+    """The text of an SVG of a pair of axes, which ``draw`` fills, with its legend."""
 
-
-def save_figure(path: Path, draw: Callable[[Axes], None]) -> None:
-    """What ``draw`` puts on a pair of axes, with its legend, as SVG in the look of all our plots."""
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
-    with matplotlib.style.context(["default", SETTINGS]):
-        figure = Figure(figsize=(9, 5), layout="constrained")
+    def draw_one(figure: Figure) -> None:
         axes = figure.add_subplot()
         draw(axes)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+
+    return svg_of_figure((9.0, 5.0), draw_one)
+
+
+def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+    """The text of an SVG that ``draw`` fills, in the look of all our plots, whatever the user's matplotlib is set to.
+
+    matplotlib refuses to be imported where MPLBACKEND, as notebooks set it, names a backend that it cannot find.
+    """
+    chosen = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib.style
+    finally:
+        if chosen is not None:
+            os.environ["MPLBACKEND"] = chosen
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    text = io.StringIO()
+    with matplotlib.style.context(["default", SETTINGS]):
+        figure = Figure(figsize=size_inches, layout="constrained")
+        draw(figure)
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
+    return text.getvalue()
 
 
 def _accuracy(axes: Axes, frames: Frames) -> None:

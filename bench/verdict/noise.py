@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bench import files
 from bench.errors import RecordError
 
 # 1 (2026-11): first version.
@@ -41,6 +43,15 @@ class Trace:
     problems: tuple[str, ...] = ()
 
 
+def check_new(path: Path) -> None:
+    """Raise RecordError, before anything is measured, unless a trace can be written at ``path``."""
+    if path.is_file():
+        raise RecordError(f"{path} exists already: name another file, or remove it.")
+    with suppress(OSError):  # what is in the way, the check says
+        path.parent.mkdir(parents=True, exist_ok=True)
+    files.check({"--record-noise": path})
+
+
 class TraceWriter:
     """Writes a new trace line by line, so that a killed recording keeps what it has.
 
@@ -49,12 +60,10 @@ class TraceWriter:
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self._path = Path(path)
+        check_new(self._path)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "x", encoding="utf-8")
+            self._file = files.open_new(self._path)
         except OSError as error:
-            if self._path.exists():
-                raise RecordError(f"{path} exists already: name another file, or remove it.") from None
             raise RecordError(f"the trace {path} cannot be written ({error.strerror}): name another file.") from error
         self._write({"format": TRACE_FORMAT, **header})
 

@@ -173,7 +173,7 @@ def test_without_plotly_there_is_a_page_without_plots(tmp_path, monkeypatch):
 def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path):
     path = write_example_run(tmp_path, replicates())
     (path / "report.html").mkdir()
-    with pytest.raises(RecordError, match=r"the report cannot be written .* the record itself is kept"):
+    with pytest.raises(RecordError, match=r"cannot write .* the record itself is kept"):
         write_report(path)
 
 

@@ -44,8 +44,8 @@ def test_the_header_keeps_what_is_not_changed(folder):
 
 def test_a_run_is_never_overwritten(folder):
     folder.append(ONE)
-    with pytest.raises(RecordError, match="exists already"):
-        RunFolder.create(folder.path.parent, header())
+    other = RunFolder.create(folder.path.parent, header())
+    assert other.path.name == other.header["run_id"] == f"{folder.header['run_id']}-2"
     assert len(folder.replicates()) == 1
 
 
@@ -87,7 +87,7 @@ def test_whatever_stops_a_write_leaves_no_temporary_file(folder, monkeypatch, st
 
 def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file in the way")
-    with pytest.raises(RecordError, match=r"cannot be made .*: name another with --runs-dir"):
+    with pytest.raises(RecordError, match=r"cannot write .*: name another folder with --runs-dir"):
         RunFolder.create(tmp_path / "runs", header())
 
 
@@ -170,9 +170,19 @@ def test_a_folder_without_a_run_is_one_sentence(tmp_path):
 
 
 def test_the_latest_run_is_the_last_that_started(tmp_path):
-    for run_id in ("20260102-000000-aaaaaaa", "20260103-000000-aaaaaaa", "20260101-000000-fffffff"):
-        write_example_run(tmp_path, [], run_id=run_id)
-    assert latest_run(tmp_path).name == "20260103-000000-aaaaaaa"
+    moments = ("2026-11-20T03:00:00+00:00", "2026-11-20T09:45:00+09:00", "2026-11-19T23:30:00-04:00", "2026-11-20")
+    for number, started_at in enumerate(moments):
+        write_example_run(tmp_path, [], run_id=f"{9 - number}", started_at=started_at)
+    assert latest_run(tmp_path).name == "7"
+
+
+def test_a_run_that_does_not_say_when_it_started_is_dated_by_its_file(tmp_path):
+    write_example_run(tmp_path, [], run_id="dated", started_at="2001-01-01T00:00:00+00:00")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text('{"run_id": ')
+    assert latest_run(tmp_path).name == "damaged"
+    os.utime(tmp_path / "damaged" / "run.json", (0, 0))
+    assert latest_run(tmp_path).name == "dated"
 
 
 @pytest.mark.parametrize("exists", [True, False])

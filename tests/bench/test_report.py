@@ -295,7 +295,7 @@ def test_a_report_that_may_not_be_written_is_one_sentence_for_a_user(tmp_path):
 def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path):
     path = write_example_run(tmp_path, replicates())
     (path / "report.md").mkdir()
-    with pytest.raises(RecordError, match=r"the report cannot be written .* the record itself is kept"):
+    with pytest.raises(RecordError, match=r"cannot write .* the record itself is kept"):
         write_report(path)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from bench import files
+from bench.errors import RecordError
 from bench.harness.sampling import ProcessSampler
 from bench.harness.watch import Watch
 from bench.profile.collect.counters import HardwareCounters
@@ -124,7 +126,7 @@ def flame_graph(steps: Steps, path: Path) -> str | None:
         while time.perf_counter() - start < WATCHED_SECONDS:
             steps()
     try:
-        path.write_text(sampler.output(HTMLRenderer()), encoding="utf-8")
-    except OSError as error:
-        return f"The flame graph of the driver was not written: {error.strerror}."
+        files.write(path, sampler.output(HTMLRenderer()), "make room")
+    except RecordError as error:
+        return f"The flame graph of the driver is missing: {error}"
     return None

@@ -76,12 +76,26 @@ def test_an_unknown_revision_is_one_sentence(project, gate):
     assert "unknown revision 'no-such-branch'" in one_sentence(result)
 
 
-def test_a_side_that_does_not_import_is_named_with_the_reason(project, gate):
+def test_a_side_that_does_not_import_is_named_with_the_reason(project, gate, tmp_path):
     toy_project.change(project, {"mlp/backends/__init__.py": BROKEN})
-    result = gate()
+    result = gate("--json", tmp_path / "out.json", "--junit", tmp_path / "out.xml")
     assert result.exit_code == cli.NOTHING_MEASURED
     assert "side B (the working tree at" in one_sentence(result)
-    assert "failed to prepare: ModuleNotFoundError: No module named 'a_package_that_is_not_there'" in result.stderr
+    reason = "failed to prepare: ModuleNotFoundError: No module named 'a_package_that_is_not_there'"
+    assert reason in result.stderr
+    said = json.loads((tmp_path / "out.json").read_text())
+    assert said["exit_code"] == cli.NOTHING_MEASURED and reason in said["sentences"][0]
+    assert {one["verdict"] for one in said["judgements"]} == {"not_measured"}
+    suite = ElementTree.fromstring((tmp_path / "out.xml").read_text())
+    assert suite.get("errors") == suite.get("tests") == "2"
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(project, gate, tmp_path):
+    for option, target in (("--json", tmp_path), ("--junit", tmp_path / "none" / "x"), ("--markdown", "/proc/x")):
+        result = gate(option, target)
+        assert result.exit_code == cli.BAD_INPUT
+        assert f"name another file with {option}" in one_sentence(result)
+    assert "both name -" in one_sentence(gate("--json", "-", "--junit", "-"))
 
 
 def test_a_base_that_cannot_be_measured_is_no_verdict_on_the_candidate(project, gate):
@@ -207,9 +221,10 @@ import sys, tempfile
 from pathlib import Path
 from bench.gate.session import Request, opened, stack_of
 from bench.gate.sides import Wanted
+from bench.signals import ends_on_signals
 project, tempfile.tempdir = Path(sys.argv[1]), sys.argv[2]
 request = Request(Wanted("main"), Wanted(), stack_of("numpy", None, "cpu"), ("train_epoch",), project=project)
-with opened(request) as session:
+with ends_on_signals(), opened(request) as session:
     print("measuring", flush=True)
     while True:
         session.measure(0, "comparison", ("A", "B"), ("train_epoch",))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BenchError, RecordError
+from bench.errors import RecordError
 from bench.gate import kept
 from bench.gate.block import Block, Seat, Turn
 from bench.gate.emit import check_targets, emit
@@ -145,15 +145,26 @@ def test_a_target_in_no_folder_is_refused_before_anything_is_measured(tmp_path):
     fine = {"json_path": "-", "junit": None, "markdown": tmp_path / "x.md"}
     check_targets(fine)
     for name in fine:
-        with pytest.raises(BenchError, match="is no folder: name another file"):
+        with pytest.raises(RecordError, match=r"No such file or directory.*: name another file with --"):
             check_targets({**fine, name: tmp_path / "none" / "x"})
 
 
-def test_an_output_that_cannot_be_written_is_a_sentence_naming_its_option(tmp_path, monkeypatch):
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    options = {"json_path": "-", "junit": tmp_path / "none" / "x.xml", "markdown": None}
-    with pytest.raises(BenchError, match="name another file with --junit"):
-        emit(report(RED), None, options)
+def test_an_output_that_cannot_be_written_is_a_warning_naming_its_option(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "summary"))
+    options = {"json_path": "-", "junit": tmp_path / "none" / "x.xml", "markdown": tmp_path / "x.md"}
+    emit(report(RED), None, options)
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["exit_code"] == 1
+    assert printed.err.count("warning: cannot write") == 2
+    assert "with --junit." in printed.err and "with GITHUB_STEP_SUMMARY." in printed.err
+    assert (tmp_path / "x.md").read_text().startswith("regressed")
+
+
+def test_two_runs_of_one_second_are_both_kept(tmp_path):
+    path = kept.new_path(tmp_path / "runs", None)
+    assert path.name.endswith("-nocommit-gate.json")
+    written = [kept.write_run(path, {"threads": number}, (STEP,), (BLOCK,)) for number in (1, 2)]
+    assert [kept.read_run(one)[0]["threads"] for one in written] == [1, 2]
 
 
 def test_a_kept_run_is_read_as_it_was_written(tmp_path):

@@ -97,5 +97,5 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
     with pytest.raises(RecordError, match="it is no text"):
         read_trace(tmp_path / "binary.jsonl")
     (tmp_path / "file").write_text("")
-    with pytest.raises(RecordError, match="cannot be written"):
+    with pytest.raises(RecordError, match="cannot write"):
         TraceWriter(tmp_path / "file" / "trace.jsonl", {})
