@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.measure.process import end_group
 
 # Variables of git that say where git, its configuration and the network are, and not which repository is meant.
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_")
@@ -88,18 +88,11 @@ def git(directory: Path, *arguments: str, limit_seconds: float = LIMIT_SECONDS, 
         raise GitError(f"git {arguments[0]} did not end within {limit_seconds:g} s in {directory}.") from None
     finally:
         end_group(process)
+        process.stdout.close()
+        process.stderr.close()
     if process.returncode != 0:
         raise GitError(_failure(directory, arguments, errors))
     return output.strip()
-
-
-def end_group(process: subprocess.Popen) -> None:
-    """End ``process``, unless it has ended, with all that it started."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        stream.close()
 
 
 def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
@@ -107,7 +100,7 @@ def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
         remedy = next((line.strip() for line in text.splitlines() if "--add safe.directory" in line), None)
         remedy = remedy or f"git config --global --add safe.directory {shlex.quote(str(directory.resolve()))}"
         return f"git refuses the repository of {directory}, which another user owns: {remedy}"
-    if "not a git repository" in text:
+    if "not a git repository (or any" in text:
         return f"{directory} is in no git repository."
     words = (text.strip().splitlines() or ["no message"])[-1]
     return f"git {' '.join(arguments[:2])} failed in {directory}: {words}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any, Protocol
 from bench import other_load, worker
 from bench.case import Case, Planned
 from bench.machine import usable_cores
-from bench.measure.environment import build, make_scratch
+from bench.measure.environment import build
 from bench.quick import expected_later, settle_plan
 from bench.record import SCHEMA_VERSION, RunFolder
+from bench.scratch import scratch_folder, temporary_files_in
 from bench.units import short_commit
 
 Measure = Callable[[Case], worker.Outcome]
@@ -159,7 +161,8 @@ class WorkerPool:
         self._data_directory, self._data_digest = data_directory, data_digest
         self._quick = quick
         self._warn = warn
-        self._scratch = make_scratch("mlp-bench-")
+        self._exit = ExitStack()
+        self._scratch = self._exit.enter_context(scratch_folder())
         self._warm = self._scratch / "warm"
         self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
         self._count = 0
@@ -168,7 +171,7 @@ class WorkerPool:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._exit.close()
 
     def measure(self, case: Case) -> worker.Outcome:
         """One fresh process for ``case``."""
@@ -200,7 +203,8 @@ class WorkerPool:
         result = self._scratch / f"result-{self._count}.json"
         argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
         limit_seconds = self._limits.get(case, 900.0)
-        return worker.measure(argv, build(case, compile_directory, self._passed), result, limit_seconds)
+        variables = build(case, compile_directory, self._passed) | temporary_files_in(self._scratch)
+        return worker.measure(argv, variables, result, limit_seconds)
 
 
 def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:

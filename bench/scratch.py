@@ -13,6 +13,7 @@ from bench.owner import Life, Owner
 
 PREFIX = "mlp-bench-"
 OWNER = "owner.json"
+TEMPORARY = "tmp"
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         remove_stale(parent)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         (folder / OWNER).write_text(Owner.current().to_json())
+        (folder / TEMPORARY).mkdir()
     except OSError as error:
         where = parent or "the temporary folder"
         raise BenchError(
@@ -35,6 +37,14 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         yield folder
     finally:
         _remove(folder)
+
+
+def temporary_files_in(folder: Path) -> dict[str, str]:
+    """The variables of a process whose temporary files go with the scratch folder ``folder``.
+
+    What is killed, as compilers are with the process that they work for, removes none of its own.
+    """
+    return {"TMPDIR": str(folder / TEMPORARY)}
 
 
 def remove_stale(parent: Path) -> list[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
-import tempfile
+import shutil
 import weakref
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,21 +90,27 @@ def get_class(network: Any, example: np.ndarray) -> int:
 def save_parameters(network: Any, path: str | os.PathLike) -> None:
     """Keep the trained parameters of ``network`` as .npz: arrays W1, b1, W2, b2, ..., float32, no pickle.
 
-    The file appears complete or not at all.
+    The file appears complete or not at all, and keeps its mode; a link is followed, a device or pipe written.
     """
     parameters = _parameters_of(network)
     names = [f"{kind}{layer + 1}" for layer in range(len(parameters) // 2) for kind in ("W", "b")]
-    path = Path(path)
-    temporary = None
+    archive = io.BytesIO()
+    np.savez(archive, **dict(zip(names, parameters, strict=True)))
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{os.getpid()}.partial")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-            temporary = Path(file.name)
-            np.savez(file, **dict(zip(names, parameters, strict=True)))
-        temporary.replace(path)
+        if target.exists() and not target.is_file():
+            target.write_bytes(archive.getvalue())
+            return
+        partial.write_bytes(archive.getvalue())
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise MlpError(f"cannot write {path}: {error.strerror or error}; choose another place.") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
 def load_parameters(path: str | os.PathLike) -> list[np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ import click
 from bench import cli
 from bench.cli.candidates import run_ids
 from bench.errors import BenchError
+from bench.scratch import scratch_folder
 from mlp.recipe import CANONICAL
 
 PROCESSES = 3
@@ -59,8 +59,8 @@ def ceilings(
         return
     if processes < 1 or (threads is not None and threads < 1):
         raise BenchError("--processes and --threads must be at least 1.")
-    with tempfile.TemporaryDirectory(prefix="mlp-bench-") as scratch:
-        folder = _measure(Path(scratch), backends, devices, threads, batch_size, processes)
+    with scratch_folder() as scratch:
+        folder = _measure(scratch, backends, devices, threads, batch_size, processes)
         failed = [entry["reason"] for entry in folder.replicates() if entry["status"] != "ok"]
         for reason in failed:
             cli.errors.print(f"failed: {reason}", markup=False, highlight=False)

@@ -16,6 +16,7 @@ from bench.errors import BenchError
 from bench.gate.process import PROGRAM, Process, ReplicateError
 from bench.gate.sides import Side
 from bench.measure.environment import build, compile_caches, joined_paths
+from bench.scratch import temporary_files_in
 from mlp.backends import load
 
 DIFFERENCES_SHOWN = 6
@@ -122,7 +123,7 @@ class Launcher:
         flags = ",".join(filter(None, (SHORT_LOCK_WAIT, variables.get("THEANO_FLAGS"))))
         paths = joined_paths(str(side.directory), side.variables.get("PYTHONPATH"))
         variables |= {"PYTHONPATH": paths, "THEANO_FLAGS": flags}
-        return variables | compile_caches(variables, cache)
+        return variables | compile_caches(variables, cache) | temporary_files_in(self.folder)
 
 
 _numbers = itertools.count()

@@ -7,7 +7,6 @@ in addition, ``--result FILE``: there this process leaves what it measured, and 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import files
 from bench.harness.starting import FIRST_LOAD
 from bench.measure.facts import process_facts
 from bench.measure.process import describe
@@ -174,10 +174,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if problem := _other_data(session.config.getoption("--data-digest")):
         measurements = []
         _failures.append({"measurement": "data", "reason": problem})
-    partial = f"{path}.partial"
-    with open(partial, "w") as file:
-        json.dump({"measurements": measurements, "failures": _failures, "process": process_facts()}, file)
-    os.replace(partial, path)
+    files.write(path, json.dumps({"measurements": measurements, "failures": _failures, "process": process_facts()}))
 
 
 def _other_data(digest: str | None) -> str | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from bench import paths
 from bench.case import Case
 from bench.errors import BenchError
 from bench.measure.process import PROJECT
+from bench.scratch import scratch_folder
 from mlp.backends import load
 from mlp.backends.theano_tuned.levers import VARIABLE as WITHOUT_LEVERS
 from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
@@ -376,7 +376,7 @@ def _why_refused(name: str, value: str) -> str | None:
 def planning(passed: Mapping[str, str] | None = None) -> Iterator[None]:
     """Inside the block this process has the environment of a measured one, with a compile directory that is gone
     afterwards: a backend then answers as it will when it is measured."""
-    with scratch_folder("mlp-bench-plan-") as folder:
+    with scratch_folder() as folder:
         fit = why_unfit_for_code() is None
         variables = build(Case("epoch", None, None, "cpu", 1, ""), folder if fit else None, passed)
         del variables["JAX_PLATFORMS"]  # a GPU may be asked for, too
@@ -384,26 +384,6 @@ def planning(passed: Mapping[str, str] | None = None) -> Iterator[None]:
             variables["HOME"] = str(folder)
         with adopted(variables):
             yield
-
-
-@contextmanager
-def scratch_folder(prefix: str) -> Iterator[Path]:
-    """A new folder in the temporary folder; raises BenchError if none can be made."""
-    folder = make_scratch(prefix)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def make_scratch(prefix: str) -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix=prefix))
-    except OSError as error:
-        raise BenchError(
-            f"no scratch folder can be made in the temporary folder ({error.strerror}): free space there, or set "
-            "TMPDIR to another one."
-        ) from error
 
 
 def why_unfit_for_code() -> str | None:

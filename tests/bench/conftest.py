@@ -1,9 +1,16 @@
 """Shared by the tests of the command line: calling it in this process, and data that costs nothing to identify."""
 
+import signal
+
 import pytest
 from click.testing import CliRunner
 
 from bench import cli
+
+# A shell starts what a script runs in its background with these ignored, and a command of ours leaves that as it is.
+for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, default)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from example_ceilings import ceilings_replicate, example_ceilings
@@ -248,6 +247,6 @@ def test_ceilings_that_fail_cost_the_profile_nothing_but_a_sentence(monkeypatch,
 
 def test_nothing_is_left_behind(measured_cases, tmp_path):
     with aside.Aside(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
-        folder = Path(beside._scratch.name)
+        folder = beside._scratch
         assert os.listdir(folder)
     assert not folder.exists()

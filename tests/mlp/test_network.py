@@ -121,6 +121,15 @@ def test_a_missing_file_or_folder_is_a_sentence(network, tmp_path):
         flm.save_parameters(network, tmp_path / "nowhere" / "network.npz")
 
 
+def test_a_saved_network_keeps_the_mode_and_the_link_of_its_file(network, tmp_path):
+    (tmp_path / "old.npz").touch(0o640)
+    (tmp_path / "link").symlink_to("old.npz")
+    flm.save_parameters(network, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and flm.load_network(tmp_path / "old.npz", SMALL)
+    assert (tmp_path / "old.npz").stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "old.npz"]
+
+
 def test_no_epochs_are_refused(toy_data):
     with pytest.raises(RecipeError, match="number of epochs must be at least 1, got 0"):
         flm.run_network(data=toy_data, num_epochs=0)

@@ -1,7 +1,7 @@
 """Theano's GPU environment is made whole or not at all, and what is missing is one sentence."""
 
 import json
-import subprocess
+import os
 from pathlib import Path
 
 import pytest
@@ -243,9 +243,11 @@ def test_a_loaded_library_is_found_with_its_stable_name():
 # --- commands and OpenCL -------------------------------------------------------------------------------------------
 
 
-def test_a_command_that_fails_says_why_and_what_to_do(monkeypatch):
-    done = subprocess.CompletedProcess([], 100, "", "W: unsandboxed\nE: Unable to locate package\nlast line\n")
-    monkeypatch.setattr(commands.subprocess, "run", lambda *arguments, **more: done)
+def test_a_command_that_fails_says_why_and_what_to_do(monkeypatch, tmp_path):
+    fake = tmp_path / "apt-get"
+    fake.write_text("#!/bin/sh\nprintf 'W: unsandboxed\\nE: Unable to locate package\\nlast line\\n' >&2\nexit 100\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(BuildError, match=r"^apt-get download x failed \(E: Unable to locate package\): try y\.$"):
         commands.run(["apt-get", "download", "x"], "try y.")
 

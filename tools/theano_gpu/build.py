@@ -11,9 +11,11 @@ import json
 import platform
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
+from bench.errors import BenchError
+from bench.scratch import scratch_folder
+from bench.signals import ends_on_signals
 from mlp.backends import Available, probe
 from mlp.backends.theano_gpu import BUILD, ENVIRONMENT
 from tools.theano_gpu import cuda
@@ -42,10 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--debs", type=Path, help="a folder with the Debian packages (default: apt-get downloads them)")
     options = parser.parse_args(arguments)
     try:
-        build(ENVIRONMENT, options.python, options.debs)
-    except BuildError as error:
+        with ends_on_signals():
+            build(ENVIRONMENT, options.python, options.debs)
+    except (BuildError, BenchError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted: what was begun is removed", file=sys.stderr)
+        return 130
     answer = probe("theano", device="cuda")
     ready = answer.detail if isinstance(answer, Available) else f"not yet, {answer.reason}. {answer.remedy}"
     print(f"theano on cuda: {ready}")
@@ -66,8 +72,8 @@ def build(environment: Path, named_python: str | None = None, debs: Path | None 
         if begun:
             check_platform()
             base_python = find_python(named_python)
-            with tempfile.TemporaryDirectory() as scratch:
-                unpacked = unpack(debs or download(Path(scratch)), Path(scratch) / "unpacked")
+            with scratch_folder() as scratch:
+                unpacked = unpack(debs or download(scratch), scratch / "unpacked")
                 print(f"creating {environment.name} with NumPy 1.26 and pygpu (a minute or two)", flush=True)
                 create(environment, base_python)
                 install_pygpu(unpacked, environment)

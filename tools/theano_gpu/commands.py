@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.measure.process import end_group
+
 PIP_INSTALL = Path(__file__).resolve().parent.parent / "pip_install.py"
 
 
@@ -16,13 +18,18 @@ class BuildError(Exception):
 def run(argv: Sequence[str | Path], remedy: str, cwd: Path | None = None) -> str:
     """The standard output of ``argv``; raises BuildError, ending in ``remedy``, if it cannot be run or fails."""
     name = " ".join(map(str, argv[:4]))
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
-        done = subprocess.run(list(map(str, argv)), cwd=cwd, capture_output=True, text=True)
+        process = subprocess.Popen(list(map(str, argv)), cwd=cwd, text=True, start_new_session=True, **pipes)
     except OSError as error:
         raise BuildError(f"{name} cannot be started ({error.strerror}): {remedy}") from error
-    if done.returncode:
-        raise BuildError(f"{name} failed ({_complaint(done.stderr)}): {remedy}")
-    return done.stdout
+    try:
+        output, errors = process.communicate()
+    finally:
+        end_group(process)  # pip's compilers end with it, whatever ends the build
+    if process.returncode:
+        raise BuildError(f"{name} failed ({_complaint(errors)}): {remedy}")
+    return output
 
 
 def _complaint(text: str, most: int = 300) -> str:

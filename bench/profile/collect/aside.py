@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bench.profile.data import loading_steps
 from bench.profile.operations import Profile
 from bench.record import SCHEMA_VERSION, RunFolder
 from bench.runner import WorkerPool, execute
+from bench.scratch import scratch_folder
 
 ONCE: Effort = QUICK.with_processes(1).with_framework_ceilings()
 
@@ -43,9 +44,10 @@ class Aside:
             levers=(),
             batch_size=profile.recipe["batch_size"],
         )
-        self._scratch = tempfile.TemporaryDirectory(prefix="mlp-bench-aside-")
+        self._exit = ExitStack()
+        self._scratch = self._exit.enter_context(scratch_folder())
         self._folder = RunFolder.create(
-            Path(self._scratch.name),
+            self._scratch,
             {
                 "schema_version": SCHEMA_VERSION,
                 "run_id": profile.profile_id,
@@ -60,7 +62,7 @@ class Aside:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._scratch.cleanup()
+        self._exit.close()
 
     def measure(self) -> None:
         """One more process of each case; one that fails costs what it would have measured."""

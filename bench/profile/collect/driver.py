@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from bench.profile.collect.worker import Request
 from bench.profile.operations import Profile
 from bench.profile.storage import FILE_NAME, load, save
 from bench.runner import new_run_id, now
+from bench.scratch import scratch_folder, temporary_files_in
 from mlp.backends import load as load_backend
 from mlp.recipe import Recipe
 
@@ -73,18 +73,18 @@ def collect(
     path = folder / FILE_NAME
     _make(folder)
     save(profile, path)
-    with tempfile.TemporaryDirectory(prefix="mlp-bench-profile-") as scratch:
+    with scratch_folder() as scratch:
         request = Request(str(path.resolve()), str(data_directory), data_digest, None, num_calls, num_rounds)
         if not caches_code:
-            return _run_worker(request, profile, None, Path(scratch), limit_seconds)
-        cache = Path(scratch) / "cache"
+            return _run_worker(request, profile, None, scratch, limit_seconds)
+        cache = scratch / "cache"
         cache.mkdir()
         cold = replace(request, cache="cold", compile_only=True)
-        compiled = _run_worker(cold, profile, cache, Path(scratch), limit_seconds)
+        compiled = _run_worker(cold, profile, cache, scratch, limit_seconds)
         if not compiled.complete:
             return compiled
         save(replace(compiled, complete=False), path)
-        return _run_worker(replace(request, cache="warm"), profile, cache, Path(scratch), limit_seconds)
+        return _run_worker(replace(request, cache="warm"), profile, cache, scratch, limit_seconds)
 
 
 def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float) -> Profile:
@@ -95,7 +95,7 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
     python = load_backend(profile.stack["backend"]).interpreter(device)
     argv = [str(python), "-m", "bench.profile.collect.worker", str(request_path)]
     try:
-        ended = run_to_end(argv, _variables(profile, cache), limit_seconds)
+        ended = run_to_end(argv, _variables(profile, cache) | temporary_files_in(scratch), limit_seconds)
     except KeyboardInterrupt:
         _add_problem(load(request.profile), "interrupted: what was measured until then is here", request)
         raise
