@@ -83,7 +83,7 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
                     rows=tuple(counted(one, decisions[one]) for one in rows if decisions[one]),
                     environment=_environment(session, config, fingerprint),
                 )
-                path = write_calibration(options["runs_dir"] / "calibration", calibration)
+                path = write_calibration(options["runs_dir"] / "calibration", calibration, path)
                 click.echo(f"run {trial + 1}, {row.label}: {headline(decisions[row][-1])}", err=True)
     if not emit.json_only(options["json_path"], json.loads(path.read_text(encoding="utf-8"))):
         console.print(calibration_sentence(calibration), markup=False, highlight=False)

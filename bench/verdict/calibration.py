@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bench import files
 from bench.errors import RecordError
 from bench.record import write_json
 from bench.units import format_percent, format_seconds, short_commit
@@ -70,8 +71,8 @@ class Calibration:
     environment: dict[str, Any]
 
 
-def write_calibration(folder: Path, calibration: Calibration) -> Path:
-    """Write ``<folder>/<machine>/<date>-<commit>.json`` and return it; the same calibration is replaced as a whole.
+def write_calibration(folder: Path, calibration: Calibration, written: Path | None = None) -> Path:
+    """Write ``<folder>/<machine>/<date>-<commit>.json`` and return it, or replace ``written``, what it was before.
 
     Raises RecordError if it cannot be written.
     """
@@ -84,6 +85,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"the calibration {path} cannot be written ({error.strerror}): {remedy}.") from error
+    path = written or files.new_file(path, remedy)
     write_json(path, content, remedy)
     return path
 

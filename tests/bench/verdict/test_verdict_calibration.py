@@ -35,11 +35,13 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 
 
 def test_writing_it_again_replaces_it_and_leaves_nothing_else(tmp_path):
-    write_calibration(tmp_path, CALIBRATION)
+    first = write_calibration(tmp_path, CALIBRATION)
     more = replace(CALIBRATION, rows=(CalibrationRow("seconds", 1.0, 21, 0, 1, 3),))
-    path = write_calibration(tmp_path, more)
+    path = write_calibration(tmp_path, more, first)
     assert read_calibration(path) == more
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+    other = write_calibration(tmp_path, CALIBRATION)  # another one of the same second
+    assert read_calibration(path) == more and read_calibration(other) == CALIBRATION
 
 
 def test_the_newest_of_this_machine_counts_and_damaged_ones_do_not_stop_a_gate(tmp_path):
