@@ -119,7 +119,7 @@ def test_a_flame_graph_that_cannot_be_written_costs_a_sentence(tmp_path, monkeyp
     pytest.importorskip("pyinstrument")
     monkeypatch.setattr("bench.profile.collect.host.WATCHED_SECONDS", 0.01)
     problem = flame_graph(lambda: None, tmp_path / "nowhere" / "flame.html")
-    assert "was not written: No such file" in problem
+    assert "is missing: cannot write" in problem and "(No such file or directory)" in problem
 
 
 # --- hardware events --------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_a_profile_is_found_by_its_file_and_by_its_folder(tmp_path):
 
 
 def test_writing_where_one_cannot_is_one_sentence(tmp_path):
-    with pytest.raises(RecordError, match=r"cannot write .*profile.json.*; free space, or name another directory"):
+    with pytest.raises(RecordError, match=r"cannot write .*profile.json.*: free space, or name another directory"):
         save(example(), tmp_path / "nowhere" / FILE_NAME)
 
 
