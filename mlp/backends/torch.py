@@ -70,6 +70,8 @@ class TorchBackend(DeviceBackend):
         version = importlib.metadata.version("torch")
         if device == "cpu":
             return Available(f"PyTorch {version}")
+        if "rocm" in version:  # on such a machine there is no NVIDIA driver either, which would say less
+            return Unavailable(f"PyTorch {version} is the ROCm build, for AMD's GPUs", f"{INSTALL_CUDA}.")
         driver = gpu.driver()
         if isinstance(driver, Unavailable):
             return driver

@@ -179,3 +179,11 @@ def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypat
     answers = {backends.probe(name, device="cuda") for name in ("theano", "jax", "torch")}
     backends._driver_hangs.cache_clear()
     assert answers == {cuda_driver.NO_ANSWER} and asked == [1]
+
+
+def test_a_rocm_build_of_torch_is_called_by_name_where_there_is_no_nvidia_driver(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+rocm7.1")
+    answer = backends.load("torch").availability("cuda")
+    assert answer.reason == "PyTorch 2.13.0+rocm7.1 is the ROCm build, for AMD's GPUs"
+    assert isinstance(backends.load("torch").availability("cpu"), backends.Available)
