@@ -182,7 +182,7 @@ def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypat
 
 
 def test_a_rocm_build_of_torch_is_called_by_name_where_there_is_no_nvidia_driver(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("mlp.backends.torch.is_installed", lambda package: True)
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+rocm7.1")
     answer = backends.load("torch").availability("cuda")
     assert answer.reason == "PyTorch 2.13.0+rocm7.1 is the ROCm build, for AMD's GPUs"
