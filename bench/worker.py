@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.case import Case
+from bench.measure.environment import hint
 from bench.measure.process import PROJECT, plain, run_to_end, why_ended
 from mlp.backends import load
 
@@ -85,7 +86,7 @@ def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seco
     reason = ended.cut_short
     if reason is None:
         reason = _why_failed(ended.exit_code, measurements, failures, ended.text)
-    return Outcome(measurements, reason, ended.wall_seconds, process)
+    return Outcome(measurements, reason and hint(reason, variables), ended.wall_seconds, process)
 
 
 def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]], dict[str, Any] | None]:

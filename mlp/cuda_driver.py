@@ -132,7 +132,10 @@ def driver_elsewhere() -> Driver | Unavailable:
     """What ``driver`` says in a process of its own, within a time limit."""
     project = str(Path(__file__).resolve().parent.parent)
     code = f"import sys; sys.path.insert(0, {project!r}); from mlp.cuda_driver import answer; answer()"
-    ended = _run([sys.executable, "-I", "-c", code], LIBRARY_LIMIT_SECONDS)
+    try:
+        ended = _run([sys.executable, "-I", "-c", code], LIBRARY_LIMIT_SECONDS)
+    except OSError as error:
+        return Unavailable(f"{sys.executable} cannot be started ({error.strerror})", "Use a Python that you may run.")
     if ended is None:
         return NO_ANSWER
     exit_code, text = ended

@@ -237,6 +237,13 @@ OWN_OPTION = {
 }
 
 
+# A reason, and the variables without which a process may fail that way.
+MISSED = (
+    (r"No module named", ("PYTHONPATH", "PYTHONHOME")),
+    (r"crashed \(SIG(ILL|SEGV|FPE|BUS)\)", ("OPENBLAS_CORETYPE",)),  # set where an old OpenBLAS knows no such processor
+)
+
+
 def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a process that measures ``case``.
 
@@ -298,6 +305,15 @@ def dropped(variables: Mapping[str, str] | None = None, passed: Iterable[str] = 
     names = [name for name in names if name not in passed and variables[name].strip()]
     files = [file for name, file in CONFIGURATION_FILES.items() if name not in variables and _is_file(file)]
     return [*sorted(names), *files]
+
+
+def hint(reason: str, variables: Mapping[str, str]) -> str:
+    """``reason``, why a process with ``variables`` failed, with those of the caller that it may have missed."""
+    for pattern, names in MISSED:
+        missed = [name for name in names if name in dropped(passed=variables)]
+        if missed and re.search(pattern, reason):
+            return f"{reason} ({missed[0]} is set here and not passed on; --env {missed[0]}=VALUE does)"
+    return reason
 
 
 def _entry(name: str) -> tuple[str, Entry] | None:

@@ -71,7 +71,7 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
     if _driver_hangs():
         return cuda_driver.NO_ANSWER
     interpreter = backend.interpreter(device)
-    if not interpreter.exists():  # then its environment was never made, and this process can say how to make it
+    if not os.path.exists(interpreter):  # then its environment was never made, and this process can say how to make it
         return backend.availability(device, chosen.name)
     return _probe_elsewhere(interpreter, backend.interpreter_variables(device), name, chosen.name, device)
 

@@ -151,6 +151,14 @@ def test_passed_on_purpose_is_passed_and_not_named_as_dropped(monkeypatch):
     assert "OPENBLAS_CORETYPE" not in dropped(passed=passed)
 
 
+def test_a_reason_names_the_variable_that_was_missed(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    crashed = "it crashed (SIGILL): it printed nothing"
+    assert environment.hint(crashed, {}).startswith(f"{crashed} (OPENBLAS_CORETYPE is set here and not passed on")
+    assert environment.hint(crashed, {"OPENBLAS_CORETYPE": "Zen"}) == crashed
+    assert environment.hint("it hung", {}) == "it hung"
+
+
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
