@@ -78,6 +78,8 @@ def choose(goals: list[str], options: dict[str, str]) -> list[str]:
         words = ["keep"]
         check_toolchain(str(PROJECT / ".venv/bin/python"), compiles)
     else:
+        if problem and (PROJECT / ".venv").is_symlink():  # whose folder it is may have others who need it
+            raise Refused(f".venv is a link, and {problem}: remove the link, and make creates an environment.")
         if problem:
             tell(f".venv is made again: {problem}.")
         words = [f"base={find_python(options.get('PYTHON'), compiles)}"]

@@ -260,6 +260,17 @@ def test_a_copied_environment_would_run_the_originals_code_and_is_made_again(ven
     assert "it runs the code of /home/a user/original" in choose.environment_problem(venv, None)
 
 
+def test_an_environment_behind_a_link_is_left_alone(venv, tmp_path, monkeypatch, capsys):
+    (file,) = venv.rglob("direct_url.json")
+    file.write_text('{"url": "file:///original"}')
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / ".venv").symlink_to(venv)
+    monkeypatch.setattr(choose, "PROJECT", tmp_path / "copy")
+    choose.main(["report"])
+    captured = capsys.readouterr()
+    assert captured.out == "stop\n" and "it runs the code of /original" in captured.err and "remove" in captured.err
+
+
 def test_another_python_that_was_named_makes_the_environment_again(venv, monkeypatch):
     monkeypatch.setattr(choose, "ask", answering(python=[(3, 11)], other=[(3, 12)]))
     assert "PYTHON=other is Python 3.12, and it holds Python 3.11" in choose.environment_problem(venv, "other")
