@@ -335,7 +335,7 @@ def test_make_installs_for_the_driver_of_the_banner(banner, variables, builds, c
     if cuda_driver.driver() != cuda_driver.NO_DRIVER:
         pytest.skip("this machine has a driver, which is asked instead")
     script(checkout / "bin" / "nvidia-smi", banner)
-    done = make(checkout, "-n", "bench", **variables)
+    done = make(checkout, "-n", "bench", "OPTIONS=--harness data", **variables)  # which needs no compiler
     assert done.returncode == 0, done.stderr
     assert set(installs(done)) == builds
     assert builds or "no CUDA build is chosen" in done.stderr
@@ -345,4 +345,14 @@ def test_make_installs_for_the_driver_of_the_banner(banner, variables, builds, c
 
 
 def test_targets_run_one_at_a_time_whatever_j_says(checkout):
-    assert "\n.NOTPARALLEL:" in (checkout / "Makefile").read_text()
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    measures = 'echo "start $3"; sleep 0.3; echo "end $3"'
+    script(
+        checkout / ".venv" / "bin" / "python",
+        f'case "$2 $3" in "bench run"|"pytest "*) {measures};; *) exec {sys.executable} "$@";; esac',
+    )
+    (checkout / ".venv" / "installed").touch()
+    done = make(checkout, "-j2", "bench", "test", "BACKENDS=numpy")
+    assert done.returncode == 0, done.stderr
+    words = [line.split()[0] for line in done.stdout.splitlines() if line.startswith(("start", "end"))]
+    assert words == ["start", "end", "start", "end"]
