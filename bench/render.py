@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from tabulate import tabulate
 
+COLUMN_GAP = "  "
 MAX_TEXT = 600  # characters; a hostile machine name does not make the report unreadable
 
 
@@ -73,12 +74,33 @@ def to_terminal(first_line: str, sections: list[Section], console: Console) -> N
         for sentence in (*section.notices, *section.sentences):
             console.print(clean(sentence), markup=False, highlight=False)
         if section.headers:
-            # A cell too wide for the terminal goes on in the next line: a name cut short may be another's, too.
-            columns = [Column(escape(clean(header)), overflow="fold") for header in section.headers]
-            table = Table(*columns, show_edge=False, box=None, padding=(0, 2, 0, 0))
-            for row in section.rows:
-                table.add_row(*[escape(clean(cell)) for cell in row])
-            console.print(table, highlight=False)
+            console.print(_table(section, console.width), highlight=False)
+
+
+def _table(section: Section, width: int) -> Table:
+    """Cells too wide go on in the next line, between words where all columns have room for their longest word.
+
+    Nothing is cut: a name cut short may be another's, too.
+    """
+    headers, *rows = [[clean(cell) for cell in row] for row in (section.headers, *section.rows)]
+    longest = [
+        max(len(word) for cell in column for word in cell.split() or [""])
+        for column in zip(headers, *rows, strict=True)
+    ]
+    fits = sum(longest) + len(COLUMN_GAP) * len(longest) <= width
+    columns = [
+        Column(escape(header), overflow="fold", min_width=words if fits else None)
+        for header, words in zip(headers, longest, strict=True)
+    ]
+    table = Table(*columns, show_edge=False, box=None, padding=(0, len(COLUMN_GAP), 0, 0))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def named(names: Sequence[str], most: int = 3) -> str:
+    """A few names one by one, of many the first and the last: ``a, b``, ``47 runs (a to z)``."""
+    return ", ".join(names) if len(names) <= most else f"{len(names)} runs ({names[0]} to {names[-1]})"
 
 
 def clean(text: str, max_length: int = MAX_TEXT) -> str:

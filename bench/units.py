@@ -57,6 +57,11 @@ def format_count(count: float | None) -> str:
     return MISSING if count is None or not math.isfinite(count) else f"{count:g}"
 
 
+def format_expectation(count: float) -> str:
+    """A count that is expected by chance: ``3``, ``0.1``; further digits of it would be noise."""
+    return f"{count:.0f}" if count >= 1 else f"{count:.1g}"
+
+
 def format_range(low: float | None, high: float | None) -> str:
     """Two plain numbers, e.g. the bounds of a ratio: ``1.20 to 1.31``."""
     return MISSING if low is None or high is None else f"{format_number(low)} to {format_number(high)}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from bench.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH
 from bench.compare.comparison import Comparison
+from bench.compare.many import is_many
 from bench.compare.metric_ratios import MetricRatio
 from bench.compare.sections import PLOTS, comparison_sections, detail_sections, first_line, headline
+from bench.render import named
 from bench.report.html import Chart, Page
 from bench.report.html.chart import figure, hover_text, label, rows_layout
 from bench.report.html.looks import COLOURS, GREY
@@ -39,36 +41,45 @@ def comparison_page(comparison: Comparison) -> Page:
 
 
 def _chart(comparison: Comparison, measurement: str) -> Chart | None:
-    """A row for each stack, a colour for each run; None where nothing was compared."""
+    """A row for each stack, a colour for each run; of many runs the other way round.  None where none was compared."""
     ratios = [ratio for ratio in comparison.ratios if ratio.metric.measurement == measurement]
     if not ratios:
         return None
-    stacks = list(dict.fromkeys(ratio.metric.stack for ratio in ratios))
     base = comparison.base.name
-    low, high = _range(ratios)
-    layout = rows_layout(stacks, "times as fast", log=(low, high))
-    if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
-        layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
-    layout["shapes"] = [
-        {"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": {"color": GREY, "dash": "dot"}}
-    ]
-    names = [other.name for other in comparison.others]
+    stacks = list(dict.fromkeys(ratio.metric.stack for ratio in ratios))
+    runs = [other.name for other in comparison.others]
+    row_of, trace_of = (_run, _stack) if is_many(comparison) else (_stack, _run)
+    rows, traced = (runs, stacks) if is_many(comparison) else (stacks, runs)
+    layout = _layout(ratios, rows)
     traces = [
-        _trace(name, [ratio for ratio in ratios if ratio.run == name], stacks, COLOURS[number % len(COLOURS)], shift)
-        for number, (name, shift) in enumerate(zip(names, _shifts(len(names)), strict=True))
+        _trace(name, [ratio for ratio in ratios if trace_of(ratio) == name], rows, row_of, number, len(traced))
+        for number, name in enumerate(traced)
     ]
     best = max(ratios, key=lambda ratio: ratio.speed.center)
     alt = (
-        f"How many times as fast as {base} the {measurement} of {len(stacks)} stacks is in {', '.join(names)}, with "
+        f"How many times as fast as {base} the {measurement} of {len(stacks)} stacks is in {named(runs)}, with "
         f"95 % intervals; the most is {format_number(best.speed.center)}, {best.metric.stack} in {best.run}."
     )
-    return Chart(
-        PLOTTED[measurement],
-        f"{measurement}: times as fast as {base}, with 95 % interval",
-        alt,
-        figure(traces, **layout),
-        _data(ratios, base),
-    )
+    title = f"{measurement}: times as fast as {base}, with 95 % interval"
+    return Chart(PLOTTED[measurement], title, alt, figure(traces, **layout), _data(ratios, base))
+
+
+def _stack(ratio: MetricRatio) -> str:
+    return ratio.metric.stack
+
+
+def _run(ratio: MetricRatio) -> str:
+    return ratio.run
+
+
+def _layout(ratios: Sequence[MetricRatio], rows: Sequence[str]) -> dict[str, Any]:
+    low, high = _range(ratios)
+    layout = rows_layout(rows, "times as fast", log=(low, high))
+    if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
+        layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
+    line = {"color": GREY, "dash": "dot"}
+    layout["shapes"] = [{"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": line}]
+    return layout
 
 
 def _range(ratios: Sequence[MetricRatio]) -> tuple[float, float]:
@@ -77,21 +88,28 @@ def _range(ratios: Sequence[MetricRatio]) -> tuple[float, float]:
     return min(*values, LEAST_RATIO), max(*values, MOST_RATIO)
 
 
-def _shifts(count: int) -> list[float]:
-    """How far below the middle of a row each run's mark is, so that none hides another."""
-    return [ROW_SHARE * ((number + 0.5) / count - 0.5) for number in range(count)]
+def _shift(number: int, count: int) -> float:
+    """How far below the middle of a row a trace's marks are, so that none hides another."""
+    return ROW_SHARE * ((number + 0.5) / count - 0.5)
 
 
-def _trace(name: str, ratios: Sequence[MetricRatio], stacks: Sequence[str], colour: str, shift: float) -> Any:
+def _trace(
+    name: str,
+    ratios: Sequence[MetricRatio],
+    rows: Sequence[str],
+    row_of: Callable[[MetricRatio], str],
+    number: int,
+    count: int,
+) -> Any:
     import plotly.graph_objects as go
 
     speeds = [ratio.speed for ratio in ratios]
     return go.Scatter(
         x=[speed.center for speed in speeds],
-        y=[stacks.index(ratio.metric.stack) + shift for ratio in ratios],
+        y=[rows.index(row_of(ratio)) + _shift(number, count) for ratio in ratios],
         mode="markers",
         name=label(name),
-        marker={"color": colour, "size": 9},
+        marker={"color": COLOURS[number % len(COLOURS)], "size": 9},
         error_x={
             "type": "data",
             "symmetric": False,
@@ -100,7 +118,7 @@ def _trace(name: str, ratios: Sequence[MetricRatio], stacks: Sequence[str], colo
             "thickness": 1.5,
         },
         text=[
-            f"{hover_text(name)}<br>{hover_text(ratio.metric.stack)}<br>95 % interval "
+            f"{hover_text(ratio.run)}<br>{hover_text(ratio.metric.stack)}<br>95 % interval "
             f"{format_range(ratio.speed.low, ratio.speed.high)}"
             for ratio in ratios
         ],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bench.compare import many
 from bench.compare.comparable import NO_STACK, Comparable
 from bench.compare.comparison import Comparison, Score
 from bench.compare.facts import differences
 from bench.compare.metric_ratios import MetricRatio
 from bench.compare.ratios import SpeedRatio
-from bench.render import Section
+from bench.render import Section, named
 from bench.same_machine import contradictions, identity
 from bench.units import (
     MISSING,
+    format_expectation,
     format_joules,
     format_number,
     format_range,
@@ -30,7 +32,7 @@ PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
 
 
 def first_line(comparison: Comparison) -> str:
-    return f"{', '.join(other.name for other in comparison.others)} against {comparison.base.name}"
+    return f"{named([other.name for other in comparison.others])} against {comparison.base.name}"
 
 
 def headline(comparison: Comparison) -> str:
@@ -38,6 +40,8 @@ def headline(comparison: Comparison) -> str:
     scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
     if not scores:
         return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
+    if many.is_many(comparison):
+        return many.score_ends(scores, comparison.base.name)
     told = "; ".join(_score_clause(score, comparison.base.name) for score in scores)
     return f"By {scores[0].measurement}, {told}."
 
@@ -48,7 +52,7 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
         _runs(comparison),
         _score(comparison),
         *_hardware(comparison),
-        *(_ratios(comparison, other) for other in comparison.others),
+        *_all_ratios(comparison),
         *_costs(comparison),
         *_differences(comparison),
         *_not_compared(comparison),
@@ -58,8 +62,21 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
 
 def detail_sections(comparison: Comparison) -> list[Section]:
     """What fills pages, so that a terminal is spared it."""
-    found = [_ratios(comparison, other, details=True) for other in comparison.others]
-    return [section for section in found if section.rows]
+    return [section for section in _all_ratios(comparison, details=True) if section.rows]
+
+
+def _all_ratios(comparison: Comparison, details: bool = False) -> list[Section]:
+    """A table for each run beside the base; of many runs one for each stack."""
+    if many.is_many(comparison):
+        found = many.ratio_sections(comparison, details)
+        for section in found[: 0 if details else 1]:
+            section.sentences[:0] = _explanation(comparison)
+        return found
+    return [_ratios(comparison, other, details) for other in comparison.others]
+
+
+def _explanation(comparison: Comparison) -> list[str]:
+    return [NOT_IN_THE_INTERVAL, *([DRIFT_BY_CEILINGS] if comparison.hardware else [])]
 
 
 def _runs(comparison: Comparison) -> Section:
@@ -73,7 +90,7 @@ def _runs(comparison: Comparison) -> Section:
     silent = [side.name for side in comparison.sides if side.dataset is None]
     if silent and identities:
         sentences.append(
-            f"{' and '.join(silent)}: the file does not tell which dataset and recipe it measured; that it is fit to "
+            f"{named(silent)}: the file does not tell which dataset and recipe it measured; that it is fit to "
             "stand here rests on whoever named it."
         )
     return Section("What is compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
@@ -95,6 +112,9 @@ def _score(comparison: Comparison) -> Section:
     unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
     if unfit:
         sentences.append(f"Left out of every score, because it learns worse somewhere: {', '.join(unfit)}.")
+    if many.is_many(comparison):
+        headers, rows = many.score_rows(comparison)
+        return Section("Score", [*sentences, *([many.MARK] if rows else [])], headers if rows else [], rows, [*PLOTS])
     names = [other.name for other in comparison.others]
     by_measurement: dict[str, dict[str, Score]] = {}
     for score in comparison.scores:
@@ -104,7 +124,7 @@ def _score(comparison: Comparison) -> Section:
         for what, scores in by_measurement.items()
         if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
     ]
-    headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, "95 % interval"))]
+    headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, f"{name}, 95 % interval"))]
     return Section("Score", sentences, headers if rows else [], rows, plots=[*PLOTS])
 
 
@@ -134,7 +154,7 @@ def _hardware(comparison: Comparison) -> list[Section]:
     title = "Faster hardware, or better use of it"
     if not comparison.hardware:
         without = [side.name for side in comparison.sides if not side.ceilings]
-        why = f"{', '.join(without)} measured none" if without else "no epoch has some beside it in both runs"
+        why = f"{named(without)} measured none" if without else "no epoch has some beside it in both runs"
         unclear = [
             f"{side.name}: {one.notice}" for side in comparison.sides for one in side.ceilings.values() if one.notice
         ]
@@ -151,7 +171,7 @@ def _hardware(comparison: Comparison) -> list[Section]:
     same = [other.name for other in comparison.others if not contradictions(base_identity, identity(other.facts))]
     if same:
         sentences.append(
-            f"{', '.join(same)}: nothing speaks against the base's own machine, so there hardware is how far the "
+            f"{named(same)}: nothing speaks against the base's own machine, so there hardware is how far the "
             "machine drifted between the runs, and use is the ratio with that drift taken out."
         )
     rows = [
@@ -165,7 +185,16 @@ def _hardware(comparison: Comparison) -> list[Section]:
         ]
         for share in comparison.hardware
     ]
-    headers = ["run", "stack", "what", "times as fast", "hardware", "95 % interval", "use", "95 % interval"]
+    headers = [
+        "run",
+        "stack",
+        "what",
+        "times as fast",
+        "hardware",
+        "95 % interval, hardware",
+        "use",
+        "95 % interval, use",
+    ]
     return [Section(title, sentences, headers, rows)]
 
 
@@ -176,9 +205,9 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
     shown = sum(ratio.speed.differs for ratio in with_interval)
     is_first = other is comparison.others[0] and not details
     sentences = [
-        *([NOT_IN_THE_INTERVAL, *([DRIFT_BY_CEILINGS] if comparison.hardware else [])] if is_first else []),
+        *(_explanation(comparison) if is_first else []),
         f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
-        f"{format_number(len(with_interval) / 20)} would.",
+        f"{format_expectation(len(with_interval) / 20)} would.",
     ]
     if len(with_interval) < len(chosen):
         sentences.append(
@@ -225,18 +254,22 @@ def _costs(comparison: Comparison) -> list[Section]:
 
 
 def _differences(comparison: Comparison) -> list[Section]:
-    rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
+    if many.is_many(comparison):
+        headers, rows = many.difference_rows(comparison)
+    else:
+        headers = ["fact", *(side.name for side in comparison.sides)]
+        rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
     if not rows:
         return [Section("In what the machines differ", ["In nothing that is on record on two sides."])]
-    headers = ["fact", *(side.name for side in comparison.sides)]
     return [Section("In what the machines differ", [], headers, rows)]
 
 
 def _not_compared(comparison: Comparison) -> list[Section]:
-    rows = [[entry.run, entry.what, entry.reason] for entry in comparison.not_compared]
+    rows = many.grouped((entry.run, (entry.what, entry.reason)) for entry in comparison.not_compared)
     return [Section("What was not compared", [], ["run", "what", "why"], rows)] if rows else []
 
 
 def _notes(comparison: Comparison) -> list[Section]:
-    notes = [f"{side.name}: {note}." for side in comparison.sides for note in side.notes]
+    grouped = many.grouped((side.name, (note,)) for side in comparison.sides for note in side.notes)
+    notes = [f"{runs}: {note}." for runs, note in grouped]
     return [Section("What to know about the runs", notes)] if notes else []

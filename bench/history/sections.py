@@ -7,11 +7,11 @@ from collections.abc import Callable
 from bench.compare.comparable import NO_STACK, Metric
 from bench.history.change_points import MIN_RUNS, Course, Shape
 from bench.history.series import History, Series
-from bench.render import Section
+from bench.render import Section, named
 from bench.units import MISSING, format_interval, format_number, format_seconds
 
 BARS = "▁▂▃▄▅▆▇█"
-MOST_NAMED, MOST_NOTES, MOST_CONDITIONS = 3, 10, 10  # runs with the same problem; problems; conditions
+MOST_NOTES, MOST_CONDITIONS = 10, 10
 AROUND = 3  # runs on either side of a change
 MAX_TREND_RUNS = 60  # characters of a terminal's line; the latest count
 HEADLINES = ("load", "compile, cold cache", "compile, warm cache", "train_epoch", "validate_epoch", "reference clock")
@@ -44,9 +44,7 @@ def _notes(history: History, everything: bool) -> list[Section]:
         runs.setdefault(problem, []).append(run)
     sentences = []
     for problem, names in runs.items():
-        few = everything or len(names) <= MOST_NAMED
-        named = ", ".join(names) if few else f"{len(names)} runs ({names[0]} to {names[-1]})"
-        sentences.append(f"{named}: {problem}.")
+        sentences.append(f"{', '.join(names) if everything else named(names)}: {problem}.")
     hidden = [] if everything else sentences[MOST_NOTES:]
     kept = sentences[: len(sentences) - len(hidden)]
     more = [f"{len(hidden)} more: --all names them."] if hidden else []

@@ -115,7 +115,8 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
             "stopped. It goes with products, so that the row without them is worth it, too."
         )
     sentences += _missing_sentences(found.rows)
-    headers = ["what", "processes", "training step", "95 % interval", "times as long as tuned", "95 % interval"]
+    headers = ["what", "processes", "training step", "95 % interval, step", "times as long as tuned"]
+    headers += ["95 % interval, ratio"]
     rows = [_cells(row) for row in found.rows]
     return [Section("What the tuning is worth", sentences, headers, rows, ["ablation"])]
 

@@ -125,7 +125,15 @@ def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
         ]
         for one in ratios
     ]
-    headers = ["pair", "CPU", "training epoch", "GPU", "training epoch", "GPU times as fast", "95 % interval"]
+    headers = [
+        "pair",
+        "CPU",
+        "CPU's training epoch",
+        "GPU",
+        "GPU's training epoch",
+        "GPU times as fast",
+        "95 % interval",
+    ]
     return [Section("GPU against CPU", [], headers, rows)] if rows else []
 
 

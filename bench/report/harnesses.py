@@ -39,7 +39,7 @@ def compile_sections(frames: Frames) -> list[Section]:
         ]
     caches = [name for name in ("cold", "warm", "no") if any(name in row for row in parts.values())]
     headers = ["backend", "what"]
-    headers += [text for name in caches for text in (f"{name} cache", "95 % interval", "processes")]
+    headers += [text for name in caches for text in (f"{name} cache", f"95 % interval, {name}", f"processes, {name}")]
     rows = [
         [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
         for names, row in parts.items()

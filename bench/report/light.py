@@ -112,7 +112,8 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
     return [shares, parts, ceilings]
 
 
-SHARE_HEADERS = ["stack", "training epoch", "95 % interval", "validation epoch", "95 % interval", "canonical run"]
+SHARE_HEADERS = ["stack", "training epoch", "95 % interval, training", "validation epoch", "95 % interval, validation"]
+SHARE_HEADERS += ["canonical run"]
 PART_HEADERS = ["part of a training step", "at best", "share", "bounded by"]
 CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "slowest process", "rate"]
 

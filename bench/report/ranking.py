@@ -119,7 +119,8 @@ def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
     """The table, if there is more than one stack to rank."""
     if len(ranked) < 2:
         return []
-    headers = ["rank", "stack", "training epoch", "95 % interval", "times as fast", "95 % interval", "GFLOP/s"]
+    headers = ["rank", "stack", "training epoch", "95 % interval, epoch", "times as fast"]
+    headers += ["95 % interval, ratio", "GFLOP/s"]
     headers += ["validation epoch", "first step", "steady step", "reference clock", "test accuracy", "learning"]
     section = Section(RANKING, _how_to_read(ranked), headers, [_row(one) for one in ranked], ["throughput"])
     return [without_columns_of(section, MISSING)]

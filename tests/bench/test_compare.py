@@ -9,7 +9,7 @@ from bench.compare import Comparable, Metric, compare
 from bench.compare.comparison import ALL_IN_COMMON
 from bench.compare.facts import NOT_RECORDED, differences
 from bench.compare.page import comparison_page
-from bench.compare.sections import comparison_sections, detail_sections
+from bench.compare.sections import comparison_sections, detail_sections, first_line, headline
 from bench.compare.tables import to_csv, to_json
 from bench.errors import BenchError
 from bench.render import to_markdown
@@ -289,7 +289,7 @@ def test_a_hostile_machine_stays_text_and_ten_megabytes_of_it_stay_short():
 def test_the_text_says_that_a_drift_between_the_runs_is_not_in_an_interval():
     text = to_markdown("", comparison_sections(compare(BASE, [TWICE])))
     assert "a drift of a machine between the runs is not in it" in text
-    assert "2 of 2 intervals exclude 1; if nothing differed, about 0.100 would" in text
+    assert "2 of 2 intervals exclude 1; if nothing differed, about 0.1 would" in text
 
 
 def test_a_page_plots_every_stack_of_every_run_and_its_csv_holds_the_ratios():
@@ -309,3 +309,50 @@ def test_a_page_keeps_hostile_names_text():
     page = to_html(comparison_page(compare(BASE, [hostile])))
     assert "<img src=x" not in page and "<b>\"'" not in page
     assert page.count("</script>") == page.count("<script")
+
+
+# --- many runs -----------------------------------------------------------------------------------------------------
+
+
+def fifty():
+    """A base and 49 runs that are 1.01 to 1.49 times as fast, each with a fact and a note of its own kind."""
+    found = [BASE]
+    for number in range(1, 50):
+        epochs = {SLOW: [2.0 / (1 + number / 100)] * 2, FAST: [1.0 / (1 + number / 100)] * 2}
+        facts = {"cpu_model": "Example CPU", "usable_cores": 2, "os": f"Linux 6.{number % 2}"}
+        found.append(side(f"run-{number:02d}", epochs, facts=facts, notes=("it is a quick run",)))
+    return compare(found[0], found[1:])
+
+
+def test_from_four_runs_on_a_run_is_a_row_and_names_are_not_repeated():
+    found = fifty()
+    sections = {section.title: section for section in comparison_sections(found)}
+    assert max(len(section.headers) for section in sections.values()) <= 8
+    told = headline(found)
+    assert told.startswith("By train_epoch, of 49 runs run-49 is the fastest, 1.49 (")
+    assert "and run-01 the slowest, 1.01 (" in told and len(told) < 200
+    assert len(first_line(found)) < 60
+    table = sections[f"{SLOW}, times as fast as the base"]
+    assert table.headers == ["run", "train_epoch"] and len(table.rows) == 50
+    assert table.rows[0] == ["old, the base", "2.00 s"]
+    facts = sections["In what the machines differ"]
+    assert facts.rows[1:] == [
+        ["os", "Linux 6.1", "25 runs (run-01 to run-49)"],
+        ["os", "Linux 6.0", "24 runs (run-02 to run-48)"],
+    ]
+    assert sections["What to know about the runs"].sentences == ["49 runs (run-01 to run-49): it is a quick run."]
+
+
+def test_a_page_of_fifty_runs_has_a_row_for_each_run_and_a_colour_for_each_stack():
+    found = fifty()
+    chart = comparison_page(found).charts["train_epoch"]
+    assert len(chart.figure["data"]) == 2
+    assert len(chart.figure["layout"]["yaxis"]["ticktext"]) == 49
+    assert len(chart.alt) < 300
+    assert len(chart.data) == 98
+
+
+def test_three_runs_still_stand_side_by_side():
+    found = compare(BASE, [TWICE, replace(TWICE, name="third")])
+    titles = [section.title for section in comparison_sections(found)]
+    assert "new against old, phase by phase" in titles and "third against old, phase by phase" in titles

@@ -1,6 +1,7 @@
 """The report says which data, what it means and what is missing, on records made of literals."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from example_run import case, header, measurement, reference_replicate, replicat
 from rich.console import Console
 
 from bench.errors import RecordError
-from bench.render import Section, to_markdown
+from bench.render import Section, to_markdown, to_terminal
 from bench.report import TRAINING_FLOP_PER_EXAMPLE, print_report, write_report
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,23 @@ def printed(path, width=200):
 def test_the_whole_report_of_the_example_run(report):
     """After a wanted change: write the new text to the golden file, and read its diff."""
     assert report(replicates()) == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("golden", ["golden_report.md", "golden_race.md"])
+def test_no_table_has_two_columns_of_one_name(golden):
+    lines = GOLDEN.with_name(golden).read_text(encoding="utf-8").splitlines()
+    found = [line for line, below in itertools.pairwise(lines) if re.fullmatch(r"\|[-|]+\|", below)]
+    assert len(found) > 5
+    for line in found:
+        names = [name.strip() for name in line.strip("|").split("|")]
+        assert len(set(names)) == len(names), line
+
+
+def test_words_of_a_table_stay_whole_where_there_is_room_for_them():
+    section = Section("Title", headers=["run", "validate_epoch, which is long", "x"], rows=[["a", "1", "word " * 30]])
+    console = Console(file=io.StringIO(), width=60)
+    to_terminal("", [section], console)
+    assert "validate_epoch," in console.file.getvalue() and console.file.getvalue().count("word") == 30
 
 
 def test_the_numbers_in_the_golden_report_are_those_of_the_literals():

@@ -51,7 +51,9 @@ def ceilings_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
 
 def _ceiling_name(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
-    return first["measurement"] if pd.isna(first["backend"]) else f"{first['measurement']}, {_stack_name(rows)}"
+    if pd.isna(first["backend"]):
+        return first["measurement"]
+    return f"{first['measurement']}, {first['backend']} on {first['device']}"
 
 
 def ablation_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
