@@ -25,10 +25,9 @@ def run(code, folder, **variables):
 @pytest.mark.parametrize(
     "code",
     [
-        "import mlp, lasagne",
         "import mlp as flm\nfrom lasagne.layers import DenseLayer\nimport theano",
-        "import importlib, mlp, theano\nimportlib.reload(mlp)\nimport lasagne, mlp.canonical",
-        "import sys, mlp, theano\nfor name in [name for name in sys.modules if name.partition('.')[0] == 'mlp']:\n"
+        "import importlib, sys, mlp, theano\nimportlib.reload(mlp)\nimport lasagne\n"
+        "for name in [name for name in sys.modules if name.partition('.')[0] == 'mlp']:\n"
         "    del sys.modules[name]\nimport mlp.canonical",
         "import mlp, threading\ncodes = ['import theano', 'import lasagne', 'import mlp.canonical'] * 2\n"
         "threads = [threading.Thread(target=exec, args=(code,)) for code in codes]\n"
