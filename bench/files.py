@@ -122,12 +122,13 @@ def _first_free(path: Path, make: Callable[[Path], object]) -> Path:
 
 @contextmanager
 def _one_sentence(target: str | Path, remedy: str) -> Iterator[None]:
+    name = "stdout" if is_stdout(target) else target
     try:
         yield
     except BrokenPipeError as error:
-        raise RecordError(f"cannot write {target} (its reader has left): {remedy}.") from error
+        raise RecordError(f"cannot write {name} (its reader has left): {remedy}.") from error
     except OSError as error:
-        raise RecordError(f"cannot write {target} ({error.strerror or error}): {remedy}.") from error
+        raise RecordError(f"cannot write {name} ({error.strerror or error}): {remedy}.") from error
 
 
 def _descriptor(target: str | Path) -> int | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.measure.process import end_group
+from bench.measure.process import running
 
 # Variables of git that say where git, its configuration and the network are, and not which repository is meant.
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_")
@@ -70,26 +70,16 @@ def git(directory: Path, *arguments: str, limit_seconds: float = LIMIT_SECONDS, 
     """Standard output of ``git arguments`` in ``directory``; raises GitError with its reason if it fails."""
     settings = [word for name, value in CONFIGURATION.items() for word in ("-c", f"{name}={value}")]
     argv = ["git", "--no-pager", *settings, "-C", str(directory), *arguments]
-    try:
-        process = subprocess.Popen(
-            argv,
-            env=environment() | SETTINGS | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # without a terminal no helper of git can ask for a password
-        )
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    try:  # in a session without a terminal, where no helper of git can ask for a password
+        settled = environment() | SETTINGS | variables
+        with running(argv, env=settled, **streams) as process, process.stdout, process.stderr:
+            output, errors = (os.fsdecode(text) for text in process.communicate(timeout=limit_seconds))
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {arguments[0]} did not end within {limit_seconds:g} s in {directory}.") from None
     except OSError as error:
         reason = error.strerror or error
         raise GitError(f"git cannot be run ({reason}): install it, or compare sides that need no revision.") from error
-    try:
-        output, errors = (os.fsdecode(text) for text in process.communicate(timeout=limit_seconds))
-    except subprocess.TimeoutExpired:
-        raise GitError(f"git {arguments[0]} did not end within {limit_seconds:g} s in {directory}.") from None
-    finally:
-        end_group(process)
-        process.stdout.close()
-        process.stderr.close()
     if process.returncode != 0:
         raise GitError(_failure(directory, arguments, errors))
     return output.strip()

@@ -6,9 +6,43 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@dataclass
+class _State:
+    """``told``: the end was told; ``deferred``: it waits; ``waiting``: and it was told meanwhile."""
+
+    told: bool = False
+    deferred: bool = False
+    waiting: bool = False
+
+
+_state = _State()
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    if _state.told:
+        return
+    _state.told, _state.waiting = True, _state.deferred
+    if not _state.deferred:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let a signal wait for the end of the block: a process that is just being started is known before it is ended."""
+    _state.deferred = True
+    try:
+        yield
+    finally:
+        _state.deferred = False
+        if _state.waiting:
+            _state.waiting = False
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -24,16 +58,9 @@ def ends_on_signals() -> Iterator[None]:
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    told = False
-
-    def interrupt(number: int, frame: Any) -> None:
-        nonlocal told
-        if not told:
-            told = True
-            raise KeyboardInterrupt
-
+    _state.told = _state.told and _interrupt in before.values()  # another one began around this one
     for number in handled:
-        signal.signal(number, interrupt)
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:

@@ -22,6 +22,9 @@ VERDICTS = {
 def main(arguments: list[str]) -> int:
     gate = subprocess.Popen([sys.executable, "-m", "bench", "gate", *arguments])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the gate, too, which ends in its own way
+    for number in (signal.SIGTERM, signal.SIGHUP):  # make passes these on to us alone
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda told, frame: gate.send_signal(told))
     code = gate.wait()
     if code < 0:
         print(f"gate: exit code {128 - code} (killed by {signal.Signals(-code).name})", flush=True)

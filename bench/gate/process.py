@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.measure.process import OUT_OF_MEMORY, UMASK, end_group, explain, how_ended
+from bench.signals import deferred
 
 PROGRAM = Path(__file__).with_name("replicate.py")
 GRACE_SECONDS = 10.0  # between the end of its output and the end of a process
@@ -37,19 +38,23 @@ class Process:
         self._received = b""
         self._doing = ""
         try:
-            self._process = subprocess.Popen(
-                argv,
-                env=variables,
-                cwd=directory,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                start_new_session=True,  # Ctrl-C reaches only the gate, so that the order of the end is its own
-                umask=UMASK,
-            )
+            with deferred():
+                self._process = subprocess.Popen(
+                    argv,
+                    env=variables,
+                    cwd=directory,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._stderr,
+                    start_new_session=True,  # Ctrl-C reaches only the gate, so that the order of the end is its own
+                    umask=UMASK,
+                )
         except OSError as error:
             self._stderr.close()
             raise ReplicateError(f"could not be started by {argv[0]} ({error.strerror})") from error
+        except KeyboardInterrupt:
+            self.end()
+            raise
 
     def ask(self, do: str, limit_seconds: float = LIMIT_SECONDS, **arguments: Any) -> dict[str, Any]:
         """Send a command and wait for its reply."""

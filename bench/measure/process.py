@@ -9,8 +9,13 @@ import subprocess
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from bench.signals import deferred
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 UMASK = 0o022  # another one may close a process out of the folders that it makes itself
@@ -82,20 +87,12 @@ def run_to_end(argv: list[str], variables: dict[str, str], limit_seconds: float)
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         try:
-            process = subprocess.Popen(
-                argv,
-                env=variables,
-                cwd=PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches only us, so that the order of the end is ours
-                umask=UMASK,
-            )
+            with running(argv, env=variables, cwd=PROJECT, umask=UMASK, **streams) as process:
+                exit_code, cut_short = _wait(process, limit_seconds)
         except OSError as error:
             return ProcessResult(None, f"it could not be started by {argv[0]} ({error.strerror})", "", 0.0)
-        exit_code, cut_short = _wait(process, limit_seconds)
         wall_seconds = time.perf_counter() - start
         output.seek(0)
         return ProcessResult(exit_code, cut_short, output.read().decode(errors="replace"), wall_seconds)
@@ -106,8 +103,22 @@ def _wait(process: subprocess.Popen, limit_seconds: float) -> tuple[int | None, 
         return process.wait(limit_seconds), None
     except subprocess.TimeoutExpired:
         return None, f"it hung: no end within its limit of {limit_seconds:g} s, so it was stopped"
+
+
+@contextmanager
+def running(argv: list[str], **options: Any) -> Iterator[subprocess.Popen]:
+    """Start a process in a session of its own, and end it with all that it started, whatever ends the block.
+
+    Ctrl-C then reaches only us, so that the order of the end is ours.  Raises OSError if it cannot be started.
+    """
+    process = None
+    try:
+        with deferred():
+            process = subprocess.Popen(argv, start_new_session=True, **options)
+        yield process
     finally:
-        end_group(process)
+        if process is not None:
+            end_group(process)
 
 
 def end_group(process: subprocess.Popen) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.measure.process import end_group
+from bench.measure.process import running
 
 PIP_INSTALL = Path(__file__).resolve().parent.parent / "pip_install.py"
 
@@ -20,13 +20,10 @@ def run(argv: Sequence[str | Path], remedy: str, cwd: Path | None = None) -> str
     name = " ".join(map(str, argv[:4]))
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
-        process = subprocess.Popen(list(map(str, argv)), cwd=cwd, text=True, start_new_session=True, **pipes)
+        with running(list(map(str, argv)), cwd=cwd, text=True, **pipes) as process:
+            output, errors = process.communicate()
     except OSError as error:
         raise BuildError(f"{name} cannot be started ({error.strerror}): {remedy}") from error
-    try:
-        output, errors = process.communicate()
-    finally:
-        end_group(process)  # pip's compilers end with it, whatever ends the build
     if process.returncode:
         raise BuildError(f"{name} failed ({_complaint(errors)}): {remedy}")
     return output
