@@ -195,6 +195,8 @@ SET = {
     "THEANO_FLAGS, PYTENSOR_FLAGS": "the compile directory of the case",
     "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR": "the compile cache of the case",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "keep everything",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false, by the backends that use JAX: it takes no more GPU memory than it needs",
+    "CUDA_LAUNCH_BLOCKING": "1, for a profile of Theano on a GPU",
     "LD_LIBRARY_PATH": "the libraries of Theano's GPU environment first, for Theano on a GPU",
     "HOME, USER": "the temporary folder and mlp-bench, for a user who has none",
 }
@@ -210,7 +212,7 @@ REFUSED = (
     ),
     (("JAX_DEFAULT_PRNG_IMPL", "JAX_THREEFRY_PARTITIONABLE"), "the random numbers are part of the workload"),
     (
-        ("JAX_DISABLE_JIT", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "NUMBA_DISABLE_JIT", "PYTORCH_JIT"),
+        ("JAX_DISABLE_JIT", "TORCHDYNAMO_*", "TORCH_COMPILE_DISABLE", "NUMBA_DISABLE_JIT", "PYTORCH_JIT"),
         "it switches off the compilation that the label of the stack states",
     ),
     (("JAX_PLATFORMS", "JAX_PLATFORM_NAME"), "the device is chosen with --device"),
@@ -240,6 +242,7 @@ OWN_OPTION = {
 # A reason, and the variables without which a process may fail that way.
 MISSED = (
     (r"No module named", ("PYTHONPATH", "PYTHONHOME")),
+    (r"already initialized", ("KMP_DUPLICATE_LIB_OK",)),
     (r"crashed \(SIG(ILL|SEGV|FPE|BUS)\)", ("OPENBLAS_CORETYPE",)),  # set where an old OpenBLAS knows no such processor
 )
 

@@ -55,14 +55,16 @@ KNOWN_CAUSES = (
         "-v); name another folder with TMPDIR",
     ),
     (r"(\S+\.so[.\d]*): cannot open shared object file[^\n]*", r"the shared library \1 is not on the loader's path"),
+    (r"OMP: Error #\d+: *(.+)", r"OpenMP ended the process: \1"),
     (r"Original error was: *(.+)", r"\1"),
     (r"(?m)^[^:\n]+: (error: .+)", r"\1"),  # of a command line, below its usage
     (r"No space left on device[^\n]*", r"\g<0>"),
     (r"(?:std::bad_alloc|(?:numpy\S*)?MemoryError\b|Cannot allocate memory)[^\n]*", r"memory ran out (\g<0>)"),
 )
+MARK = r"E\s+|INTERNALERROR>\s*"  # of pytest, before the lines of a traceback
 # The last line that says how it ended, from the most to the least telling.
 TELLING = (
-    re.compile(r"(?:E\s+)?[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?::|$)|ERROR\b|Fatal Python error"),
+    re.compile(rf"(?:{MARK})?[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?::|$)|ERROR\b|Fatal Python error"),
     re.compile(r"(?i).*\b(?:fatal|error|abort\w*|terminate\w*|failed|cannot|unable|denied)\b"),
 )
 
@@ -160,7 +162,7 @@ def explain(text: str) -> str:
     for telling in TELLING:
         found = [line for line in lines if telling.match(line)]
         if found:
-            return _shortened(re.sub(r"^E\s+", "", found[-1]))
+            return _shortened(re.sub(f"^(?:{MARK})", "", found[-1]))
     return _shortened(lines[-1]) if lines else NO_OUTPUT
 
 

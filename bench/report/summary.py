@@ -17,6 +17,7 @@ from bench.report.comparability import agreement_of, is_comparable
 from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
 from bench.report.light import Light, light
+from bench.report.processes import process_notices
 from bench.report.profiles import Explained, explained
 from bench.report.projection import projections
 from bench.report.ranking import ranking
@@ -38,6 +39,8 @@ def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] |
         "mode": header["mode"],
         "dataset": dataset_identity(header),
         "dataset_sha256": (header.get("dataset") or {}).get("sha256"),
+        "environment": header.get("environment"),
+        "process_notices": process_notices(header),
         "reference_seconds": REFERENCE.total_seconds,
         "reference_test_accuracy": REFERENCE.test_accuracy,
         "comparable_with_reference": is_comparable(header, frames),

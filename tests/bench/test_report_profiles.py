@@ -162,6 +162,13 @@ def test_what_a_record_does_not_tell_contradicts_nothing():
     assert reasons_against(header(machine=None, dataset=None, recipe=None, commit=None), HERE) == []
 
 
+def test_a_profile_without_the_variables_of_a_run_does_not_explain_it():
+    run = {**header(plan=PLAN), "environment": {"passed": {"OPENBLAS_CORETYPE": "Prescott"}, "dropped": []}}
+    assert reasons_against(run, replace(HERE, environment=run["environment"])) == []
+    (found,) = reasons_against(run, replace(HERE, environment={"passed": {}, "dropped": ["XLA_FLAGS"]}))
+    assert "OPENBLAS_CORETYPE=Prescott" in found and "none in the profile" in found
+
+
 def test_the_seed_and_the_number_of_epochs_do_not_matter_to_a_step():
     assert reasons_against(header(), replace(HERE, recipe=HERE.recipe | {"seed": 7, "num_epochs": 2})) == []
 

@@ -37,6 +37,10 @@ IMPORTANT: PLEASE READ THIS FOR ADVICE ON HOW TO SOLVE THIS ISSUE!
 Original error was: /tmp/l/libstdc++.so.6: version `GLIBCXX_3.4.21' not found (required by /v/numpy/_multiarray.so)
 
 """
+OPENMP = """\
+OMP: Error #15: Initializing libiomp5.so, but found libgomp.so.1 already initialized.
+OMP: Hint This means that multiple copies of the OpenMP runtime have been linked into the program.
+"""
 NOEXEC = "ImportError: /x/t/cache/tmp4/m.so: failed to map segment from shared object: Operation not permitted\n"
 USAGE = """\
 \x1b[31mERROR: usage: __main__.py [options] [file_or_dir] [file_or_dir] [...]\x1b[0m
@@ -59,6 +63,8 @@ __main__.py: error: unrecognized arguments: --nosuch
         ("a.py: x\nValueError: the first line\nof a long message\n", "ValueError: the first line"),
         ("Traceback:\n  x\nE   ModuleNotFoundError: No module named 'numpy'\n", "ModuleNotFoundError: No module named"),
         ("MemoryError\n", "memory ran out"),
+        (OPENMP, "OpenMP ended the process: Initializing libiomp5.so, but found libgomp.so.1 already initialized."),
+        ("INTERNALERROR> Traceback (most recent call last):\nINTERNALERROR> ValueError: x\n", "ValueError: x"),
         ("one\ntwo\n-----\n\x1b[0m\n", "two"),
         ("\x1b[0m\n \n", "it printed nothing"),
         ("", "it printed nothing"),
