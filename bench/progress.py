@@ -38,7 +38,7 @@ class RunProgress:
         if console.is_terminal and console.file.isatty():  # FORCE_COLOR alone makes rich believe in a terminal
             self._bar = RichProgress(
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=20),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -73,14 +74,19 @@ def first_processes(replicates: Iterable[Mapping[str, Any]]) -> list[FirstProces
     found: dict[Case, FirstProcess] = {}
     for entry in replicates:
         case = Case.from_json(entry["case"])
-        seconds = {one["name"]: one["seconds"] for one in entry["measurements"]}
-        if entry["status"] == "ok" and case.harness == "epoch" and seconds.get("train_epoch") and case not in found:
-            train, validate, compiled = (
-                median(seconds.get(name) or [0.0]) for name in ("train_epoch", "validate_epoch", "compile")
-            )
+        seconds = {one["name"]: _median(one["seconds"]) for one in entry["measurements"]}
+        train = seconds.get("train_epoch")
+        if entry["status"] == "ok" and case.harness == "epoch" and train is not None and case not in found:
+            validate, compiled = seconds.get("validate_epoch") or 0.0, seconds.get("compile") or 0.0
             warm = compiled * (WARM_SHARE if case.cache else 1)
             found[case] = FirstProcess(case, train, validate, warm, entry["wall_seconds"] - compiled + warm)
     return sorted(found.values(), key=lambda one: one.train_epoch)
+
+
+def _median(seconds: Iterable[float | None]) -> float | None:
+    """None where a sample is no duration: a clock that went wrong once decides nothing."""
+    values = list(seconds)
+    return median(values) if values and all(value is not None and 0 < value < inf for value in values) else None
 
 
 def fastest_by_device(processes: Sequence[FirstProcess]) -> dict[str, FirstProcess]:

@@ -34,8 +34,8 @@ def check_header(header: dict[str, Any]) -> None:
         _require(value is None or isinstance(value, kind), f"environment's {name}", value)
     processes = header.get("processes") or []
     _require(isinstance(processes, list) and all(_is_process(one) for one in processes), "processes", processes)
-    plan = header["plan"]
-    _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), "plan", plan)
+    for name, plan in (("plan", header["plan"]), ("candidates", header.get("candidates") or [])):
+        _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), name, plan)
     machine = header.get("machine") or {}
     cores = machine.get("usable_cores")
     _require(cores is None or (isinstance(cores, int) and is_number(cores)), "machine's usable_cores", cores)

@@ -216,6 +216,17 @@ def test_canonical_precision_answers_before_a_faster_row_of_less(tmp_path):
     assert [one.case.variant for one in settled.plan if one.case.harness == "reference"] == ["scan"]
 
 
+@pytest.mark.parametrize("sample", [None, 0.0, -1.0, float("nan"), float("inf")])
+def test_a_clock_that_went_wrong_makes_no_stack_the_fastest(sample):
+    def entry(variant, seconds):
+        measured = [{"name": "train_epoch", "seconds": seconds, "params": {}, "extra": {}}]
+        case = Case("epoch", "theano", variant, "cpu", 2, "mnist")
+        return {"case": case.to_json(), "status": "ok", "wall_seconds": 9.0, "measurements": measured}
+
+    found = first_processes([entry("tuned", [0.3, sample]), entry("as_published", [2.0, 2.0])])
+    assert [one.case.variant for one in found] == ["as_published"]
+
+
 def test_without_epochs_there_is_nothing_to_settle():
     plan = [one for one in planned(CORES_2) if one.case.harness != "epoch"]
     assert first_round(plan) == (plan, [])
