@@ -171,6 +171,27 @@ def test_a_signal_keeps_what_was_measured_and_resume_goes_on(invoke, small_data,
     assert len(list((report.parent / "replicates").glob("*.json"))) == 4
 
 
+def test_a_run_that_is_being_measured_is_not_resumed_and_can_be_read(invoke, small_data, tmp_path, monkeypatch):
+    from bench import run_lock
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path)
+    (path,) = (tmp_path / "runs").iterdir()
+    with run_lock.held(path):
+        result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs")
+        assert result.exit_code == cli.BAD_INPUT
+        assert "is being measured by process" in result.stderr
+        assert invoke("report", path).exit_code == 0
+    assert len(list((path / "replicates").iterdir())) == 4
+
+
+def test_runs_that_start_in_one_second_get_folders_of_their_own(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr("bench.runner.new_run_id", lambda commit: "20260102-030405-nocommit")
+    assert [run_data(invoke, tmp_path).exit_code for _ in range(2)] == [0, 0]
+    assert sorted(path.name[24:] for path in (tmp_path / "runs").iterdir()) == ["", "-2"]
+
+
 def test_a_run_on_other_data_is_not_resumed(invoke, small_data, tmp_path, monkeypatch):
     from mlp import dataset
 

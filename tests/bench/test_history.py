@@ -219,6 +219,9 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path, invoke):
     assert files["svg"].read_text().startswith("<?xml")
     assert "day-06" in files["markdown"].read_text() and "day-06" in files["csv"].read_text()
     assert json.loads(invoke(runs, "--json").stdout)["num_runs"] == 10
+    assert invoke(runs, "--csv", "-").stdout == files["csv"].read_text()
+    refused = invoke(runs, "--csv", "-", "--json")
+    assert refused.exit_code == 2 and "--csv and --json both name -" in refused.stderr
 
 
 def test_a_stack_and_a_measurement_can_be_chosen(tmp_path, invoke):
