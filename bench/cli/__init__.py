@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console as RichConsole
@@ -23,6 +23,9 @@ from bench.paths import VARIABLES, absolute
 from bench.signals import ends_on_signals
 from bench.streams import never_fail, open_closed, to_nowhere
 from mlp.errors import MlpError
+
+if TYPE_CHECKING:
+    from bench.git import State
 
 Item = TypeVar("Item")
 
@@ -109,6 +112,12 @@ def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
 
 def warn(sentence: str) -> None:
     errors.print(f"warning: {sentence}", markup=False, highlight=False)
+
+
+def tell_state(state: State) -> None:
+    """Warn of a commit that git does not tell."""
+    if state.reason:
+        warn(f"the commit is not on record: {state.reason}")
 
 
 def tell_environment(environment: dict[str, Any]) -> None:

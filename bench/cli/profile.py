@@ -132,8 +132,10 @@ def _profiles(
     settings: tuple[str, ...],
 ) -> Iterator[tuple[Profile, Path]]:
     """Check everything that can be checked before the first minute is spent, then profile one stack after another."""
+    from bench.git import state_of
     from bench.machine import usable_cores
     from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
+    from bench.measure.process import PROJECT
     from bench.profile.collect.driver import folder_name, new_profile
     from bench.report.profiles import FOLDER
     from bench.stacks import choose
@@ -152,6 +154,7 @@ def _profiles(
         _not_profiled(skipped.what, f"{skipped.reason}. {skipped.remedy}")
     source = locate(data)
     dataset = identify(source.directory)
+    cli.tell_state(state_of(PROJECT))
     profile_id = None
     for stack in choice.stacks:
         started = new_profile(

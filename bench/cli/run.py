@@ -188,8 +188,7 @@ def _begin(
         check_fit_for_code()
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
-    if state.reason:
-        cli.warn(f"the commit is not on record: {state.reason}")
+    cli.tell_state(state)
     header = {
         "schema_version": SCHEMA_VERSION,
         "mlp_bench": __version__,

@@ -62,6 +62,8 @@ def report_of(
     ]
     if base.is_same_as(candidate) and base.commit == candidate.commit:
         sentences.append("Both sides are the same: whatever differs is noise.")
+    unknown = dict.fromkeys(side.unknown_because for side in sides if side.unknown_because)
+    sentences += [f"The commit of the working tree is not known: {reason}" for reason in unknown]
     if decision.unfit_because:
         sentences.append(f"This runner is unfit: {decision.unfit_because}.")
     sentences += failure_sentences(outcome)

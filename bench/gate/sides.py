@@ -33,8 +33,8 @@ class Side:
     ``data`` is the directory of its MNIST once that has been found: looking for it again may mean to verify it again;
     ``data_digest`` tells if its files are still the same.
     ``revision`` and ``commit`` are what was asked for and what it is; ``dirty`` says whether the working tree differs
-    from its commit (None where git cannot say).  ``slowdown`` (a fraction) and ``held_bytes`` are injected by the
-    calibration.
+    from its commit (None where git cannot say, for ``unknown_because``).  ``slowdown`` (a fraction) and ``held_bytes``
+    are injected by the calibration.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Side:
     held_bytes: int = 0
     data: str | None = None
     data_digest: str | None = None
+    unknown_because: str | None = None
 
     @property
     def label(self) -> str:
@@ -84,7 +85,8 @@ def resolve(name: str, wanted: Wanted, project: Path) -> Side:
     python = None if wanted.python is None else _interpreter(wanted.python)
     if wanted.revision is None:
         state = state_of(project)
-        return Side(name, project, None, state.commit, state.dirty, python, variables)
+        why = state.reason
+        return Side(name, project, None, state.commit, state.dirty, python, variables, unknown_because=why)
     return Side(name, project, wanted.revision, commit_of(wanted.revision, project), False, python, variables)
 
 

@@ -46,6 +46,13 @@ def test_a_report_says_which_data_was_trained_on(identity, sentence):
     assert sentence in report(GREEN, dataset=identity).sentences
 
 
+def test_a_report_says_why_git_does_not_tell_the_commit():
+    unknown = Side("B", Path("/tree"), dirty=None, unknown_because="git refuses it: git config --add safe.directory x")
+    assert "The commit of the working tree is not known: git refuses it: git config --add safe.directory x" in (
+        report(GREEN, candidate=unknown).sentences
+    )
+
+
 def test_the_headline_says_red_before_anything_else():
     assert headline(Decision((GREEN, OPEN, RED), None, (), False)) == (
         "regressed: train_epoch; undecided: peak_memory; unchanged: load"
