@@ -173,9 +173,10 @@ class Commands(click.Group):
         except ImportError as error:
             if (error.name or "").partition(".")[0] in ("bench", "mlp"):
                 raise
+            from bench.measure.environment import hint
             from bench.measure.process import why_not_imported
 
-            errors.print(f"error: {why_not_imported(error)}", markup=False, highlight=False)
+            errors.print(f"error: {hint(why_not_imported(error), {})}", markup=False, highlight=False)
             sys.exit(BAD_INPUT)
 
 

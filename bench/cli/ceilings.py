@@ -90,7 +90,7 @@ def _measure(
     from bench.stacks import choose
 
     with planning():
-        choice = choose(backends, (), devices)
+        choice, here = choose(backends, (), devices), fingerprint()
     plan = make_plan(
         QUICK.with_processes(processes).with_framework_ceilings(),
         harnesses=("ceilings",),
@@ -107,7 +107,7 @@ def _measure(
         "status": "running",
         "mode": "quick",
         "recipe": asdict(replace(CANONICAL, batch_size=batch_size)),
-        "machine": fingerprint(),
+        "machine": here,
         "plan": [planned.to_json() for planned in plan],
     }
     folder = RunFolder.create(scratch, header)

@@ -166,7 +166,7 @@ def _begin(
     only_data = set(harnesses) == {"data"} and not (backends or variants or devices)
     with planning(passed):  # loading needs no stack and no compiler
         choice = Choice() if only_data else choose(backends, variants, devices)
-        levers, blas = _usable_levers(), _blas()
+        levers, fingerprint = _usable_levers(), machine.fingerprint() | {"blas": _blas()}
     has_limit = quick and not (backends or variants or devices or processes)  # what is named is measured in full
     if has_limit:
         leave_out_slow_starts(choice)
@@ -200,7 +200,7 @@ def _begin(
         "dataset": {"identity": identity.name, "origin": source.origin, "sha256": identity.sha256},
         "recipe": asdict(recipe),
         "commit": state.to_json(),
-        "machine": machine.fingerprint() | {"blas": blas},
+        "machine": fingerprint,
         "plan": [planned.to_json() for planned in first],
         "candidates": [planned.to_json() for planned in candidates],
         "budget_seconds": budget_seconds(planned.case for planned in plan) if has_limit else None,
@@ -257,7 +257,7 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     """An earlier run, after checking that going on would not mix what cannot be compared."""
     from bench import machine
     from bench.git import state_of
-    from bench.measure.environment import check_fit_for_code, read_passed
+    from bench.measure.environment import check_fit_for_code, planning, read_passed
     from bench.record import RunFolder
     from bench.worker import PROJECT
     from mlp.dataset import identify, locate
@@ -265,7 +265,9 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     folder = RunFolder.open(cli.run_folder(resume, runs_dir))
     source = locate(options["data"])
     identity = identify(source.directory)
-    header, here = folder.header, machine.fingerprint()
+    header = folder.header
+    with planning(_passed(header)):
+        here = machine.fingerprint()
     reasons = []
     if header["dataset"]["sha256"] != identity.sha256:
         reasons.append(f"its dataset is {header['dataset']['identity']}, here is {identity.name}")

@@ -424,13 +424,23 @@ def check_fit_for_code() -> None:
 
 @contextmanager
 def adopted(variables: Mapping[str, str]) -> Iterator[None]:
-    """Inside the block this process has the environment of a measured one: what is planned there is what runs."""
-    before = dict(os.environ)
+    """Inside the block this process has the environment of a measured one, and finds the packages that it finds: what
+    is planned there is what runs."""
+    before, module_paths = dict(os.environ), list(sys.path)
     _replace_environment(variables)
+    sys.path[:] = _module_paths(before.get("PYTHONPATH"), variables.get("PYTHONPATH"))
     try:
         yield
     finally:
         _replace_environment(before)
+        sys.path[:] = module_paths
+
+
+def _module_paths(before: str | None, after: str | None) -> list[str]:
+    """``sys.path`` of a process that was started with another PYTHONPATH."""
+    old, new = ((paths or "").split(os.pathsep) for paths in (before, after))
+    kept = [path for path in sys.path if not path or path not in old]
+    return [*(path for path in new if path and path not in kept), *kept]
 
 
 def _replace_environment(variables: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from bench import machine
 from bench.case import Case, Stack
 from bench.errors import BenchError
 from bench.git import state_of
-from bench.measure.environment import build
+from bench.measure.environment import build, planning
 from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.profile.collect import PROFILED
 from bench.profile.collect.worker import Request
@@ -35,6 +35,8 @@ def new_profile(
 ) -> Profile:
     """What is known of a profile before anything is measured."""
     state = state_of(PROJECT)
+    with planning((environment or {}).get("passed")):
+        fingerprint = machine.fingerprint()
     return Profile(
         profile_id=profile_id or new_run_id(state.commit),
         started_at=now(),
@@ -42,7 +44,7 @@ def new_profile(
         recipe=asdict(recipe),
         threads=threads,
         dataset=dataset,
-        machine=machine.fingerprint(),
+        machine=fingerprint,
         commit=state.to_json(),
         complete=False,
         environment=environment,

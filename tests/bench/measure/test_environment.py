@@ -11,6 +11,7 @@ import pytest
 
 from bench.case import Case
 from bench.errors import BenchError
+from bench.machine import package_version
 from bench.measure import environment
 from bench.measure.environment import build, dropped, read_passed
 from bench.measure.process import PROJECT
@@ -218,6 +219,22 @@ def test_a_plan_asks_for_a_compile_directory_that_is_not_the_users_and_gone_afte
         asked = THEANO.asked("base_compiledir")
         assert os.path.isdir(asked) and "JAX_PLATFORMS" not in os.environ
     assert not os.path.exists(asked)
+
+
+def test_a_plan_is_made_with_the_packages_that_measured_processes_find(monkeypatch, tmp_path):
+    """A record once said NumPy 2.4.6, and the one on PYTHONPATH was measured; the other way round is as wrong."""
+    for folder in ("shell", "purpose"):
+        (tmp_path / folder / "an_invented_package-1.0.dist-info").mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.1\nName: an-invented-package\nVersion: {len(folder)}\n"
+        (tmp_path / folder / "an_invented_package-1.0.dist-info" / "METADATA").write_text(metadata)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "shell"))
+    monkeypatch.syspath_prepend(tmp_path / "shell")
+    before = list(sys.path)
+    with environment.planning():
+        assert package_version("an-invented-package") is None
+    with environment.planning({"PYTHONPATH": str(tmp_path / "purpose")}):
+        assert package_version("an-invented-package") == "7"
+    assert sys.path == before and package_version("an-invented-package") == "5"
 
 
 @pytest.mark.parametrize("name", ["a,b", "a#b", "a'b"])
