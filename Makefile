@@ -6,7 +6,7 @@
 # `python -m bench run`.
 
 SHELL := /bin/sh
-.NOTPARALLEL:  # whatever -j says: what measures must be alone
+.NOTPARALLEL:  # also with -j: a measurement must be alone
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONINSPECT
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +22,7 @@ RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(forea
 
 # tools/choose.py checks the options by name and chooses the Python for .venv and what to install beside
 # requirements.txt, a stamp for each; any Python 3 runs it.  `all`, and the choice made for a GPU, take what can be
-# installed; a backend that somebody names must install.
+# installed; a backend that is named must install.
 GOALS := $(or $(MAKECMDGOALS),help)
 ifneq ($(filter-out help clean,$(GOALS)),)
 quoted = '$(subst ','\'',$(1))'

@@ -76,7 +76,7 @@ def _python() -> list[Finding]:
 
 
 def _installed_from() -> Path | None:
-    """The folder of which the suite was installed in place (PEP 610); None if it was not."""
+    """Return the folder of which the suite was installed in place (PEP 610); None if it was not."""
     try:
         text = importlib.metadata.distribution("mlp-bench").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:

@@ -61,7 +61,7 @@ class Driver:
 
 
 def driver(load: Callable[[str], Any] = ctypes.CDLL) -> Driver | Unavailable:
-    """The answer of the CUDA driver's library in this process; ``load`` opens a shared library, for tests."""
+    """Ask the CUDA driver's library in this process; ``load`` opens a shared library, for tests."""
     try:
         cuda = load("libcuda.so.1")
     except OSError:
@@ -91,7 +91,7 @@ def find_driver(
     ask: Callable[[], Driver | Unavailable] | None = None,
     banner: Callable[[], Driver | Unavailable] | None = None,
 ) -> Driver | Unavailable:
-    """A driver that can run today's builds on a GPU that this process may see; else the reason.
+    """Return a driver that can run today's builds on a GPU that this process may see; else the reason why not.
 
     A process of its own asks the driver's library, within a time limit: a broken driver may crash or hang.  Where there
     is no such library, the banner of nvidia-smi answers.
@@ -113,9 +113,9 @@ def find_driver(
 
 
 def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str] | None:
-    """The indexes and UUIDs in CUDA_VISIBLE_DEVICES, up to the first entry that is neither, such as -1; None if unset.
+    """Return the indexes and UUIDs in CUDA_VISIBLE_DEVICES; None if it is unset.
 
-    Source: CUDA Programming Guide, "CUDA Environment Variables".
+    An entry that is neither, such as -1, ends the list.  Source: CUDA Programming Guide, "CUDA Environment Variables".
     """
     value = environment.get("CUDA_VISIBLE_DEVICES")
     if value is None:
@@ -129,7 +129,7 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str] | 
 
 
 def driver_elsewhere() -> Driver | Unavailable:
-    """What ``driver`` says in a process of its own, within a time limit."""
+    """Call ``driver`` in a process of its own, within a time limit."""
     project = str(Path(__file__).resolve().parent.parent)
     code = f"import sys; sys.path.insert(0, {project!r}); from mlp.cuda_driver import answer; answer()"
     try:
@@ -151,7 +151,7 @@ def driver_elsewhere() -> Driver | Unavailable:
 
 
 def answer() -> None:
-    """Print what ``driver`` says as a line of JSON."""
+    """Print the answer of ``driver`` as a line of JSON."""
     print(json.dumps(asdict(driver())))
 
 
@@ -169,7 +169,7 @@ def _driver_of_banner() -> Driver | Unavailable:
 
 
 def driver_in_banner(exit_code: int, text: str) -> Driver | Unavailable:
-    """The driver of a banner of nvidia-smi: ``CUDA Version: 12.4``, from driver 610 on ``CUDA UMD Version: 13.3``."""
+    """Read the banner of nvidia-smi: ``CUDA Version: 12.4``, from driver 610 on ``CUDA UMD Version: 13.3``."""
     found = re.search(r"CUDA (?:UMD )?Version\s*:\s*(\S+)", text)
     version = re.fullmatch(r"(\d+)\.(\d+)", found[1]) if found else None
     if exit_code == 0 and version:
@@ -184,7 +184,7 @@ def driver_in_banner(exit_code: int, text: str) -> Driver | Unavailable:
 
 
 def _run(argv: list[str], limit_seconds: float) -> tuple[int, str] | None:
-    """Exit code and output of a process; None if it is still running after ``limit_seconds`` and was killed.
+    """Return exit code and output of a process; None if it was killed because it ran longer than ``limit_seconds``.
 
     A process that waits for a broken driver may not even die when it is killed, so its end is not waited for.
     """

@@ -1,4 +1,4 @@
-"""``python tools/choose.py GOAL... NAME=VALUE...``: what `make` must know before it starts anything.
+"""``python tools/choose.py GOAL... NAME=VALUE...``: decide for `make`, before it starts anything.
 
 It checks the options by name, and prints on one line ``keep`` (``.venv`` works) or ``base=PYTHON`` (make it with that
 one), and what to install beside requirements.txt.  ``stop`` means that stderr says why nothing may start.
@@ -53,7 +53,7 @@ print(json.dumps([sys.version_info[:2], platform.python_implementation(), free_t
 
 
 class Refused(Exception):
-    """Nothing may start; the text is the sentence that says why."""
+    """Reason, in one sentence, why nothing may start."""
 
 
 def main(arguments: list[str]) -> int:
@@ -72,6 +72,7 @@ def main(arguments: list[str]) -> int:
 
 
 def choose(goals: list[str], options: dict[str, str]) -> list[str]:
+    """Return the words for the Makefile; raise Refused if nothing may start."""
     compiles = needs_compiler(goals, options)
     problem = environment_problem(PROJECT / ".venv", options.get("PYTHON"))
     if problem is None:
@@ -140,7 +141,7 @@ def check_values(options: dict[str, str]) -> None:
 
 
 def environment_problem(venv: Path, named: str | None) -> str | None:
-    """The reason to make ``venv`` again, "" if it is not there yet, None if it works."""
+    """Return the reason to make ``venv`` again, "" if it is not there yet, None if it works."""
     python = venv / "bin" / "python"
     if not os.path.lexists(python):
         return ""
@@ -159,14 +160,14 @@ def environment_problem(venv: Path, named: str | None) -> str | None:
 
 
 def installed_from(venv: Path) -> Path | None:
-    """The checkout whose code ``venv`` runs (PEP 610); None before it is installed."""
+    """Return the checkout whose code ``venv`` runs (PEP 610); None before it is installed."""
     for file in venv.glob("lib/python*/site-packages/mlp_bench-*.dist-info/direct_url.json"):
         return Path(unquote(urlparse(json.loads(file.read_text())["url"]).path)).resolve()
     return None
 
 
 def find_python(named: str | None, compiles: bool) -> str:
-    """The first Python that can make ``.venv``, and for which C++ can be compiled if that is needed."""
+    """Return the first Python that can make ``.venv``, and for which C++ can be compiled if that is needed."""
     refused, toolchain = [], []
     for candidate in [named] if named else CANDIDATES:
         path = shutil.which(candidate)
@@ -187,7 +188,7 @@ def find_python(named: str | None, compiles: bool) -> str:
 
 
 def shortcoming(path: str) -> str | None:
-    """The reason why this Python cannot make ``.venv``."""
+    """Return the reason why this Python cannot make ``.venv``; None if it can."""
     answer = ask(path)
     if answer is None:
         return "cannot be started"
@@ -207,7 +208,7 @@ def shortcoming(path: str) -> str | None:
 
 
 def ask(python: str) -> list | None:
-    """Version, implementation, is it free-threaded, can it make environments; None if it does not run."""
+    """Return version, implementation, is it free-threaded, can it make environments; None if it does not run."""
     try:
         argv = [python, "-I", "-c", ASK]  # -I: whatever the user's variables and user site would make of it
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=True)
@@ -224,7 +225,7 @@ def dotted(version) -> str:
 
 
 def needs_compiler(goals: list[str], options: dict[str, str]) -> bool:
-    """Whether Theano must run; a backend that can be left out says in the report what it lacked."""
+    """Tell if Theano must run; a backend that can be left out says in the report what it lacked."""
     chosen = options.get("BACKENDS", "theano").split()
     return bool(set(goals) & set(MEASURING)) and "theano" in chosen and "--harness" not in options.get("OPTIONS", "")
 
@@ -236,7 +237,7 @@ def check_toolchain(python: str, compiles: bool) -> None:
 
 
 def toolchain_problem(python: str) -> str:
-    """The reason why ``python`` cannot compile C++ for itself; "" if it can."""
+    """Return the reason why ``python`` cannot compile C++ for itself; "" if it can."""
     code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from mlp.theano_compat.toolchain import answer; answer()"
     done = subprocess.run([python, "-I", "-c", code], stdout=subprocess.PIPE, text=True)
     return done.stdout.strip()
@@ -246,7 +247,7 @@ def toolchain_problem(python: str) -> str:
 
 
 def backends_to_install(options: dict[str, str]) -> list[str]:
-    """``all``, what was named, or what a GPU makes worth measuring; and the CUDA build that the driver can run."""
+    """Return the named backends, or those that a GPU makes worth measuring, and the CUDA build for its driver."""
     named, devices = options.get("BACKENDS", "").split(), options.get("DEVICES", "").split()
     chosen = list(OPTIONAL) if "all" in named else [name for name in OPTIONAL if name in named]
     for_gpu = not devices or any(device.startswith("cuda") for device in devices)

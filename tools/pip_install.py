@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
 
 
 def environment(variables: dict[str, str], listing: str) -> dict[str, str]:
-    """``variables`` with the settings of ``pip config list`` that are kept, and without all others."""
+    """Return ``variables`` with the settings of ``pip config list`` that are kept, and without all others."""
     settings: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for line in listing.splitlines():
         section, _, setting = line.partition(".")

@@ -77,7 +77,7 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
 
 
 def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable:
-    """Where C++ is compiled, one small program is: a compiler that is there may lack Python's headers or a linker."""
+    """Ask in this process; where C++ is compiled, try the toolchain, which may lack Python's headers or a linker."""
     answer = backend.availability("cpu", variant)
     settings = backend.compiler_settings(variant)
     if isinstance(answer, Unavailable) or settings is None:
@@ -87,7 +87,7 @@ def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable
 
 @cache
 def _driver_hangs() -> bool:
-    """Whether every stack that was asked for on a GPU would wait for the driver until its own time is up."""
+    """Tell if every stack that was asked for on a GPU would wait for the driver until its own time is up."""
     return cuda_driver.driver_elsewhere() == cuda_driver.NO_ANSWER
 
 

@@ -104,7 +104,7 @@ class Backend(ABC):
 
     @classmethod
     def compiler_settings(cls, variant: str) -> Dialect | None:
-        """The settings that choose the C++ compiler which ``variant`` needs on a CPU; None if it needs none."""
+        """Return the settings that choose the C++ compiler which ``variant`` needs on a CPU; None if it needs none."""
         return None
 
     def import_framework(self, device: str = "cpu") -> None:  # noqa: B027 (not abstract: NumPy needs no other)

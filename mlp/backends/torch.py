@@ -279,7 +279,7 @@ def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | U
 
 
 def build_problem(version: str, cuda: str | None, hip: str | None, driver: gpu.Driver) -> Unavailable | None:
-    """The reason why a build of PyTorch, for ``cuda`` or ``hip`` (ROCm) or neither, cannot run with ``driver``."""
+    """Return the reason why a build of PyTorch, for ``cuda``, ``hip`` (ROCm) or neither, cannot run with ``driver``."""
     if hip is not None:
         return Unavailable(f"PyTorch {version} is the ROCm build, for AMD's GPUs", _install_cuda(driver))
     if cuda is None:
@@ -292,7 +292,7 @@ def build_problem(version: str, cuda: str | None, hip: str | None, driver: gpu.D
 
 
 def _install_cuda(driver: gpu.Driver) -> str:
-    """The build that this driver and GPU can run: on PyPI there is one, for CUDA 13."""
+    """Advise a build that this driver and GPU can run: on PyPI there is one, for CUDA 13."""
     if driver.build == 13:
         return f"{INSTALL_CUDA}."
     return f"{gpu.UPDATE_DRIVER} Or install a build for CUDA {driver.build} from PyTorch's own index, see pytorch.org."

@@ -1,4 +1,4 @@
-"""A finder in ``sys.meta_path``: Theano is prepared by its first import, in whatever order a program imports.
+"""A finder in ``sys.meta_path``: Theano is prepared by its first import, at any place in a program.
 
 ``import mlp`` adds it.  It looks at the name ``theano`` alone and imports nothing before that.
 """
@@ -11,7 +11,7 @@ DEVICE = "mlp_device"  # attribute of the ``__spec__`` of a prepared Theano; Non
 
 
 class TheanoFinder:
-    """Finds Theano as the finders behind it do, and puts ``execute_prepared`` around the execution of its code."""
+    """Finder of Theano that leaves finding to those behind it, and puts ``execute_prepared`` around its code."""
 
     name = "theano"
 
@@ -30,7 +30,7 @@ class TheanoFinder:
 
 
 def device_of(module) -> str | None:
-    """The device for which the ``module`` theano was prepared."""
+    """Return the device for which the ``module`` theano was prepared."""
     return getattr(getattr(module, "__spec__", None), DEVICE, None)
 
 

@@ -31,7 +31,7 @@ LIMIT_SECONDS = 60.0  # it takes a fifth of a second
 
 
 def toolchain_problem(dialect: Dialect = THEANO) -> Unavailable | None:
-    """The reason why C++ for this Python cannot be compiled, linked and loaded; None if it can."""
+    """Compile, link and load a small program for this Python; return the reason why that fails, None if it does not."""
     compiler = find_compiler(dialect)
     if compiler is None:
         return Unavailable(NO_COMPILER, f"{INSTALL_COMPILER}.")
@@ -62,7 +62,7 @@ def _problem_of(compiler: str) -> Unavailable | None:
 
 
 def _arguments(source: Path, library: Path) -> list[str]:
-    """Those of Theano that need something of this machine (theano.gof.cmodule, ``std_lib_dirs_and_libs``)."""
+    """Return Theano's arguments that need something of this machine (theano.gof.cmodule, ``std_lib_dirs_and_libs``)."""
     paths = sysconfig.get_paths()
     arguments = ["-shared", "-fPIC", "-pthread", f"-I{paths['include']}", f"-I{paths['platinclude']}"]
     arguments += [str(source), "-o", str(library)]

@@ -1,4 +1,4 @@
-"""What the NVIDIA driver may answer, with a library that answers as it is told."""
+"""Answers of the NVIDIA driver, from a library that answers as it is told."""
 
 import time
 
@@ -150,7 +150,7 @@ def test_a_program_that_hangs_is_left_behind_with_what_it_started(tmp_path):
 
 
 def test_the_library_is_asked_in_a_process_of_its_own():
-    """Whatever this machine has: the same as in this process, which is why the suite may ask here."""
+    """The same answer as in this process, with or without a GPU."""
     assert cuda_driver.driver_elsewhere() == gpu.driver()
 
 

@@ -1,4 +1,4 @@
-"""Theano is prepared by its first import after ``import mlp``, in whatever order a program imports."""
+"""Theano is prepared by its first import after ``import mlp``, at any place in a program."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""What `make` decides before it starts anything: options, Python, toolchain, GPU.  Programs are stubs on PATH."""
+"""Decisions of `make` before it starts anything: options, Python, toolchain, GPU.  Programs are stubs on PATH."""
 
 import ast
 import os
@@ -27,7 +27,7 @@ def without_the_make_that_runs_the_tests(monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of what `make -n` reads, without an environment; ``bin`` in it is the first folder on PATH."""
+    """A copy of the files that `make -n` reads, without an environment; ``bin`` in it is the first folder on PATH."""
     folder = tmp_path / "checkout"
     folder.mkdir()
     for name in FILES:
@@ -106,7 +106,7 @@ def test_options_of_the_environment_are_checked_like_those_of_the_command_line(m
     assert capsys.readouterr().err == ""
 
 
-def test_make_stops_at_a_wrong_option_whatever_it_holds(checkout):
+def test_make_stops_at_a_wrong_option_and_runs_nothing_in_it(checkout):
     for option in ("QUICK=no", "HTML='$(touch x)'", "BACKENDS=jax'; touch x; '"):
         done = make(checkout, "bench", option)
         assert done.returncode == 2 and "nothing was started" in done.stderr
@@ -344,7 +344,7 @@ def test_make_installs_for_the_driver_of_the_banner(banner, variables, builds, c
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
 
-def test_targets_run_one_at_a_time_whatever_j_says(checkout):
+def test_make_j2_runs_one_target_at_a_time(checkout):
     (checkout / ".venv" / "bin").mkdir(parents=True)
     measures = 'echo "start $3"; sleep 0.3; echo "end $3"'
     script(
