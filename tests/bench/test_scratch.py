@@ -40,6 +40,14 @@ def test_the_folder_of_a_killed_command_is_removed_by_the_next(tmp_path):
         assert list(tmp_path.iterdir()) == [folder] != [left]
 
 
+def test_the_temporary_files_of_a_killed_process_go_with_the_folder(tmp_path):
+    code = "import os, tempfile; tempfile.mkdtemp(); os.kill(os.getpid(), 9)"
+    with scratch.scratch_folder(tmp_path) as folder:
+        subprocess.run([sys.executable, "-c", code], env=scratch.temporary_files_in(folder), check=False)
+        assert len(list((folder / scratch.TEMPORARY).iterdir())) == 1
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"pid": "x", "created_seconds": 0}', '{"pid": null}'])
 def test_a_folder_without_a_readable_owner_is_left_alone(tmp_path, text):
     folder = tmp_path / f"{scratch.PREFIX}x"
