@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,15 @@ class RunFolder:
 
         Raises RecordError if it cannot be written.
         """
-        remedy = "name another folder with --runs-dir"
+        remedy = "free space, or name another folder with --runs-dir"
         path = files.new_folder(Path(runs_dir) / header["run_id"], remedy)
-        files.new_folder(path / "replicates", remedy)
         folder = cls(path, {**header, "run_id": path.name})
-        folder.update_header()
+        try:
+            files.new_folder(path / "replicates", remedy)
+            write_json(path / "run.json", folder.header, remedy)
+        except RecordError:
+            shutil.rmtree(path, ignore_errors=True)  # it would be no run
+            raise
         return folder
 
     @classmethod

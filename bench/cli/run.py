@@ -12,7 +12,7 @@ import click
 from bench import __version__, cli
 from bench.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, Planned, make_plan
 from bench.cli import candidates as completions
-from bench.errors import BenchError
+from bench.errors import BenchError, RecordError
 from mlp.recipe import CANONICAL
 
 NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say where and how, and not what
@@ -102,9 +102,14 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     except KeyboardInterrupt:
         interrupted = True
         cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
-    report = write_report(folder.path)
+    try:
+        written = f"report: {write_report(folder.path)}, and report.html beside it"
+    except RecordError as error:
+        if as_json:  # it is read from what was written
+            raise
+        written = f"warning: {error}"
     print_report(folder.path, console)
-    console.print(f"report: {report}, and report.html beside it", markup=False, highlight=False)
+    console.print(written, markup=False, highlight=False)
     if as_json:
         cli.write((folder.path / "summary.json").read_text(encoding="utf-8") + "\n")
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))

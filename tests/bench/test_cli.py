@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from bench import cli, doctor
+from bench.errors import RecordError
 from bench.runner import WorkerPool
 from bench.worker import Outcome
 from mlp.backends import Available, Unavailable
@@ -183,6 +184,18 @@ def test_a_run_that_is_being_measured_is_not_resumed_and_can_be_read(invoke, sma
         assert "is being measured by process" in result.stderr
         assert invoke("report", path).exit_code == 0
     assert len(list((path / "replicates").iterdir())) == 4
+
+
+def test_a_report_that_cannot_be_written_is_a_warning_and_is_printed(invoke, small_data, tmp_path, monkeypatch):
+    def full(path):
+        raise RecordError("cannot write report.md (No space left on device): make room.")
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr("bench.report.write_report", full)
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == 0
+    assert "Dataset:" in result.stdout and "warning: cannot write report.md" in result.stdout
+    assert run_data(invoke, tmp_path, "--json").exit_code == cli.BAD_INPUT
 
 
 def test_runs_that_start_in_one_second_get_folders_of_their_own(invoke, small_data, tmp_path, monkeypatch):

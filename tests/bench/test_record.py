@@ -85,9 +85,19 @@ def test_whatever_stops_a_write_leaves_no_temporary_file(folder, monkeypatch, st
     assert files(folder.path) == ["run.json"]
 
 
+def test_a_run_that_cannot_even_begin_leaves_no_folder(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecordError, match=r"No space left on device\): free space, or name another folder"):
+        RunFolder.create(tmp_path, header())
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file in the way")
-    with pytest.raises(RecordError, match=r"cannot write .*: name another folder with --runs-dir"):
+    with pytest.raises(RecordError, match=r"cannot write .*: free space, or name another folder with --runs-dir"):
         RunFolder.create(tmp_path / "runs", header())
 
 
