@@ -26,13 +26,12 @@ from bench.case import Case
 from bench.errors import BenchError
 from bench.measure.process import PROJECT
 from bench.scratch import scratch_folder
-from mlp.backends import load
-from mlp.backends.theano_tuned.levers import VARIABLE as WITHOUT_LEVERS
 from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 THREAD_COUNTS += ("NPROC",)  # what XLA sizes its pool by, where it is set (measured: with 1 it keeps to one core)
+WITHOUT_LEVERS = "MLP_BENCH_TUNED_WITHOUT"  # as mlp.backends.theano_tuned.levers has it, which needs NumPy
 CONFIGURATION_FILES = {"THEANORC": "~/.theanorc", "PYTENSORRC": "~/.pytensorrc"}  # variable -> the file without it
 MINE = "mlp-bench"
 
@@ -256,6 +255,8 @@ def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] 
     passed = passed or {}
     variables = {**needed(os.environ), **_home(os.environ), **_of_python()}
     if case.backend:
+        from mlp.backends import load
+
         variables |= load(case.backend).interpreter_variables(case.device)
     variables |= dict.fromkeys(THREAD_COUNTS, str(case.threads))
     variables |= dict.fromkeys(CONFIGURATION_FILES, os.devnull)

@@ -16,6 +16,7 @@ from bench.measure import environment
 from bench.measure.environment import build, dropped, read_passed
 from bench.measure.process import PROJECT
 from mlp.backends.base import is_installed
+from mlp.backends.theano_tuned import levers
 from mlp.theano_compat.dialect import THEANO
 
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
@@ -64,6 +65,13 @@ def test_what_changes_numbers_does_not_reach_a_process_and_is_named(monkeypatch,
     monkeypatch.setenv(name, FOREIGN[name])
     assert build(CASE, None) == without
     assert name in dropped()
+
+
+def test_it_can_be_imported_where_numpy_cannot():
+    """So that the reason for that can be told."""
+    code = "import sys; sys.modules['numpy'] = None; import bench.measure.environment, bench.measure.process"
+    subprocess.run([sys.executable, "-c", code], env=build(CASE, None), check=True)
+    assert environment.WITHOUT_LEVERS == levers.VARIABLE
 
 
 def test_nothing_unknown_is_passed_on(monkeypatch):
