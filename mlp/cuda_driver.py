@@ -140,10 +140,8 @@ def driver_elsewhere() -> Driver | Unavailable:
         return NO_ANSWER
     exit_code, text = ended
     if exit_code:
-        return Unavailable(
-            f"asking the NVIDIA driver ended with exit code {exit_code}",
-            RESTART,
-        )
+        how = f"crashed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"ended with exit code {exit_code}"
+        return Unavailable(f"asking the NVIDIA driver {how}", RESTART)
     fields = json.loads(text.splitlines()[-1])
     if "reason" in fields:
         return Unavailable(**fields)

@@ -140,7 +140,7 @@ def test_a_driver_that_hangs_or_crashes_is_a_reason(monkeypatch):
     monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: None)
     assert "did not answer within 10 s" in cuda_driver.find_driver({}).reason
     monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: (-11, ""))
-    assert "exit code -11" in cuda_driver.find_driver({}).reason
+    assert "crashed (SIGSEGV)" in cuda_driver.find_driver({}).reason
 
 
 def test_a_program_that_hangs_is_left_behind_with_what_it_started(tmp_path):
