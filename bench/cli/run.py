@@ -169,8 +169,8 @@ def _begin(
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
     only_data = set(harnesses) == {"data"} and not (backends or variants or devices)
-    with planning(passed):  # loading needs no stack and no compiler
-        choice = Choice() if only_data else choose(backends, variants, devices)
+    with planning(passed):
+        choice = Choice() if only_data else choose(backends, variants, devices)  # loading needs no stack, no compiler
         levers, fingerprint = _usable_levers(), machine.fingerprint() | {"blas": _blas()}
     has_limit = quick and not (backends or variants or devices or processes)  # what is named is measured in full
     if has_limit:
