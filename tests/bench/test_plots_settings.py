@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 DRAW = "from bench.report.plots import svg_of; print(svg_of(lambda axes: axes.plot([1, 2], label='a')))"
 RC = "backend: nosuch\nlines.linewidth: 9\nfont.size: 30\nsvg.fonttype: path\naxes.facecolor: red\ntext.usetex: True\n"
 
 
 def drawn(tmp_path, **variables):
-    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "MPLCONFIGDIR": str(tmp_path)} | variables
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()} | variables
     done = subprocess.run(
         [sys.executable, "-c", DRAW], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
@@ -19,10 +17,9 @@ def drawn(tmp_path, **variables):
     return done.stdout
 
 
-@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nosuch", "TkAgg"])
-def test_neither_mplbackend_nor_matplotlibrc_changes_a_picture(tmp_path, backend):
+def test_neither_mplbackend_nor_matplotlibrc_changes_a_picture(tmp_path):
     (tmp_path / "plain").mkdir()
     (tmp_path / "matplotlibrc").write_text(RC)
     expected = drawn(tmp_path / "plain")
     assert expected.startswith("<?xml")
-    assert drawn(tmp_path, MPLBACKEND=backend) == expected
+    assert drawn(tmp_path, MPLBACKEND="module://a_notebook_that_is_not_installed") == expected
