@@ -1,4 +1,4 @@
-"""Moments of time: ISO 8601 in any UTC offset, compared as moments and never as text."""
+"""Moments as records have them: ISO 8601 in any offset; without one, in UTC."""
 
 from __future__ import annotations
 
@@ -7,9 +7,28 @@ from typing import Any
 
 
 def moment(text: Any) -> datetime | None:
-    """The moment that ``text`` names, in UTC where it names no offset; None for anything else."""
+    """The moment that ``text`` names, in UTC; None if it names none."""
+    if not isinstance(text, str):
+        return None
     try:
         found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def order(text: Any) -> datetime:
+    """A key that sorts by moments, the oldest first; what names none comes before all."""
+    return moment(text) or datetime.min.replace(tzinfo=UTC)
+
+
+def day(text: Any) -> str | None:
+    """``2026-11-20``, in UTC."""
+    found = moment(text)
+    return None if found is None else found.strftime("%Y-%m-%d")
+
+
+def minute(text: Any) -> str | None:
+    """``2026-11-20 03:00``, in UTC."""
+    found = moment(text)
+    return None if found is None else found.strftime("%Y-%m-%d %H:%M")

@@ -9,8 +9,9 @@ from tabulate import tabulate
 
 from bench.errors import BenchError
 from bench.frames import Frames, load_runs
+from bench.moments import day
 from bench.record import RunFolder, started_seconds
-from bench.render import Section
+from bench.render import Section, escape_markdown
 from bench.report import sections, summarize
 from bench.report.ranking import RANKING
 from bench.stack_key import StackKey, by_stack
@@ -80,10 +81,11 @@ def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
     canonical = [results for stack, results in by_stack(frames.results) if stack.is_canonical]
     accuracies = [format_percent(accuracy) for results in canonical for accuracy in results["test_accuracy"].dropna()]
     packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
+    cpu = escape_markdown(machine["cpu_model"])
     return (
-        f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {machine['cpu_model']}, "
+        f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {cpu}, "
         f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, {', '.join(packages)}, at "
-        f"commit {short_commit(commit)}, {folder.header['started_at'][:10]}; record: `{called}`."
+        f"commit {short_commit(commit)}, {day(folder.header.get('started_at')) or MISSING}; record: `{called}`."
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import __version__, files
 from bench.errors import RecordError
+from bench.json_file import read_json
 from bench.moments import moment
 from bench.wellformed import check_header, check_replicate
 
@@ -54,7 +55,7 @@ class RunFolder:
         """An existing run; raises RecordError if there is none, or it is damaged, or of a newer schema."""
         path = Path(path)
         try:
-            header = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            header = read_json(path / "run.json")
             version = header["schema_version"]
             if not isinstance(version, int):
                 raise ValueError(f"schema_version is {version!r}")
@@ -102,7 +103,7 @@ class RunFolder:
         self.problems = []
         for path in sorted((self.path / "replicates").glob("*.json")):
             try:
-                replicate = json.loads(path.read_text(encoding="utf-8"))
+                replicate = read_json(path)
                 check_replicate(replicate)
             except (OSError, ValueError, RecursionError) as error:
                 self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
@@ -137,7 +138,7 @@ def started_seconds(path: Path) -> float:
     """Seconds since 1970 when a run started; of one that does not say it, when it was written last."""
     file = path / "run.json"
     try:
-        started = moment(json.loads(file.read_text(encoding="utf-8"))["started_at"])
+        started = moment(read_json(file)["started_at"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         started = None
     if started is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -56,19 +57,19 @@ def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tupl
 
 def to_markdown(first_line: str, sections: list[Section], plots: Mapping[str, Plot] | None = None) -> str:
     plots = plots or {}
-    parts = [_escape_markdown(first_line)]
+    parts = [_paragraph(first_line)]
     for section, names in with_plots(sections, plots):
-        parts.append(f"## {_escape_markdown(section.title)}")
-        parts += [_escape_markdown(sentence) for sentence in (*section.notices, *section.sentences)]
-        parts += [f"![{_escape_alt(plots[name].alt)}]({plots[name].path})" for name in names]
+        parts.append(f"## {escape_markdown(section.title)}")
+        parts += [_paragraph(sentence) for sentence in (*section.notices, *section.sentences)]
+        parts += [f"![{escape_markdown(plots[name].alt)}]({plots[name].path})" for name in names]
         if section.headers:
-            headers, *rows = [[_escape_markdown(cell) for cell in row] for row in (section.headers, *section.rows)]
+            headers, *rows = [[escape_markdown(cell) for cell in row] for row in (section.headers, *section.rows)]
             parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
     return "\n\n".join(parts) + "\n"
 
 
 def to_terminal(first_line: str, sections: list[Section], console: Console) -> None:
-    console.print(first_line, markup=False, highlight=False, style="bold", soft_wrap=True)
+    console.print(clean(first_line), markup=False, highlight=False, style="bold", soft_wrap=True)
     for section, _ in with_plots(sections, ()):
         console.print(f"\n[bold]{escape(clean(section.title))}[/bold]", highlight=False)
         for sentence in (*section.notices, *section.sentences):
@@ -111,9 +112,20 @@ def clean(text: str, max_length: int = MAX_TEXT) -> str:
     return f"{shown[:max_length]}… (cut: {len(text):,} characters in all)"
 
 
-def _escape_markdown(text: str) -> str:
-    return html.escape(clean(text), quote=False).replace("|", "\\|")
+# What means something to Markdown (CommonMark and GitHub's): within a word, an underscore does not.
+ACTIVE = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
+ACTIVE_AT_THE_START = re.compile(r"[#+=-]|\d+(?=[.)]( |$))")  # of a paragraph: headings, lists, rules
 
 
-def _escape_alt(text: str) -> str:
-    return _escape_markdown(text).replace("[", "\\[").replace("]", "\\]")
+def escape_markdown(text: str) -> str:
+    """``text`` on one line, shown as it is: no name from a machine or a file becomes a link, a picture or bold."""
+    return html.escape(ACTIVE.sub(r"\\\g<0>", clean(text)), quote=False)
+
+
+def _paragraph(text: str) -> str:
+    escaped = escape_markdown(text)
+    start = ACTIVE_AT_THE_START.match(escaped)
+    if start is None:
+        return escaped
+    number = start[0] if start[0].isdecimal() else ""
+    return f"{number}\\{escaped[len(number) :]}"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterator
-from datetime import datetime
 from typing import Any
+
+from bench.moments import moment
 
 TABLES = ("epochs", "timeline", "gpu_timeline")  # of a measurement's ``extra``: lists of rows
 
@@ -62,10 +63,7 @@ def _is_planned(entry: Any) -> bool:
 
 def is_time(value: Any) -> bool:
     """Whether ``value`` is a moment in ISO 8601."""
-    try:
-        return isinstance(value, str) and datetime.fromisoformat(value) is not None
-    except ValueError:
-        return False
+    return moment(value) is not None
 
 
 def is_number(value: Any) -> bool:

@@ -11,6 +11,9 @@ FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
 READING = (
     "record",
     "find",
+    "shape",
+    "csv_cells",
+    "moments",
     "json_file",
     "paths",
     "datasets",

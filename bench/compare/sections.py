@@ -8,6 +8,7 @@ from bench.compare.comparison import Comparison, Score
 from bench.compare.facts import differences
 from bench.compare.metric_ratios import MetricRatio
 from bench.compare.ratios import SpeedRatio
+from bench.moments import day
 from bench.render import Section, named
 from bench.same_machine import contradictions, identity
 from bench.units import (
@@ -97,7 +98,7 @@ def _runs(comparison: Comparison) -> Section:
 
 
 def _day(side: Comparable) -> str:
-    return side.started_at[:10] if side.started_at else MISSING
+    return day(side.started_at) or MISSING
 
 
 def _score(comparison: Comparison) -> Section:

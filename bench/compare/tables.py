@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from typing import Any
 
+from bench import csv_cells
 from bench.compare.comparable import Comparable
 from bench.compare.comparison import Comparison, Cost, Score
 from bench.compare.facts import differences
@@ -25,9 +24,7 @@ CSV_COLUMNS = (
 def to_csv(comparison: Comparison) -> str:
     """A header and a row for each ratio; what is not known is empty.  Numbers are not rounded."""
     shares = {(share.run, share.metric): (share.hardware.center, share.use.center) for share in comparison.hardware}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for ratio in comparison.ratios:
         estimates = [
             value
@@ -36,8 +33,8 @@ def to_csv(comparison: Comparison) -> str:
         ]
         speed = (ratio.speed.center, ratio.speed.low, ratio.speed.high)
         names = (ratio.run, comparison.base.name, *ratio.metric)
-        writer.writerow([*names, *estimates, *speed, *shares.get((ratio.run, ratio.metric), (None, None))])
-    return text.getvalue()
+        rows.append([*names, *estimates, *speed, *shares.get((ratio.run, ratio.metric), (None, None))])
+    return csv_cells.to_csv(CSV_COLUMNS, rows)
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from bench.errors import BenchError
 from bench.export.foreign import Benchmark, Foreign, finite_seconds, mapping, parse_each
 from bench.export.series import Run, Series
+from bench.moments import moment
 
 RESULT_FORMAT, MACHINE_FORMAT, BENCHMARKS_FORMAT = 2, 1, 2
 ENVIRONMENT = "existing"  # asv's word for a Python that it did not make itself
@@ -96,7 +97,8 @@ def _row(benchmark: dict[str, Any], found: list[Series], started_at_ms: int | No
 
 
 def _milliseconds(started_at: str | None) -> int | None:
-    return None if started_at is None else round(datetime.fromisoformat(started_at).timestamp() * 1000)
+    started = moment(started_at)
+    return None if started is None else round(started.timestamp() * 1000)
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -6,8 +6,9 @@ A record holds durations, not moments.  The order is that of ``mlp.training``; w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, NamedTuple
+
+from bench.moments import moment
 
 BEFORE_EPOCHS = ("load", "build", "transfer", "compile")
 
@@ -57,8 +58,8 @@ def reference_run(replicate: dict[str, Any]) -> dict[str, Any] | None:
 
 def process_start_seconds(replicate: dict[str, Any]) -> float | None:
     """When the process of ``replicate`` was started, since 1970, to the second; None if it is not on record."""
-    started_at = replicate.get("started_at")
-    return datetime.fromisoformat(started_at).timestamp() if started_at else None
+    started = moment(replicate.get("started_at"))
+    return started.timestamp() if started else None
 
 
 def before_clock_seconds(replicate: dict[str, Any], run: dict[str, Any]) -> float:

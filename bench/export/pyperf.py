@@ -7,12 +7,12 @@ empty, never null).
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from bench.errors import BenchError
 from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, mapping, parse_each, text_of
 from bench.export.series import Run, Series
+from bench.moments import moment
 
 KEY = "mlp_bench_"  # what our own metadata begin with, so that a reader finds the case again
 
@@ -46,7 +46,8 @@ def _process_facts(run: Run) -> dict[int, dict[str, Any]]:
 
 def _date(started_at: str | None) -> str | None:
     """``2026-11-24T22:14:56+00:00`` as pyperf writes it: ``2026-11-24 22:14:56.000000``."""
-    return datetime.fromisoformat(started_at).strftime("%Y-%m-%d %H:%M:%S.%f") if started_at else None
+    started = moment(started_at)
+    return started.strftime("%Y-%m-%d %H:%M:%S.%f") if started else None
 
 
 def _benchmark(series: Series, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:

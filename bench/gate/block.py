@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from bench.verdict import ProcessSample, process_values
 
 # A measure that is the sum of others; of warm and cold compilation a block has one.
 SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validation_epoch")}
+KINDS = ("comparison", "confirmation")
 BASE, CANDIDATE, CONTROL = "A", "B", "C"  # C: the base again, in processes of its own
 
 
@@ -54,12 +55,14 @@ class Block:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Block:
-        """Raises KeyError or TypeError for what is no block."""
-        seats = tuple(Seat(**seat) for seat in record["seats"])
-        turns = tuple(Turn(**turn) for turn in record["turns"])
-        return cls(**{**record, "seats": seats, "turns": turns, "instructions": tuple(record["instructions"])})
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no gate measured."""
+        if self.kind not in KINDS:
+            raise ValueError(f"the kind of block {self.number} is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if unknown := {seat.role for seat in self.seats} - {BASE, CANDIDATE, CONTROL}:
+            raise ValueError(f"block {self.number} has a process of {min(unknown)!r}")
+        if any(not 0 <= turn.seat < len(self.seats) for turn in self.turns):
+            raise ValueError(f"block {self.number} has a turn of a process that it does not have")
 
     def values(self, measure: str, seats: Sequence[int]) -> list[float | None]:
         """One value for each of ``seats``, from the rounds that they shared.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any
 from bench import files
 from bench.errors import RecordError
 from bench.gate.block import Block
+from bench.json_file import read_json
 from bench.record import write_json
 from bench.runner import new_run_id
+from bench.shape import build
 from bench.verdict import Metric
 
 # 1 (2026-11): first version.
@@ -50,18 +51,21 @@ def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], bl
 def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Block, ...]]:
     """A kept run: its context, what was judged, its blocks; raises RecordError if there is none or it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content.pop("gate_schema_version")
-        if not isinstance(version, int):
-            raise TypeError(f"gate_schema_version is {version!r}")
+        content = read_json(path)
+        if not isinstance(content, dict) or "gate_schema_version" not in content:
+            raise ValueError("it has no gate_schema_version; compare reads files of other tools")
+        version = build(int, content.pop("gate_schema_version"), "gate_schema_version")
         if version > GATE_SCHEMA_VERSION:
             raise RecordError(
                 f"{path} has gate schema version {version}, this version of mlp-bench reads up to "
                 f"{GATE_SCHEMA_VERSION}: update mlp-bench to read it."
             )
-        metrics = tuple(Metric(**metric) for metric in content.pop("metrics"))
-        return content, metrics, tuple(Block.from_json(block) for block in content.pop("blocks"))
+        metrics = build(tuple[Metric, ...], content.pop("metrics", None), "metrics")
+        blocks = build(tuple[Block, ...], content.pop("blocks", None), "blocks")
+        if not metrics or not blocks:
+            raise ValueError("it holds nothing that was judged")
+        return content, metrics, blocks
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error.strerror}): name a file that a gate run kept.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise RecordError(f"{path} is no kept gate run, or damaged ({error}): name another.") from error

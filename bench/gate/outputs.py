@@ -71,7 +71,7 @@ def to_junit(report: GateReport) -> str:
         skipped=str(used.count("skipped")),
     )
     for one, tag in zip(report.judgements, used, strict=True):
-        case = ElementTree.SubElement(suite, "testcase", classname="bench.gate", name=one.metric.name)
+        case = ElementTree.SubElement(suite, "testcase", classname="bench.gate", name=_xml_text(one.metric.name))
         reason = _xml_text(f"{one.verdict}: {one.reason}")
         if tag:
             ElementTree.SubElement(case, tag, message=reason)

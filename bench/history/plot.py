@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.history.series import Series
+from bench.moments import order
 from bench.report.plots import COLOURS, svg_of_figure
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _looks(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:
 def _runs(chosen: Sequence[Series]) -> dict[str, str]:
     """{run: when it started}, oldest first."""
     started = {point.run: point.started_at for series in chosen for point in series.points}
-    return dict(sorted(started.items(), key=lambda entry: entry[1]))
+    return dict(sorted(started.items(), key=lambda entry: order(entry[1])))
 
 
 def _draw(

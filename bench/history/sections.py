@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bench.compare.comparable import NO_STACK, Metric
 from bench.history.change_points import MIN_RUNS, Course, Shape
 from bench.history.series import History, Series
+from bench.moments import minute
 from bench.render import Section, named
 from bench.units import MISSING, format_interval, format_number, format_seconds
 
@@ -142,7 +143,7 @@ def _run_rows(series: Series, everything: bool) -> list[list[str]]:
     return [
         [
             *_names(series),
-            point.started_at[:16].replace("T", " "),
+            minute(point.started_at) or MISSING,
             point.run,
             str(point.seconds.num_processes),
             format_seconds(point.seconds.center),

@@ -17,6 +17,7 @@ from bench.compare.refusal import FREE
 from bench.compare.runs import timed_run
 from bench.errors import BenchError, RecordError
 from bench.history.change_points import Course, Shape, course
+from bench.moments import order
 from bench.record import RunFolder
 from bench.same_machine import contradictions, identity
 
@@ -106,7 +107,7 @@ def history(paths: Iterable[Path]) -> History:
     runs, problems = _read(paths)
     if not runs:
         raise BenchError(f"no run can be read: {'; '.join(problem for _, problem in problems)}.")
-    runs.sort(key=lambda run: run.started_at or "")
+    runs.sort(key=lambda run: order(run.started_at))
     conditions: list[Conditions] = []
     points: dict[tuple[int, Metric], list[Point]] = {}
     for run in runs:

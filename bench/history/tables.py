@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from typing import Any
 
+from bench import csv_cells
 from bench.history.series import History, Series
 
 CSV_COLUMNS = (
@@ -17,17 +16,15 @@ CSV_COLUMNS = (
 
 def to_csv(history: History) -> str:
     """A header and a row for each run and metric; ``step_ratio`` stands where a step begins, and nowhere else."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for series in history.series:
         steps = {step.index: step.ratio for step in series.course.steps}
         for number, point in enumerate(series.points):
             seconds = point.seconds
             estimate = (seconds.center, seconds.low, seconds.high, seconds.num_processes)
             named = (series.conditions.number, *series.metric, point.run, point.started_at)
-            writer.writerow([*named, *estimate, steps.get(number)])
-    return text.getvalue()
+            rows.append([*named, *estimate, steps.get(number)])
+    return csv_cells.to_csv(CSV_COLUMNS, rows)
 
 
 def to_json(history: History) -> dict[str, Any]:

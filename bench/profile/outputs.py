@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench import files
+from bench.csv_cells import shielded
 from bench.profile.findings import findings
 from bench.profile.operations import Profile
 from bench.profile.roofline import write_roofline
@@ -24,7 +25,7 @@ def write_outputs(profile: Profile, folder: Path) -> Profile:
     columns = ["rule", "seconds", "fact", "cause", "remedy"]
     found = pd.DataFrame([asdict(finding) for finding in findings(profile)], columns=columns)
     for name, table in (("operations", frame(profile)), ("findings", found)):
-        files.write(folder / f"{name}.csv", table.to_csv(index=False), "profile.json is complete: make room")
+        files.write(folder / f"{name}.csv", shielded(table).to_csv(index=False), "profile.json is complete: make room")
     write_trace(profile, folder / "trace.json")
     problem = write_roofline(profile, folder / "roofline.svg")
     if problem is None:

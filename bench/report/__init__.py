@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from bench import files
+from bench.csv_cells import shielded
 from bench.datasets import dataset_identity, dataset_line
 from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
@@ -67,7 +68,7 @@ def write_report(path: Path) -> Path:
     found = sections(folder, frames, [*left_out, *no_plots, *no_charts], profiled)
     page = to_html(run_page(header, _dataset_line(header), headline(header, drawn), found, charts))
     for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
-        _write(folder.path / f"{name}.csv", getattr(frames, name).to_csv(index=False))
+        _write(folder.path / f"{name}.csv", shielded(getattr(frames, name)).to_csv(index=False))
     _write(folder.path / "summary.json", json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False))
     report = folder.path / "report.md"
     _write(report, to_markdown(first_line(header, drawn), found, plots))

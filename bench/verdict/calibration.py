@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import files
 from bench.errors import RecordError
+from bench.json_file import read_json
+from bench.moments import day, moment, order
 from bench.record import write_json
+from bench.shape import build
 from bench.units import format_percent, format_seconds, short_commit
 from bench.verdict.rate import Rate
 
@@ -70,6 +73,13 @@ class Calibration:
     rows: tuple[CalibrationRow, ...]
     environment: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a date that names no moment, or a budget that is no duration."""
+        if moment(self.date) is None:
+            raise ValueError(f"date is {self.date!r}, which is no time")
+        if not 0 < self.budget_seconds < math.inf:
+            raise ValueError(f"budget_seconds is {self.budget_seconds!r}, which is no duration")
+
 
 def write_calibration(folder: Path, calibration: Calibration, written: Path | None = None) -> Path:
     """Write ``<folder>/<machine>/<date>-<commit>.json`` and return it, or replace ``written``, what it was before.
@@ -93,15 +103,13 @@ def write_calibration(folder: Path, calibration: Calibration, written: Path | No
 def read_calibration(path: Path) -> Calibration:
     """The calibration at ``path``; raises RecordError if it cannot be read or is none."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if content["format"] != CALIBRATION_FORMAT:
-            raise ValueError(f"its format is {content['format']!r}, and this version reads {CALIBRATION_FORMAT!r}")
-        names = [one.name for one in fields(CalibrationRow)]
-        rows = tuple(CalibrationRow(**{name: row[name] for name in names}) for row in content["rows"])
-        about = {name: content[name] for name in ("machine", "commit", "date", "budget_seconds", "environment")}
-        return Calibration(rows=rows, **about)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
+        content = read_json(Path(path))
+        form = content.get("format") if isinstance(content, dict) else None
+        if form != CALIBRATION_FORMAT:
+            raise ValueError(f"its format is {form!r}, and this version reads {CALIBRATION_FORMAT!r}")
+        return build(Calibration, content)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise RecordError(f"the calibration {path} cannot be read ({why}): calibrate again, or remove it.") from error
 
 
@@ -116,7 +124,7 @@ def latest_calibration(machine: str, folders: Sequence[Path]) -> Calibration | N
             found.append(read_calibration(path))
         except RecordError:
             continue
-    return max(found, key=lambda calibration: calibration.date, default=None)
+    return max(found, key=lambda calibration: order(calibration.date), default=None)
 
 
 def calibration_sentence(calibration: Calibration | None) -> str:
@@ -140,6 +148,6 @@ def calibration_sentence(calibration: Calibration | None) -> str:
         found = [row for row in rows if row.kind == kind and row.inject != 1]
         each = ", ".join(f"{format_percent(row.inject - 1, 0)} in {row.found} of {row.runs}" for row in found)
         parts += [f"found {what} of {each}"] if found else []
-    where = f"{calibration.machine}, {calibration.date[:10]}, commit {short_commit(calibration.commit, 'unknown')}"
+    where = f"{calibration.machine}, {day(calibration.date)}, commit {short_commit(calibration.commit, 'unknown')}"
     budget = format_seconds(calibration.budget_seconds)
     return f"On this machine ({where}, budget {budget}) this gate {'; '.join(parts)}."

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import files
 from bench.errors import RecordError
+from bench.json_file import read_text
+from bench.shape import build
 
 # 1 (2026-11): first version.
 TRACE_FORMAT = "mlp-bench noise trace 1"
@@ -31,6 +33,16 @@ class Turn:
     block: int
     round: int
     seconds: float | None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no recorder wrote."""
+        for name in ("process", "block", "round"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, not a count")
+        if not 0 <= self.t_start_seconds < math.inf:
+            raise ValueError(f"t_start_seconds is {self.t_start_seconds!r}, not a time since the start")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds is {self.seconds!r}, not a duration")
 
 
 @dataclass(frozen=True)
@@ -96,16 +108,16 @@ def read_trace(path: Path) -> Trace:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise RecordError(f"the noise trace {path} cannot be read ({why}): see results/noise/README.md.") from error
     header = _header(lines[0] if lines else "", path)
     turns, problems = [], []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            turns.append(_turn(json.loads(line)))
-        except (ValueError, TypeError, RecursionError) as error:
+            turns.append(build(Turn, json.loads(line)))
+        except (ValueError, RecursionError) as error:
             problems.append(f"{path.name} line {number} is no turn ({error}) and was left out")
     if not turns:
         raise RecordError(f"{path} has no turn that can be used: record one with --record-noise.")
@@ -115,31 +127,10 @@ def read_trace(path: Path) -> Trace:
 def _header(line: str, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or "format" not in header:
         raise RecordError(f"{path} is no noise trace: its first line has no format; see results/noise/README.md.")
     if header["format"] != TRACE_FORMAT:
         raise RecordError(f"{path} has the format {header['format']!r}, and this version reads {TRACE_FORMAT!r}.")
     return header
-
-
-def _turn(record: Any) -> Turn:
-    """Raises ValueError or TypeError saying what is wrong."""
-    names = [field.name for field in fields(Turn)]
-    if not isinstance(record, dict) or not record.keys() >= set(names):
-        raise ValueError(f"it needs {', '.join(names)}")
-    turn = Turn(**{name: record[name] for name in names})
-    for name in ("process", "block", "round"):
-        value = record[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ValueError(f"{name} is {value!r}, not a count")
-    if not _is_number(turn.t_start_seconds) or turn.t_start_seconds < 0:
-        raise ValueError(f"t_start_seconds is {turn.t_start_seconds!r}, not a time since the start")
-    if turn.seconds is not None and (not _is_number(turn.seconds) or turn.seconds <= 0):
-        raise ValueError(f"seconds is {turn.seconds!r}, not a duration")
-    return turn
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from bench.csv_cells import shielded
 from bench.render import clean
 
 MAX_LINE = 28  # characters of a label's line: what leaves room for a plot on a phone
@@ -45,7 +46,7 @@ class Chart:
     def csv_uri(self) -> str:
         """The CSV file in a link: it needs neither a server nor a script.  Its texts are cut like all others."""
         cut = {name: column.map(_cut) for name, column in self.data.items() if not is_numeric_dtype(column)}
-        text = self.data.assign(**cut).to_csv(index=False).encode("utf-8", "replace")
+        text = shielded(self.data.assign(**cut)).to_csv(index=False).encode("utf-8", "replace")
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
 
 

@@ -10,6 +10,7 @@ from bench.gate.block import Block, samples
 from bench.gate.live import COMPARISON
 from bench.gate.measures import all_measures
 from bench.gate.turns import Program, measure_block
+from bench.shape import build
 
 ALL = all_measures()
 TURNS = Program(ALL).turns_per_epoch
@@ -135,4 +136,4 @@ def test_a_confirming_block_without_control_gives_no_control_samples():
 
 def test_a_block_survives_json():
     block = measure(Stage(lambda role, seed: {"fails": "validate"} if role == "C" else {}))
-    assert Block.from_json(json.loads(json.dumps(block.to_json()))) == block
+    assert build(Block, json.loads(json.dumps(block.to_json()))) == block

@@ -52,12 +52,12 @@ def test_what_a_killed_recording_wrote_can_be_read_and_its_torn_line_is_named(pa
         ({"seconds": -1.0}, "seconds is -1.0, not a duration"),
         ({"seconds": 0.0}, "seconds is 0.0, not a duration"),
         ({"seconds": float("nan")}, "seconds is nan, not a duration"),
-        ({"seconds": "fast"}, "seconds is 'fast', not a duration"),
-        ({"seconds": True}, "seconds is True, not a duration"),
-        ({"t_start_seconds": None}, "t_start_seconds is None, not a time since the start"),
-        ({"process": 1.5}, "process is 1.5, not a count"),
+        ({"seconds": "fast"}, "it.seconds is 'fast', and not a number"),
+        ({"seconds": True}, "it.seconds is True, and not a number"),
+        ({"t_start_seconds": None}, "it.t_start_seconds is None, and not a number"),
+        ({"process": 1.5}, "it.process is 1.5, and not a whole number"),
         ({"block": -1}, "block is -1, not a count"),
-        ({"round": None}, "round is None, not a count"),
+        ({"round": None}, "it.round is None, and not a whole number"),
     ],
 )
 def test_a_line_with_an_impossible_value_is_named_and_left_out(path, change, complaint):
@@ -68,10 +68,17 @@ def test_a_line_with_an_impossible_value_is_named_and_left_out(path, change, com
     assert trace.problems == (f"quiet.jsonl line 5 is no turn ({complaint}) and was left out",)
 
 
-@pytest.mark.parametrize("line", ["[]", "3", "null", '{"seconds": 1.0}'])
-def test_a_line_that_is_something_else_says_what_a_turn_needs(path, line):
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("[]", "it is [], and not a table of names and values"),
+        ("null", "it is None, and not a table of names and values"),
+        ('{"seconds": 1.0}', "it has no t_start_seconds"),
+    ],
+)
+def test_a_line_that_is_something_else_says_what_a_turn_needs(path, line, complaint):
     path.write_text(path.read_text() + line + "\n")
-    assert "it needs t_start_seconds, side, process, block, round, seconds" in read_trace(path).problems[0]
+    assert complaint in read_trace(path).problems[0]
 
 
 @pytest.mark.parametrize(

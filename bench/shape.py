@@ -1,0 +1,65 @@
+"""Values of JSON -> frozen dataclasses, by their own annotations: one check where a file is read, and none later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from bench.wellformed import is_number
+
+SHOWN_CHARACTERS = 60
+
+
+def build(kind: Any, value: Any, name: str = "it") -> Any:
+    """``value`` as ``kind``: a dataclass, or a type that JSON has; fields that a newer version added are ignored.
+
+    Raises ValueError that says which ``name`` is what it must not be, or what the dataclass itself refuses.
+    """
+    if is_dataclass(kind):
+        return _dataclass(kind, value, name)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return None if value is None and NoneType in inner else build(inner[0], value, name)
+    if origin is tuple:
+        _require(isinstance(value, list), name, value, "a list")
+        return tuple(build(inner[0], one, f"{name}[{number}]") for number, one in enumerate(value))
+    if origin is Literal:
+        _require(value in inner, name, value, f"one of {', '.join(inner)}")
+    elif kind is float:
+        _require(isinstance(value, float) or is_number(value), name, value, "a number")
+        return float(value)
+    elif kind is int:
+        _require(isinstance(value, int) and is_number(value), name, value, "a whole number")
+    elif kind in (str, bool):
+        _require(isinstance(value, kind), name, value, {str: "a text", bool: "true or false"}[kind])
+    elif origin in (dict, Mapping):
+        _require(isinstance(value, dict), name, value, "a table of names and values")
+    return value
+
+
+def _dataclass(kind: Any, value: Any, name: str) -> Any:
+    _require(isinstance(value, dict), name, value, "a table of names and values")
+    found = {}
+    for field, hint in _fields(kind):
+        if field.name in value:
+            found[field.name] = build(hint, value[field.name], f"{name}.{field.name}")
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"{name} has no {field.name}")
+    try:
+        return kind(**found)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[Any, Any], ...]:
+    hints = get_type_hints(kind)
+    return tuple((field, hints[field.name]) for field in fields(kind))
+
+
+def _require(holds: bool, name: str, value: Any, wanted: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {repr(value)[:SHOWN_CHARACTERS]}, and not {wanted}")

@@ -1,0 +1,338 @@
+"""Every leaf of every format that is read, replaced by what a damaged or hostile file may hold there.
+
+``python tests/bench/mutations.py`` tries all of them and prints counts; the suite tries each leaf once.  A file may end
+in a verdict or in one sentence: never in a traceback, and never in exit code 1, which means that something regressed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+from example_race import race
+from example_run import gpu_reference_replicate, header, replicates
+from junk import places
+from test_foreign import ASV, HYPERFINE, PYPERF
+
+from bench import cli
+from bench.errors import BenchError
+from bench.gate import kept
+from bench.gate.block import Block, Seat, Turn
+from bench.render import clean
+from bench.verdict import Metric
+from bench.verdict.calibration import calibration_sentence, latest_calibration
+from bench.verdict.noise import read_trace
+from bench.verdict.replay import replay
+from mlp.errors import MlpError
+
+PROJECT = Path(__file__).resolve().parents[2]
+MISSING = object()
+VALUES = {
+    "null": None,
+    "a text": "=x\udcff",
+    "no number": 7,
+    "a list": [],
+    "a table": {},
+    "true": True,
+    "NaN": math.nan,
+    "huge": 10**400,
+    "infinite": 1e999,
+    "negative": -1,
+    "zero": 0,
+    "missing": MISSING,
+}
+PYTEST_BENCHMARK = {
+    "machine_info": {
+        "python_implementation": "CPython",
+        "python_version": "3.11.2",
+        "system": "Linux",
+        "release": "6.1",
+        "cpu": {"brand_raw": "Example CPU", "count": 4},
+    },
+    "commit_info": {"id": "0123456"},
+    "benchmarks": [
+        {
+            "fullname": "test_it.py::test_sum",
+            "name": "test_sum",
+            "stats": {"data": [0.25, 0.26], "mean": 0.255},
+            "extra_info": {"keys": {"harness": "data", "measurement": "load"}, "processes": [{"num_samples": 2}]},
+        }
+    ],
+    "datetime": "2026-01-02T03:04:05",
+    "version": "5.3.1",
+}
+OUR_HYPERFINE = {
+    "results": [
+        {
+            **HYPERFINE["results"][0],
+            "parameters": {"harness": "epoch", "measurement": "train_epoch", "backend": "jax", "threads": "2"},
+            "samples_per_process": [1, 1],
+        }
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """``kind`` is the leaf's path without its indices: one for all entries of a list."""
+
+    kind: str
+    what: str
+    document: Any
+
+
+def first_of_each_kind(document: Any) -> dict[str, tuple]:
+    """{kind: the first place of it} of every leaf, and of the lists and tables around it."""
+    found: dict[str, tuple] = {}
+    for path in places(document):
+        if path:
+            found.setdefault("/".join("*" if isinstance(step, int) else str(step) for step in path), path)
+    return found
+
+
+def mutations(document: Any) -> Iterator[Mutation]:
+    """The first place of each kind with every value in it."""
+    for kind, path in first_of_each_kind(document).items():
+        for what, value in VALUES.items():
+            yield Mutation(kind, what, changed(document, path, value))
+
+
+def changed(document: Any, path: tuple, value: Any) -> Any:
+    made = copy.deepcopy(document)
+    inner = made
+    for step in path[:-1]:
+        inner = inner[step]
+    if value is MISSING:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return made
+
+
+def sample(document: Any, at_most: int = 1000, shift: int = 0) -> Iterator[Mutation]:
+    """Places of as many kinds as that, evenly spread, each with one value: the values in turn, from ``shift`` on."""
+    kinds, values = list(first_of_each_kind(document).items()), list(VALUES.items())
+    for number, (kind, path) in enumerate(kinds[:: -(-len(kinds) // at_most)]):
+        what, value = values[(5 * number + shift) % len(values)]
+        yield Mutation(kind, what, changed(document, path, value))
+
+
+# --- what reads each format ----------------------------------------------------------------------------------------
+
+Read = Callable[[Any, Path], None]
+
+
+class Broken(Exception):
+    """A traceback, or the exit code of a regression."""
+
+
+def invoke(*arguments: Any) -> None:
+    result = CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    if result.exit_code == 1:
+        raise Broken(result.output)
+    if result.exit_code == 2 and len(result.stderr.strip().splitlines()) != 1:
+        raise Broken(f"not one sentence: {result.stderr}")
+
+
+def write(document: Any, path: Path) -> Path:
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def compared(sound: Any) -> Read:
+    def read(document: Any, folder: Path) -> None:
+        files = [write(document, folder / "mutated.json"), write(sound, folder / "sound.json")]
+        outputs = [f"--{name}={folder / name}" for name in ("csv", "json", "markdown")]
+        for order in (files, files[::-1]):
+            invoke("compare", *order, *outputs)
+
+    return read
+
+
+def judged_again(document: Any, folder: Path) -> None:
+    outputs = [f"--{name}={folder / name}" for name in ("json", "junit", "markdown")]
+    invoke("gate", "--again", write(document, folder / "mutated.json"), *outputs)
+
+
+def calibrated(document: Any, folder: Path) -> None:
+    (folder / "here").mkdir(exist_ok=True)
+    write(document, folder / "here" / "a.json")
+    clean(calibration_sentence(latest_calibration("here", [folder]))).encode()
+
+
+def replayed(document: Any, folder: Path) -> None:
+    """``document`` has the header and the lines; what a replay makes of them is drawn from a few runs."""
+    path = folder / "trace.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in document), encoding="utf-8")
+    try:
+        replay(read_trace(path), trials=2)
+    except BenchError as error:
+        str(error).encode("utf-8", "backslashreplace")
+
+
+def reported(document: Any, folder: Path) -> None:
+    """A run of ``document``: its header and replicates, in everything that reads a run but the pictures."""
+    from bench import history
+    from bench.compare.runs import comparable_run
+    from bench.csv_cells import shielded
+    from bench.export import FORMATS, open_run, render
+    from bench.frames import frames_of
+    from bench.history import sections as history_sections
+    from bench.history import tables
+    from bench.record import RunFolder
+    from bench.render import to_markdown
+    from bench.report import first_line, sections, summarize
+
+    write(document["run"], folder / "run.json")
+    (folder / "replicates").mkdir(exist_ok=True)
+    for number, one in enumerate(document["replicates"]):
+        write(one, folder / "replicates" / f"{number:04}.json")
+
+    def report() -> None:
+        run = RunFolder.open(folder)
+        frames = frames_of([run])
+        to_markdown(first_line(run.header), sections(run, frames)).encode()
+        json.dumps(summarize(run, frames), allow_nan=False)
+        for frame in frames:
+            shielded(frame).to_csv(index=False).encode()
+
+    def past() -> None:
+        found = history.history([folder])
+        to_markdown("", history_sections.history_sections(found, lambda metric: True)).encode()
+        tables.to_csv(found).encode()
+        json.dumps(tables.to_json(found), allow_nan=False)
+
+    def exports() -> None:
+        run = open_run(folder)
+        for name in FORMATS:
+            with contextlib.suppress(BenchError):  # a format has nothing to show of this run
+                render(name, run)
+
+    for read in (report, past, exports, lambda: comparable_run(folder, "x")):
+        try:
+            read()
+        except (BenchError, MlpError) as error:
+            if "\n" in str(error):
+                raise Broken(f"not one sentence: {error}") from error
+
+
+def gate_run() -> dict[str, Any]:
+    roles = ("A", "B", "B", "A", "C")
+    measured = {"train_epoch": 2.0, "peak_memory": 1e9, "validation_accuracy": 0.97}
+    blocks = [
+        Block(
+            number,
+            "comparison",
+            tuple(Seat(role, number) for role in roles),
+            tuple(
+                Turn(name, 0, seat, float(seat), value * (1 + 0.001 * ((number + seat) % 3)))
+                for name, value in measured.items()
+                for seat in range(len(roles))
+            ),
+            8.0,
+            (1e6, None, 1e6, 1e6, 1e6),
+        )
+        for number in range(4)
+    ]
+    metrics = [Metric("train_epoch"), Metric("peak_memory", "bytes"), Metric("validation_accuracy", "accuracy", 0.01)]
+    context = {
+        "started_at": "2026-01-02T03:04:05+00:00",
+        "machine": header()["machine"],
+        "dataset": {"identity": "mnist"},
+    }
+    content = {**context, "metrics": [asdict(one) for one in metrics], "blocks": [block.to_json() for block in blocks]}
+    return json.loads(json.dumps({"gate_schema_version": kept.GATE_SCHEMA_VERSION, **content}))
+
+
+def calibration() -> Any:
+    (path, *_) = sorted((PROJECT / "results" / "calibration").glob("*/*.json"))
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def trace() -> Any:
+    """The header and the first blocks of a committed trace."""
+    lines = (PROJECT / "results" / "noise" / "quiet.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [line for line in found if line.get("block", 0) < 16]
+
+
+def record(one_of_each: list[dict[str, Any]]) -> dict[str, Any]:
+    plan = [
+        {"case": one["case"], "replicates": 1, "limit_seconds": 9.0, "expected_seconds": 1.0} for one in one_of_each
+    ]
+    chosen = {"backends": ["theano"], "variants": [], "devices": [], "processes": None}
+    skipped = [{"what": "theano on cuda", "reason": "no pygpu", "remedy": "make theano-gpu"}]
+    run = header(schema_version=4, plan=plan, chosen=chosen, skipped=skipped)
+    numbered = [{**one, "sequence": number} for number, one in enumerate(one_of_each, start=1)]
+    return json.loads(json.dumps({"run": run, "replicates": numbered}))
+
+
+def one_of_each_harness() -> list[dict[str, Any]]:
+    """A replicate of each harness and device, by the example run and the example race; one that failed."""
+    found: dict[tuple, dict[str, Any]] = {}
+    for one in [*replicates(), *race(), gpu_reference_replicate()]:
+        found.setdefault((one["case"]["harness"], one["case"]["device"]), one)
+    failed = {**replicates()[0], "status": "failed", "reason": "it hung", "measurements": []}
+    return [*found.values(), failed]
+
+
+def formats() -> dict[str, tuple[Any, Read]]:
+    """{format: (a sound document, what reads it)}"""
+    foreign = {
+        "pyperf": PYPERF,
+        "hyperfine": HYPERFINE,
+        "hyperfine of ours": OUR_HYPERFINE,
+        "pytest-benchmark": PYTEST_BENCHMARK,
+        "asv": ASV,
+    }
+    return {
+        **{name: (document, compared(document)) for name, document in foreign.items()},
+        "kept gate run": (gate_run(), judged_again),
+        "calibration": (calibration(), calibrated),
+        "noise trace": (trace(), replayed),
+        "record": (record(one_of_each_harness()), reported),
+        "record of a GPU": (record([gpu_reference_replicate(), *one_of_each_harness()]), reported),
+    }
+
+
+def failures(read: Read, found: Iterator[Mutation]) -> Iterator[tuple[Mutation, BaseException | None]]:
+    """Each mutation, with what went wrong: None where it ended as it should."""
+    for one in found:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                read(one.document, Path(folder))
+            except Exception as error:  # that one is raised at all is what this looks for
+                yield one, error
+            else:
+                yield one, None
+
+
+def main(names: list[str], shift: int | None = None) -> int:
+    """All mutations; with ``shift`` one for each kind."""
+    all_failed = 0
+    for name, (document, read) in formats().items():
+        if names and name not in names:
+            continue
+        found = mutations(document) if shift is None else sample(document, shift=shift)
+        results = list(failures(read, found))
+        failed = [(one, error) for one, error in results if error is not None]
+        all_failed += len(failed)
+        print(f"{name}: {len(results)} mutations, {len(failed)} failures", flush=True)
+        for one, error in failed:
+            print(f"    {one.kind} = {one.what}: {type(error).__name__}: {str(error)[:160]!r}")
+    return 1 if all_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

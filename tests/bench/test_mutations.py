@@ -1,0 +1,16 @@
+"""A damaged file ends in a verdict or in one sentence: places of each format, with one of the values in turn.
+
+``python tests/bench/mutations.py`` tries every value at every place.
+"""
+
+import pytest
+from mutations import failures, formats, sample
+
+SLOW = {"noise trace": 6, "record": 6, "record of a GPU": 2}  # places: a replay, and a report, take half a second
+
+
+@pytest.mark.parametrize("name", formats())
+def test_a_damaged_file_ends_in_a_verdict_or_in_one_sentence(name):
+    document, read = formats()[name]
+    found = failures(read, sample(document, SLOW.get(name, 40)))
+    assert not [(one.kind, one.what, error) for one, error in found if error]
