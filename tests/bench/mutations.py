@@ -202,7 +202,7 @@ def reported(document: Any, folder: Path) -> None:
     def report() -> None:
         run = RunFolder.open(folder)
         frames = frames_of([run])
-        to_markdown(first_line(run.header), sections(run, frames)).encode()
+        to_markdown(first_line(run.header, frames), sections(run, frames)).encode()
         json.dumps(summarize(run, frames), allow_nan=False)
         for frame in frames:
             shielded(frame).to_csv(index=False).encode()
