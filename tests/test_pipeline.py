@@ -58,15 +58,14 @@ def test_a_case_that_fails_in_its_worker_is_on_record_with_its_sentence(tmp_path
     """A data file that is damaged after the run began: the worker fails, the reason is the dataset's own sentence."""
     from bench import worker
     from bench.case import Case
+    from bench.measure.environment import build
 
     damaged = tmp_path / "data"
     damaged.mkdir()
     (damaged / "train-images-idx3-ubyte.gz").write_text("<html>404</html>")
     result = tmp_path / "result.json"
     case = Case("data", None, None, "cpu", 1, "mnist")
-    outcome = worker.measure(
-        worker.command(case, damaged, True, result), worker.environment(case, None), result, limit_seconds=120
-    )
+    outcome = worker.measure(worker.command(case, damaged, True, result), build(case, None), result, limit_seconds=120)
     assert outcome.status == "failed"
     assert "Traceback" not in outcome.reason
     assert "train-" in outcome.reason
