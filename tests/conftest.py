@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from optional import need
 from small import make_toy_data
 
@@ -13,6 +14,9 @@ from mlp import backends
 MAX_WORKERS = 8  # each may need a gigabyte, and the longest file takes about an eighth of the time of all
 # A process that finds Theano's compile lock taken sleeps 5 s to 10 s by default.
 SHORT_LOCK_WAIT = "compile.wait=1"
+
+settings.register_profile("any machine", deadline=None)  # an example that takes long tells of the machine
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(optionalhook=True)
