@@ -231,7 +231,7 @@ def test_ceilings_are_measured_before_and_after_and_loading_once(measured_cases,
         profile = beside.added_to(recorded(TUNED))
     assert measured_cases == ["ceilings", "data", "ceilings"]
     copy = next(one for one in profile.ceilings["measured"] if one["name"] == "copy")
-    assert copy["num_processes"] == 2 and copy["seconds"] == pytest.approx(0.02 * 1.5)
+    assert copy["num_processes"] == 2 and copy["seconds"] == pytest.approx(0.02)  # the faster of the two
     assert profile.data["read"]["bytes"] == 1000
 
 
