@@ -164,7 +164,9 @@ def test_products_are_numpys_for_all_shapes_and_threads(theano, transpose_a, tra
     a, b = theano.tensor.fmatrices(2)
     function = theano.function([a, b], Product(num_threads, transpose_a, transpose_b)(a, b))
     random = np.random.RandomState(0)
-    for m, n, k in [(1, 1, 1), (7, 500, 784), (500, 10, 300), (301, 503, 7), (1, 500, 784), (3, 1, 70_000)]:
+    shapes = [(1, 1, 1), (7, 500, 784), (500, 10, 300), (301, 503, 7), (1, 500, 784), (3, 1, 70_000)]
+    shapes += [(2, 300, 500), (9, 500, 300), (16, 500, 784), (784, 500, 17)]  # cut into more parts than threads
+    for m, n, k in shapes:
         left, right = random.randn(m, k).astype(np.float32), random.randn(k, n).astype(np.float32)
         stored = [np.ascontiguousarray(x.T) if t else x for x, t in ((left, transpose_a), (right, transpose_b))]
         expected = left.astype(np.float64) @ right
