@@ -1,9 +1,9 @@
 # Two commands on a fresh machine: `make bench` measures, `make test` proves.
 # Options: QUICK=1 (two minutes, with a GPU four), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv,
-# 3.11 to 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation); what to measure: BACKENDS="theano jax" or all,
-# VARIANTS="scan torch/eager" or all, DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a
-# machine with an NVIDIA GPU gets jax and torch for CUDA.  OPTIONS="--harness epoch --threads 1": any other option of
-# `python -m bench run`.
+# 3.11 to 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation), SEEDS=<n> or 6-15 (of the reference
+# run; with RESUME these, too); what to measure: BACKENDS="theano jax" or all, VARIANTS="scan torch/eager" or all,
+# DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a machine with an NVIDIA GPU gets jax
+# and torch for CUDA.  OPTIONS="--harness epoch --threads 1": any other option of `python -m bench run`.
 
 SHELL := /bin/sh
 .NOTPARALLEL:  # also with -j: a measurement must be alone
@@ -18,7 +18,7 @@ SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 
 RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
 	$(foreach v,$(VARIANTS),--variant $(v)) $(foreach d,$(DEVICES),--device $(d)) \
-	$(if $(PROCESSES),--processes $(PROCESSES)) $(OPTIONS)
+	$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SEEDS),--seeds $(SEEDS)) $(OPTIONS)
 
 # tools/choose.py checks the options by name and chooses the Python for .venv and what to install beside
 # requirements.txt, a stamp for each; any Python 3 runs it.  `all`, and the choice made for a GPU, take what can be

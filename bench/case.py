@@ -20,6 +20,7 @@ class Stack:
     precision: str = "float32"
     caches_code: bool = False  # compiled code stays on disk between processes, so that cold and warm differ
     slow_start: bool = False  # a process takes a minute before its first step
+    masks: str | None = None  # name of the dropout masks that a seed draws, shared by all variants of that name
 
     @property
     def label(self) -> str:
@@ -131,6 +132,10 @@ class Effort:
     def with_framework_ceilings(self) -> Effort:
         return replace(self, framework_ceilings=True)
 
+    def with_seeds(self, seeds: tuple[int, ...]) -> Effort:
+        """The same with a reference run for each of ``seeds``."""
+        return replace(self, reference_seeds=seeds)
+
 
 # Six processes are the least from which the exact interval of a median follows.  With two stacks this takes 17 minutes
 # on two cores, a third of it the reference runs.
@@ -144,8 +149,8 @@ FULL = Effort(
     ablation=4,
     ceilings=6,
 )
-# Three processes are the least from which a ratio gets an interval.  Which of them fit into the time of a quick run,
-# and which stack runs all epochs, is settled after the first round: see bench.quick.
+# Three processes are the least from which an interval is drawn, and a rank.  Which of them fit into the time of a quick
+# run, and which stack runs all epochs, is settled after the first round: see bench.quick.
 QUICK = Effort(
     data=1,
     compile_cold=1,
@@ -205,6 +210,21 @@ def make_plan(
         cases = _ablation_cases(stacks, levers, threads=threads, dataset=dataset, batch_size=batch_size)
         plan += [Planned(case, effort.ablation, 900, 6) for case in cases]
     return plan
+
+
+def more_seeds(plan: list[Planned], seeds: tuple[int, ...]) -> list[Planned]:
+    """The reference runs with ``seeds`` that ``plan`` lacks, of each stack that it runs, in rounds after its own."""
+    reference = [planned for planned in plan if planned.case.harness == "reference"]
+    by_stack: dict[Case, list[Planned]] = {}
+    for planned in reference:
+        by_stack.setdefault(replace(planned.case, seed=0), []).append(planned)
+    found = []
+    for case, known in by_stack.items():
+        missing = [seed for seed in seeds if seed not in {planned.case.seed for planned in known}]
+        first = max(planned.first_round for planned in known) + 1
+        for number, seed in enumerate(missing, start=first):
+            found.append(replace(known[0], case=replace(case, seed=seed), first_round=number))
+    return found
 
 
 def _ceilings_cases(stacks: tuple[Stack, ...], **shared: Any) -> list[Case]:

@@ -52,10 +52,16 @@ class LearningVerdict:
     p_worse: float | None = None
 
 
-def judge(canonical: Sequence[float], others: Mapping[Name, Sequence[float]]) -> dict[Name, LearningVerdict]:
+def judge(
+    canonical: Sequence[float],
+    others: Mapping[Name, Sequence[float]],
+    paired: Mapping[Name, Sequence[float]] | None = None,
+) -> dict[Name, LearningVerdict]:
     """A verdict for each of ``others`` against ``canonical``; all are test accuracies (fractions), one per seed.
 
     Each loss is tested by Welch's one-sided t test, which asks for neither equal spreads nor equal numbers of seeds.
+    Where a seed decides weights, order and dropout masks of both sides alike, ``paired`` holds the differences seed by
+    seed (other less canonical), and Student's test of those takes its place: by what is shared, whatever the data says.
     Holm's method keeps the chance of even one false "learns worse" among all stacks below ``ALPHA``.  "Learns as well"
     is decided stack by stack, at ``ALPHA`` each: one that is let pass wrongly does not become truer through the others.
 
@@ -71,13 +77,15 @@ def judge(canonical: Sequence[float], others: Mapping[Name, Sequence[float]]) ->
     for accuracies in (canonical, *others.values()):
         if not all(0 <= accuracy <= 1 for accuracy in accuracies):
             raise ValueError("accuracies must be fractions")
-    testable = [name for name, accuracies in others.items() if min(len(canonical), len(accuracies)) >= 2]
-    losses = {name: _welch(others[name], canonical) for name in testable}
+    paired = paired or {}
+    num_seeds = {name: len(paired.get(name, ())) or min(len(canonical), len(others[name])) for name in others}
+    testable = [name for name in others if num_seeds[name] >= 2]
+    losses = {name: _paired(paired[name]) if paired.get(name) else _welch(others[name], canonical) for name in testable}
     adjusted = dict(zip(testable, holm([losses[name].p_lower for name in testable]), strict=True))
     verdicts = {}
     for name, accuracies in others.items():
         if name in losses:
-            verdicts[name] = _verdict(losses[name], adjusted[name], min(len(canonical), len(accuracies)))
+            verdicts[name] = _verdict(losses[name], adjusted[name], num_seeds[name])
         elif canonical and accuracies:
             difference = float(np.mean(accuracies) - np.mean(canonical))
             verdicts[name] = LearningVerdict(Learning.UNDECIDED, difference)
@@ -86,7 +94,7 @@ def judge(canonical: Sequence[float], others: Mapping[Name, Sequence[float]]) ->
     return verdicts
 
 
-def _verdict(loss: _Welch, p_worse: float, num_seeds: int) -> LearningVerdict:
+def _verdict(loss: _Loss, p_worse: float, num_seeds: int) -> LearningVerdict:
     learning = Learning.UNDECIDED
     if p_worse < ALPHA and loss.difference < -MARGIN:
         learning = Learning.WORSE
@@ -96,24 +104,38 @@ def _verdict(loss: _Welch, p_worse: float, num_seeds: int) -> LearningVerdict:
 
 
 @dataclass(frozen=True)
-class _Welch:
+class _Loss:
     difference: float
     low: float  # one-sided, at 1 - ALPHA
     p_lower: float  # of a difference this low or lower, if there is none
 
 
-def _welch(one: Sequence[float], other: Sequence[float]) -> _Welch:
+def _paired(differences: Sequence[float]) -> _Loss:
+    """Their mean by Student's t test; without any spread it is taken as exact."""
+    difference, num = float(np.mean(differences)), len(differences)
+    error = float(np.std(differences, ddof=1)) / math.sqrt(num)
+    if error == 0:
+        return _exact(difference)
+    low = difference - float(stats.t.ppf(1 - ALPHA, num - 1)) * error
+    return _Loss(difference, low, float(stats.t.cdf(difference / error, num - 1)))
+
+
+def _exact(difference: float) -> _Loss:
+    return _Loss(difference, difference, 0.0 if difference < 0 else 1.0)
+
+
+def _welch(one: Sequence[float], other: Sequence[float]) -> _Loss:
     """mean(one) - mean(other) by Welch's t test (Welch 1947); without any spread the difference is taken as exact."""
     difference = float(np.mean(one) - np.mean(other))
     shares = [float(np.var(sample, ddof=1)) / len(sample) for sample in (one, other)]
     if sum(shares) == 0:
-        return _Welch(difference, difference, 0.0 if difference < 0 else 1.0)
+        return _exact(difference)
     error = math.sqrt(sum(shares))
     freedom = sum(shares) ** 2 / sum(
         share**2 / (len(sample) - 1) for share, sample in zip(shares, (one, other), strict=True)
     )
     low = difference - float(stats.t.ppf(1 - ALPHA, freedom)) * error
-    return _Welch(difference, low, float(stats.t.cdf(difference / error, freedom)))
+    return _Loss(difference, low, float(stats.t.cdf(difference / error, freedom)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

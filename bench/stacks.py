@@ -110,7 +110,7 @@ def _fill(
                 if isinstance(answer, Unavailable):
                     refused.setdefault(_Refusal(backend.name, device, answer), []).append(variant.name)
                     continue
-                declared = (variant.precision, variant.caches_code, variant.slow_start)
+                declared = (variant.precision, variant.caches_code, variant.slow_start, variant.masks)
                 stack = Stack(backend.name, variant.name, device, *declared)
                 choice.stacks.append(stack)
     for refusal, names in refused.items():

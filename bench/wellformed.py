@@ -21,7 +21,7 @@ def check_header(header: dict[str, Any]) -> None:
     """Raise KeyError or ValueError unless ``header`` has the shape that every reader relies on."""
     for name in ("run_id", "status", "mode"):
         _require(isinstance(header[name], str), name, header[name])
-    for name in ("machine", "dataset", "commit", "recipe", "chosen", "options", "environment"):
+    for name in ("machine", "dataset", "commit", "recipe", "chosen", "options", "environment", "dropout_masks"):
         _require(isinstance(header.get(name) or {}, dict), name, header.get(name))
     for option, values in (header.get("options") or {}).items():
         _require(isinstance(values, list), f"option {option}", values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from bench import __version__, cli
-from bench.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, Planned, make_plan
+from bench.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, Planned, make_plan, more_seeds
 from bench.cli import candidates as completions
 from bench.errors import BenchError, RecordError
 from mlp.recipe import CANONICAL
@@ -53,6 +54,11 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say whe
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20.")
 @click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
+@click.option(
+    "--seeds",
+    default=None,
+    help="Seeds of the reference run: a count, or which, e.g. 6-15 or 7,9. Default: 5. With --resume: these, too.",
+)
 @click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Measure with this variable; repeat.")
 @click.option(
     "--resume",
@@ -77,6 +83,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
       python -m bench run --backend jax --variant scan --device cuda
       python -m bench run --harness epoch --threads 1
       python -m bench run --resume latest
+      python -m bench run --harness reference --variant tuned --seeds 6-15
       python -m bench run --quick --json > summary.json
 
     \b
@@ -147,6 +154,7 @@ def _begin(
     batch_size: int,
     epochs: int | None,
     processes: int | None,
+    seeds: str | None,
     settings: tuple[str, ...],
 ) -> tuple[Any, tuple[Path, str]]:
     """Check everything that can be checked before the first minute is spent, then open the record."""
@@ -165,6 +173,7 @@ def _begin(
             raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
     _check_at_least_1(threads=threads, processes=processes)
     passed = read_passed(settings)
+    effort = _effort(quick, processes, seeds, harnesses)
     num_epochs = CANONICAL.num_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
@@ -172,14 +181,15 @@ def _begin(
     with planning(passed):
         choice = Choice() if only_data else choose(backends, variants, devices)  # loading needs no stack, no compiler
         levers, fingerprint = _usable_levers(), machine.fingerprint() | {"blas": _blas()}
-    has_limit = quick and not (backends or variants or devices or processes)  # what is named is measured in full
+    named = backends or variants or devices or processes or seeds
+    has_limit = quick and not named  # what is named is measured in full
     if has_limit:
         leave_out_slow_starts(choice)
 
     source = locate(data)
     identity = identify(source.directory)
     plan = make_plan(
-        _effort(quick, processes, harnesses),
+        effort,
         harnesses=harnesses or (QUICK_HARNESSES if quick else HARNESSES),
         stacks=tuple(choice.stacks),
         threads=threads or machine.usable_cores(),
@@ -211,6 +221,7 @@ def _begin(
         "budget_seconds": budget_seconds(planned.case for planned in plan) if has_limit else None,
         "options": _options_given(click.get_current_context()),
         "skipped": [asdict(skipped) for skipped in choice.skipped],
+        "dropout_masks": {f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
         "environment": {"passed": passed, "dropped": dropped(passed=passed)},
         "left_out": [HARNESSES_LEFT_OUT] if quick and not harnesses else [],
     }
@@ -229,11 +240,30 @@ def _options_given(context: click.Context) -> dict[str, list[str]]:
     return given
 
 
-def _effort(quick: bool, processes: int | None, harnesses: tuple[str, ...]) -> Effort:
+def _effort(quick: bool, processes: int | None, seeds: str | None, harnesses: tuple[str, ...]) -> Effort:
     effort = QUICK if quick else FULL
+    effort = effort if seeds is None else effort.with_seeds(read_seeds(seeds))
     if harnesses:
         effort = effort.with_framework_ceilings()
     return effort if processes is None else effort.with_processes(processes)
+
+
+MAX_SEEDS = 1000
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """``10`` is seeds 1 to 10; ``6-15`` and ``7,9`` name them.  Raises BenchError for anything else."""
+    if re.fullmatch(r"\d{1,9}", text) and 1 <= int(text) <= MAX_SEEDS:
+        return tuple(range(1, int(text) + 1))
+    if re.fullmatch(r"\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*", text) and not text.isdigit():
+        ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+        if sum(max(part) - min(part) + 1 for part in ends) <= MAX_SEEDS:
+            seeds = tuple(dict.fromkeys(seed for part in ends for seed in range(part[0], part[-1] + 1)))
+            if seeds:
+                return seeds
+    raise BenchError(
+        f"--seeds {text!r} names no seeds: give a count, 1 to {MAX_SEEDS:,}, or the seeds, e.g. 6-15 or 7,9."
+    )
 
 
 def _check_at_least_1(**counts: int | None) -> None:
@@ -291,7 +321,22 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     if any(Planned.from_json(entry).case.cache for entry in header["plan"]):
         check_fit_for_code()
     _note_dropped(folder)
+    if options["seeds"] is not None:
+        _add_seeds(folder, read_seeds(options["seeds"]))
     return folder, (source.directory, identity.digest)
+
+
+def _add_seeds(folder: Any, seeds: tuple[int, ...]) -> None:
+    """Plan the reference runs of more seeds, and say so in the command that reproduces the run."""
+    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
+    if not any(planned.case.harness == "reference" for planned in plan):
+        raise BenchError(f"run {folder.path.name} has no reference run to add seeds to: start a new run with --seeds.")
+    plan += more_seeds(plan, seeds)
+    changes: dict[str, Any] = {"plan": [planned.to_json() for planned in plan]}
+    if "options" in folder.header:
+        known = dict.fromkeys(planned.case.seed for planned in plan if planned.case.harness == "reference")
+        changes["options"] = {**folder.header["options"], "--seeds": [",".join(map(str, known))]}
+    folder.update_header(**changes)
 
 
 def _note_dropped(folder: Any) -> None:

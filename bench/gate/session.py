@@ -45,7 +45,11 @@ class Request:
 
 @dataclass
 class Session:
-    """Sides that can be measured; ``random`` draws the orders."""
+    """Sides that can be measured; ``random`` draws the orders.
+
+    Seeds count up from ``first_seed``, another one in each run: what was tried on one run's seeds until it passed is
+    judged on others.
+    """
 
     base: Side
     candidate: Side
@@ -53,6 +57,7 @@ class Session:
     launcher: Launcher
     program: Program
     random: Random
+    first_seed: int = 1
     count_instructions: Callable[[Process], float | None] | None = None
     clock: Callable[[], float] = time.perf_counter
 
@@ -63,7 +68,7 @@ class Session:
         what makes learning comparable, and no two blocks share a seed.
         """
         nth = [roles[:place].count(role) for place, role in enumerate(roles)]
-        seeds = [1 + number * len(roles) + place for place in nth]
+        seeds = [self.first_seed + number * len(roles) + place for place in nth]
         count = self.count_instructions if number == 0 else None
         program = replace(self.program, measures=measures)
         return measure_block(number, kind, roles, seeds, program, self._start, self.random, self.clock, count)
@@ -127,5 +132,6 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
             for side, said in ((base, primed), (candidate, other))
         )
         program = Program(request.measures, batch_size=primed.recipe["batch_size"])
-        session = Session(base, candidate, primed, launcher, program, Random(seed))
+        random = Random(seed)
+        session = Session(base, candidate, primed, launcher, program, random, random.randrange(1, 2**31))
         yield session.injected(request.inject_seconds, request.inject_bytes)

@@ -15,7 +15,7 @@ from mlp.recipe import CANONICAL
 
 # The options of ``python -m bench run`` that have a variable of make; the others go through its OPTIONS.
 MAKE_VARIABLES = {"--quick": "QUICK", "--backend": "BACKENDS", "--variant": "VARIANTS", "--device": "DEVICES"}
-MAKE_VARIABLES |= {"--processes": "PROCESSES"}
+MAKE_VARIABLES |= {"--processes": "PROCESSES", "--seeds": "SEEDS"}
 # Of a run up to schema version 4 without --harness, and the epochs of a quick one without --epochs.
 ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "reference"}, 2
 FAILED = "What failed"  # the title, by which one knows that something did

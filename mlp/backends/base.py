@@ -51,6 +51,9 @@ class Variant:
         Compiled code is kept on disk between processes, so that a cold and a warm compilation differ.
     slow_start : bool
         Compiling takes about a minute or more even where the code is kept on disk.
+    masks : str or None
+        Name of the dropout masks that a seed draws: variants of one name draw the same for every step.  None if no
+        other variant does.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Variant:
     resident: bool = False
     caches_code: bool = False
     slow_start: bool = False
+    masks: str | None = None
 
 
 def is_installed(package: str) -> bool:

@@ -19,12 +19,19 @@ from mlp.seeding import random_stream
 INSTALL = "Install it: make bench BACKENDS=jax (or: pip install jax)"
 INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=jax (or: pip install "jax[cuda{build}]")'
 
+MASKS = "Threefry"  # every variant folds the number of the step into one key
+
 
 class JaxBackend(DeviceBackend):
     name = "jax"
     variants = (
-        Variant("scan", "the whole epoch in one call, data on the device", resident=True, caches_code=True),
-        Variant("step", "one jitted call for each step, minibatches from the host", caches_code=True),
+        Variant(
+            *("scan", "the whole epoch in one call, data on the device"),
+            resident=True,
+            caches_code=True,
+            masks=MASKS,
+        ),
+        Variant("step", "one jitted call for each step, minibatches from the host", caches_code=True, masks=MASKS),
         Variant(
             *("scan_tf32", "as scan, products in TF32"),
             precision="tf32",
@@ -32,6 +39,7 @@ class JaxBackend(DeviceBackend):
             standard=False,
             resident=True,
             caches_code=True,
+            masks=MASKS,
         ),
         # On a CPU XLA accepts the bfloat16 algorithm and computes in float32: such a row would be mislabelled.
         Variant(
@@ -41,6 +49,7 @@ class JaxBackend(DeviceBackend):
             standard=False,
             resident=True,
             caches_code=True,
+            masks=MASKS,
         ),
     )
 

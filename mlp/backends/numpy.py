@@ -19,8 +19,8 @@ from mlp.seeding import random_stream
 class NumpyBackend(Backend):
     name = "numpy"
     variants = (
-        Variant("float64", "the oracle", precision="float64", devices=("cpu",), standard=False),
-        Variant("float32", "the same code in float32, to race", devices=("cpu",)),
+        Variant("float64", "the oracle", precision="float64", devices=("cpu",), standard=False, masks="NumPy"),
+        Variant("float32", "the same code in float32, to race", devices=("cpu",), masks="NumPy"),
     )
 
     @classmethod

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.case import FULL, HARNESSES, QUICK, Case, Planned, Stack, make_plan
+from bench.case import FULL, HARNESSES, QUICK, Case, Planned, Stack, make_plan, more_seeds
 
 STACKS = (
     Stack("theano", "as_published", "cpu", caches_code=True),
@@ -158,3 +158,13 @@ def test_a_full_run_of_the_default_stacks_takes_less_than_20_minutes_on_two_core
 def test_a_full_run_has_the_processes_that_its_intervals_need():
     replicates = {p.case.harness: p.replicates for p in plan() if p.case.cache != "cold"}
     assert replicates["epoch"] >= 6 and replicates["batch_size"] >= 4 and replicates["ablation"] >= 3
+
+
+def test_more_seeds_are_those_that_a_plan_lacks_in_later_rounds():
+    planned = plan(harnesses=("reference", "epoch"))
+    stacks = {one.case.variant for one in planned if one.case.harness == "reference"}
+    added = more_seeds(planned, (4, 5, 6, 7))
+    assert {(one.case.variant, one.case.seed, one.first_round) for one in added} == {
+        (variant, seed, seed - 1) for variant in stacks for seed in (6, 7)
+    }
+    assert more_seeds([*planned, *added], (6, 7)) == []

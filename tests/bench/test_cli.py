@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from bench import cli, doctor
-from bench.errors import RecordError
+from bench.cli.run import read_seeds
+from bench.errors import BenchError, RecordError
 from bench.runner import WorkerPool
 from bench.worker import Outcome
 from mlp.backends import Available, Unavailable
@@ -23,6 +24,7 @@ from mlp.backends import Available, Unavailable
         (["--device", "tpu"], "unknown device 'tpu'"),
         (["--harness", "speed"], "unknown harness 'speed'"),
         (["--threads", "0"], "--threads must be at least 1"),
+        (["--seeds", "0"], "--seeds '0' names no seeds"),
         (["--processes", "0"], "--processes must be at least 1, got 0"),
         (["--harness", "ablation", "--backend", "numpy"], "the ablation cannot be planned"),
         (["--harness", "ablation", "--variant", "tuned"], "theano/as_published on cpu, so both must be among the"),
@@ -304,3 +306,35 @@ def test_doctor_says_what_loading_costs_without_isa_l(monkeypatch):
     monkeypatch.setattr(inflate, "igzip_lib", None)
     (finding,) = doctor._decompression()
     assert (finding.state, finding.remedy) == (doctor.WARNING, "pip install isal")
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", (1, 2, 3)), ("6-8", (6, 7, 8)), ("7,9", (7, 9)), ("1,6-7,6", (1, 6, 7)), ("7-7", (7,))]
+)
+def test_seeds_are_a_count_or_a_list(text, seeds):
+    assert read_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-3", "1001", "8-6", "1-5000", "1,,2", "six", "1.5", "7,"])
+def test_what_names_no_seeds_is_one_sentence(text):
+    with pytest.raises(BenchError, match=r"names no seeds: give a count, 1 to 1,000, or the seeds, e\.g\. 6-15"):
+        read_seeds(text)
+
+
+def test_resume_adds_seeds_to_a_complete_run(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    invoke("run", "--quick", "--harness", "reference", "--variant", "as_published", "--runs-dir", tmp_path / "runs")
+    resumed = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs", "--seeds", "1-3")
+    assert resumed.exit_code == 0, resumed.output
+    (path,) = (tmp_path / "runs").iterdir()
+    replicates = [json.loads(file.read_text()) for file in sorted((path / "replicates").glob("*.json"))]
+    assert [(one["case"]["seed"], one["replicate"]) for one in replicates] == [(1, 0), (2, 1), (3, 2)]
+    assert json.loads((path / "run.json").read_text())["options"]["--seeds"] == ["1,2,3"]
+
+
+def test_a_run_without_a_reference_run_takes_no_seeds(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path)
+    result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs", "--seeds", "6-8")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "has no reference run to add seeds to" in result.stderr

@@ -200,3 +200,21 @@ def test_a_seed_that_never_arrived_counts_as_the_latest():
     assert censored_median([1.0, None, None]) is None
     assert censored_median([1.0, None]) is None
     assert censored_median([]) is None
+
+
+# --- seed by seed ---------------------------------------------------------------------------------------------------
+
+
+def test_where_a_seed_decides_everything_the_differences_are_tested():
+    differences = [-0.0030, -0.0028, -0.0031, -0.0029, -0.0032]
+    other = [accuracy + difference for accuracy, difference in zip(ACCURACIES, differences, strict=True)]
+    expected = stats.ttest_1samp(differences, 0, alternative="less")
+    (found,) = judge(ACCURACIES, {"other": other}, {"other": differences}).values()
+    assert found.p_worse == pytest.approx(expected.pvalue)
+    assert found.low == pytest.approx(stats.ttest_1samp(differences, 0).confidence_interval(1 - 2 * ALPHA).low)
+    assert found.learning is Learning.WORSE
+
+
+def test_differences_of_too_few_seeds_are_no_verdict():
+    (found,) = judge(ACCURACIES, {"other": [0.98]}, {"other": [-0.0024]}).values()
+    assert found.learning is Learning.UNDECIDED

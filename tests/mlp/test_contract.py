@@ -312,6 +312,25 @@ def test_the_seed_decides_the_masks(stack):
     assert first != losses(2)
 
 
+@every_stack
+def test_variants_that_declare_the_same_masks_draw_the_same(stack):
+    """Between them accuracies are compared seed by seed."""
+
+    def masks(of):
+        return backends.load(of.backend).variant_named(of.variant).masks
+
+    def losses(of):
+        backend = fresh(of, MASKS)
+        backend.set_parameters(mask_telling_parameters())
+        return losses_of_masks(backend, 40)
+
+    if masks(stack) is None:
+        pytest.skip("its masks are its own")
+    able = [parameter.values[0] for parameter in stacks() if not any(mark.name == "skip" for mark in parameter.marks)]
+    first = next(other for other in able if masks(other) == masks(stack))
+    assert np.array_equal(masks_of(losses(stack)), masks_of(losses(first)))
+
+
 # --- from one backend to another ------------------------------------------------------------------------------------
 
 
