@@ -1,4 +1,4 @@
-"""From which batch size on does one device train faster than another?  On plain step times, no frames."""
+"""Batch sizes from which on one device trains faster than another, or a stack at half of its peak: on step times."""
 
 from __future__ import annotations
 
@@ -57,3 +57,35 @@ def crossover(incumbent: Mapping[int, float], challenger: Mapping[int, float]) -
     below, above = sizes[last], sizes[last + 1]
     fraction = differences[last] / (differences[last] - differences[last + 1])
     return Crossover(Lead.CROSSES, below + fraction * (above - below), below, above, sizes[-1])
+
+
+@dataclass(frozen=True)
+class HalfPeak:
+    """Half of the greatest measured throughput; ``batch_size`` and ``below`` are None if the smallest size has it."""
+
+    peak_examples_per_second: float
+    batch_size: float | None
+    below: int | None
+    above: int  # the measured batch size from which on, up to the peak's, all reach it
+
+
+def half_peak(seconds: Mapping[int, float]) -> HalfPeak | None:
+    """Where the examples/s of ``{batch size: seconds of a step}`` reach half of their maximum; None without a size.
+
+    Between the two measured batch sizes that bracket it, the seconds of a step are taken as linear in B, as in
+    ``crossover``.
+    """
+    if not seconds:
+        return None
+    peak_size = max(seconds, key=lambda size: size / seconds[size])
+    half = peak_size / seconds[peak_size] / 2
+    sizes = sorted(size for size in seconds if size <= peak_size)
+    # Examples more than half of the peak would have done in the time of the step; linear in B between two sizes.
+    surplus = [size - half * seconds[size] for size in sizes]
+    short = [index for index, examples in enumerate(surplus) if examples < 0]
+    if not short:
+        return HalfPeak(2 * half, None, None, sizes[0])
+    last = short[-1]
+    below, above = sizes[last], sizes[last + 1]
+    fraction = surplus[last] / (surplus[last] - surplus[last + 1])
+    return HalfPeak(2 * half, below + fraction * (above - below), below, above)

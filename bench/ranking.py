@@ -1,20 +1,29 @@
-"""Who is faster than whom, and where a run cannot tell: ranks from interleaved rounds, on plain mappings."""
+"""Ranks from interleaved rounds, on plain mappings: each says how many others were shown to be faster."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import median
 from typing import TypeVar
 
-from bench.stats import paired_ratio
+import numpy as np
+from scipy import special
+
+from bench.convergence import holm
+from bench.stats import INTERVAL_FROM, paired_logs, paired_ratio
 
 Name = TypeVar("Name", bound=Hashable)
+Rounds = Mapping[int, float]  # interleaved round -> seconds
+
+ALPHA = 0.05  # of even one wrong "faster" among all pairs
 
 
 @dataclass(frozen=True)
 class Rank:
-    """``number`` counts from 1; a ``shared`` one is held by neighbours that the run cannot tell apart."""
+    """``number`` is 1 + how many were shown to be faster; a ``shared`` one is held by several."""
 
     number: int
     shared: bool
@@ -23,23 +32,80 @@ class Rank:
         return f"{self.number}=" if self.shared else str(self.number)
 
 
-def rank(rounds_by_name: Mapping[Name, Mapping[int, float]]) -> dict[Name, Rank]:
-    """The names in the order of their median seconds, fastest first, each with its rank.
+def rank(rounds_by_name: Mapping[Name, Rounds], base: Name | None = None) -> dict[Name, Rank | None]:
+    """The names by rank, and within a rank by how many times as fast as ``base`` they are, each with its rank.
 
-    ``rounds_by_name`` maps a name to {interleaved round: seconds}, at least one round each.  Two neighbours share a
-    rank unless the interval of their direct ratio excludes 1; with fewer than two common rounds there is no interval,
-    and they share it too.  After a shared rank the count goes on as in sports: 1, 2=, 2=, 4.
+    ``rounds_by_name`` maps a name to {interleaved round: seconds}, at least one round each.  A name that shares fewer
+    than ``INTERVAL_FROM`` rounds with every other has no rank.  Without a ``base`` the one of the least median serves.
     """
-    order = sorted(rounds_by_name, key=lambda name: median(rounds_by_name[name].values()))
-    numbers: list[int] = []
-    for place, name in enumerate(order, start=1):
-        if numbers and not _told_apart(rounds_by_name[order[place - 2]], rounds_by_name[name]):
-            numbers.append(numbers[-1])
-        else:
-            numbers.append(place)
-    return {name: Rank(number, numbers.count(number) > 1) for name, number in zip(order, numbers, strict=True)}
+    if not rounds_by_name:
+        return {}
+    faster = faster_than(rounds_by_name)
+    numbers = {name: len(others) + 1 for name, others in faster.items()}
+    held = list(numbers.values())
+    if base not in rounds_by_name:
+        base = min(rounds_by_name, key=lambda name: median(rounds_by_name[name].values()))
+    slowness = {name: _times_as_long(rounds, rounds_by_name[base]) for name, rounds in rounds_by_name.items()}
+    order = sorted(rounds_by_name, key=lambda name: (numbers.get(name, math.inf), slowness[name]))
+    return {name: Rank(numbers[name], held.count(numbers[name]) > 1) if name in numbers else None for name in order}
 
 
-def _told_apart(faster: Mapping[int, float], slower: Mapping[int, float]) -> bool:
-    ratio = paired_ratio(slower, faster)
-    return ratio is not None and ratio.differs
+def _times_as_long(rounds: Rounds, base: Rounds) -> float:
+    """By pairs of rounds; by medians where no round measured both."""
+    ratio = paired_ratio(rounds, base)
+    return median(rounds.values()) / median(base.values()) if ratio is None else ratio.center
+
+
+def faster_than(rounds_by_name: Mapping[Name, Rounds]) -> dict[Name, set[Name]]:
+    """The others that were shown to be faster than each name; only names that any other could be tested against.
+
+    Every pair that shares ``INTERVAL_FROM`` rounds is tested round by round, and Holm's method keeps the chance of even
+    one wrong answer among all pairs below ``ALPHA``.  What is faster than a faster one is faster, too: that follows,
+    and is no further test.
+    """
+    logs = {
+        (one, other): paired_logs(rounds_by_name[one], rounds_by_name[other])
+        for one, other in combinations(rounds_by_name, 2)
+    }
+    logs = {pair: ratios for pair, ratios in logs.items() if len(ratios) >= INTERVAL_FROM}
+    found: dict[Name, set[Name]] = {name: set() for name in rounds_by_name if any(name in pair for pair in logs)}
+    adjusted = holm([p_equal(ratios, len(logs)) for ratios in logs.values()])
+    for ((one, other), ratios), p in zip(logs.items(), adjusted, strict=True):
+        if p < ALPHA:
+            slower, quicker = (one, other) if _sign(ratios) > 0 else (other, one)
+            found[slower].add(quicker)
+    while any(_add_what_follows(found, name) for name in found):
+        pass
+    return found
+
+
+def _add_what_follows(found: dict[Name, set[Name]], name: Name) -> bool:
+    """Add the faster ones of each faster one; returns whether any was new."""
+    size = len(found[name])
+    found[name] |= set().union(*(found[faster] for faster in found[name])) - {name}
+    return len(found[name]) > size
+
+
+def p_equal(log_ratios: np.ndarray, num_pairs: int = 1) -> float:
+    """The probability of ratios as far from 1 as these if neither side is faster; two-sided.
+
+    The sign test, which asks for nothing but independent rounds and belongs to the interval of a median; but Student's
+    t on the logarithms where the rounds are so few that one against all others would keep ``num_pairs`` sign tests from
+    significance.  A round without any difference counts for neither side.
+    """
+    num_rounds = len(log_ratios)
+    if _sign_test(num_rounds - 1, num_rounds) * num_pairs < ALPHA:
+        return _sign_test(max(int((log_ratios > 0).sum()), int((log_ratios < 0).sum())), num_rounds)
+    mean, error = float(np.mean(log_ratios)), float(np.std(log_ratios, ddof=1)) / math.sqrt(num_rounds)
+    if error == 0:
+        return 0.0 if mean else 1.0
+    return 2 * float(special.stdtr(num_rounds - 1, -abs(mean) / error))
+
+
+def _sign_test(num_wins: int, num_rounds: int) -> float:
+    return min(1.0, 2 * float(special.bdtr(num_rounds - num_wins, num_rounds, 0.5)))
+
+
+def _sign(log_ratios: np.ndarray) -> float:
+    """Above 0 where the numerator is the slower one: by most rounds, and where they are even by the mean."""
+    return float(np.sign(log_ratios).sum()) or float(np.mean(log_ratios))

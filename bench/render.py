@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 from tabulate import tabulate
+
+from bench.units import MISSING
 
 COLUMN_GAP = "  "
 MAX_TEXT = 600  # characters; a hostile machine name does not make the report unreadable
@@ -45,14 +47,32 @@ class Section:
 def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tuple[Section, list[str]]]:
     """Each section with the names of its plots among ``drawn``; a plot stands once, where it is named first.
 
-    A section that would show nothing but its title is left out.
+    Tables come without what holds only dashes.  A section that would show nothing but its title is left out.
     """
     left = set(drawn)
-    for section in sections:
+    for section in map(without_dashes, sections):
         names = [name for name in section.plots if name in left]
         left -= set(names)
         if names or section.notices or section.sentences or section.headers:
             yield section, names
+
+
+def without_dashes(section: Section) -> Section:
+    """Without the rows and then the columns that hold only dashes, but for a row's name.
+
+    In a table of two columns each row says that its one thing is not known.
+    """
+    rows = [row for row in section.rows if sum(cell not in (MISSING, "") for cell in row) > 1 or len(row) < 3]
+    return without_columns_of(replace(section, rows=rows), MISSING)
+
+
+def without_columns_of(section: Section, nothing: str) -> Section:
+    used = [index for index in range(len(section.headers)) if any(row[index] != nothing for row in section.rows)]
+    return replace(
+        section,
+        headers=[section.headers[index] for index in used],
+        rows=[[row[index] for index in used] for row in section.rows],
+    )
 
 
 def to_markdown(first_line: str, sections: list[Section], plots: Mapping[str, Plot] | None = None) -> str:

@@ -1,7 +1,10 @@
 """Estimates from plain sequences.  The process replicate is the unit: samples inside one process are not independent.
 
-Intervals over few processes assume that the logarithms of the per-process medians are roughly normal; durations are
-positive and skewed to the right, and machine effects multiply, so the logarithm is the natural scale.
+The interval beside a median is an interval of that median.  From ``EXACT_FROM`` values on it lies between two of them
+(order statistics), and covers at least as often as it says whatever their distribution is.  Fewer values have no such
+interval of 95 %: from ``INTERVAL_FROM`` on there is Student's t on their logarithms instead, which covers the geometric
+mean, and the median too where times are lognormal.  An interval speaks of the run it comes from: what changes from run
+to run is not in it.  ``docs/statistics.md`` holds how often each one covers.
 """
 
 from __future__ import annotations
@@ -9,29 +12,126 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 CONFIDENCE = 0.95
+EXACT_FROM = 6  # values; with five, the smallest and the largest enclose the median in 93.75 % of cases
+INTERVAL_FROM = 3  # values; with two, Student's t spans factors of ten and more
+
+
+class IntervalOf(StrEnum):
+    """The quantity that an interval covers."""
+
+    MEDIAN = "median"
+    GEOMETRIC_MEAN = "geometric mean"
+
+
+class Interval(NamedTuple):
+    """Bounds, and what lies between them with the stated confidence; all None where there are too few values."""
+
+    low: float | None
+    high: float | None
+    of: IntervalOf | None
+
+
+NO_INTERVAL = Interval(None, None, None)
+
+
+@cache
+def order_of_lower_bound(num_values: int, confidence: float = CONFIDENCE) -> int:
+    """The k for which the k-th smallest and the k-th largest value enclose the median; 0 if none do often enough.
+
+    The largest k with P(fewer than k of n values lie below the median) <= (1 - confidence) / 2, a binomial with 1/2
+    (David and Nagaraja, "Order Statistics", section 7.1).
+    """
+    tails = special.bdtr(np.arange(num_values), num_values, 0.5)
+    return int(np.searchsorted(tails, (1 - confidence) / 2, side="right"))
+
+
+def bounds_of(
+    values: np.ndarray, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray, IntervalOf] | tuple[None, None, None]:
+    """Bounds of the median of positive values, or with few of them of their geometric mean.
+
+    ``values`` are (..., n), and the bounds (...).
+    """
+    num_values = values.shape[-1]
+    order = order_of_lower_bound(num_values, confidence)
+    if order > 0:
+        ordered = np.sort(values, axis=-1)
+        return ordered[..., order - 1], ordered[..., -order], IntervalOf.MEDIAN
+    if num_values < INTERVAL_FROM:
+        return None, None, None
+    logs = np.log(values)
+    error = np.std(logs, axis=-1, ddof=1) / math.sqrt(num_values)
+    half = special.stdtrit(num_values - 1, (1 + confidence) / 2) * error
+    middle = np.mean(logs, axis=-1)
+    return np.exp(middle - half), np.exp(middle + half), IntervalOf.GEOMETRIC_MEAN
+
+
+def interval_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Of the median of positive values, or with few of them of their geometric mean."""
+    low, high, of = bounds_of(np.asarray(values, float), confidence)
+    return NO_INTERVAL if low is None or high is None else Interval(float(low), float(high), of)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Two speeds at which processes ran: the median seconds of each group, and its number of processes."""
+
+    fast_seconds: float
+    num_fast: int
+    slow_seconds: float
+    num_slow: int
+
+
+MIN_GROUP, MIN_GROUP_SHARE = 3, 6  # processes, and one in so many of all: fewer are outliers
+MIN_GROUP_RATIO = 1.05  # of the two medians: closer groups change nothing that a reader would decide
+
+
+def two_groups(values: Sequence[float]) -> Groups | None:
+    """The two groups that the values fall into, or None if they form one.
+
+    On the logarithms, the widest gap between neighbours must exceed the spread (largest less smallest) of either side
+    by the factor 20 / n, and by 1.25 at the least.  By simulation at most 1.1 % of sequences of one speed do:
+    lognormal, uniform, exponential, t with 3 degrees of freedom, 10 % outliers, and AR(1) with 0.6.
+    """
+    logs = np.log(np.sort(values))
+    least = max(MIN_GROUP, math.ceil(len(logs) / MIN_GROUP_SHARE))
+    splits = range(least, len(logs) - least + 1)
+    if not splits:
+        return None
+    split = max(splits, key=lambda at: logs[at] - logs[at - 1])
+    spread = max(logs[split - 1] - logs[0], logs[-1] - logs[split])
+    fast, slow = (float(np.exp(np.median(side))) for side in (logs[:split], logs[split:]))
+    apart = logs[split] - logs[split - 1] > spread * max(20 / len(logs), 1.25)
+    return Groups(fast, split, slow, len(logs) - split) if apart and slow >= MIN_GROUP_RATIO * fast else None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A robust centre with its interval; ``low`` and ``high`` are None with fewer than two processes."""
+    """A robust centre with its interval; the bounds are None with fewer than three processes.
+
+    ``interval_of`` says what the interval covers, see the module.  ``groups`` is None unless the processes ran at two
+    speeds, of which the centre then describes one, or neither.
+    """
 
     center: float
     low: float | None
     high: float | None
     num_processes: int
     num_samples: int
+    interval_of: IntervalOf | None = None
+    groups: Groups | None = None
 
 
 def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> Estimate:
-    """Median of the per-process medians, with Student's t interval on their logarithms.
-
-    The interval is that of the geometric mean of the per-process medians (t with n - 1 degrees of freedom; any
-    textbook), widened where needed so that it contains the centre.
+    """Median of the per-process medians, with the interval that they give.
 
     Raises
     ------
@@ -43,19 +143,20 @@ def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = 
     if not all(math.isfinite(value) and value > 0 for samples in samples_by_process for value in samples):
         raise ValueError("every duration must be a positive finite number")
     medians = [float(np.median(samples)) for samples in samples_by_process]
-    center = float(np.median(medians))
-    low, high = _log_t_interval(np.log(medians), center, confidence)
-    return Estimate(center, low, high, len(medians), sum(len(samples) for samples in samples_by_process))
+    low, high, of = interval_of(medians, confidence)
+    num_samples = sum(len(samples) for samples in samples_by_process)
+    return Estimate(float(np.median(medians)), low, high, len(medians), num_samples, of, two_groups(medians))
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as large one thing is as another; ``low`` and ``high`` are None with fewer than two rounds."""
+    """How many times as large one thing is as another; the bounds are None with fewer than three rounds."""
 
     center: float
     low: float | None
     high: float | None
     num_rounds: int
+    interval_of: IntervalOf | None = None
 
     @property
     def differs(self) -> bool:
@@ -69,47 +170,37 @@ def paired_ratio(
     """The ratio of two durations over the rounds that measured both, or None if no round did.
 
     Both map an interleaved round to seconds.  What one round measured ran close together, so that a drifting machine
-    drifts for both and cancels in their ratio.  The centre is the median of the ratios and the interval Student's t,
-    both on their logarithms, so that swapping the sides inverts all three numbers exactly.
+    drifts for both and cancels in their ratio.  Centre (the median) and interval are those of the logarithms of the
+    ratios, so that swapping the sides inverts all three numbers exactly.
 
     Raises
     ------
     ValueError
         If a duration is not a positive finite number.
     """
-    rounds = sorted(numerator.keys() & denominator.keys())
-    if not rounds:
+    logs = paired_logs(numerator, denominator)
+    if not len(logs):
         return None
-    pairs = np.array([[numerator[number], denominator[number]] for number in rounds], float)
+    low, high, of = interval_of(np.exp(logs), confidence)
+    return Ratio(math.exp(float(np.median(logs))), low, high, len(logs), of)
+
+
+def paired_logs(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> np.ndarray:
+    """The logarithm of each common round's ratio, in the order of the rounds; ValueError as for ``paired_ratio``."""
+    rounds = sorted(numerator.keys() & denominator.keys())
+    pairs = np.array([[numerator[number], denominator[number]] for number in rounds], float).reshape(-1, 2)
     if not (np.isfinite(pairs).all() and (pairs > 0).all()):
         raise ValueError("every duration must be a positive finite number")
-    logs = np.log(pairs[:, 0]) - np.log(pairs[:, 1])
-    center = math.exp(float(np.median(logs)))
-    return Ratio(center, *_log_t_interval(logs, center, confidence), len(rounds))
-
-
-def _log_t_interval(logs: np.ndarray, center: float, confidence: float) -> tuple[float | None, float | None]:
-    """Student's t on logarithms, back on the scale of ``center`` and widened where needed to contain it."""
-    low, high = _t_interval(logs, confidence)
-    if low is None or high is None:
-        return None, None
-    return min(math.exp(low), center), max(math.exp(high), center)
-
-
-def _t_interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
-    n = len(values)
-    if n < 2:
-        return None, None
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    return np.log(pairs[:, 0]) - np.log(pairs[:, 1])
 
 
 @dataclass(frozen=True)
 class BatchLaw:
     """t(B) = a + b*B.  ``a`` is the overhead of a step, ``b`` the time of one more example, both in seconds.
 
-    ``knee_batch_size`` = a / b: there half of the greatest throughput 1/b is reached (B / t(B) = 1 / (2 b)).
-    ``worst_residual`` is the largest relative distance between the law and a measured time.
+    Each is the median over processes; its bounds are None with fewer than three of them, and where one process has a
+    coefficient that is not positive.  ``worst_residual`` is the largest relative distance between the law and a
+    measured time.
     """
 
     a_seconds: float
@@ -122,19 +213,29 @@ class BatchLaw:
     num_processes: int
 
     @property
+    def holds(self) -> bool:
+        """Whether it misses no measured time by more than ``MAX_RESIDUAL``."""
+        return self.worst_residual <= MAX_RESIDUAL
+
+    @property
     def knee_batch_size(self) -> float | None:
-        """None where the law gives no overhead or no cost per example, so that there is no knee."""
-        return self.a_seconds / self.b_seconds if self.a_seconds > 0 and self.b_seconds > 0 else None
+        """a / b, where half of the greatest throughput 1/b is reached (B / t(B) = 1 / (2 b)).
+
+        None where the law does not hold, or gives no overhead or no cost per example.
+        """
+        return self.a_seconds / self.b_seconds if self.holds and self.a_seconds > 0 and self.b_seconds > 0 else None
+
+
+MAX_RESIDUAL = 0.10  # beyond it the law's knee was found at half of the batch size that reached half of the peak
 
 
 def fit_batch_law(
     batch_sizes: Sequence[int], seconds_by_process: Sequence[Sequence[float]], confidence: float = CONFIDENCE
 ) -> BatchLaw:
-    """Least squares on relative errors (weights 1/t), one fit for each process; a and b are the means of the fits.
+    """Least squares on relative errors (weights 1/t), one fit for each process.
 
-    ``seconds_by_process[i][j]`` is the step time of process i at ``batch_sizes[j]``.  Intervals are Student's t over
-    processes; with one process, from the covariance of its fit (Student's t with two degrees of freedom less than
-    there are batch sizes), which knows the scatter about the line and not that between processes.
+    ``seconds_by_process[i][j]`` is the step time of process i at ``batch_sizes[j]``.  Intervals are over processes: the
+    residuals of one fit know its scatter about the line, and nothing of that between processes.
 
     Raises
     ------
@@ -148,26 +249,21 @@ def fit_batch_law(
         raise ValueError("at least three different batch sizes, each measured by every process, are needed")
     if not (np.isfinite(times).all() and (times > 0).all()):
         raise ValueError("every duration must be a positive finite number")
-    fits = [_weighted_fit(sizes, row) for row in times]
-    coefficients = np.array([fit[0] for fit in fits])
-    a, b = coefficients.mean(axis=0)
-    if len(fits) > 1:
-        intervals = [_t_interval(coefficients[:, index], confidence) for index in range(2)]
-    else:
-        half = stats.t.ppf((1 + confidence) / 2, len(sizes) - 2) * np.sqrt(np.diag(fits[0][1]))
-        intervals = [(float(a - half[0]), float(a + half[0])), (float(b - half[1]), float(b + half[1]))]
-    median_times = np.median(times, axis=0)
-    worst = float(np.max(np.abs((a + b * sizes) / median_times - 1)))
-    return BatchLaw(float(a), float(b), *intervals[0], *intervals[1], worst, len(fits))
+    coefficients = np.array([_weighted_fit(sizes, row) for row in times])
+    a, b = (float(center) for center in np.median(coefficients, axis=0))
+    (a_low, a_high, _), (b_low, b_high, _) = (_interval_if_positive(column, confidence) for column in coefficients.T)
+    worst = float(np.max(np.abs((a + b * sizes) / np.median(times, axis=0) - 1)))
+    return BatchLaw(a, b, a_low, a_high, b_low, b_high, worst, len(times))
 
 
-def _weighted_fit(sizes: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (a, b) and their covariance, from minimising the sum of ((a + b*B) / t - 1)**2."""
+def _weighted_fit(sizes: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The coefficients (a, b) that minimise the sum of ((a + b*B) / t - 1)**2."""
     design = np.column_stack([np.ones_like(sizes), sizes]) / times[:, None]
-    inverse = np.linalg.inv(design.T @ design)
-    coefficients = inverse @ design.sum(axis=0)
-    residuals = design @ coefficients - 1
-    return coefficients, inverse * (residuals @ residuals) / (len(sizes) - 2)
+    return np.linalg.solve(design.T @ design, design.sum(axis=0))
+
+
+def _interval_if_positive(coefficients: np.ndarray, confidence: float) -> Interval:
+    return interval_of(coefficients.tolist(), confidence) if (coefficients > 0).all() else NO_INTERVAL
 
 
 def binomial_interval(fraction: float, num_examples: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -179,38 +275,40 @@ def binomial_interval(fraction: float, num_examples: int, confidence: float = CO
     return float(interval.low), float(interval.high)
 
 
+# Standard deviation of the test accuracy of one stack over seeds, in the committed records: 0.11 points.
+SPREAD_OVER_SEEDS = 0.0011
+
+
 @dataclass(frozen=True)
 class Agreement:
-    """Whether a mean accuracy agrees with a published one; ``low`` to ``high`` is the interval of the difference.
+    """The mean accuracy of seeds beside one published accuracy; all numbers are fractions.
 
-    All four numbers are fractions.  Agreement means that sampling can explain the difference, not that there is none.
+    ``low`` to ``high`` is where the difference of one more seed from the mean would lie.  With fewer than three seeds,
+    which say too little of their spread, that is ``SPREAD_OVER_SEEDS``: ``assumed_spread``.
     """
 
     mean: float
-    difference: float
+    difference: float  # mean less published
     low: float
     high: float
     num_runs: int
+    assumed_spread: bool
 
     @property
     def agrees(self) -> bool:
-        return self.low <= 0 <= self.high
+        """Whether the published accuracy could be that of one more seed."""
+        return self.low <= self.difference <= self.high
 
 
 def agreement_with_reference(
-    accuracies: Sequence[float],
-    num_examples: int,
-    reference_accuracy: float,
-    reference_examples: int,
-    confidence: float = CONFIDENCE,
+    accuracies: Sequence[float], reference_accuracy: float, confidence: float = CONFIDENCE
 ) -> Agreement:
-    """Compare the mean accuracy of runs over seeds with one published draw.
+    """Compare the mean accuracy of runs over seeds with a published one, which is that of one more seed.
 
-    The variance of the difference is binomial on both sides: p(1-p)/n for the reference, and the same for our mean,
-    because all our runs share one test set and their errors are largely common to them.  The spread between seeds
-    is added once for the reference, itself one seed, and once divided by the number of runs for ours; one run knows
-    no spread, so its interval is the binomial one.  The reference saw the same test set, so the interval errs on the
-    wide side.
+    The prediction interval of one more draw from a normal distribution, mean +- t * s * sqrt(1 + 1/n) with n - 1
+    degrees of freedom (Hahn and Meeker, "Statistical Intervals", section 4.7), or the normal quantile where the spread
+    is assumed.  Accuracies are taken to scatter normally over seeds, and both sides to have seen the same test images,
+    so that no sampling of images is between them.
 
     Raises
     ------
@@ -219,9 +317,10 @@ def agreement_with_reference(
     """
     if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
         raise ValueError("accuracies must be fractions, and at least one is needed")
-    mean = float(np.mean(accuracies))
-    binomial = mean * (1 - mean) / num_examples + reference_accuracy * (1 - reference_accuracy) / reference_examples
-    between = float(np.var(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(binomial + between * (1 + 1 / len(accuracies)))
-    difference = mean - reference_accuracy
-    return Agreement(mean, difference, difference - half, difference + half, len(accuracies))
+    mean, num, upper = float(np.mean(accuracies)), len(accuracies), (1 + confidence) / 2
+    assumed = num < INTERVAL_FROM
+    if assumed:
+        half = float(special.ndtri(upper)) * SPREAD_OVER_SEEDS * math.sqrt(1 + 1 / num)
+    else:
+        half = float(special.stdtrit(num - 1, upper)) * float(np.std(accuracies, ddof=1)) * math.sqrt(1 + 1 / num)
+    return Agreement(mean, mean - reference_accuracy, -half, half, num, assumed)

@@ -22,8 +22,8 @@ from bench.units import (
 
 NOT_IN_THE_INTERVAL = (
     "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs "
-    "were not interleaved: an interval combines the spread between the processes of both (Welch's t on the logarithms, "
-    "95 %), and a drift of a machine between the runs is not in it."
+    "were not interleaved: an interval combines the 95 % intervals of both, each within its own run, and a drift of a "
+    "machine between the runs is not in it."
 )
 
 

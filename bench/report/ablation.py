@@ -10,7 +10,7 @@ import pandas as pd
 from bench import stats
 from bench.frames import Frames
 from bench.render import Section
-from bench.report.tables import ABLATION, ratio_cells
+from bench.report.tables import ABLATION, interval_sentences, ratio_cells
 from bench.samples import estimate_of, rounds_of
 from bench.stack_key import groups
 from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
@@ -114,6 +114,7 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
             "What sparsity is worth depends on the data: it leaves out blank pixels, and units that ReLU or dropout "
             "stopped. It goes with products, so that the row without them is worth it, too."
         )
+    sentences += interval_sentences([row.step for row in found.rows], [row.time_ratio for row in found.rows])
     sentences += _missing_sentences(found.rows)
     headers = ["what", "processes", "training step", "95 % interval, step", "times as long as tuned"]
     headers += ["95 % interval, ratio"]
@@ -125,9 +126,10 @@ def _compared(other: str, ratio: stats.Ratio | None) -> str:
     subject = "A training step of theano/tuned"
     if ratio is None:
         return f"{subject} has no ratio to {other}: no round measured both."
-    interval = f"95 % interval {format_range(ratio.low, ratio.high)}, {ratio.num_rounds} rounds"
+    rounds = "one round" if ratio.num_rounds == 1 else f"{ratio.num_rounds} rounds"
+    interval = f"95 % interval {format_range(ratio.low, ratio.high)}, {rounds}"
     if ratio.low is None:
-        interval = "one round, so no interval"
+        interval = f"{rounds}, so no interval"
     return f"{subject} takes {format_number(ratio.center)} times as long as {other} ({interval})."
 
 

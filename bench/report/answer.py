@@ -17,7 +17,7 @@ from bench.report.learning import learning_verdicts
 from bench.report.load import load_notices
 from bench.report.processes import process_notices
 from bench.report.projection import projection_sentences, projections
-from bench.report.ranking import RankedStack
+from bench.report.ranking import RankedStack, fastest_of
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack
 from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
 from mlp.recipe import REFERENCE
@@ -176,25 +176,46 @@ def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) 
     if agreement is None:
         why = "none was recorded" if dataset_identity(header) == "mnist" else "the data is not MNIST"
         return f"{sentence} Accuracy is not compared: {why}."
+    return f"{sentence} {_accuracy_sentence(agreement)}"
+
+
+def _accuracy_sentence(agreement: stats.Agreement) -> str:
     verdict = "agrees with" if agreement.agrees else "does NOT agree with"
+    spread = "scatter normally over seeds"
+    if agreement.assumed_spread:
+        spread += f" as they do in the committed records ({stats.SPREAD_OVER_SEEDS * 100:.2f} points)"
     return (
-        f"{sentence} Its mean test accuracy of {format_percent(agreement.mean)} {verdict} the published "
-        f"{format_percent(REFERENCE.test_accuracy)}: the difference is {format_points(agreement.difference)}, "
-        f"95 % interval {agreement.low * 100:+.2f} to {agreement.high * 100:+.2f}."
+        f"Its mean test accuracy of {format_percent(agreement.mean)} {verdict} the published "
+        f"{format_percent(REFERENCE.test_accuracy)}: the difference is {format_points(agreement.difference)}, and 95 % "
+        f"of single seeds would lie within {agreement.high * 100:.2f} points of this mean, if accuracies on the same "
+        f"test images {spread}."
     )
 
 
+def _leaders(among: str, leaders: list[RankedStack], first: RankedStack) -> str:
+    """The beginning of the sentence: one stack is the fastest, or several are, or too few rounds were measured."""
+    names = [one.stack.name for one in leaders]
+    if not names:
+        return f"Too few rounds were measured to say which of {among} is the fastest; with {first.stack.name}"
+    if len(names) == 1:
+        return f"The fastest of {among} is {first.stack.name}:"
+    tied = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"The fastest of {among} are {tied}, which this run cannot tell apart; with {first.stack.name}"
+
+
 def _fastest_sentences(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> list[str]:
-    """One sentence on the fastest stack that may be called so: one that learns worse may not."""
-    fit = [one for one in ranked if one.rank is not None and not one.learns_worse]
+    """One sentence on the fastest stacks that may be called so: one that learns worse may not."""
+    fit = [one for one in ranked if one.train_epoch is not None and not one.learns_worse]
     if not fit:
         return []
-    fastest = fit[0]
-    left_out = sum(one.learns_worse and one.rank is not None for one in ranked)
-    among = f"The fastest of {len(ranked)} stacks"
+    leaders = fastest_of(frames, ranked)
+    left_out = sum(one.learns_worse and one.train_epoch is not None for one in ranked)
+    among = f"{len(ranked)} stacks"
     if left_out:
         among += f" (without the {left_out} that {'learns' if left_out == 1 else 'learn'} worse)"
-    sentence = f"{among} is {fastest.stack.name}: a training epoch takes {format_seconds(fastest.train_epoch.center)}"
+    fastest = leaders[0] if leaders else fit[0]
+    epoch = format_seconds(fastest.train_epoch.center)
+    sentence = f"{_leaders(among, leaders, fastest)} a training epoch takes {epoch}"
     ratio = fastest.speed_ratio
     if fastest.stack.is_canonical:
         sentence += ", and that is the canonical stack itself"

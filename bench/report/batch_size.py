@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from bench import stats
-from bench.crossover import Crossover, Lead, crossover
+from bench.crossover import Crossover, HalfPeak, Lead, crossover, half_peak
 from bench.frames import Frames
 from bench.render import Section
 from bench.report.comparisons import DevicePair, device_pairs
-from bench.report.tables import estimate_cells, estimate_of
+from bench.report.tables import estimate_cells, estimate_of, interval_sentences
 from bench.stack_key import StackKey, by_stack
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL
@@ -82,23 +82,42 @@ def stack_sections(frames: Frames) -> list[Section]:
 
 def _stack_section(stack: StackKey, samples: pd.DataFrame) -> Section:
     medians = process_medians(samples)
-    rows = []
-    for batch_size in medians.columns:
-        measured = estimate_of(samples[samples["batch_size"] == batch_size])
-        rows.append([f"{batch_size:,}", *estimate_cells(measured), format_number(batch_size / measured.center)])
+    estimates = {size: estimate_of(rows) for size, rows in samples.groupby("batch_size", observed=True)}
+    rows = [
+        [f"{size:,}", *estimate_cells(measured), format_number(size / measured.center)]
+        for size, measured in estimates.items()
+    ]
     headers = ["batch size", "processes", "samples", "step", "95 % interval", "examples/s"]
     law = batch_law(medians)
+    curve = {int(size): measured.center for size, measured in estimates.items()}
     sentences = [] if law is None else _law_sentences(law)
+    if law is None or not law.holds:
+        sentences += _half_peak_sentences(half_peak(curve))
+    sentences += interval_sentences(estimates.values())
     return Section(f"Batch size: {stack.name_with_threads}", sentences, headers, rows, ["batch_size"])
 
 
 def _law_sentences(law: stats.BatchLaw) -> list[str]:
-    sentence = (
-        f"t(B) = a + b*B with a = {format_seconds(law.a_seconds)} ({format_interval(law.a_low, law.a_high)}) of "
-        f"overhead and b = {format_seconds(law.b_seconds)} ({format_interval(law.b_low, law.b_high)}) per example"
-    )
+    a, b = format_seconds(law.a_seconds), format_seconds(law.b_seconds)
+    if law.a_low is not None:
+        a += f" ({format_interval(law.a_low, law.a_high)})"
+    if law.b_low is not None:
+        b += f" ({format_interval(law.b_low, law.b_high)})"
+    sentence = f"t(B) = a + b*B with a = {a} of overhead and b = {b} per example"
     if law.knee_batch_size is not None:
-        sentence += f"; half of peak throughput is reached at B = {format_number(law.knee_batch_size)}"
+        sentence += f"; half of its greatest throughput is reached at B = {format_number(law.knee_batch_size)}"
     fit = f"The law misses the measured medians by at most {format_percent(law.worst_residual, 1)}"
-    fit += "; read the table where that is much." if law.worst_residual > 0.2 else "."
+    fit += "." if law.holds else f", more than {format_percent(stats.MAX_RESIDUAL, 0)}: it does not hold here."
     return [sentence + ".", fit]
+
+
+def _half_peak_sentences(half: HalfPeak | None) -> list[str]:
+    if half is None:
+        return []
+    peak = f"Half of the measured peak of {format_number(half.peak_examples_per_second)} examples/s is reached"
+    if half.batch_size is None:
+        return [f"{peak} at the smallest batch size, {half.above:,}."]
+    return [
+        f"{peak} at B = {format_number(half.batch_size)}, between the measured {half.below:,} and {half.above:,}: "
+        "there the time of a step is taken as linear in B."
+    ]

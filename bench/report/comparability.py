@@ -37,12 +37,10 @@ def judged_results(header: dict[str, Any], frames: Frames) -> pd.DataFrame:
 
 
 def agreement_of(header: dict[str, Any], results: pd.DataFrame) -> stats.Agreement | None:
-    """None where accuracy may not be compared: other data, other number of epochs, or none reached."""
+    """None where accuracy may not be compared: other data, other test images or epochs, or none reached."""
     results = results.dropna(subset=["test_accuracy", "test_examples"])
     accuracies = results["test_accuracy"]
-    canonical = (results["num_epochs"] == CANONICAL.num_epochs).all()
-    if dataset_identity(header) != "mnist" or accuracies.empty or not canonical:
+    canonical = (results["num_epochs"] == CANONICAL.num_epochs) & (results["test_examples"] == REFERENCE.test_examples)
+    if dataset_identity(header) != "mnist" or accuracies.empty or not canonical.all():
         return None
-    return stats.agreement_with_reference(
-        list(accuracies), int(results["test_examples"].min()), REFERENCE.test_accuracy, REFERENCE.test_examples
-    )
+    return stats.agreement_with_reference(list(accuracies), REFERENCE.test_accuracy)

@@ -8,6 +8,7 @@ from statistics import median
 
 from bench import stats
 from bench.frames import Frames
+from bench.ranking import rank
 from bench.render import Section
 from bench.report.ranking import RankedStack, epoch_rounds
 from bench.report.tables import ratio_cells
@@ -95,11 +96,11 @@ class AgainstFastest:
 
 
 def against_fastest(rounds: EpochRounds) -> list[AgainstFastest]:
-    """Every stack on a device that more than one stack ran on, device by device, fastest first."""
+    """Every stack on a device that more than one stack ran on, device by device, in the order of their ranks."""
     seconds = {stack: median(values.values()) for stack, values in rounds.items()}
     found = []
     for device in dict.fromkeys(stack.device for stack in rounds):
-        own = sorted((stack for stack in rounds if stack.device == device), key=seconds.get)
+        own = list(rank({stack: values for stack, values in rounds.items() if stack.device == device}))
         if len(own) > 1:
             found += [
                 AgainstFastest(stack, own[0], seconds[stack], stats.paired_ratio(rounds[stack], rounds[own[0]]))

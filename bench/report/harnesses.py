@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from bench import stats
 from bench.frames import Frames
 from bench.render import Section
 from bench.report.rates import bytes_rate, examples_rate
-from bench.report.tables import ESTIMATE_HEADERS, estimate_cells, estimates, narrowed, stack_of
+from bench.report.tables import (
+    ESTIMATE_HEADERS,
+    estimate_cells,
+    estimates,
+    groups_sentences,
+    interval_sentences,
+    narrowed,
+    stack_of,
+)
 from bench.stack_key import StackKey
 from bench.units import MISSING, format_interval, format_seconds
 
 
 def loading_sections(frames: Frames) -> list[Section]:
+    found = list(estimates(frames, "data", [*StackKey._fields, "measurement"]))
     rows = [
-        [_loaded(keys), *estimate_cells(measured), bytes_rate(samples, measured)]
-        for keys, samples, measured in estimates(frames, "data", [*StackKey._fields, "measurement"])
+        [_loaded(keys), *estimate_cells(measured), bytes_rate(samples, measured)] for keys, samples, measured in found
     ]
-    return [Section("Loading", [], ["what", *ESTIMATE_HEADERS, "rate"], rows, ["loading"])] if rows else []
+    sentences = _about({_loaded(keys): measured for keys, _, measured in found})
+    return [Section("Loading", sentences, ["what", *ESTIMATE_HEADERS, "rate"], rows, ["loading"])] if rows else []
+
+
+def _about(measured: Mapping[str, stats.Estimate]) -> list[str]:
+    return [*interval_sentences(measured.values()), *groups_sentences(measured)]
 
 
 def _loaded(keys: dict[str, Any]) -> str:
@@ -30,7 +45,8 @@ def _loaded(keys: dict[str, Any]) -> str:
 def compile_sections(frames: Frames) -> list[Section]:
     """One row for each part, with the cold and the warm compile cache side by side."""
     parts: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for keys, _, measured in estimates(frames, "compile", [*StackKey._fields, "cache", "measurement"]):
+    found = list(estimates(frames, "compile", [*StackKey._fields, "cache", "measurement"]))
+    for keys, _, measured in found:
         row = parts.setdefault((stack_of(keys).name_with_threads, keys["measurement"]), {})
         row[keys["cache"] or "no"] = [
             format_seconds(measured.center),
@@ -44,18 +60,22 @@ def compile_sections(frames: Frames) -> list[Section]:
         [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
         for names, row in parts.items()
     ]
-    return [narrowed(Section("Import, graph and compilation", [], headers, rows, ["compile"]))] if rows else []
+    sentences = interval_sentences(measured for _, _, measured in found)
+    section = Section("Import, graph and compilation", sentences, headers, rows, ["compile"])
+    return [narrowed(section)] if rows else []
 
 
 def epoch_sections(frames: Frames) -> list[Section]:
-    rows = []
+    rows, found = [], {}
     for keys, samples, measured in estimates(frames, "epoch", [*StackKey._fields, "measurement"]):
         if keys["measurement"] == "train_step":
             p50, p95, p99 = np.percentile(samples["seconds"], [50, 95, 99])
             rate = f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}, p99 {format_seconds(p99)}"
         else:
             rate = examples_rate(keys["measurement"], samples, measured)
-        rows.append([stack_of(keys).name_with_threads, keys["measurement"], *estimate_cells(measured), rate])
+        name = stack_of(keys).name_with_threads
+        found[f"{name}, {keys['measurement']}"] = measured
+        rows.append([name, keys["measurement"], *estimate_cells(measured), rate])
     headers = ["backend", "what", *ESTIMATE_HEADERS, "rate"]
     plots = ["throughput", "train_epoch", "validate_epoch", "train_step"]
-    return [narrowed(Section("Epochs and steps", [], headers, rows, plots))] if rows else []
+    return [narrowed(Section("Epochs and steps", _about(found), headers, rows, plots))] if rows else []

@@ -11,10 +11,10 @@ from bench import stats
 from bench.convergence import Learning, LearningVerdict
 from bench.frames import Frames
 from bench.ranking import Rank, rank
-from bench.render import Section
+from bench.render import Section, without_dashes
 from bench.report.learning import learning_verdicts
 from bench.report.rates import training_gflops
-from bench.report.tables import of_whole_stacks, select, without_columns_of
+from bench.report.tables import groups_sentences, interval_sentences, of_whole_stacks, select
 from bench.samples import estimate_of, rounds_of
 from bench.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
 from bench.units import (
@@ -66,9 +66,10 @@ def epoch_rounds(frames: Frames) -> dict[StackKey, dict[int, float]]:
 def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
     """Every stack whose epochs or reference run were measured; those without a training epoch come last, unranked."""
     rounds = epoch_rounds(frames)
-    ranks = rank(rounds)
+    base = canonical_of(rounds)
+    ranks = rank(rounds, base)
     rest = [stack for stack, _ in by_stack(frames.results) if stack not in ranks]
-    canonical = rounds.get(canonical_of(rounds), {})
+    canonical = rounds.get(base, {})
     verdicts = learning_verdicts(header, frames)
     return [
         _ranked(
@@ -80,6 +81,16 @@ def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
         )
         for stack in [*ranks, *rest]
     ]
+
+
+def fastest_of(frames: Frames, ranked: list[RankedStack]) -> list[RankedStack]:
+    """Those that no other was shown to be faster than, but for stacks that learn worse; empty where none has a rank."""
+    fit = {one.stack: one for one in ranked if one.train_epoch is not None and not one.learns_worse}
+    if len(fit) == 1:
+        return list(fit.values())
+    rounds = epoch_rounds(frames)
+    places = rank({stack: rounds[stack] for stack in fit if stack in rounds}, canonical_of(fit))
+    return [fit[stack] for stack, place in places.items() if place is not None and place.number == 1]
 
 
 def _learning_of(stack: StackKey, verdict: LearningVerdict | None) -> Learning | None:
@@ -123,7 +134,7 @@ def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
     headers += ["95 % interval, ratio", "GFLOP/s"]
     headers += ["validation epoch", "first step", "steady step", "reference clock", "test accuracy", "learning"]
     section = Section(RANKING, _how_to_read(ranked), headers, [_row(one) for one in ranked], ["throughput"])
-    return [without_columns_of(section, MISSING)]
+    return [without_dashes(section)]
 
 
 def _how_to_read(ranked: list[RankedStack]) -> list[str]:
@@ -135,13 +146,13 @@ def _how_to_read(ranked: list[RankedStack]) -> list[str]:
             f"Times as fast: as {CANONICAL_NAME}, training epoch against training epoch of the same interleaved round; "
             "median and interval over rounds."
         )
-    order = "By training epoch, fastest first."
-    if any(one.rank is not None and one.rank.shared for one in ranked):
-        order += (
-            " Stacks that share a rank (=) have a direct ratio whose interval includes 1: this run cannot tell such "
-            "neighbours apart."
-        )
-    sentences = [order, pairs]
+    order = "By training epoch, fastest first. Rank: 1 + the number of stacks that were shown to be faster"
+    order += ", all pairs tested round by round, with an error of 5 % over all of them together (Holm)."
+    if all(one.rank is None for one in ranked):
+        order = "By training epoch, fastest first. There are no ranks: fewer than three rounds measured two stacks."
+    measured = [one.speed_ratio for one in ranked if one.speed_ratio is not None and not one.stack.is_canonical]
+    intervals = interval_sentences([one.train_epoch for one in ranked], measured)
+    sentences = [order, pairs, *intervals, *groups_sentences({one.stack.name: one.train_epoch for one in ranked})]
     if any(one.learns_worse for one in ranked):
         sentences.append(
             "A stack that learns worse stands here by its speed, has failed, and is left out of the comparisons below."
@@ -197,7 +208,7 @@ def cost_sections(frames: Frames) -> list[Section]:
         )
     headers = ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
     section = Section("Energy and memory of the GPU", [], headers, rows, ["power", "gpu_memory"])
-    section = without_columns_of(section, MISSING)
+    section = without_dashes(section)
     sentences = _throttled_sentences(frames.samples)
     if len(section.headers) < 2:
         return [Section("Throttling", sentences)] if sentences else []

@@ -98,7 +98,7 @@ def _reference_runs(header: dict[str, Any], frames: Frames) -> list[dict[str, An
         found.append(
             {
                 **stack._asdict(),
-                "total_seconds": vars(total),
+                "total_seconds": _plain(total),
                 "ratio_to_reference": total.center / REFERENCE.total_seconds,
                 "mean_test_accuracy": or_none(results["test_accuracy"].mean()),
                 "accuracy_agrees": None if agreement is None else agreement.agrees,
@@ -109,7 +109,7 @@ def _reference_runs(header: dict[str, Any], frames: Frames) -> list[dict[str, An
 
 def _measurements(frames: Frames) -> list[dict[str, Any]]:
     columns = [*StackKey._fields, "without", "harness", "cache", "batch_size", "measurement"]
-    return [{**keys, **vars(estimate_of(samples))} for keys, samples in groups(frames.samples, columns)]
+    return [{**keys, **_plain(estimate_of(samples))} for keys, samples in groups(frames.samples, columns)]
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from bench import stats
 from bench.ceilings import HARNESS as CEILINGS
 from bench.frames import Frames
-from bench.render import Section
+from bench.render import Section, without_columns_of
 from bench.samples import estimate_of
 from bench.stack_key import StackKey, groups
 from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
@@ -38,6 +38,32 @@ def ratio_cells(ratio: stats.Ratio | None) -> list[str]:
     return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
 
 
+def interval_sentences(*measured: Iterable[stats.Estimate | stats.Ratio | None]) -> list[str]:
+    """One sentence on the intervals of a table: within this run, and of what they are."""
+    kinds = {one.interval_of for group in measured for one in group if one is not None} - {None}
+    median = "exact for the median, by order statistics"
+    mean = "of the geometric mean, by Student's t, which assumes lognormal times"
+    if not kinds:
+        return []
+    if kinds == {stats.IntervalOf.MEDIAN}:
+        how = median
+    elif kinds == {stats.IntervalOf.GEOMETRIC_MEAN}:
+        how = mean
+    else:
+        how = f"{median}, from {stats.EXACT_FROM} processes or rounds on; from fewer {mean}"
+    return [f"Intervals are 95 % within this run: {how}."]
+
+
+def groups_sentences(measured: Mapping[str, stats.Estimate | None]) -> list[str]:
+    """A sentence for each name whose processes ran at two speeds."""
+    found = {name: one.groups for name, one in measured.items() if one is not None and one.groups is not None}
+    return [
+        f"{name}: processes fall into two groups, {format_seconds(groups.fast_seconds)} ({groups.num_fast}) and "
+        f"{format_seconds(groups.slow_seconds)} ({groups.num_slow}); the median describes at most one of them."
+        for name, groups in found.items()
+    ]
+
+
 def stack_of(keys: dict[str, Any]) -> StackKey:
     return StackKey(*(keys[name] for name in StackKey._fields))
 
@@ -54,19 +80,10 @@ def of_whole_stacks(samples: pd.DataFrame) -> pd.DataFrame:
     return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS])]
 
 
-def without_columns_of(section: Section, *nothing: str) -> Section:
-    """Without the columns in which every row has one of ``nothing``: what nobody measured needs no column."""
-    used = [index for index in range(len(section.headers)) if any(row[index] not in nothing for row in section.rows)]
-    return replace(
-        section,
-        headers=[section.headers[index] for index in used],
-        rows=[[row[index] for index in used] for row in section.rows],
-    )
-
-
 def narrowed(section: Section) -> Section:
     """Without blank columns, and with the only stack in a sentence instead of in every row."""
     names = {row[0] for row in section.rows if row[0]}
     if len(names) == 1:
-        section = replace(section, sentences=[*names], rows=[["", *row[1:]] for row in section.rows])
+        rows = [["", *row[1:]] for row in section.rows]
+        section = replace(section, sentences=[*names, *section.sentences], rows=rows)
     return without_columns_of(section, "")

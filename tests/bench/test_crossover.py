@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bench.crossover import Lead, crossover
+from bench.crossover import Lead, crossover, half_peak
 
 SIZES = sorted([2**power for power in range(14)] + [500])
 
@@ -70,3 +70,32 @@ def test_only_batch_sizes_that_both_measured_count():
 def test_a_duration_that_cannot_be_is_refused(seconds):
     with pytest.raises(ValueError, match="positive finite"):
         crossover({1: 1.0, 2: 1.0}, {1: 1.0, 2: seconds})
+
+
+# --- half of the peak -----------------------------------------------------------------------------------------------
+
+
+def test_half_of_the_peak_of_a_law_is_where_the_law_has_it():
+    """t = a + b*B between 1 and 1024: half of 1024 / t(1024) is at B = a*p / (1 - b*p) for p = half of the peak."""
+    a, b = 0.002, 0.00004
+    found = half_peak({size: a + b * size for size in (1, 4, 16, 64, 256, 1024)})
+    rate = 1024 / (a + b * 1024) / 2
+    assert found.peak_examples_per_second == pytest.approx(2 * rate)
+    assert found.batch_size == pytest.approx(a * rate / (1 - b * rate))
+    assert (found.below, found.above) == (16, 64)
+
+
+def test_half_of_the_peak_counts_from_where_all_larger_sizes_up_to_the_peak_have_it():
+    """8 has it by a lucky step, 16 has not; behind the peak throughput falls again and does not count."""
+    rates = {4: 1.0, 8: 6.0, 16: 4.0, 32: 8.0, 64: 10.0, 128: 2.0}
+    found = half_peak({size: size / rate for size, rate in rates.items()})
+    assert (found.below, found.above) == (16, 32)
+
+
+def test_a_smallest_size_at_half_of_the_peak_needs_no_search():
+    found = half_peak({8: 1.0, 16: 1.5})
+    assert (found.batch_size, found.below, found.above) == (None, None, 8)
+
+
+def test_without_a_size_there_is_no_half_of_the_peak():
+    assert half_peak({}) is None

@@ -89,14 +89,14 @@ def test_rows_stand_in_the_order_of_the_plan_between_the_whole_and_what_it_is_he
 
 def test_one_round_has_ratios_and_no_interval(written):
     text, _ = written(rounds(num_rounds=1))
-    assert row(text, "without update")[1:] == ["1", "11.0 ms", MISSING, "1.10", MISSING]
+    assert row(text, "without update")[1:] == ["1", "11.0 ms", "1.10"]
     assert "1.25 times as long as its eight matrix products alone (one round, so no interval)." in text
 
 
 def test_without_tuned_itself_the_steps_are_shown_without_ratios(written):
     text, summary = written(rounds([UPDATE, PUBLISHED, PRODUCTS]))
-    assert row(text, "tuned") == ["tuned", "0", MISSING, MISSING, MISSING, MISSING]
-    assert row(text, "as_published")[2] == "22.0 ms" and row(text, "as_published")[4:] == [MISSING, MISSING]
+    assert row(text, "tuned") == ["tuned", "0", MISSING, MISSING]
+    assert row(text, "as_published")[2] == "22.0 ms" and len(row(text, "as_published")) == 4  # no ratios, no columns
     assert "has no ratio to its eight matrix products alone: no round measured both." in text
     assert "Missing: tuned. The rest is compared all the same." in text
     assert summary["tuned_to_products"] is None

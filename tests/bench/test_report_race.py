@@ -143,7 +143,7 @@ def test_stacks_that_the_run_cannot_tell_apart_share_a_rank(race_report):
     ranking = section(race_report, "Ranking")
     assert row(ranking, "3=", "jax/step on cpu") and row(ranking, "3=", "torch/eager on cpu")
     assert row(ranking, "5", "theano/as_published on cpu")
-    assert "share a rank (=)" in ranking
+    assert "Rank: 1 + the number of stacks that were shown to be faster" in ranking
 
 
 def test_a_stack_that_learns_worse_keeps_its_place_and_its_mark(race_report):
@@ -342,7 +342,7 @@ def test_energy_memory_and_power_stand_with_the_stack_that_they_were_read_for(co
     rows = {one[0]: one[1:] for one in found.rows}
     assert found.headers == ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
     assert rows["jax/step on cuda"] == ["15.0 J", "1.30 kJ", "101", "512 MiB"]
-    assert rows["jax/step on cpu"] == [MISSING] * 4
+    assert "jax/step on cpu" not in rows  # nothing but dashes
 
 
 def test_throttled_samples_are_counted_with_their_reasons(costs):
@@ -362,14 +362,16 @@ def test_a_stack_without_epochs_is_listed_last_and_unranked(tmp_path):
     replicates = [one for one in race([THEANO, JAX_CPU]) if one["case"] != unmeasured]
     text = write_report(write_example_run(tmp_path, replicates)).read_text(encoding="utf-8")
     ranking = section(text, "Ranking")
-    assert row(ranking, MISSING, "jax/step on cpu")
+    assert row(ranking, "jax/step on cpu")  # alone with epochs, the other has no rank either: there is no such column
     assert ranking.index("theano/as_published") < ranking.index("jax/step on cpu")
 
 
-def test_an_interrupted_first_round_ranks_without_telling_apart(tmp_path):
+def test_an_interrupted_first_round_orders_and_does_not_rank(tmp_path):
     replicates = [epoch_replicate(racer, 0) for racer in RACERS[:2]]
     text = write_report(write_example_run(tmp_path, replicates, status="interrupted")).read_text(encoding="utf-8")
-    assert row(section(text, "Ranking"), "1=", "jax/step on cpu")
+    assert row(section(text, "Ranking"), "jax/step on cpu")
+    assert "There are no ranks: fewer than three rounds measured two stacks." in text
+    assert "Too few rounds were measured to say which of 2 stacks is the fastest; with jax/step on cpu a" in text
     assert "nan" not in text.lower()
 
 
