@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,8 +18,13 @@ def cell(value: Any) -> Any:
     """``value`` as it may stand in a file: an apostrophe comes before a text that looks like a formula."""
     if not isinstance(value, str):
         return value
-    text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = utf_8(value)
     return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def utf_8(value: Any) -> Any:
+    """A text as UTF-8 can hold it: bytes of another encoding are shown as what they are."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -31,10 +36,10 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def shielded(frame: pd.DataFrame) -> pd.DataFrame:
+def shielded(frame: pd.DataFrame, by: Callable[[Any], Any] = cell) -> pd.DataFrame:
     """``frame`` with the texts of its columns as ``cell`` makes them, ready for ``DataFrame.to_csv``."""
     texts = {
-        name: column.map(cell, na_action="ignore")
+        name: column.map(by, na_action="ignore")
         for name, column in frame.items()
         if not is_numeric_dtype(column) and not is_bool_dtype(column)
     }

@@ -55,7 +55,7 @@ class RunFolder:
         """An existing run; raises RecordError if there is none, or it is damaged, or of a newer schema."""
         path = Path(path)
         try:
-            header = read_json(path / "run.json")
+            header = _finite(read_json(path / "run.json"))
             version = header["schema_version"]
             if not isinstance(version, int):
                 raise ValueError(f"schema_version is {version!r}")
@@ -103,7 +103,7 @@ class RunFolder:
         self.problems = []
         for path in sorted((self.path / "replicates").glob("*.json")):
             try:
-                replicate = read_json(path)
+                replicate = _finite(read_json(path))
                 check_replicate(replicate)
             except (OSError, ValueError, RecursionError) as error:
                 self.problems.append(f"{path.name} cannot be read ({error}) and was left out")

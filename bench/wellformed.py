@@ -37,6 +37,13 @@ def check_header(header: dict[str, Any]) -> None:
     _require(isinstance(processes, list) and all(_is_process(one) for one in processes), "processes", processes)
     for name, plan in (("plan", header["plan"]), ("candidates", header.get("candidates") or [])):
         _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), name, plan)
+    for name, value in (header.get("recipe") or {}).items():
+        values = value if isinstance(value, list) else [value]
+        _require(all(one is None or is_number(one) for one in values), f"recipe's {name}", value)
+    widths = (header.get("recipe") or {}).get("layer_widths", [])
+    _require(isinstance(widths, list), "recipe's layer_widths", widths)
+    skipped = header.get("skipped") or []
+    _require(isinstance(skipped, list) and all(_is_skipped(entry) for entry in skipped), "skipped", skipped)
     machine = header.get("machine") or {}
     cores = machine.get("usable_cores")
     _require(cores is None or (isinstance(cores, int) and is_number(cores)), "machine's usable_cores", cores)
@@ -55,6 +62,10 @@ def _is_process(facts: Any) -> bool:
         return False
     libraries = facts.get("libraries")
     return isinstance(libraries, list) and all(isinstance(one, dict) for one in libraries)
+
+
+def _is_skipped(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in ("what", "reason", "remedy"))
 
 
 def _is_planned(entry: Any) -> bool:

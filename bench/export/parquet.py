@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from bench.csv_cells import shielded, utf_8
 from bench.export.series import Run
 
 UNIT_OF = {  # what a column's name ends with -> its unit
@@ -37,11 +38,18 @@ def unit_of(column: str) -> str | None:
 
 
 def _to_parquet(frame: pd.DataFrame) -> bytes:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = _table(frame)
     schema = pa.schema([_field(field) for field in table.schema], table.schema.metadata)
     buffer = io.BytesIO()
     parquet.write_table(table.cast(schema), buffer)
     return buffer.getvalue()
+
+
+def _table(frame: pd.DataFrame) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except UnicodeEncodeError:  # a name that is not UTF-8
+        return pa.Table.from_pandas(shielded(frame, utf_8), preserve_index=False)
 
 
 def _field(field: pa.Field) -> pa.Field:

@@ -194,9 +194,10 @@ def reported(document: Any, folder: Path) -> None:
     from bench.render import to_markdown
     from bench.report import first_line, sections, summarize
 
-    write(document["run"], folder / "run.json")
+    write(document.get("run"), folder / "run.json")
     (folder / "replicates").mkdir(exist_ok=True)
-    for number, one in enumerate(document["replicates"]):
+    replicates = document.get("replicates")
+    for number, one in enumerate(replicates if isinstance(replicates, list) else []):
         write(one, folder / "replicates" / f"{number:04}.json")
 
     def report() -> None:
