@@ -6,7 +6,9 @@ typed with one row for each block, and only then repeated, by array operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,16 +18,20 @@ Typed = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 class Blocks:
-    """Rows under ``columns``: some are keys, the same in a whole block; the ``own`` ones differ from row to row."""
+    """Rows under ``columns``: some are keys, the same in a whole block; the ``own`` ones differ from row to row.
 
-    def __init__(self, columns: list[str], own: tuple[str, ...]) -> None:
+    ``types`` are the type codes of own columns that hold nothing but numbers: those are kept in arrays, eight bytes a
+    number, which the frame then shares.
+    """
+
+    def __init__(self, columns: list[str], own: tuple[str, ...], types: Mapping[str, str]) -> None:
         self._columns = columns
         self._shared = [column for column in columns if column not in own]
         self._keys: list[dict[str, Any]] = []
         self._counts: list[int] = []
-        self._own: dict[str, list[Any]] = {column: [] for column in own}
+        self._own: dict[str, list[Any] | array] = {name: array(types[name]) if name in types else [] for name in own}
 
-    def add(self, keys: dict[str, Any], **own: list[Any]) -> None:
+    def add(self, keys: dict[str, Any], **own: Sequence[Any]) -> None:
         """A block: ``own`` has one list for each own column, all of one length; without rows it leaves no trace."""
         (count,) = {len(own[column]) for column in self._own}
         if not count:
@@ -33,11 +39,20 @@ class Blocks:
         self._keys.append(keys)
         self._counts.append(count)
         for column, values in self._own.items():
-            values.extend(own[column])
+            is_float = isinstance(values, array) and values.typecode == "d"
+            values.extend([math.nan if value is None else value for value in own[column]] if is_float else own[column])
 
     def frame(self, typed: Typed) -> pd.DataFrame:
-        """All rows in the order they came; ``typed`` gives the columns of a frame their types."""
+        """All rows in the order they came; ``typed`` gives the columns of a frame their types.
+
+        Column by column, so that no second copy of them all is ever there.
+        """
         keys = typed(pd.DataFrame(self._keys, columns=self._shared))
-        repeated = keys.take(np.repeat(np.arange(len(keys)), self._counts)).reset_index(drop=True)
-        own = typed(pd.DataFrame(self._own))
-        return pd.concat([repeated, own], axis="columns")[self._columns]
+        rows = np.repeat(np.arange(len(keys)), self._counts)
+        own = typed(pd.DataFrame({name: _column(values) for name, values in self._own.items()}, copy=False))
+        columns = {name: keys[name].array.take(rows) if name in keys else own[name].array for name in self._columns}
+        return pd.DataFrame(columns, copy=False)
+
+
+def _column(values: list[Any] | array) -> Any:
+    return np.frombuffer(values, values.typecode) if isinstance(values, array) and len(values) else list(values)

@@ -66,6 +66,7 @@ OWN = {
     "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
     "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
 }
+NUMBERS = {name: "d" for own in OWN.values() for name in own if name.endswith(UNITS)} | {"round": "q"}
 CHECKED = set().union(*COLUMNS.values())  # what a damaged replicate can spoil
 
 
@@ -127,7 +128,7 @@ def open_runs(path: Path) -> list[RunFolder]:
 def frames_of(folders: Iterable[RunFolder]) -> Frames:
     """The frames of runs that are open already; what could not be read stands in each folder's ``problems``."""
     rows: dict[str, Any] = {name: [] for name in COLUMNS if name not in OWN}
-    rows |= {name: Blocks(COLUMNS[name], own) for name, own in OWN.items()}
+    rows |= {name: Blocks(COLUMNS[name], own, NUMBERS) for name, own in OWN.items()}
     for folder in folders:
         _add_header(rows, folder.header)
         for replicate in measured_replicates(folder):
@@ -230,7 +231,7 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
 
 
 def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
-    rounds, seconds = list(range(len(measurement["seconds"]))), clean_samples(measurement)
+    rounds, seconds = range(len(measurement["seconds"])), clean_samples(measurement)
     if len(seconds) < len(rounds):
         rounds = [number for number in rounds if measurement["seconds"][number] != 0]
     what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}

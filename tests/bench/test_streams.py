@@ -66,7 +66,7 @@ def test_a_full_disk_under_stdout_is_a_warning_and_the_command_goes_on(monkeypat
 
 def test_a_closed_stdout_costs_nothing_but_itself(tmp_path):
     code = "from bench import cli; cli.console.print('x'); open('file', 'w').write('y'); cli.errors.print('went on')"
-    argv = f"exec {sys.executable} -c \"{code}\" >&-"
+    argv = f'exec {sys.executable} -c "{code}" >&-'
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(["sh", "-c", argv], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == "went on\n"
