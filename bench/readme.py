@@ -18,8 +18,10 @@ from bench.stack_key import StackKey, by_stack
 from bench.units import MISSING, format_interval, format_percent, format_seconds, short_commit
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
 WANTED = {  # (harness, cache, measurement) -> what the README calls it
-    ("data", None, "load"): "loading",
+    FIRST_LOAD: "loading, first of its process",
+    REPEATED_LOAD: "loading, repeated",
     ("compile", "cold", "compile"): "compilation, cold cache",
     ("compile", "warm", "compile"): "compilation, warm cache",
     ("epoch", "warm", "train_epoch"): "training epoch",
@@ -53,10 +55,14 @@ def _canonical_table(summary: dict[str, Any]) -> list[str]:
         if _is_canonical(run):
             name = f"canonical run, {run['backend']}/{run['variant']} on {run['device']}"
             rows.append([name, *_cells(run["total_seconds"])])
-    for measured in summary["measurements"]:
-        name = WANTED.get((measured["harness"], measured["cache"], measured["measurement"]))
-        if name and (measured["backend"] is None or _is_canonical(measured)):
-            rows.append([name, *_cells(measured)])
+    measured = {
+        (one["harness"], one["cache"], one["measurement"]): one
+        for one in summary["measurements"]
+        if one["backend"] is None or _is_canonical(one)
+    }
+    if FIRST_LOAD in measured:  # the one that the reference clock pays; an older record has only repeated ones
+        measured.pop(REPEATED_LOAD, None)
+    rows += [[name, *_cells(measured[key])] for key, name in WANTED.items() if key in measured]
     headers = ["what", "processes", "median", "95 % interval"]
     return [tabulate(rows, headers, tablefmt="github", disable_numparse=True)]
 

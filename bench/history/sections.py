@@ -15,7 +15,15 @@ BARS = "▁▂▃▄▅▆▇█"
 MOST_NOTES, MOST_CONDITIONS = 10, 10
 AROUND = 3  # runs on either side of a change
 MAX_TREND_RUNS = 60  # characters of a terminal's line; the latest count
-HEADLINES = ("load", "compile, cold cache", "compile, warm cache", "train_epoch", "validate_epoch", "reference clock")
+HEADLINES = (
+    "first_load",
+    "load",
+    "compile, cold cache",
+    "compile, warm cache",
+    "train_epoch",
+    "validate_epoch",
+    "reference clock",
+)
 
 
 def is_headline(metric: Metric) -> bool:

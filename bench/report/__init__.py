@@ -24,7 +24,7 @@ from bench.report.answer import answer_section, headline
 from bench.report.batch_size import all_stacks_sections, stack_sections
 from bench.report.comparisons import comparison_sections
 from bench.report.context import failures_sections, machine_section, reproduce_section, skipped_sections
-from bench.report.harnesses import compile_sections, epoch_sections, loading_sections
+from bench.report.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
 from bench.report.html import to_html
 from bench.report.html.charts import draw_charts
 from bench.report.html.run import run_page
@@ -143,6 +143,7 @@ def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str], profiled:
             *loading_sections(frames),
             *compile_sections(frames),
             *epoch_sections(frames),
+            *both_epochs_sections(frames),
             *stack_sections(frames),
             *profile_details(profiled),
             machine_section(header),

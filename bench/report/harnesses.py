@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bench import stats
 from bench.frames import Frames
@@ -19,9 +21,11 @@ from bench.report.tables import (
     interval_sentences,
     narrowed,
     stack_of,
+    without_columns_of,
 )
-from bench.stack_key import StackKey
-from bench.units import MISSING, format_interval, format_seconds
+from bench.samples import estimate_of
+from bench.stack_key import StackKey, by_stack, or_none
+from bench.units import MISSING, format_interval, format_number, format_seconds
 
 
 def loading_sections(frames: Frames) -> list[Section]:
@@ -79,3 +83,49 @@ def epoch_sections(frames: Frames) -> list[Section]:
     headers = ["backend", "what", *ESTIMATE_HEADERS, "rate"]
     plots = ["throughput", "train_epoch", "validate_epoch", "train_step"]
     return [narrowed(Section("Epochs and steps", _about(found), headers, rows, plots))] if rows else []
+
+
+# --- the two clocks of an epoch ---------------------------------------------------------------------------------------
+
+EARLY_EPOCHS = 4  # of a reference run: as far as the harness trains a network
+MOST_APART = 0.05
+
+
+def both_epochs_sections(frames: Frames) -> list[Section]:
+    """A training epoch as the harness times it beside those of the reference runs, and by how much they differ."""
+    runs = dict(by_stack(frames.epochs))
+    samples = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")]
+    rows, apart = [], []
+    for stack, own in by_stack(samples):
+        if stack not in runs:
+            continue
+        alone = estimate_of(own).center
+        early = runs[stack]["epoch"] <= EARLY_EPOCHS
+        whole, first, later = (
+            _median(runs[stack][chosen]["train_seconds"]) for chosen in (early | ~early, early, ~early)
+        )
+        if whole is None:
+            continue
+        if abs(whole / alone - 1) > MOST_APART:
+            apart.append(f"{stack.name} {format_number(whole / alone)}")
+        times = [format_seconds(seconds) for seconds in (alone, whole, first, later)]
+        rows.append([stack.name, *times, format_number(whole / alone)])
+    if not rows:
+        return []
+    headers = ["stack", "harness", "reference run", f"its epochs 1 to {EARLY_EPOCHS}", "its later epochs"]
+    notices = [f"{'; '.join(apart)} times as long in the reference run: more than 5 % apart."] if apart else []
+    section = Section("An epoch by itself and in the reference run", [TWO_EPOCHS], [*headers, "times as long"], rows)
+    return [replace(without_columns_of(section, MISSING), notices=notices)]
+
+
+TWO_EPOCHS = (
+    "Median training epochs. The harness times the first epochs of a fresh network, one right after the other; a "
+    "reference run validates after each, and samples its memory. Later epochs work on a trained network: of pixels "
+    "that are hardly ever lit the squared gradients of RMSProp fade by 0.9 a step, after 611 steps without any to "
+    "subnormal numbers, which stay so; JAX flushes these to 0, NumPy, Theano and PyTorch compute with them, and no "
+    "stack is told to do otherwise. The ranking is by the harness, the reference clock by the reference run."
+)
+
+
+def _median(seconds: pd.Series) -> float | None:
+    return or_none(seconds.median())
