@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from bench import stats
@@ -69,6 +71,30 @@ def batch_law(medians: pd.DataFrame) -> stats.BatchLaw | None:
     if len(medians.columns) < 3:
         return None
     return stats.fit_batch_law([int(size) for size in medians.columns], medians.to_numpy().tolist())
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How the step of a stack scales: its law, and where half of the throughput is reached, by the law or as measured.
+
+    ``knee_batch_size`` is None where the law does not hold, ``half_peak`` where it does.
+    """
+
+    stack: StackKey
+    law: stats.BatchLaw | None
+    knee_batch_size: float | None
+    half_peak: HalfPeak | None
+
+
+def scalings(frames: Frames) -> list[Scaling]:
+    curves = step_curves(frames)
+    found = []
+    for stack, samples in by_stack(frames.samples[frames.samples["harness"] == "batch_size"]):
+        law = batch_law(process_medians(samples))
+        knee = None if law is None else law.knee_batch_size
+        measured = None if law is not None and law.holds else half_peak(curves[stack])
+        found.append(Scaling(stack, law, knee, measured))
+    return found
 
 
 def stack_sections(frames: Frames) -> list[Section]:

@@ -12,7 +12,7 @@ from bench.datasets import dataset_identity
 from bench.frames import Frames, trustworthy
 from bench.record import RunFolder
 from bench.report.ablation import ablation
-from bench.report.batch_size import crossovers
+from bench.report.batch_size import crossovers, scalings
 from bench.report.comparability import agreement_of, is_comparable
 from bench.report.comparisons import against_fastest, comparable_rounds, device_ratios
 from bench.report.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
@@ -52,6 +52,7 @@ def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] |
         "device_ratios": _plain(device_ratios(rounds)),
         "against_fastest": _plain(against_fastest(rounds)),
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in crossovers(frames)],
+        "batch_size": _plain(scalings(frames)),
         "ablation": _plain(ablation(header, frames)),
         "speed_of_light": [light_summary(one) for one in light(header, frames)],
         "profiles": [_plain(one.step) for one in profiled],

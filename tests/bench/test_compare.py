@@ -318,7 +318,7 @@ def fifty():
     """A base and 49 runs that are 1.01 to 1.49 times as fast, each with a fact and a note of its own kind."""
     found = [BASE]
     for number in range(1, 50):
-        epochs = {SLOW: [2.0 / (1 + number / 100)] * 2, FAST: [1.0 / (1 + number / 100)] * 2}
+        epochs = {SLOW: [2.0 / (1 + number / 100)] * 3, FAST: [1.0 / (1 + number / 100)] * 3}
         facts = {"cpu_model": "Example CPU", "usable_cores": 2, "os": f"Linux 6.{number % 2}"}
         found.append(side(f"run-{number:02d}", epochs, facts=facts, notes=("it is a quick run",)))
     return compare(found[0], found[1:])
