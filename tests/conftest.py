@@ -1,21 +1,27 @@
 """Shared by all tests: real MNIST where MNIST_DIR names it, one compile cache, and what a parallel run needs."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from optional import need
 from small import make_toy_data
 
 from bench.machine import usable_cores
 from mlp import backends
 
+sys.path.append(str(Path(__file__).with_name("bench")))  # its examples serve tests elsewhere, too, whatever is run
 MAX_WORKERS = 8  # each may need a gigabyte, and the longest file takes about an eighth of the time of all
-# A process that finds Theano's compile lock taken sleeps 5 s to 10 s by default.
-SHORT_LOCK_WAIT = "compile.wait=1"
+# A process that finds Theano's compile lock taken sleeps 5 s to 10 s by default; and a sixth of g++'s time goes into
+# symbols for debuggers.
+QUICK_COMPILATION = "compile.wait=1,gcc.cxxflags=-g0"
 
-settings.register_profile("any machine", deadline=None)  # an example that takes long tells of the machine
+# An example that takes long tells of the machine.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
@@ -53,10 +59,28 @@ def run_directory(request, tmp_path_factory):
     return own.parent if hasattr(request.config, "workerinput") else own
 
 
+@pytest.fixture(scope="session")
+def once(run_directory):
+    """``once(name, make)``: a folder that ``make`` fills for the first worker that asks, for all of them to read."""
+
+    def once(name, make):
+        folder = run_directory / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                try:
+                    make(folder)
+                except BaseException:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    raise
+        return folder
+
+    return once
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compile_directories(run_directory):
     """Theano and PyTensor read their flags when they are imported, so this comes before any test can import them."""
-    for variable, more in (("THEANO_FLAGS", SHORT_LOCK_WAIT), ("PYTENSOR_FLAGS", "")):
+    for variable, more in (("THEANO_FLAGS", QUICK_COMPILATION), ("PYTENSOR_FLAGS", "")):
         flags = os.environ.get(variable, "")
         if "compiledir" not in flags:
             directory = run_directory / variable.lower()

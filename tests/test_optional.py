@@ -42,6 +42,7 @@ def complete():
     return without()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["theano", "lasagne", "pytensor", "jax", "torch"])
 def test_without_one_package_the_others_work(package, complete):
     backend = "theano" if package == "lasagne" else package

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 from click.testing import CliRunner
+from html_pages import chromium, write_everything
 
 from bench import cli
 
@@ -11,6 +12,20 @@ from bench import cli
 for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, default)
+
+
+@pytest.fixture(scope="session")
+def everything(once):
+    """The folder of a run of everything with its reports: to be read only."""
+    (path,) = once("everything", write_everything).iterdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, one for all tests of a worker."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture

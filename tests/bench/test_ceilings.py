@@ -8,10 +8,10 @@ from example_ceilings import ceilings_replicate, example_ceilings
 from example_race import RACERS, race
 from example_run import write_example_run
 from test_report_race import row, section, titles
+from words import write_words
 
 import bench
 from bench.ceilings import Ceilings, ceilings_of
-from bench.report import write_report
 from bench.report.light import TITLE
 from bench.speed_of_light import speed_of_light
 from bench.units import MISSING
@@ -123,7 +123,7 @@ def written(tmp_path):
 
     def written(replicates, **changes):
         path = write_example_run(tmp_path, replicates, **changes)
-        return write_report(path).read_text(encoding="utf-8"), json.loads((path / "summary.json").read_text())
+        return write_words(path), json.loads((path / "summary.json").read_text())
 
     return written
 

@@ -273,6 +273,7 @@ def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
     assert "g++" in finding.remedy
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_everything_on_a_real_machine(small_data):
     subjects = {finding.subject for finding in doctor.examine(None)}
     assert {

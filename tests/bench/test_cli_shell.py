@@ -181,6 +181,7 @@ def test_a_reader_that_leaves_ends_no_measurement(invoke, small_data, tmp_path, 
     assert (path / "report.md").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_report_into_a_closed_pipe_is_no_traceback(run_path, more):
     argv = [sys.executable, "-m", "bench", "report", str(run_path), *more]
@@ -201,6 +202,7 @@ def test_no_color_takes_the_colours_away():
     assert printed(TERM="xterm", NO_COLOR="1") == "failed\n"
 
 
+@pytest.mark.slow
 def test_a_report_in_a_pipe_has_no_escape_sequences(run_path):
     done = python_m_bench("report", run_path)
     assert done.returncode == 0

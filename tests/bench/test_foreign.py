@@ -181,6 +181,7 @@ def test_parameters_tell_results_of_one_command_apart(write):
         read_foreign(write({"results": [result, result]}))
 
 
+@pytest.mark.slow
 def test_what_pytest_benchmark_itself_writes_is_one_process(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "def test_sum(benchmark):\n    benchmark.pedantic(sum, ([1, 2],), rounds=3, iterations=1)\n"
@@ -302,6 +303,7 @@ def valid(tmp_path_factory):
     return [PYPERF, HYPERFINE, *(json.loads(render(name, run)) for name in READABLE)]
 
 
+@pytest.mark.slow
 @FILES_OF_ITS_OWN
 @given(data=st.data())
 def test_a_file_with_junk_anywhere_is_read_or_refused_and_never_crashes(valid, write, data):

@@ -320,6 +320,7 @@ def with_junk(data, document):
     return copy
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(data=st.data())
 def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
@@ -336,6 +337,7 @@ def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
     assert all("was left out" in str(one.message) for one in caught)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(data=st.data())
 def test_junk_in_a_header_is_read_or_one_sentence(tmp_path, data):

@@ -58,6 +58,7 @@ def test_the_first_step_comes_before_all_other_work_and_is_one_sample(harness):
     assert {"train_epoch", "validate_epoch", "train_step"} < set(measured)
 
 
+@pytest.mark.slow
 def test_what_compiles_epochs_as_a_whole_begins_with_an_epoch(harness):
     events, measured = harness("bench_epoch.py")
     assert events[:6] == [*RESIDENT, "train_epoch"]
@@ -65,6 +66,7 @@ def test_what_compiles_epochs_as_a_whole_begins_with_an_epoch(harness):
     assert "first_step" not in measured
 
 
+@pytest.mark.slow
 def test_the_first_step_comes_first_even_after_other_tests_in_the_same_process(harness):
     events, measured = harness(
         "bench_batch_size.py::test_train_step[1]",
@@ -77,6 +79,7 @@ def test_the_first_step_comes_first_even_after_other_tests_in_the_same_process(h
     assert len(measured["first_step"]["seconds"]) == 1
 
 
+@pytest.mark.slow
 def test_throttling_is_watched_beside_epochs(harness):
     _, measured = harness("bench_epoch.py")
     for name in ("train_epoch", "validate_epoch"):
@@ -84,17 +87,20 @@ def test_throttling_is_watched_beside_epochs(harness):
     assert measured["train_epoch"]["extra"]["examples"] == 50_000
 
 
+@pytest.mark.slow
 def test_on_a_cpu_no_epoch_is_run_that_nobody_times(harness):
     events, measured = harness("bench_epoch.py::test_train_epoch")
     assert events.count("train_epoch") == 1 + len(measured["train_epoch"]["seconds"]) == 3  # one came first
 
 
+@pytest.mark.slow
 def test_the_transfer_of_a_resident_variant_is_a_part_of_its_own(harness):
     events, measured = harness("bench_compile.py")
     assert events == RESIDENT
     assert {"import", "build", "transfer", "compile"} < set(measured)
 
 
+@pytest.mark.slow
 def test_a_variant_that_keeps_nothing_has_no_transfer(harness):
     events, measured = harness("bench_compile.py", variant="plain")
     assert events == ["build", "compile"]
@@ -102,6 +108,7 @@ def test_a_variant_that_keeps_nothing_has_no_transfer(harness):
     assert {"build", "compile"} < set(measured)
 
 
+@pytest.mark.slow
 def test_a_process_of_epochs_tells_how_long_it_took_to_get_ready_in_the_harness_that_asks_for_it(harness):
     _, measured = harness("bench_epoch.py::test_train_epoch")
     filed = {name: one["params"]["harness"] for name, one in measured.items() if "harness" in one["params"]}
@@ -109,6 +116,7 @@ def test_a_process_of_epochs_tells_how_long_it_took_to_get_ready_in_the_harness_
     assert all(len(measured[name]["seconds"]) == 1 for name in filed)
 
 
+@pytest.mark.slow
 def test_a_row_of_the_ablation_is_whole_epochs_after_one_that_warms_up(harness):
     events, measured = harness("bench_ablation.py::test_mean_train_step", variant="plain")
     assert events == ["build", "compile", "train_step", *["train_epoch"] * 3]
@@ -116,12 +124,14 @@ def test_a_row_of_the_ablation_is_whole_epochs_after_one_that_warms_up(harness):
     assert len(measured["mean_train_step"]["seconds"]) == 2
 
 
+@pytest.mark.slow
 def test_the_floor_asks_no_backend_for_anything(harness):
     events, measured = harness("bench_ablation.py::test_eight_products", batch_size=1)
     assert events == []
     assert len(measured["eight_products"]["seconds"]) == 2
 
 
+@pytest.mark.slow
 def test_the_ceilings_of_the_host_ask_no_backend_for_anything_and_tell_what_one_call_is(harness):
     events, measured = harness("bench_ceilings.py", batch_size=1)
     assert events == []

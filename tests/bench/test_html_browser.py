@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 from example_run import reference_replicate, replicates, write_example_run
-from html_pages import HOSTILE, HOSTILE_LINK, Watched, chromium, write_everything, write_hostile
+from html_pages import HOSTILE, HOSTILE_LINK, Watched, write_hostile
 
 import bench
 from bench.report import write_report
@@ -55,14 +55,8 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return write_everything(tmp_path_factory.mktemp("everything"))
+def run(everything):
+    return everything
 
 
 @pytest.fixture(scope="module")

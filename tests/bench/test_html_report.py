@@ -3,13 +3,14 @@
 import html
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from importlib.resources import files
 
 import pandas as pd
 import pytest
 from example_run import reference_replicate, replicates, write_example_run
-from html_pages import TEN_MEGABYTES, write_everything
+from html_pages import TEN_MEGABYTES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,13 +48,8 @@ class Parsed(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return write_everything(tmp_path_factory.mktemp("everything"))
-
-
-@pytest.fixture(scope="module")
-def text(run):
-    return (run / "report.html").read_text(encoding="utf-8")
+def text(everything):
+    return (everything / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -91,17 +87,20 @@ def test_without_plots_there_is_no_library():
     assert len(to_html(Page("t", "h", [Section("One", ["two"])]))) < 20_000
 
 
-def test_the_same_record_gives_the_same_file(run, text):
-    write_report(run)
-    assert (run / "report.html").read_text(encoding="utf-8") == text
+@pytest.mark.slow
+def test_the_same_record_gives_the_same_file(everything, text, tmp_path):
+    again = tmp_path / everything.name
+    shutil.copytree(everything, again)
+    write_report(again)
+    assert (again / "report.html").read_text(encoding="utf-8") == text
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------
 
 
-def test_it_has_every_section_and_every_cell_of_the_markdown_report(run, text):
+def test_it_has_every_section_and_every_cell_of_the_markdown_report(everything, text):
     parsed = Parsed(text)
-    markdown = (run / "report.md").read_text(encoding="utf-8")
+    markdown = (everything / "report.md").read_text(encoding="utf-8")
     titles = [line[3:] for line in markdown.splitlines() if line.startswith("## ")]
     assert set(titles) < set(parsed.texts["h2"])
     assert [title for title in parsed.texts["h2"] if title in titles] == titles
@@ -147,6 +146,7 @@ def test_a_number_stands_to_the_right_and_a_text_to_the_left():
 # --- a picture never costs the numbers --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_plot_that_cannot_be_drawn_is_named_in_both_reports(tmp_path, monkeypatch):
     def refuse(*_):
         raise RuntimeError("no ink")
@@ -159,6 +159,7 @@ def test_a_plot_that_cannot_be_drawn_is_named_in_both_reports(tmp_path, monkeypa
     assert sentence in text and 'id="chart-phases"' not in text and 'id="chart-memory"' in text
 
 
+@pytest.mark.slow
 def test_without_plotly_there_is_a_page_without_plots(tmp_path, monkeypatch):
     import sys
 
@@ -170,6 +171,7 @@ def test_without_plotly_there_is_a_page_without_plots(tmp_path, monkeypatch):
     assert "was not drawn (ModuleNotFoundError" in text and "<figure" not in text and "44.2 s" in text
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path):
     path = write_example_run(tmp_path, replicates())
     (path / "report.html").mkdir()
@@ -233,6 +235,7 @@ SAMPLES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(SAMPLES)
 def test_dots_are_thinned_evenly_and_never_lose_the_shortest_or_the_longest(by_process):
     samples = pd.DataFrame(

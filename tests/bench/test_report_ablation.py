@@ -6,9 +6,9 @@ import pytest
 from example_race import RACERS, race
 from example_run import case, measurement, replicate, write_example_run
 from test_report_race import row, section, titles
+from words import write_words
 
 import bench
-from bench.report import write_report
 from bench.report.ranking import cost_sections
 from bench.units import MISSING
 
@@ -48,7 +48,7 @@ def written(tmp_path):
 
     def written(replicates, **changes):
         path = write_example_run(tmp_path, replicates, **changes)
-        text = write_report(path).read_text(encoding="utf-8")
+        text = write_words(path)
         return section(text, TITLE), json.loads((path / "summary.json").read_text())["ablation"]
 
     return written
@@ -128,7 +128,7 @@ def test_that_sparsity_depends_on_the_data_is_said_where_it_was_left_out(written
 
 def test_what_failed_names_the_lever(tmp_path):
     failed = ablation_replicate(UPDATE, 0, reason="it crashed (SIGSEGV)")
-    text = write_report(write_example_run(tmp_path, [failed])).read_text(encoding="utf-8")
+    text = write_words(write_example_run(tmp_path, [failed]))
     assert row(section(text, "What failed"), "ablation")[1:3] == [
         "theano/tuned on cpu without update",
         "it crashed (SIGSEGV)",
@@ -144,7 +144,7 @@ def race_with_and_without(tmp_path):
 
     def of(name, replicates):
         path = write_example_run(tmp_path / name, replicates)
-        text = write_report(path).read_text(encoding="utf-8")
+        text = write_words(path)
         return text, json.loads((path / "summary.json").read_text())
 
     return of("plain", race()), of("ablated", race() + rounds())

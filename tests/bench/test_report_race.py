@@ -8,6 +8,7 @@ import pytest
 from example_race import ACCURACIES, BATCH_SIZES, CALM, RACERS, SKIPPED, epoch_replicate, race, write_race
 from example_run import header, write_example_run
 from rich.console import Console
+from words import write_words
 
 import bench
 from bench.record import RunFolder
@@ -28,10 +29,10 @@ def race_report(tmp_path_factory):
 
 @pytest.fixture
 def report(tmp_path):
-    """The text of report.md for ``racers`` under a header with ``changes``."""
+    """The text of report.md, without pictures, for ``racers`` under a header with ``changes``."""
 
     def report(racers=RACERS, **changes):
-        return write_report(write_race(tmp_path, racers, **changes)).read_text(encoding="utf-8")
+        return write_words(write_race(tmp_path, racers, **changes))
 
     return report
 
@@ -173,14 +174,14 @@ def test_another_precision_is_named_and_does_not_win_by_it(tmp_path):
         replicate = epoch_replicate(tf32, number)
         replicate["case"]["precision"] = "tf32"
         replicates.append(replicate)
-    text = write_report(write_example_run(tmp_path, replicates)).read_text(encoding="utf-8")
+    text = write_words(write_example_run(tmp_path, replicates))
     assert row(section(text, "Ranking"), "1", "jax/step_tf32 on cuda (tf32)")
     assert "tf32" not in section(text, "GPU against CPU")
 
 
 def test_the_summary_holds_the_ranking_and_the_verdicts(tmp_path):
     path = write_race(tmp_path)
-    write_report(path)
+    write_words(path)
     found = json.loads((path / "summary.json").read_text())
     first, second = found["ranking"][:2]
     assert first["stack"]["backend"] == "torch" and first["learning"] == "learns worse"
@@ -226,7 +227,7 @@ def test_the_verdicts_of_the_race(race_report):
 def test_only_the_canonical_recipe_on_mnist_is_judged(tmp_path, changes):
     path = write_race(tmp_path, **changes)
     assert learns_worse(*frames_and_header(path)) == []
-    text = write_report(path).read_text(encoding="utf-8")
+    text = write_words(path)
     assert "Test accuracy over seeds" not in titles(text)
     assert "learns" not in text
 
@@ -255,6 +256,7 @@ def test_all_curves_stand_in_one_table_before_each_stacks_own(race_report):
         assert len(row(table, f"{size:,}")) == 1 + len(RACERS)
 
 
+@pytest.mark.slow
 def test_the_plots_lie_beside_the_report_and_are_linked_with_words(tmp_path):
     path = write_race(tmp_path)
     text = write_report(path).read_text(encoding="utf-8")
@@ -288,6 +290,7 @@ def test_every_stack_has_a_look_of_its_own_and_devices_differ_in_line_and_marker
     assert lines["cpu"][0] != lines["cuda"][0] and lines["cpu"][1] != lines["cuda"][1]
 
 
+@pytest.mark.slow
 def test_a_plot_that_cannot_be_drawn_costs_a_sentence_and_not_the_report(tmp_path, monkeypatch):
     def refuse(axes, frames):
         raise RuntimeError("no ink")
@@ -299,6 +302,7 @@ def test_a_plot_that_cannot_be_drawn_costs_a_sentence_and_not_the_report(tmp_pat
     assert "Time to 98.0 % validation accuracy" in titles(text)
 
 
+@pytest.mark.slow
 def test_without_matplotlib_there_is_a_report_without_plots(tmp_path, monkeypatch):
     import sys
 
@@ -360,7 +364,7 @@ def test_throttled_samples_are_counted_with_their_reasons(costs):
 def test_a_stack_without_epochs_is_listed_last_and_unranked(tmp_path):
     unmeasured = JAX_CPU.case("epoch", batch_size=500)
     replicates = [one for one in race([THEANO, JAX_CPU]) if one["case"] != unmeasured]
-    text = write_report(write_example_run(tmp_path, replicates)).read_text(encoding="utf-8")
+    text = write_words(write_example_run(tmp_path, replicates))
     ranking = section(text, "Ranking")
     assert row(ranking, "jax/step on cpu")  # alone with epochs, the other has no rank either: there is no such column
     assert ranking.index("theano/as_published") < ranking.index("jax/step on cpu")
@@ -385,6 +389,7 @@ def test_records_without_precision_are_still_ranked(tmp_path):
     assert found["ranking"][0]["speed_ratio"]["center"] == pytest.approx(2.0 / 1.5, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", sorted(RECORDS.glob("*/*/run.json")), ids=lambda path: path.parent.name)
 def test_every_committed_record_still_has_its_report(tmp_path, record):
     import shutil

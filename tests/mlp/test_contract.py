@@ -335,6 +335,7 @@ def test_variants_that_declare_the_same_masks_draw_the_same(stack):
 
 
 @every_stack
+@pytest.mark.slow
 def test_a_trained_network_moves_to_every_other_backend(stack, plain, toy_data, tmp_path):
     images, labels = toy_data[:2]
     for rows in (slice(0, 20), slice(20, 40), slice(40, 60)):

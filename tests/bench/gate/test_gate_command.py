@@ -231,6 +231,7 @@ with ends_on_signals(), opened(request) as session:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_gate_that_is_killed_leaves_no_process_and_no_folder(project, tmp_path, number):
     argv = [sys.executable, "-c", GATE, str(project), str(tmp_path / "scratch")]

@@ -43,6 +43,7 @@ def gate(monkeypatch, tmp_path):
     return lambda *arguments: CliRunner().invoke(cli.main, ["gate", "--backend", "numpy", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_recording_is_a_trace_and_a_replay_needs_more_than_a_few_blocks_of_it(gate, tmp_path):
     path = tmp_path / "noise.jsonl"
     result = gate("--record-noise", path, "--budget", "1s")
