@@ -152,7 +152,11 @@ def test_a_lock_that_is_released_is_waited_for(tmp_path):
     assert len(slept) == 2
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", f"{os.getpid()}_1_{HOST}", f"{2**22 + 1}_1_{HOST}"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "nonsense", f"{os.getpid()}_1_{HOST}", f"{2**22 + 1}_1_{HOST}"],
+    ids=["empty", "nonsense", "mine", "dead"],  # a process number in a name would differ between workers
+)
 def test_locks_without_a_live_owner_elsewhere_are_theanos_business(tmp_path, content):
     (locked_by(tmp_path, 1) / "lock_dir" / "lock").write_text(content)
     compiler.wait_for_lock(tmp_path, sleep=lambda seconds: pytest.fail("waited"))
