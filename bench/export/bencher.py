@@ -1,7 +1,7 @@
 """Bencher Metric Format: https://bencher.dev/docs/reference/bencher-metric-format/
 
-The measure ``latency`` is in nanoseconds there.  Its bounds are the 95 % interval over processes, left out where one
-process gives none.
+The measure ``latency`` is in nanoseconds there.  Its bounds are the 95 % interval over processes, left out where
+fewer than three processes give none.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ NANOSECONDS = 1e9  # in a second
 
 
 def render(run: Run) -> str:
-    document = {series.name: {"latency": _metric(series.estimate())} for series in run.series}
+    document = {series.name: {"latency": metric_of(series.estimate())} for series in run.series}
     return json.dumps(document, indent=1, allow_nan=False)
 
 
-def _metric(estimate: stats.Estimate) -> dict[str, float]:
+def metric_of(estimate: stats.Estimate) -> dict[str, float]:
     metric = {"value": estimate.center * NANOSECONDS}
     if estimate.low is not None and estimate.high is not None:
         metric |= {"lower_value": estimate.low * NANOSECONDS, "upper_value": estimate.high * NANOSECONDS}
