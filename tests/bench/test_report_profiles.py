@@ -46,8 +46,8 @@ def test_the_report_shows_each_profiled_stack_the_fastest_first(run):
     text = (run / "report.md").read_text()
     table = text[text.index(f"## {TITLE}") :]
     rows = [re.split(r" +\| +", line.strip("| ")) for line in table.splitlines() if line.startswith("| theano/")]
-    assert rows[0][:6] == ["theano/tuned on cpu", "7.79 ms", "7.55 ms", "0.992", "0.963 to 1.02", "89.4 %"]
-    assert rows[1][:6] == ["theano/as_published on cpu", "18.9 ms", "18.8 ms", "1.01", "0.987 to 1.02", "54.4 %"]
+    assert rows[0][:6] == ["theano/tuned on cpu", "7.79 ms", "7.55 ms", "0.992", "0.949 to 1.04", "89.4 %"]
+    assert rows[1][:6] == ["theano/as_published on cpu", "18.9 ms", "18.8 ms", "1.01", "0.989 to 1.02", "54.4 %"]
     assert rows[1][-3:] == ["4.1 %", "24.5 s", "5.47 s"]
     assert "dropout generator: The generator of the dropout masks (mrg_uniform) takes 5.00 ms" in text
     for title in ("A training step", "A training step, by kind", "Compilation"):
