@@ -14,7 +14,6 @@ import bench
 from bench.ceilings import Ceilings, ceilings_of
 from bench.report.light import TITLE
 from bench.speed_of_light import speed_of_light
-from bench.units import MISSING
 from mlp.recipe import CANONICAL, Recipe
 
 FACTORS = [1.0, 1.4, 1.1, 1.2]  # how slow each round's process found the machine
