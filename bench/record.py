@@ -127,11 +127,11 @@ def as_json(content: Any) -> str:
 
 
 def latest_run(runs_dir: Path) -> Path:
-    """The run that started last; raises RecordError if there is none."""
+    """The run that started last, of those of one moment the last by name; raises RecordError if there is none."""
     runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))
     if not runs:
         raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
-    return max(runs, key=started_seconds)
+    return max(runs, key=lambda run: (started_seconds(run), run.name))
 
 
 def started_seconds(path: Path) -> float:

@@ -26,11 +26,13 @@ def restore() -> None:
             get_python_inc=_get_python_inc,
             get_python_lib=_get_python_lib,
         )
-    # setuptools 82 dropped pkg_resources; lasagne/__init__.py asks it for its own version.
+    # setuptools 82 dropped pkg_resources; lasagne/__init__.py asks it for its own version.  Where it has been imported,
+    # pytest's monkeypatch.syspath_prepend also tells it of the path: there are no such namespace packages to mend.
     provide(
         "pkg_resources",
         get_distribution=importlib.metadata.distribution,
         DistributionNotFound=importlib.metadata.PackageNotFoundError,
+        fixup_namespace_packages=lambda path_item, parent=None: None,
     )
     # The C file of scan's inner loop was made by Cython 0.28 for Python up to 3.7; None makes the import fail at
     # once, and Theano then takes its own loop in Python.  The MLP has no scan.

@@ -276,7 +276,7 @@ def test_the_latest_run_is_exported_unless_another_is_named(invoke, tmp_path):
         (["--format", "xml"], "unknown format 'xml': choose one of"),
         (["--format", "parquet"], "parquet is a folder of files: name one with --output"),
         (["--format", "bencher", "--json"], "name one with --output"),
-        (["--format", "bencher", "--output", "/proc/nowhere/bmf.json"], "name another place"),
+        (["--format", "bencher", "--output", "/proc/nowhere/bmf.json"], "name another file with --output"),
     ],
 )
 def test_an_export_that_cannot_be_is_one_sentence(invoke, run_path, options, sentence):

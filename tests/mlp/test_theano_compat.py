@@ -217,3 +217,11 @@ def test_a_fresh_process_needs_no_environment():
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "float32"
     assert done.stderr == ""
+
+
+def test_paths_can_be_prepended_by_monkeypatch_after_theano_is_prepared(theano, monkeypatch, tmp_path):
+    """pytest tells pkg_resources of the path where that is imported, and ours stands in for it."""
+    import lasagne  # noqa: F401
+
+    monkeypatch.syspath_prepend(tmp_path)
+    assert sys.path[0] == str(tmp_path)
