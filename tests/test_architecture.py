@@ -131,6 +131,7 @@ def test_importing_the_package_starts_no_framework():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_importing_the_report_draws_nothing_yet():
     import subprocess
     import sys

@@ -83,6 +83,7 @@ def test_the_python_of_the_readme_runs(tmp_path):
     assert "Final results in" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_result_table_is_the_records():
     from bench.readme import newest_record, results_block, with_results
 

@@ -131,6 +131,7 @@ def with_ceilings():
     return race(RACERS[:2]) + [ceilings_replicate(number, factor) for number, factor in enumerate(FACTORS)]
 
 
+@pytest.mark.slow
 def test_a_share_is_of_the_best_of_the_run(written):
     """100 steps take 1.3522724 s at best; epochs 2.001 s (the median of two samples) times 1, 1.4, 0.9 and 1.2."""
     _, summary = written(with_ceilings())
@@ -140,6 +141,7 @@ def test_a_share_is_of_the_best_of_the_run(written):
     assert (share["num_rounds"], device["device"]) == (4, "cpu")
 
 
+@pytest.mark.slow
 def test_where_processes_disagree_no_stack_has_a_share_and_the_reason_stands_there(written):
     text, summary = written([*race(RACERS[:1]), ceilings_replicate(0), ceilings_replicate(1, 2.0)])
     assert summary["speed_of_light"][0]["shares"] == []
@@ -147,6 +149,7 @@ def test_where_processes_disagree_no_stack_has_a_share_and_the_reason_stands_the
     assert "100 %" not in section(text, "Ceilings").split("Nothing is judged")[0]
 
 
+@pytest.mark.slow
 def test_the_share_of_a_canonical_run_is_of_its_reference_clock(written):
     _, summary = written(with_ceilings())
     (device,) = summary["speed_of_light"]
@@ -155,6 +158,7 @@ def test_the_share_of_a_canonical_run_is_of_its_reference_clock(written):
     assert share["canonical_run"] == pytest.approx(device["canonical_run_seconds"] / clock)
 
 
+@pytest.mark.slow
 def test_a_stack_above_the_light_is_shown_as_it_is_and_explained(written):
     replicates = [*race(RACERS[:1]), *(ceilings_replicate(number, 2 * factor) for number, factor in enumerate(FACTORS))]
     text, _ = written(replicates)
@@ -168,6 +172,7 @@ def test_a_record_without_ceilings_says_nothing_of_light(written):
     assert TITLE not in titles(text)
 
 
+@pytest.mark.slow
 def test_ceilings_are_no_stack_of_the_ranking(written):
     plain = [*race(RACERS[:2])]
     text, summary = written(plain + [ceilings_replicate(number, backend="jax") for number in range(4)])
@@ -175,6 +180,7 @@ def test_ceilings_are_no_stack_of_the_ranking(written):
     assert row(section(text, "Ceilings"), "copy", "jax")[2] == "4"
 
 
+@pytest.mark.slow
 def test_one_round_has_a_share_and_no_interval(written):
     replicates = [one for one in with_ceilings() if one["replicate"] == 0]
     text, _ = written(replicates)
@@ -182,6 +188,7 @@ def test_one_round_has_a_share_and_no_interval(written):
     assert cells[1] == "67.6 %" and "95 % interval" not in section(text, TITLE)
 
 
+@pytest.mark.slow
 def test_another_blas_than_the_measured_one_is_named(written):
     text, _ = written(with_ceilings(), machine={"blas": {"name": "from THEANO_FLAGS"}})
     assert "Theano's through another BLAS: from THEANO_FLAGS" in section(text, TITLE)

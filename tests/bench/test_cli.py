@@ -67,6 +67,7 @@ def run_data(invoke, tmp_path, *more):
     return invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", *more)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_report(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
     result = run_data(invoke, tmp_path)
@@ -75,6 +76,7 @@ def test_a_run_ends_with_a_report(invoke, small_data, tmp_path, monkeypatch):
     assert "custom" in report.read_text().splitlines()[0].lower()
 
 
+@pytest.mark.slow
 def test_processes_are_planned_and_said_again_where_the_report_tells_how_to_reproduce(
     invoke, small_data, tmp_path, monkeypatch
 ):
@@ -104,6 +106,7 @@ def test_every_option_that_says_what_is_measured_is_on_record():
     assert _options_given(run.make_context("run", ["--data", "x", "--json"])) == {}
 
 
+@pytest.mark.slow
 def test_what_the_shell_holds_is_named_and_what_is_passed_is_on_record(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
     monkeypatch.setenv("XLA_FLAGS", "--a")
@@ -118,6 +121,7 @@ def test_what_the_shell_holds_is_named_and_what_is_passed_is_on_record(invoke, s
     assert again.exit_code == cli.BAD_INPUT and "other variables" in again.stderr
 
 
+@pytest.mark.slow
 def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(BAD))
     result = run_data(invoke, tmp_path)
@@ -125,6 +129,7 @@ def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, mo
     assert "SIGSEGV" in next((tmp_path / "runs").glob("*/report.md")).read_text()
 
 
+@pytest.mark.slow
 def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_path, monkeypatch):
     outcomes = iter([GOOD, BAD, GOOD, GOOD])
     monkeypatch.setattr(WorkerPool, "measure", lambda self, case: next(outcomes))
@@ -132,6 +137,7 @@ def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_p
     assert len(list((tmp_path / "runs").glob("*/replicates/*.json"))) == 4
 
 
+@pytest.mark.slow
 def test_a_stack_that_learns_worse_fails_the_run(invoke, small_data, tmp_path, monkeypatch):
     import bench.report
 
@@ -140,6 +146,7 @@ def test_a_stack_that_learns_worse_fails_the_run(invoke, small_data, tmp_path, m
     assert run_data(invoke, tmp_path).exit_code == cli.FAILED
 
 
+@pytest.mark.slow
 def test_what_was_skipped_is_in_the_record(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
     run_data(invoke, tmp_path, "--device", "cpu")
@@ -149,6 +156,7 @@ def test_what_was_skipped_is_in_the_record(invoke, small_data, tmp_path, monkeyp
     assert all(entry["reason"] and entry["remedy"] for entry in skipped.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch, number):
     outcomes = iter([GOOD])
@@ -174,6 +182,7 @@ def test_a_signal_keeps_what_was_measured_and_resume_goes_on(invoke, small_data,
     assert len(list((report.parent / "replicates").glob("*.json"))) == 4
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_measured_is_not_resumed_and_can_be_read(invoke, small_data, tmp_path, monkeypatch):
     from bench import run_lock
 
@@ -200,6 +209,7 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_is_printed(invoke, sma
     assert run_data(invoke, tmp_path, "--json").exit_code == cli.BAD_INPUT
 
 
+@pytest.mark.slow
 def test_runs_that_start_in_one_second_get_folders_of_their_own(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
     monkeypatch.setattr("bench.runner.new_run_id", lambda commit: "20260102-030405-nocommit")
@@ -207,6 +217,7 @@ def test_runs_that_start_in_one_second_get_folders_of_their_own(invoke, small_da
     assert sorted(path.name[24:] for path in (tmp_path / "runs").iterdir()) == ["", "-2"]
 
 
+@pytest.mark.slow
 def test_a_run_on_other_data_is_not_resumed(invoke, small_data, tmp_path, monkeypatch):
     from mlp import dataset
 
@@ -322,6 +333,7 @@ def test_what_names_no_seeds_is_one_sentence(text):
         read_seeds(text)
 
 
+@pytest.mark.slow
 def test_resume_adds_seeds_to_a_complete_run(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
     invoke("run", "--quick", "--harness", "reference", "--variant", "as_published", "--runs-dir", tmp_path / "runs")
@@ -333,6 +345,7 @@ def test_resume_adds_seeds_to_a_complete_run(invoke, small_data, tmp_path, monke
     assert json.loads((path / "run.json").read_text())["options"]["--seeds"] == ["1,2,3"]
 
 
+@pytest.mark.slow
 def test_a_run_without_a_reference_run_takes_no_seeds(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
     run_data(invoke, tmp_path)

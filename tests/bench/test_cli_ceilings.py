@@ -74,6 +74,7 @@ def test_if_all_fail_nothing_was_measured(invoke, measured):
     assert result.exit_code == cli.NOTHING_MEASURED
 
 
+@pytest.mark.slow
 def test_those_of_a_run_are_printed_without_measuring(invoke, measured, tmp_path):
     cases, _ = measured
     path = write_example_run(tmp_path, [*race(RACERS[:1]), *(ceilings_replicate(number) for number in range(4))])

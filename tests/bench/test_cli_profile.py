@@ -176,6 +176,7 @@ def measured(tmp_path):
     return measured
 
 
+@pytest.mark.slow
 def test_a_profile_of_a_run_goes_into_its_folder_and_into_its_report(run, measured):
     path = measured()
     result = run(FakeProcesses(FINISHED, FINISHED), *OPTIONS, "--run", str(path))
@@ -186,6 +187,7 @@ def test_a_profile_of_a_run_goes_into_its_folder_and_into_its_report(run, measur
     assert profile["stack"]["variant"] == "tuned"
 
 
+@pytest.mark.slow
 def test_the_latest_run_is_found_by_that_name(run, measured):
     path = measured()
     options = ("--run", "latest", "--runs-dir", str(path.parent))
@@ -193,6 +195,7 @@ def test_the_latest_run_is_found_by_that_name(run, measured):
     assert (path / "profiles" / "theano-tuned-cpu").is_dir()
 
 
+@pytest.mark.slow
 def test_a_whole_profile_is_kept_and_an_interrupted_one_is_made_again(run, measured):
     path = measured()
     assert run(FakeProcesses(FINISHED, KeyboardInterrupt()), *OPTIONS, "--run", str(path)).exit_code == 130

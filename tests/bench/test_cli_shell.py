@@ -125,6 +125,7 @@ def path_with_mlp_bench(tmp_path):
     return f"{program.parent}{os.pathsep}{os.environ['PATH']}"
 
 
+@pytest.mark.slow
 def test_bash_completes_with_the_script_it_was_given(path_with_mlp_bench):
     """The script is evaluated and its function called as bash does on <Tab>."""
     script = """
@@ -169,6 +170,7 @@ def closed_pipe():
     return os.fdopen(write, "w")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_no_measurement(invoke, small_data, tmp_path, monkeypatch):
     """``make bench | head``: everything is still measured, and the exit code is that of the measurement."""
     monkeypatch.setattr(WorkerPool, "measure", lambda self, case: GOOD)
@@ -224,6 +226,7 @@ def test_there_is_no_progress_bar_where_there_is_no_terminal():
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_json_is_the_summary_and_nothing_else(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", lambda self, case: GOOD)
     result = invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", "--json")
@@ -239,10 +242,12 @@ def test_run_json_of_a_run_that_measured_nothing_is_still_json(invoke, small_dat
     assert json.loads(result.stdout)["failed_processes"] == 4
 
 
+@pytest.mark.slow
 def test_report_json_is_the_summary(invoke, run_path):
     assert json.loads(invoke("report", run_path, "--json").stdout)["run_id"] == run_path.name
 
 
+@pytest.mark.slow
 def test_readme_json_says_what_was_written(invoke, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("<!-- results:begin -->\n<!-- results:end -->\n")

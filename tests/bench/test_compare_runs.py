@@ -139,6 +139,7 @@ def test_a_file_of_another_project_is_compared_benchmark_by_benchmark(tmp_path, 
 # --- the command --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_machines_end_to_end(tmp_path, invoke):
     old = write_race(tmp_path / "runs", run_id="old")
     new = write_race(tmp_path / "runs", run_id="new", machine={**header()["machine"], "cpu_model": "Another | CPU"})

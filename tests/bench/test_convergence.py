@@ -44,11 +44,13 @@ def share(runs, event):
     return sum(map(event, runs)) / len(runs)
 
 
+@pytest.mark.slow
 def test_among_five_equal_stacks_not_even_one_is_called_worse():
     """The two keys together: at the spread that was measured, less than 1 % of runs raise one false alarm."""
     assert share(verdicts([0.0] * 5), lambda run: Learning.WORSE in run) < 0.01
 
 
+@pytest.mark.slow
 def test_with_a_wild_spread_one_false_alarm_stays_below_alpha():
     """Ten times the spread: now the margin protects from nothing, and only the test does.
 
@@ -59,6 +61,7 @@ def test_with_a_wild_spread_one_false_alarm_stays_below_alpha():
     assert share(runs, lambda run: Learning.WORSE in run) < ALPHA + 0.014
 
 
+@pytest.mark.slow
 def test_a_loss_of_half_a_point_is_nearly_always_seen():
     runs = verdicts([0.005, 0.0, 0.0, 0.0, 0.0])
     assert share(runs, lambda run: run[0] is Learning.WORSE) > 0.95
@@ -143,6 +146,7 @@ def test_what_is_no_fraction_is_refused(accuracy):
 accuracy_lists = st.lists(st.integers(9000, 10_000).map(lambda hits: hits / 10_000), min_size=2, max_size=7)
 
 
+@pytest.mark.slow
 @given(accuracy_lists, accuracy_lists, st.randoms())
 def test_the_order_of_seeds_does_not_matter(canonical, other, random):
     shuffled = judge(random.sample(canonical, len(canonical)), {"other": random.sample(other, len(other))})["other"]

@@ -16,12 +16,14 @@ def written(name):
     return [float(cell.strip().rstrip(" %")) / 100 for cell in row.split("|")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_values", [6, 15, 30])
 def test_the_interval_of_a_median_covers_it_as_often_as_it_says(num_values):
     for name, draw in {**NOISE, **recorded()}.items():
         assert 0.93 < coverage(draw, num_values) < 0.98, name
 
 
+@pytest.mark.slow
 def test_the_documented_coverage_is_what_the_simulation_finds():
     for name, draw in {**NOISE, **DEPENDENT}.items():
         found = [coverage(draw, size, 4000) for size in SIZES]

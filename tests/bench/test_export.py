@@ -136,6 +136,7 @@ def test_a_hostile_machine_name_stays_text(tmp_path, name):
 # --- tools that can be asked ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pytest_benchmark_compares_two_exports(tmp_path):
     shown = call("pytest_benchmark", "compare", *exported_twice("pytest-benchmark", tmp_path), cwd=tmp_path)
     rows = [line for line in shown.splitlines() if line.startswith("validate_epoch[")]
@@ -238,6 +239,7 @@ def test_without_a_reference_run_there_is_no_mlperf_log(tmp_path):
         render("mlperf", open_run(write_example_run(tmp_path, [one])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", ["runs", "samples", "phases", "epochs", "results", "timeline", "machine", "failures"])
 def test_parquet_gives_every_frame_back(tmp_path, frame):
     path = write_example_run(tmp_path, [*replicates(), gpu_reference_replicate()])

@@ -51,6 +51,7 @@ def harness(black_dataset, tmp_path):
     return harness
 
 
+@pytest.mark.slow
 def test_the_first_step_comes_before_all_other_work_and_is_one_sample(harness):
     events, measured = harness("bench_epoch.py", variant="plain")
     assert events[:4] == ["build", "compile", "train_step", "train_step"]  # the first one, then the warm-up
@@ -153,6 +154,7 @@ def test_a_sample_of_the_ablation_is_the_time_of_one_step(monkeypatch):
     assert benchmark.extra_info["samples_seconds"] == pytest.approx([0.04, 0.04])
 
 
+@pytest.mark.slow
 def test_a_reference_run_records_its_phases_and_throttling(harness):
     events, measured = harness("bench_reference.py")
     extra = measured["run"]["extra"]

@@ -113,6 +113,7 @@ def test_a_failure_is_told_on_the_first_screen(text):
     assert text.index("Something failed or was left out") < text.index("<section")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("train_seconds", "accuracy", "expected"),
     [
@@ -128,6 +129,7 @@ def test_the_first_sentence_is_the_one_that_a_person_came_for(headline, train_se
     assert found.startswith("theano/as_published on cpu: ") and expected in found
 
 
+@pytest.mark.slow
 def test_the_reference_stands_only_beside_whole_canonical_runs(tmp_path):
     path = write_example_run(tmp_path, [reference_replicate(1, 0.95, 4.0, num_epochs=2)], mode="quick")
     write_report(path)

@@ -9,6 +9,7 @@ from mutations import failures, formats, sample
 SLOW = {"noise trace": 6, "record": 6, "record of a GPU": 2}  # places: a replay, and a report, take half a second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", formats())
 def test_a_damaged_file_ends_in_a_verdict_or_in_one_sentence(name):
     document, read = formats()[name]

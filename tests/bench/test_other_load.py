@@ -42,6 +42,7 @@ def with_load(percents, **changes):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_beside_other_work_says_so_in_the_first_section(tmp_path):
     machine = {**header()["machine"], "load_average_1min": 3.9}
     path = write_example_run(tmp_path, with_load([150.0] * 6 + [0.0] * 6), machine=machine)

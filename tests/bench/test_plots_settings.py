@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 DRAW = "from bench.report.plots import svg_of; print(svg_of(lambda axes: axes.plot([1, 2], label='a')))"
 RC = "backend: nosuch\nlines.linewidth: 9\nfont.size: 30\nsvg.fonttype: path\naxes.facecolor: red\ntext.usetex: True\n"
 
@@ -17,6 +19,7 @@ def drawn(tmp_path, **variables):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_neither_mplbackend_nor_matplotlibrc_changes_a_picture(tmp_path):
     (tmp_path / "plain").mkdir()
     (tmp_path / "matplotlibrc").write_text(RC)

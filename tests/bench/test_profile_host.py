@@ -30,6 +30,7 @@ def no_perf(monkeypatch):
     monkeypatch.setattr("bench.profile.collect.counters.shutil.which", lambda name: None)
 
 
+@pytest.mark.slow
 def test_page_faults_are_those_of_one_step(no_perf):
     """8 MiB of fresh memory in each of two steps a call are 2048 pages of 4 KiB, or four huge ones."""
 
@@ -44,6 +45,7 @@ def test_page_faults_are_those_of_one_step(no_perf):
     assert 4 <= host["page_faults_per_step"] < 3 * 2048
 
 
+@pytest.mark.slow
 def test_a_busy_thread_is_seen_with_its_share_of_a_core(no_perf):
     def spin():
         sum(range(200_000))
@@ -154,6 +156,7 @@ def test_hardware_events_are_read_from_perfs_columns(perf):
     assert counted(perf(text)) == ({"cycles": 123456.0, "instructions": 654321.0}, None)
 
 
+@pytest.mark.slow
 def test_events_that_the_machine_does_not_have_are_missing_and_not_zero(perf):
     events, problem = counted(perf("<not supported>,,cycles,0,100.00,,\n77,,branch-misses,1,100.00,,\n"))
     assert events == {"branch-misses": 77.0} and problem is None

@@ -61,6 +61,7 @@ def example(**changes):
     return replace(profile, **changes)
 
 
+@pytest.mark.slow
 @given(
     st.lists(operations, max_size=3).map(tuple),
     st.dictionaries(st.sampled_from(FUNCTIONS), timings),

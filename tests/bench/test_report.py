@@ -45,6 +45,7 @@ def printed(path, width=200):
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_whole_report_of_the_example_run(tmp_path):
     """After a wanted change: write the new text to the golden file, and read its diff."""
     path = write_report(write_example_run(tmp_path, replicates()))
@@ -61,6 +62,7 @@ def test_no_table_has_two_columns_of_one_name(golden):
         assert len(set(names)) == len(names), line
 
 
+@pytest.mark.slow
 def test_an_epoch_that_takes_longer_in_the_reference_run_is_flagged(report):
     """The example's harness says 2.02 s and its reference runs 1.96 s, or here 1.2 times that."""
     title = "An epoch by itself and in the reference run"
@@ -97,6 +99,7 @@ def test_the_cost_of_an_epoch_is_the_documented_one():
     assert 50_000 * TRAINING_FLOP_PER_EXAMPLE / 1e9 == pytest.approx(124.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_frames_and_the_summary_lie_beside_the_report(tmp_path):
     path = write_example_run(tmp_path, replicates())
     write_report(path)
@@ -109,6 +112,7 @@ def test_the_frames_and_the_summary_lie_beside_the_report(tmp_path):
     assert summary["comparable_with_reference"] is True
 
 
+@pytest.mark.slow
 def test_writing_twice_gives_the_same_report(tmp_path):
     path = write_example_run(tmp_path, replicates())
     assert write_report(path).read_text() == write_report(path).read_text()
@@ -159,6 +163,7 @@ def test_one_seed_is_judged_by_the_spread_of_the_records(report):
     assert "scatter normally over seeds as they do in the committed records (0.11 points)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", ["surrogate", "custom"])
 def test_other_data_is_named_first_and_its_accuracy_is_never_compared(tmp_path, identity):
     dataset = {"identity": identity, "origin": identity, "sha256": {}}
@@ -251,6 +256,7 @@ def test_a_failure_without_a_reason_is_still_listed(report):
     assert "no reason was recorded" in section(report([failed]), "What failed")
 
 
+@pytest.mark.slow
 def test_a_damaged_replicate_is_listed_and_the_rest_reported(tmp_path):
     path = write_example_run(tmp_path, replicates())
     (path / "replicates" / "0001.json").write_text("{")
@@ -259,6 +265,7 @@ def test_a_damaged_replicate_is_listed_and_the_rest_reported(tmp_path):
     assert "| load " in section(text, "Loading")
 
 
+@pytest.mark.slow
 def test_a_sample_that_is_no_number_is_left_out_and_named(report):
     text = report([*replicates(), replicate(case("data"), [measurement("read", [0.5, None])])])
     assert "process 13: all 2 samples of read were left out" in section(text, "What failed")
@@ -271,6 +278,7 @@ def test_skipped_backends_come_with_their_remedy(report):
     assert "theano on cuda" in text and "no GPU was found" in text and "run on a machine with one" in text
 
 
+@pytest.mark.slow
 def test_how_to_reproduce_names_every_option(report):
     options = {"--quick": [], "--backend": ["theano", "jax"], "--harness": ["data", "epoch"], "--note": ["it's $5"]}
     text = section(report(replicates(), mode="quick", options=options), "How to reproduce")
@@ -334,6 +342,7 @@ def test_a_report_that_may_not_be_written_is_one_sentence_for_a_user(tmp_path):
         path.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path):
     path = write_example_run(tmp_path, replicates())
     (path / "report.md").mkdir()

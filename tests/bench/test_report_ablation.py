@@ -150,6 +150,7 @@ def race_with_and_without(tmp_path):
     return of("plain", race()), of("ablated", race() + rounds())
 
 
+@pytest.mark.slow
 def test_the_ablation_changes_nothing_else_in_the_report(race_with_and_without):
     """Its samples are of theano/as_published on cpu, too, and much shorter than that stack's."""
     (plain, _), (ablated, _) = race_with_and_without
@@ -157,6 +158,7 @@ def test_the_ablation_changes_nothing_else_in_the_report(race_with_and_without):
     assert ablated.replace(f"## {section(ablated, TITLE)}", "") == plain
 
 
+@pytest.mark.slow
 def test_the_summary_keeps_levers_apart_and_changes_nothing_else(race_with_and_without):
     (_, plain), (_, ablated) = race_with_and_without
     assert plain["ablation"] is None

@@ -54,6 +54,7 @@ def test_the_report_shows_each_profiled_stack_the_fastest_first(run):
         assert f"## {title}: theano/tuned on cpu" in text
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_same_numbers_for_programs(run):
     write_report(run)
     tuned, published = json.loads((run / "summary.json").read_text())["profiles"]
@@ -72,6 +73,7 @@ def test_only_the_tables_of_many_alike_are_folded(run):
     assert all(section.folded for section in profile_details(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -47,6 +47,7 @@ def written(tmp_path):
     return written
 
 
+@pytest.mark.slow
 def test_the_first_line_is_the_answer_and_how_far_to_trust_it(written):
     text, _, page = written(QUICK)
     expected = (
@@ -56,6 +57,7 @@ def test_the_first_line_is_the_answer_and_how_far_to_trust_it(written):
     assert text.startswith(expected) and f"<h1>{expected}" in page
 
 
+@pytest.mark.slow
 def test_other_stacks_are_projected_from_their_own_warm_parts_and_called_so(written):
     text, summary, page = written(QUICK)
     seconds = 0.4 + 0.1 + 3.0 + 20 * 2.0 + 21 * 0.05
@@ -67,6 +69,7 @@ def test_other_stacks_are_projected_from_their_own_warm_parts_and_called_so(writ
         assert "Projected reference clock" in found
 
 
+@pytest.mark.slow
 def test_what_is_projected_is_no_reference_run_anywhere(written):
     text, summary, _ = written(QUICK)
     assert [run["variant"] for run in summary["reference_runs"]] == ["tuned"]
@@ -78,18 +81,21 @@ def test_what_is_projected_is_no_reference_run_anywhere(written):
     assert "faster than" not in text and "times as long as theano/tuned" not in text
 
 
+@pytest.mark.slow
 def test_a_stack_that_was_started_once_is_projected_with_its_cold_compilation_and_says_so(written):
     text, summary, _ = written([epochs("as_published", 2.0, "cold"), reference("tuned", 4.3)])
     assert "theano/as_published on cpu about 61.5 s (compile cache cold)." in text
     assert summary["projected_reference_runs"][0]["cold_cache"] is True
 
 
+@pytest.mark.slow
 def test_the_cpu_stands_beside_the_gpu(written):
     text, _, _ = written([reference("tuned", 4.3), reference("as_published", 1.0, device="cuda")])
     assert text.startswith("theano/as_published on cuda: 6.00 s")
     assert "On the CPU theano/tuned takes 9.30 s, 1.6 times as long." in text.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_a_harness_that_was_left_out_has_no_section_and_is_named(written):
     text, _, _ = written(QUICK, left_out=LEFT_OUT)
     for title in ("Batch size", "Ablation", "Ceilings", "Share of the speed of light"):
@@ -97,6 +103,7 @@ def test_a_harness_that_was_left_out_has_no_section_and_is_named(written):
     assert "| the harness batch_size | no time | make bench" in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_a_full_run_projects_nothing(tmp_path):
     path = write_example_run(tmp_path, QUICK)
     assert "Projected" not in write_report(path).read_text(encoding="utf-8")

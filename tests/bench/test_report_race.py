@@ -56,6 +56,7 @@ def row(text, *starts):
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_whole_report_of_the_race(race_report):
     """After a wanted change: write the new text to the golden file, and read its diff."""
     assert race_report == GOLDEN.read_text(encoding="utf-8")
@@ -79,11 +80,13 @@ def test_the_ranking_comes_right_after_the_answer(race_report):
     assert titles(race_report)[:2] == ["The canonical workload on this machine", "Ranking"]
 
 
+@pytest.mark.slow
 def test_one_stack_has_no_ranking_and_no_comparison(report):
     found = titles(report([THEANO], skipped=[]))
     assert not {"Ranking", "GPU against CPU", "Batch size: examples/s of a training step"} & set(found)
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_what_compares_the_stacks_and_leaves_the_rest_to_the_file(tmp_path):
     console = Console(file=io.StringIO(), width=200)
     print_report(write_race(tmp_path), console)
@@ -93,6 +96,7 @@ def test_the_terminal_shows_what_compares_the_stacks_and_leaves_the_rest_to_the_
     assert not [line for line in lines if line.startswith(("Reference run", "Batch size: jax", "The machine"))]
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_folds_names_and_cuts_none(tmp_path):
     console = Console(file=io.StringIO(), width=80)
     print_report(write_race(tmp_path), console)
@@ -115,6 +119,7 @@ def test_the_fastest_is_not_one_that_learns_worse(race_report):
     assert "40.0 times as fast as the canonical theano/as_published on cpu (95 % interval 40.0 to 40.0)" in answer
 
 
+@pytest.mark.slow
 def test_without_the_canonical_stack_nothing_is_said_to_be_times_as_fast(report):
     text = report([JAX_CPU, JAX_CUDA])
     assert "theano/as_published on cpu was not measured beside it" in section(text, "The canonical workload")
@@ -123,6 +128,7 @@ def test_without_the_canonical_stack_nothing_is_said_to_be_times_as_fast(report)
     assert "times as fast" not in ranking.partition("| rank")[2]
 
 
+@pytest.mark.slow
 def test_the_canonical_stack_may_be_the_fastest(report):
     slow = JAX_CPU._replace(epoch_seconds=3.0)
     answer = section(report([slow, THEANO]), "The canonical workload")
@@ -130,6 +136,7 @@ def test_the_canonical_stack_may_be_the_fastest(report):
     assert "that is the canonical stack itself" in answer
 
 
+@pytest.mark.slow
 def test_skipped_stacks_are_counted_before_the_ranking(report):
     text = report(skipped=[*SKIPPED, {"what": "torch on cuda", "reason": "no GPU", "remedy": "none"}])
     before = text.partition("## Ranking")[0]
@@ -154,18 +161,21 @@ def test_a_stack_that_learns_worse_keeps_its_place_and_its_mark(race_report):
     assert "Backend against backend on cuda" not in titles(text)  # one stack is left there
 
 
+@pytest.mark.slow
 def test_backends_on_one_device_are_compared_with_the_fastest(report):
     text = section(report([THEANO, JAX_CPU, JAX_CUDA]), "Backend against backend on cpu")
     assert row(text, "jax/step on cpu")[2:] == [MISSING, MISSING]
     assert float(row(text, "theano/as_published on cpu")[2]) == pytest.approx(2.0 / 1.5, rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_fastest_of_each_device_is_compared_where_no_variant_ran_on_both(report):
     sound = TORCH_CUDA._replace(accuracies=ACCURACIES)
     text = section(report([TORCH_CPU, sound]), "GPU against CPU")
     assert float(row(text, "fastest of torch")[-2]) == pytest.approx(1.5 / 0.04, rel=0.02)
 
 
+@pytest.mark.slow
 def test_another_precision_is_named_and_does_not_win_by_it(tmp_path):
     """TF32 takes part in the ranking under its name; the fastest GPU stack is looked for in float32."""
     replicates = race([JAX_CPU, JAX_CUDA])
@@ -179,6 +189,7 @@ def test_another_precision_is_named_and_does_not_win_by_it(tmp_path):
     assert "tf32" not in section(text, "GPU against CPU")
 
 
+@pytest.mark.slow
 def test_the_summary_holds_the_ranking_and_the_verdicts(tmp_path):
     path = write_race(tmp_path)
     write_words(path)
@@ -216,6 +227,7 @@ def test_the_verdicts_of_the_race(race_report):
     assert row(text, "theano/as_published on cpu")[-1] == "the canonical one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -267,6 +279,7 @@ def test_the_plots_lie_beside_the_report_and_are_linked_with_words(tmp_path):
         assert all(f"{one.backend}/{one.variant} on {one.device}" in drawing for one in RACERS)
 
 
+@pytest.mark.slow
 def test_the_same_record_draws_the_same_bytes(tmp_path):
     path = write_race(tmp_path)
 
@@ -361,6 +374,7 @@ def test_throttled_samples_are_counted_with_their_reasons(costs):
 # --- what is partial or old -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stack_without_epochs_is_listed_last_and_unranked(tmp_path):
     unmeasured = JAX_CPU.case("epoch", batch_size=500)
     replicates = [one for one in race([THEANO, JAX_CPU]) if one["case"] != unmeasured]
@@ -370,6 +384,7 @@ def test_a_stack_without_epochs_is_listed_last_and_unranked(tmp_path):
     assert ranking.index("theano/as_published") < ranking.index("jax/step on cpu")
 
 
+@pytest.mark.slow
 def test_an_interrupted_first_round_orders_and_does_not_rank(tmp_path):
     replicates = [epoch_replicate(racer, 0) for racer in RACERS[:2]]
     text = write_report(write_example_run(tmp_path, replicates, status="interrupted")).read_text(encoding="utf-8")
@@ -404,6 +419,7 @@ def test_every_committed_record_still_has_its_report(tmp_path, record):
     assert ("What the tuning is worth" in titles(text)) == ("ablation" in harnesses)
 
 
+@pytest.mark.slow
 def test_calm_racers_are_told_apart_by_two_percent_although_the_machine_drifts_by_half(report):
     twin = TORCH_CPU._replace(epoch_seconds=2.04, noise=CALM, accuracies=ACCURACIES)
     ranking = section(report([THEANO, twin]), "Ranking")

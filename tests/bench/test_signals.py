@@ -63,6 +63,7 @@ def children_of(process):
     return children
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_command_that_is_ended_leaves_no_process_and_no_folder(start, tmp_path, name):
     process = start()
@@ -75,6 +76,7 @@ def test_a_command_that_is_ended_leaves_no_process_and_no_folder(start, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
 def test_a_signal_that_is_ignored_stays_ignored(start, name):
     """nohup ignores SIGHUP; a shell ignores SIGINT for what a script starts in its background."""

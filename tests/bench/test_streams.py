@@ -55,6 +55,7 @@ def test_every_command_prints_to_such_a_terminal(encoding):
     assert done.stdout.startswith(b"- ") and b"warning: ..." in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_stdout_is_a_warning_and_the_command_goes_on(monkeypatch):
     code = "from bench import cli\nfor _ in range(3): cli.console.print('x' * 9999)\ncli.errors.print('went on')"
     with open("/dev/full", "w") as full:

@@ -35,12 +35,14 @@ def test_a_worker_that_ends_well_hands_over_its_measurements(tmp_path):
     assert outcome.measurements == [STEP]
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_stopped_at_its_limit(tmp_path):
     outcome = measure("import time; time.sleep(600)", tmp_path, limit_seconds=0.5)
     assert outcome.status == "failed"
     assert "limit of 0.5 s" in outcome.reason
 
 
+@pytest.mark.slow
 def test_what_a_hung_worker_started_is_stopped_with_it(tmp_path):
     pid_file = tmp_path / "pid"
     code = (

@@ -54,6 +54,7 @@ IMAGES, LABELS = dataset.STEMS[0], dataset.STEMS[1]
 # --- good files ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_arrays_are_the_tutorials(directory):
     data = dataset.load_data(directory)
     assert [array.shape for array in data] == [
@@ -74,6 +75,7 @@ def test_validation_is_the_end_of_the_training_file_and_pixels_are_divided_by_25
     assert data.y_val[7] == (50_007 % 10)
 
 
+@pytest.mark.slow
 def test_gzip_and_plain_files_give_the_same(directory):
     plain = dataset.load_files(directory)
     for stem in dataset.STEMS:
@@ -204,6 +206,7 @@ def test_counts_that_differ(directory):
     assert "60000 images" in message and "59999 labels" in message
 
 
+@pytest.mark.slow
 def test_images_of_another_size(directory):
     replace_file(directory, dataset.STEMS[2], idx(np.zeros((10_000, 14, 14))))
     assert "14 x 14 pixels, not 28 x 28" in refusal(directory)
@@ -215,6 +218,7 @@ def test_too_few_examples(directory):
     assert "has 10 images, not 10000" in refusal(directory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -420,6 +424,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(cache, known, good_files, 
     assert [stem_of(url) for url in asked] == [LABELS]
 
 
+@pytest.mark.slow
 def test_without_a_network_the_surrogate_is_made_once_and_announced(cache, monkeypatch, quick_surrogate, capsys):
     def no_network(url):
         raise ConnectionError("no route")
@@ -434,6 +439,7 @@ def test_without_a_network_the_surrogate_is_made_once_and_announced(cache, monke
     assert dataset.identify(source.directory).name == "surrogate"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["1", "true", "Yes", "ON"])
 def test_offline_nothing_is_asked(cache, monkeypatch, quick_surrogate, value):
     monkeypatch.setenv("MLP_BENCH_OFFLINE", value)
@@ -442,6 +448,7 @@ def test_offline_nothing_is_asked(cache, monkeypatch, quick_surrogate, value):
     assert asked == []
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path, cache):
     blocker = tmp_path / "file"
     blocker.write_text("")

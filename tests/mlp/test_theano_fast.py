@@ -118,6 +118,7 @@ def test_the_version_of_c_code_tells_codes_apart_and_does_not_depend_on_the_proc
 # --- constant folding --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_constants_are_folded_without_a_compiler(theano, monkeypatch):
     from theano.gof.cmodule import GCC_compiler
     from theano.tensor.opt import constant_folding

@@ -28,6 +28,7 @@ def compiler(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "reason", "remedy"),
     [

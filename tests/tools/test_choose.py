@@ -106,6 +106,7 @@ def test_options_of_the_environment_are_checked_like_those_of_the_command_line(m
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_make_stops_at_a_wrong_option_and_runs_nothing_in_it(checkout):
     for option in ("QUICK=no", "HTML='$(touch x)'", "BACKENDS=jax'; touch x; '"):
         done = make(checkout, "bench", option)
@@ -320,6 +321,7 @@ def test_why_no_build_or_an_older_one_is_chosen_is_said(monkeypatch, capsys):
     assert "PyTorch is built for CUDA 13" in second and "580.65" in second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("banner", "variables", "builds"),
     [
@@ -344,6 +346,7 @@ def test_make_installs_for_the_driver_of_the_banner(banner, variables, builds, c
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_make_j2_runs_one_target_at_a_time(checkout):
     (checkout / ".venv" / "bin").mkdir(parents=True)
     measures = 'echo "start $3"; sleep 0.3; echo "end $3"'

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tools import pip_install
 
 PROGRAM = Path(pip_install.__file__)
@@ -33,6 +35,7 @@ def test_sources_are_kept_and_the_more_special_setting_wins():
     }
 
 
+@pytest.mark.slow
 def test_pip_itself_takes_the_sources_and_nothing_else(tmp_path):
     """A dry run says where it would look; with any setting below alone, pip would refuse or go elsewhere."""
     settings = tmp_path / "pip.conf"

@@ -265,6 +265,7 @@ class FakeOpenCL:
         count._obj.value = self.num_platforms
 
 
+@pytest.mark.slow
 def test_opencl_says_what_it_lacks_and_the_command_that_adds_it():
     assert opencl.missing(lambda name: FakeOpenCL(1)) is None
     assert "no platform" in opencl.missing(lambda name: FakeOpenCL(0))

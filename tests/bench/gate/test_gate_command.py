@@ -76,6 +76,7 @@ def test_an_unknown_revision_is_one_sentence(project, gate):
     assert "unknown revision 'no-such-branch'" in one_sentence(result)
 
 
+@pytest.mark.slow
 def test_a_side_that_does_not_import_is_named_with_the_reason(project, gate, tmp_path):
     toy_project.change(project, {"mlp/backends/__init__.py": BROKEN})
     result = gate("--json", tmp_path / "out.json", "--junit", tmp_path / "out.xml")
@@ -98,6 +99,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured
     assert "both name -" in one_sentence(gate("--json", "-", "--junit", "-"))
 
 
+@pytest.mark.slow
 def test_a_base_that_cannot_be_measured_is_no_verdict_on_the_candidate(project, gate):
     broken = toy_project.replaced("mlp/backends/__init__.py", "def compile(self): time.sleep(0.001)", "")
     toy_project.commit(project, broken)
@@ -108,6 +110,7 @@ def test_a_base_that_cannot_be_measured_is_no_verdict_on_the_candidate(project, 
     assert "failed to compile: AttributeError" in result.stderr
 
 
+@pytest.mark.slow
 def test_sides_that_train_on_other_data_are_refused(project, gate):
     toy_project.change(project, toy_project.replaced("mlp/dataset.py", "0123456789abcdef", "ffffffffffffffff"))
     result = gate()
@@ -123,6 +126,7 @@ def test_sides_with_another_recipe_are_refused_with_the_list_of_differences(proj
     assert "learning_rate of the recipe is 0.001 in A and 0.01 in B" in sentence
 
 
+@pytest.mark.slow
 def test_another_seed_in_the_recipe_is_no_difference_because_the_gate_sets_it(project, gate):
     toy_project.change(project, toy_project.replaced("mlp/recipe.py", "seed: int = 1", "seed: int = 7"))
     assert gate("--budget", "0.1s", "--undecided", "pass").exit_code == 0
@@ -158,6 +162,7 @@ def test_a_bad_threshold_in_pyproject_is_one_sentence(project, gate):
     assert "unknown key 'budgets' in [tool.bench.gate] of pyproject.toml" in one_sentence(gate())
 
 
+@pytest.mark.slow
 def test_a_slow_candidate_is_red_everywhere_and_the_kept_run_says_it_again(project, gate, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     slow = toy_project.replaced("mlp/backends/__init__.py", "STEP_SECONDS = 0.002", "STEP_SECONDS = 0.05")
@@ -179,12 +184,14 @@ def test_a_slow_candidate_is_red_everywhere_and_the_kept_run_says_it_again(proje
     assert json.loads(again.stdout)["judgements"] == said["judgements"]
 
 
+@pytest.mark.slow
 def test_a_side_against_itself_says_so_and_is_never_red(project, gate):
     result = gate("--against", "main", "--budget", "1s")
     assert result.exit_code in (0, 4)
     assert "Both sides are the same" in result.stdout
 
 
+@pytest.mark.slow
 def test_an_environment_variable_reaches_only_its_side(project, gate, tmp_path):
     reads = toy_project.replaced(
         "mlp/backends/__init__.py", "return 0.5\n", "return float(__import__('os').environ['LOSS'])\n"
@@ -201,11 +208,13 @@ def test_an_environment_variable_reaches_only_its_side(project, gate, tmp_path):
     assert losses == {("A", 0.5), ("C", 0.5), ("B", 0.75)}
 
 
+@pytest.mark.slow
 def test_the_data_is_looked_for_once_however_many_processes_load_it(project, gate):
     gate("--budget", "0.1s")
     assert (project / "mlp" / "looked").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_a_path_that_a_side_is_given_does_not_hide_its_own_files(project, gate, tmp_path):
     elsewhere = toy_project.make(tmp_path / "elsewhere")
     assert gate("--env-b", f"PYTHONPATH={elsewhere}", "--budget", "0.1s").exit_code != cli.NOTHING_MEASURED

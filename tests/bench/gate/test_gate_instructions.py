@@ -64,6 +64,7 @@ class Asked:
         self.steps.append(num_steps)
 
 
+@pytest.mark.slow
 def test_a_step_is_counted_while_perf_watches_and_after_one_that_it_does_not(perf, monkeypatch):
     monkeypatch.setattr(instructions, "ATTACH_SECONDS", 1.0)  # a Python that stands in for perf starts slowly
     told = f"lambda *_: (sys.stderr.write({COUNTED!r}), sys.exit())"

@@ -78,6 +78,7 @@ def steady(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_replay_prints_rates_and_the_same_as_json(gate, steady):
     said = json.loads(gate("--replay", steady, "--inject", "1.10", "--trials", "50", "--json", "-").stdout)
     ours = said["replays"][0]

@@ -31,6 +31,7 @@ def test_a_committed_trace_is_whole_and_says_what_it_is(path):
     assert all(turn.seconds for turn in trace.turns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_false_alarms_on_a_committed_trace_are_below_one_percent(path):
     alarms = replay(read_trace(path), trials=TRIALS).regressed
@@ -38,6 +39,7 @@ def test_false_alarms_on_a_committed_trace_are_below_one_percent(path):
     assert alarms.interval[1] <= 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inject", "power"), [(1.05, 0.95), (1.1, 0.99)])
 def test_on_a_quiet_machine_a_minute_finds_what_matters(inject, power):
     found = replay(read_trace(FOLDER / "quiet.jsonl"), inject=inject, trials=TRIALS)
@@ -45,6 +47,7 @@ def test_on_a_quiet_machine_a_minute_finds_what_matters(inject, power):
     assert found.median_seconds <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("inject", [1.0, 1.05, 1.1])
 def test_the_readme_says_what_a_replay_says(path, inject, documented):

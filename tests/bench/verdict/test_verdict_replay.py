@@ -16,6 +16,7 @@ from bench.verdict.resample import Urn, recorded_blocks
 TRIALS = 3000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_false_alarms_stay_below_one_percent_whatever_the_noise(model):
     result = replay(trace_of(model), trials=TRIALS)
@@ -23,6 +24,7 @@ def test_false_alarms_stay_below_one_percent_whatever_the_noise(model):
     assert result.regressed.interval[1] <= 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_a_slowdown_that_matters_is_found_within_the_budget_or_left_undecided(model):
     result = replay(trace_of(model), inject=1.10, trials=1000)
@@ -30,10 +32,12 @@ def test_a_slowdown_that_matters_is_found_within_the_budget_or_left_undecided(mo
     assert result.regressed.count + result.undecided.count >= 0.99 * 1000, "a slowdown of 10 % does not pass"
 
 
+@pytest.mark.slow
 def test_a_slowdown_of_exactly_the_threshold_is_found():
     assert replay(trace_of(white), inject=1.05, trials=1000).regressed.fraction >= 0.95
 
 
+@pytest.mark.slow
 def test_half_the_threshold_is_seldom_red_and_twenty_percent_faster_never():
     assert replay(trace_of(white), inject=1.02, trials=1000).regressed.fraction <= 0.02
     faster = replay(trace_of(white), inject=0.8, trials=1000)
@@ -41,18 +45,21 @@ def test_half_the_threshold_is_seldom_red_and_twenty_percent_faster_never():
     assert faster.improved.fraction > 0.99
 
 
+@pytest.mark.slow
 def test_more_time_decides_more():
     short, long = (replay(trace_of(heavy_tails), trials=1000, budget_seconds=seconds) for seconds in (40, 160))
     assert long.undecided.fraction < short.undecided.fraction
     assert long.median_seconds >= short.median_seconds
 
 
+@pytest.mark.slow
 def test_a_run_takes_whole_blocks_and_no_longer_than_budget_and_confirmation():
     result = replay(trace_of(bursts), inject=1.1, trials=500, budget_seconds=60)
     assert result.median_seconds % BLOCK_SECONDS == pytest.approx(0)
     assert result.p95_seconds <= 60 * (1 + DESIGN.confirming_overrun)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_runs_and_another_seed_others():
     trace = trace_of(heavy_tails)
     assert replay(trace, inject=1.05, trials=300, seed=1) == replay(trace, inject=1.05, trials=300, seed=1)
@@ -100,6 +107,7 @@ def step_by_step(blocks, seats, inject, first, assigned, budget_seconds):
     return decision.verdicts() == {Verdict.REGRESSED}, count, fresh
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inject", [1.0, 1.05, 1.10])
 def test_a_replayed_run_is_what_decide_and_confirm_make_of_its_samples(inject):
     blocks = recorded_blocks(trace_of(heavy_tails, num_blocks=30))
@@ -132,6 +140,7 @@ def test_numbers_that_make_no_sense_are_refused(wrong):
         replay(trace_of(white), **wrong)
 
 
+@pytest.mark.slow
 def test_the_table_and_the_json_say_what_was_injected_and_how_sure_a_rate_is():
     result = replay(trace_of(white), inject=1.1, trials=200)
     section = replay_section([result])

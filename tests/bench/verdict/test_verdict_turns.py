@@ -40,6 +40,7 @@ def test_processes_that_are_slower_in_every_round_by_a_factor_are_slower_by_that
     assert values[1] / values[0] == pytest.approx(1.05)
 
 
+@pytest.mark.slow
 def test_a_slowdown_within_the_noise_of_single_turns_is_not_shrunk():
     """Two slow processes of four must not pull the level of their rounds towards them."""
     random = np.random.default_rng(3)
