@@ -142,6 +142,12 @@ DROPPED = (
     ),
     Entry(("PYTHONSTARTUP", "PYTHONBREAKPOINT"), "Interactive use", "python(1)", told=False),
     Entry(
+        ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+        "Whether and where compiled modules are kept",
+        "python(1), Command line and environment",
+        told=False,
+    ),
+    Entry(
         ("PYTHON_VERSION", "PYTHON_SHA256", "PYTHON_PIP_*", "PYTHON_GET_PIP_*", "PYTHON_SETUPTOOLS_*", "CUDA_VERSION"),
         "Left by the images of Python and CUDA",
         "Docker: python, nvidia/cuda",
