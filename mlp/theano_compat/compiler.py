@@ -19,7 +19,7 @@ from mlp.theano_compat.dialect import THEANO, UNFIT_FOR_FLAGS, UNFIT_FOR_OPTIONS
 NO_COMPILER = "no C++ compiler (g++) was found on PATH"
 TOLD_AFTER_SECONDS = 5.0
 ABANDONED_SECONDS = 120.0  # Theano renews a lock that it holds after 60 s
-LOCK_LIMIT_SECONDS = 60.0  # compiling both functions from nothing takes about half of that on two cores
+LOCK_LIMIT_SECONDS = 60.0  # of one lock, which is held for one module: a few seconds on two cores
 INSTALL_COMPILER = "Install g++ (Debian and Ubuntu: apt install g++)"
 
 
@@ -74,6 +74,7 @@ class LockOwner:
     pid: int
     host: str | None
     age_seconds: float  # of the lock file, which Theano renews every minute
+    lock: str  # what the file holds: another number each time that the lock is taken
 
     def __str__(self) -> str:
         return f"process {self.pid}" if self.host is None else f"process {self.pid} of the host {self.host}"
@@ -88,17 +89,20 @@ def wait_for_lock(
 
     Theano would wait two minutes without a word and then break the lock, even of a process that still compiles.  A
     lock whose owner is gone is left to Theano, which overrides it at once.  Of a process of another host only the age
-    of its lock is known.
+    of its lock is known.  A process that compiles takes the lock anew for each module, and is waited for.
 
     Raises
     ------
     BackendError
-        If the lock is still held after ``limit_seconds``.
+        If the lock was not given back, not even for a moment, for ``limit_seconds``.
     """
-    waited_seconds = 0.0
+    waited_seconds = taken_at_seconds = 0.0
+    lock = None
     while (owner := _lock_owner(compile_directory)) is not None:
+        if owner.lock != lock:
+            lock, taken_at_seconds = owner.lock, waited_seconds
         abandoned = owner.host is not None and owner.age_seconds > ABANDONED_SECONDS
-        if abandoned or waited_seconds >= limit_seconds:
+        if abandoned or waited_seconds - taken_at_seconds >= limit_seconds:
             raise BackendError(_why_locked(compile_directory, owner))
         if waited_seconds == TOLD_AFTER_SECONDS:
             print(f"waiting for {owner}, which has locked {compile_directory}", file=sys.stderr, flush=True)
@@ -132,12 +136,13 @@ def _lock_owner(compile_directory: Path) -> LockOwner | None:
     """The live process, other than this one, that the lock file names (``<pid>_<number>_<host>``)."""
     file = compile_directory / "lock_dir" / "lock"
     try:
-        pid, _, rest = file.read_text().partition("_")
+        lock = file.read_text()
+        pid, _, rest = lock.partition("_")
         host = rest.partition("_")[2].strip()
         age_seconds = max(0.0, time.time() - file.stat().st_mtime)
         if host and host != socket.gethostname():
-            return LockOwner(int(pid), host, age_seconds)
-        owner = LockOwner(int(pid), None, age_seconds)
+            return LockOwner(int(pid), host, age_seconds, lock)
+        owner = LockOwner(int(pid), None, age_seconds, lock)
         if owner.pid == os.getpid():
             return None
         os.kill(owner.pid, 0)  # sends nothing; fails if there is no such process

@@ -4,15 +4,12 @@ That every variant computes what the oracle computes is the contract suite's; he
 """
 
 import importlib.util
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fresh import printed
 from optional import need
 from small import SMALL
 
@@ -24,7 +21,6 @@ from mlp.theano_compat import blas
 from mlp.theano_compat.dialect import PYTENSOR, flag_in
 from mlp.training import initial_parameters
 
-PROJECT = Path(__file__).resolve().parents[2]
 VARIANTS = [variant.name for variant in PyTensorBackend.variants]
 # One hidden layer of which a step tells the mask: see Masked.
 RECIPE = replace(SMALL, layer_widths=(784, 32, 10))
@@ -132,23 +128,13 @@ def test_theanos_flags_are_not_pytensors(monkeypatch):
     assert "PYTENSOR_FLAGS" in blas.choose_blas(PYTENSOR).name
 
 
-def run(code, *arguments, **changed):
-    """What a fresh process prints; it must end well and complain of nothing."""
-    variables = {**os.environ, "PYTHONPATH": str(PROJECT), **changed}
-    argv = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout.strip()
-
-
 @pytest.mark.slow
 def test_a_fresh_process_needs_neither_flags_nor_a_compiler(tmp_path):
     need("pytensor", "numba")
     code = "from mlp.backends.pytensor_graph import pytensor; print(pytensor.config.floatX, pytensor.config.cxx)"
     flags = f"base_compiledir={tmp_path}"
-    assert run(code, PYTENSOR_FLAGS=flags).startswith("float32 /")
-    assert run(code, PYTENSOR_FLAGS=flags, PATH=str(tmp_path)) == "float32"
+    assert printed(code, PYTENSOR_FLAGS=flags).startswith("float32 /")
+    assert printed(code, PYTENSOR_FLAGS=flags, PATH=str(tmp_path)) == "float32"
 
 
 @pytest.mark.slow
@@ -176,7 +162,7 @@ for variant in sys.argv[1:] * 2:
     losses.append(backend.train_step(images, labels))
 print(np.ptp(losses) < 1e-6)
 """
-    assert run(code, first, second) == "True"
+    assert printed(code, first, second) == "True"
 
 
 # --- every variant ---------------------------------------------------------------------------------------------------

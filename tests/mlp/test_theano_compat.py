@@ -3,18 +3,16 @@
 import inspect
 import os
 import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from fresh import printed
 
 from mlp.errors import BackendError
 from mlp.theano_compat import blas, compiler, flags, install, numpy_names
 from mlp.theano_compat.dialect import flag_in
 
-PROJECT = Path(__file__).resolve().parents[2]
 HOST = socket.gethostname()
 
 
@@ -152,6 +150,21 @@ def test_a_lock_that_is_released_is_waited_for(tmp_path):
     assert len(slept) == 2
 
 
+def test_a_process_that_takes_the_lock_for_one_module_after_another_is_waited_for(tmp_path, capfd):
+    lock = locked_by(tmp_path, 1) / "lock_dir" / "lock"
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        lock.write_text(f"1_{len(slept)}_{HOST}\n")
+        if len(slept) == 30:
+            lock.unlink()
+
+    compiler.wait_for_lock(tmp_path, limit_seconds=3, sleep=sleep)
+    assert len(slept) == 30
+    assert capfd.readouterr().err.count("waiting for process 1,") == 1
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "nonsense", f"{os.getpid()}_1_{HOST}", f"{2**22 + 1}_1_{HOST}"],
@@ -210,13 +223,8 @@ def test_common_operations_beside_the_mlps_compile_and_agree_with_numpy():
 @pytest.mark.slow
 def test_a_fresh_process_needs_no_environment():
     """As a user starts it: no THEANO_FLAGS, no BLAS named; the import alone must work and be silent."""
-    variables = {name: value for name, value in os.environ.items() if name != "THEANO_FLAGS"}
-    variables["PYTHONPATH"] = str(PROJECT)
     code = "import mlp.canonical; print(mlp.canonical.theano.config.floatX)"
-    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "float32"
-    assert done.stderr == ""
+    assert printed(code, THEANO_FLAGS=None) == "float32"
 
 
 def test_paths_can_be_prepended_by_monkeypatch_after_theano_is_prepared(theano, monkeypatch, tmp_path):

@@ -2,23 +2,14 @@
 
 import importlib
 import os
-import subprocess
 import sys
 import types
-from pathlib import Path
 
 import pytest
+from fresh import printed, run_fresh
 
 import mlp
 from mlp.theano_compat import finder
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-def run(code, folder, **variables):
-    variables = {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
-    argv = [sys.executable, "-c", code]
-    return subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
@@ -35,21 +26,21 @@ def run(code, folder, **variables):
     ],
 )
 def test_every_natural_order_of_imports_works_and_is_silent(code, theano, tmp_path):
-    done = run(code + "\nimport theano; print(theano.config.floatX)", tmp_path)
-    assert (done.stdout, done.stderr) == ("float32\n", "")
+    assert printed(code + "\nimport theano; print(theano.config.floatX)", folder=tmp_path) == "float32"
 
 
 @pytest.mark.slow
 def test_after_a_failed_import_of_theano_it_is_prepared_from_the_beginning(theano, tmp_path):
     failing = "import sys\nsys.modules['numpy'] = None\ntry:\n    import theano\nexcept ImportError:\n    pass\n"
-    done = run(failing + "del sys.modules['numpy']\nimport mlp, lasagne; print('imported')", tmp_path)
-    assert (done.stdout, done.stderr) == ("imported\n", "")
+    code = failing + "del sys.modules['numpy']\nimport mlp, lasagne; print('imported')"
+    assert printed(code, folder=tmp_path) == "imported"
 
 
 @pytest.mark.slow
 def test_a_device_in_the_users_flags_is_that_of_a_plain_import(theano, tmp_path):
     flags = os.environ["THEANO_FLAGS"].replace("device=cpu", "")
-    done = run("import mlp, theano; print(theano.config.device)", tmp_path, THEANO_FLAGS=f"{flags},device=cuda0")
+    code = "import mlp, theano; print(theano.config.device)"
+    done = run_fresh(code, folder=tmp_path, THEANO_FLAGS=f"{flags},device=cuda0")
     assert done.stdout == "cuda0\n"
     assert "pygpu" in done.stderr  # Theano's own complaint, which nothing here hides
 
@@ -68,6 +59,6 @@ def test_the_finder_is_there_once_and_leaves_other_packages_alone():
 
 def test_neither_importing_mlp_nor_asking_where_theano_is_prepares_anything(tmp_path):
     code = "import importlib.util, sys, mlp; importlib.util.find_spec('theano'); print(*sorted(sys.modules))"
-    done = run(code, tmp_path)
+    done = run_fresh(code, folder=tmp_path)
     assert "mlp" in done.stdout.split(), done.stderr
     assert not {"numpy", "theano", "subprocess", "ctypes"} & set(done.stdout.split())

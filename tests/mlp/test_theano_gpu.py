@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fresh import printed
 
 from bench import worker
 from bench.case import Case
@@ -243,12 +243,7 @@ def refusals(*devices):
         "        answers.append(str(error))\n"
         "print(json.dumps(answers))\n"
     )
-    variables = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *devices], env=variables, capture_output=True, text=True, timeout=300, check=True
-    )
-    assert done.stderr == ""
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(printed(code, *devices))
 
 
 @pytest.mark.slow
