@@ -18,7 +18,7 @@ import pytest
 from bench import files
 from bench.harness.starting import FIRST_LOAD
 from bench.measure.facts import process_facts
-from bench.measure.process import describe
+from bench.measure.process import describe, end_with_parent
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL, Recipe
 
@@ -46,6 +46,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=CANONICAL.seed, help="seed of weights, order and masks")
     group.addoption("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     group.addoption("--result", default=None, help="file for the runner: measurements and failures as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    end_with_parent()
 
 
 @pytest.fixture(scope="session")

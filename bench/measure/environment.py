@@ -203,6 +203,7 @@ SET = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false, by the backends that use JAX: it takes no more GPU memory than it needs",
     "CUDA_LAUNCH_BLOCKING": "1, for a profile of Theano on a GPU",
     "LD_LIBRARY_PATH": "the libraries of Theano's GPU environment first, for Theano on a GPU",
+    "MLP_BENCH_PARENT": "the process that starts it, with which it ends on Linux",
     "HOME, USER": "the temporary folder and mlp-bench, for a user who has none",
 }
 # Refused with --env: (names, why).  The precision, the compilation and the device are what a label states.

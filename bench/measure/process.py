@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from bench.signals import deferred
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 UMASK = 0o022  # another one may close a process out of the folders that it makes itself
+PARENT = "MLP_BENCH_PARENT"  # the variable with the number of the process that starts a worker
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 MOST_CHARACTERS = 300  # of a reason
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 NO_OUTPUT = "it printed nothing"
@@ -108,19 +112,34 @@ def _wait(process: subprocess.Popen, limit_seconds: float) -> tuple[int | None, 
 
 
 @contextmanager
-def running(argv: list[str], **options: Any) -> Iterator[subprocess.Popen]:
+def running(argv: list[str], env: Mapping[str, str] = os.environ, **options: Any) -> Iterator[subprocess.Popen]:
     """Start a process in a session of its own, and end it with all that it started, whatever ends the block.
 
-    Ctrl-C then reaches only us, so that the order of the end is ours.  Raises OSError if it cannot be started.
+    Ctrl-C then reaches only us, so that the order of the end is ours; ``end_with_parent`` is for what ends us without
+    notice.  Raises OSError if it cannot be started.
     """
     process = None
+    told = {**env, PARENT: str(os.getpid())}
     try:
         with deferred():
-            process = subprocess.Popen(argv, start_new_session=True, **options)
+            process = subprocess.Popen(argv, env=told, start_new_session=True, **options)
         yield process
     finally:
         if process is not None:
             end_group(process)
+
+
+def end_with_parent() -> None:
+    """Let Linux end this worker with the process that started it: one that is killed cannot end its workers itself.
+
+    A parent that was killed before this call is another one by now.  A worker that is started by hand has none.
+    """
+    parent = os.environ.pop(PARENT, None)  # what this process starts has another
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_group(process: subprocess.Popen) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.measure.facts import process_facts
-from bench.measure.process import describe
+from bench.measure.process import describe, end_with_parent
 from bench.profile.collect import collector_of
 from bench.profile.collect.base import Collector
 from bench.profile.collect.host import MemoryTimeline, flame_graph, memory_by_phase, watch
@@ -187,6 +187,7 @@ class Worker:
 
 
 def main(path: str) -> int:
+    end_with_parent()
     worker = Worker(Request.read(Path(path)))
     started = time.perf_counter()
     try:

@@ -1,11 +1,15 @@
 """The reason of an ended process is the line that explains it, in plain text; texts are what the libraries print."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
-from bench.measure.process import describe, explain, plain, run_to_end, why_ended, why_not_imported
+from bench.measure.process import PARENT, PROJECT, describe, explain, plain, run_to_end, why_ended, why_not_imported
 
 XLA = """\
 2026-11-26 07:12:48.124961: E xla/parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --xla_no_such_flag=true
@@ -133,3 +137,45 @@ def test_a_process_makes_folders_that_it_can_enter(tmp_path):
         assert run_to_end([sys.executable, "-c", code], dict(os.environ), 60).text.strip() == "0o22"
     finally:
         os.umask(before)
+
+
+WORKER = """
+import os, pathlib, sys, time
+from bench.measure.process import end_with_parent
+end_with_parent()
+pathlib.Path(sys.argv[1]).write_text(f"{os.getpid()} ")
+time.sleep(600)
+"""
+RUNNER = """
+import os, sys
+from bench.measure.process import run_to_end
+run_to_end([sys.executable, "-c", sys.argv[1], sys.argv[2]], dict(os.environ), 600)
+"""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+
+
+def wait_until(condition, limit_seconds=60):
+    deadline = time.monotonic() + limit_seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def is_gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@linux
+def test_a_worker_ends_with_a_runner_that_is_killed(tmp_path):
+    said = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", RUNNER, WORKER, str(said)], cwd=PROJECT) as runner:
+        assert wait_until(lambda: said.exists() and said.read_text().endswith(" "))
+        runner.kill()
+    assert wait_until(lambda: is_gone(int(said.read_text())))
+
+
+@linux
+def test_a_worker_whose_runner_was_killed_before_it_began_ends_at_once(tmp_path):
+    variables = {**os.environ, PARENT: "1"}  # of another process than the one that starts it
+    ended = subprocess.run([sys.executable, "-c", WORKER, str(tmp_path / "pid")], cwd=PROJECT, env=variables)
+    assert (ended.returncode, list(tmp_path.iterdir())) == (-signal.SIGKILL, [])
