@@ -243,6 +243,8 @@ def _show_diff(before: Path, after: Path, as_json: bool) -> None:
 
     found = diff(load(before), load(after))
     if as_json:
+        for note in found.notes:
+            cli.warn(note)
         cli.write(found.frame().to_json(orient="records", indent=1) + "\n")
         return
     to_terminal(first_line(found), sections(found), cli.console)

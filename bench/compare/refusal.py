@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench.compare.comparable import REFERENCE_CLOCK, Comparable, Metric
 
 # Of the recipe, these may differ: each process has a seed of its own, and how long a run goes on says nothing about
@@ -72,8 +74,12 @@ def environment_reasons(base: Comparable, other: Comparable) -> list[str]:
     """A sentence if both tell which variables they were measured with on purpose, and these differ."""
     if base.passed is None or other.passed is None or base.passed == other.passed:
         return []
-    texts = [", ".join(f"{name}={value}" for name, value in side.passed.items()) or "none" for side in (base, other)]
-    return [f"the variables of --env are {texts[0]} in {base.name} and {texts[1]} in {other.name}"]
+    first, second = settings_text(base.passed), settings_text(other.passed)
+    return [f"the variables of --env are {first} in {base.name} and {second} in {other.name}"]
+
+
+def settings_text(passed: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in passed.items()) or "none"
 
 
 def _stacks(side: Comparable) -> str:

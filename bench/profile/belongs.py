@@ -37,7 +37,7 @@ def _run(header: dict[str, Any]) -> Comparable:
         facts={**(header.get("machine") or {}), "threads": threads.pop() if len(threads) == 1 else None},
         dataset=header.get("dataset") or None,
         recipe=header.get("recipe") or None,
-        passed=_passed(header.get("environment")),
+        passed=passed_variables(header.get("environment")),
     )
 
 
@@ -49,11 +49,11 @@ def _profiled(profile: Profile, sha256: Mapping[str, str] | None) -> Comparable:
         facts={**profile.machine, "threads": profile.threads},
         dataset={"identity": profile.dataset, "sha256": sha256},
         recipe=json.loads(json.dumps(profile.recipe)),  # tuples become lists, as in a record
-        passed=_passed(profile.environment),
+        passed=passed_variables(profile.environment),
     )
 
 
-def _passed(environment: Mapping[str, Any] | None) -> dict[str, str] | None:
+def passed_variables(environment: Mapping[str, Any] | None) -> dict[str, str] | None:
     return None if environment is None else dict(environment.get("passed") or {})
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from bench.compare.refusal import settings_text
 from bench.errors import RecordError
+from bench.profile.belongs import passed_variables
 from bench.profile.operations import FUNCTIONS, KINDS, Operation, Profile
 from bench.profile.table import TITLES
 from bench.render import Section
@@ -162,6 +164,9 @@ def _notes(before: Profile, after: Profile) -> list[str]:
             notes.append(f"The machines differ: {name.replace('_', ' ')} {old or MISSING} and {new or MISSING}.")
     if before.threads != after.threads:
         notes.append(f"The threads differ: {before.threads} and {after.threads}.")
+    old, new = (passed_variables(one.environment) for one in (before, after))
+    if None not in (old, new) and old != new:
+        notes.append(f"The variables of --env differ: {settings_text(old)} and {settings_text(new)}.")
     if before.profile_id != after.profile_id and not notes:
         notes.append(
             "The two were not profiled in one run: what the machine did meanwhile is part of every difference."

@@ -141,6 +141,16 @@ def test_a_foreign_file_is_one_sentence(invoke, tmp_path, content, sentence):
     assert sentence in sentence_of(invoke("profile", "--diff", RECORDED / TUNED, other))
 
 
+def test_a_diff_names_the_variables_in_which_two_profiles_differ(invoke, tmp_path):
+    for name, passed in (("first", {}), ("second", {"OMP_WAIT_POLICY": "passive"})):
+        profile = json.loads((RECORDED / TUNED).read_text()) | {"environment": {"passed": passed, "dropped": []}}
+        (tmp_path / name).write_text(json.dumps(profile))
+    result = invoke("profile", "--diff", tmp_path / "first", tmp_path / "second")
+    note = "The variables of --env differ: none and OMP_WAIT_POLICY=passive."
+    assert note in result.stdout
+    assert note in invoke("profile", "--diff", tmp_path / "first", tmp_path / "second", "--json").stderr
+
+
 def test_other_work_is_refused_with_its_reasons(invoke, tmp_path):
     profile = json.loads((RECORDED / TUNED).read_text())
     profile["recipe"]["batch_size"] = 64
