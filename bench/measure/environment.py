@@ -27,6 +27,7 @@ from bench.errors import BenchError
 from bench.measure.process import PROJECT
 from bench.scratch import scratch_folder
 from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
+from mlp.theano_compat.toolchain import NOEXEC, is_noexec
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -418,9 +419,7 @@ def why_unfit_for_code() -> str | None:
     folder = tempfile.gettempdir()
     if found := UNFIT_FOR_FLAGS.search(folder):
         return f"the temporary folder {folder} has {found[0]!r} in its name, which Theano's flags cannot hold"
-    if hasattr(os, "ST_NOEXEC") and os.statvfs(folder).f_flag & os.ST_NOEXEC:
-        return f"the temporary folder {folder} is on a file system mounted noexec, from which no code can be loaded"
-    return None
+    return f"the temporary folder {folder} {NOEXEC}" if is_noexec(folder) else None
 
 
 def check_fit_for_code() -> None:

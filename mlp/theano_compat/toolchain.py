@@ -7,6 +7,7 @@ name g++: Theano takes the options that fit the CPU from what GNU's g++ tells, a
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import sysconfig
@@ -27,6 +28,7 @@ PROGRAM = """
 #include <vector>
 extern "C" int mlp_bench_try(int n) { std::vector<int> v(n, 1); return Py_IsInitialized() ? v[n - 1] : -1; }
 """
+NOEXEC = "is on a file system mounted noexec, from which no code can be loaded"
 LIMIT_SECONDS = 60.0  # it takes a fifth of a second
 
 
@@ -96,11 +98,18 @@ def _load_problem(compiler: str, library: Path) -> Unavailable | None:
     try:
         answer = ctypes.PyDLL(str(library)).mlp_bench_try(3)
     except (OSError, AttributeError) as error:
+        if is_noexec(library.parent):
+            return Unavailable(f"the temporary folder {NOEXEC}", "Set TMPDIR to another folder.")
         return Unavailable(
             f"what {compiler} compiles cannot be loaded ({str(error).rpartition(': ')[2]})",
             f"{INSTALL_COMPILER}, and let TMPDIR be a folder from which programs may run.",
         )
     return None if answer == 1 else Unavailable(f"what {compiler} compiles computes nonsense", f"{INSTALL_COMPILER}.")
+
+
+def is_noexec(folder: str | Path) -> bool:
+    """Return whether the kernel loads no code from ``folder``; False where it does not tell."""
+    return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
 def answer() -> None:

@@ -1,9 +1,11 @@
 """A C++ toolchain that lacks something is found by compiling one small program, with compilers that fail as told."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +52,13 @@ def test_what_a_toolchain_lacks_is_named_with_its_remedy(script, reason, remedy,
     found = toolchain_problem()
     assert reason in found.reason and remedy in found.remedy
     assert "/" not in found.reason.replace("/usr/bin/ld", "")  # it may go into a record, which holds no paths
+
+
+def test_a_temporary_folder_without_execution_is_named_as_the_cause(compiler, monkeypatch):
+    compiler("exit 0")  # it leaves no library that could be loaded
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    found = toolchain_problem()
+    assert "mounted noexec" in found.reason and found.remedy == "Set TMPDIR to another folder."
 
 
 def test_a_toolchain_that_works_has_no_problem():
