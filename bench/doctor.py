@@ -15,9 +15,11 @@ from urllib.parse import unquote, urlparse
 
 from bench import machine
 from bench.case import Case
+from bench.git import state_of
 from bench.measure.environment import build, dropped, planning, why_unfit_for_code
 from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.nvml import describe_gpus
+from bench.units import short_commit
 from mlp.backends import NAMES, Available, Unavailable, load, probe
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
@@ -44,6 +46,7 @@ def examine(data: Path | None = None) -> list[Finding]:
     """All findings; ``missing`` ones stop ``make bench``, warnings only limit what its numbers mean."""
     checks: list[Callable[[], list[Finding]]] = [
         _python,
+        _commit,
         _measured_process,
         _environment,
         _compiler,
@@ -82,6 +85,17 @@ def _installed_from() -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     return Path(unquote(urlparse(json.loads(text)["url"]).path)).resolve() if text else None
+
+
+def _commit() -> list[Finding]:
+    """The commit that a record would name, or why it would name none."""
+    state = state_of(PROJECT)
+    if state.reason is not None:
+        return [Finding("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read it, see there")]
+    if state.commit is None:
+        return [Finding("Commit", OK, "none: no git repository tracks these files")]
+    changes = " with changes of tracked files" if state.dirty else ""
+    return [Finding("Commit", OK, f"{short_commit(state.commit)}{changes}")]
 
 
 def _measured_process() -> list[Finding]:

@@ -8,6 +8,7 @@ import pytest
 from bench import cli, doctor
 from bench.cli.run import read_seeds
 from bench.errors import BenchError, RecordError
+from bench.git import State
 from bench.runner import WorkerPool
 from bench.worker import Outcome
 from mlp.backends import Available, Unavailable
@@ -266,6 +267,20 @@ def test_doctor_says_that_an_environment_was_made_for_another_checkout(monkeypat
     monkeypatch.setattr(doctor, "_installed_from", lambda: tmp_path)
     _, copied = doctor._python()
     assert copied.state == doctor.WARNING and str(tmp_path) in copied.detail
+
+
+@pytest.mark.parametrize(
+    ("state", "finding"),
+    [
+        (State("0123456789", True), ("ok", "0123456 with changes of tracked files")),
+        (State(None, None), ("ok", "none: no git repository tracks these files")),
+        (State(None, None, "git refuses it"), ("warning", "it would not be on record: git refuses it")),
+    ],
+)
+def test_doctor_says_which_commit_a_record_would_name_or_why_none(monkeypatch, state, finding):
+    monkeypatch.setattr(doctor, "state_of", lambda project: state)
+    (found,) = doctor._commit()
+    assert (found.state, found.detail) == finding
 
 
 def test_doctor_says_why_a_gpu_that_is_there_is_not_used(monkeypatch):
