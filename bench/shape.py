@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from bench.wellformed import is_number
 
@@ -14,18 +14,22 @@ SHOWN_CHARACTERS = 60
 
 
 def build(kind: Any, value: Any, name: str = "it") -> Any:
-    """``value`` as ``kind``: a dataclass, or a type that JSON has; fields that a newer version added are ignored.
+    """``value`` as ``kind``: a dataclass, a typed dictionary, or a type that JSON has.
+
+    Fields that a newer version added are ignored; a dictionary keeps them.
 
     Raises ValueError that says which ``name`` is what it must not be, or what the dataclass itself refuses.
     """
     if is_dataclass(kind):
         return _dataclass(kind, value, name)
+    if is_typeddict(kind):
+        return _typed_dictionary(kind, value, name)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return None if value is None and NoneType in inner else build(inner[0], value, name)
-    if origin is tuple:
+    if origin in (list, tuple):
         _require(isinstance(value, list), name, value, "a list")
-        return tuple(build(inner[0], one, f"{name}[{number}]") for number, one in enumerate(value))
+        return origin(build(inner[0], one, f"{name}[{number}]") for number, one in enumerate(value))
     if origin is Literal:
         _require(value in inner, name, value, f"one of {', '.join(inner)}")
     elif kind is float:
@@ -37,6 +41,7 @@ def build(kind: Any, value: Any, name: str = "it") -> Any:
         _require(isinstance(value, kind), name, value, {str: "a text", bool: "true or false"}[kind])
     elif origin in (dict, Mapping):
         _require(isinstance(value, dict), name, value, "a table of names and values")
+        return {key: build(inner[1], one, f"{name}.{key}") for key, one in value.items()}
     return value
 
 
@@ -52,6 +57,23 @@ def _dataclass(kind: Any, value: Any, name: str) -> Any:
         return kind(**found)
     except (TypeError, OverflowError) as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def _typed_dictionary(kind: Any, value: Any, name: str) -> dict[str, Any]:
+    _require(isinstance(value, dict), name, value, "a table of names and values")
+    found = dict(value)
+    for field, hint, is_required in _keys(kind):
+        if field in value:
+            found[field] = build(hint, value[field], f"{name}.{field}")
+        elif is_required:
+            raise ValueError(f"{name} has no {field}")
+    return found
+
+
+@cache
+def _keys(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+    plain, marked = get_type_hints(kind), get_type_hints(kind, include_extras=True)
+    return tuple((key, hint, kind.__total__ or get_origin(marked[key]) is Required) for key, hint in plain.items())
 
 
 @cache

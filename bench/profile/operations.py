@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from statistics import median, median_low
-from typing import Any
+from typing import Any, Required, TypedDict
 
 # 1 (2026-11): first version.
 SCHEMA_VERSION = 1
@@ -16,6 +16,151 @@ FUNCTIONS = ("train_step", "evaluate")
 KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host", "program")
 
 Shape = tuple[int, ...]
+
+
+# Tables of a profile: what its readers rely on.  A table may hold more.
+
+
+class Details(TypedDict, total=False):
+    """See ``Operation``."""
+
+    op: str
+    id: str
+    inputs: list[str]
+    outputs: list[str]
+    product: str
+    m: int | None
+    n: int | None
+    k: int | None
+    in_place: bool
+    thread_team: int
+    skips_zeros: bool
+
+
+class StackTable(TypedDict, total=False):
+    backend: Required[str]
+    variant: Required[str]
+    device: Required[str]
+    precision: str | None
+
+
+class RecipeTable(TypedDict, total=False):
+    layer_widths: list[int]
+    dropout: float
+    learning_rate: float
+    rho: float
+    epsilon: float
+    batch_size: Required[int]
+    num_epochs: int
+    seed: int
+
+
+class MachineTable(TypedDict, total=False):
+    cpu_model: str | None
+    usable_cores: int | None
+    logical_cores: int | None
+    load_average_1min: float | None
+    gpus: list[Any] | None
+
+
+class CommitTable(TypedDict, total=False):
+    id: str | None
+    dirty: bool | None
+
+
+class EnvironmentTable(TypedDict, total=False):
+    passed: dict[str, str] | None
+    dropped: list[str] | None
+
+
+class Blas(TypedDict, total=False):
+    name: str | None
+    note: str | None
+    threads: int | None
+
+
+class ThreadPool(TypedDict, total=False):
+    library: Required[str]
+    api: str
+    threads: Required[int | None]
+
+
+class Facts(TypedDict, total=False):
+    """See ``Profile``."""
+
+    blas: Blas | None
+    threads: int
+    thread_pools: list[ThreadPool] | None
+    frees_intermediates: bool | None
+    compile_directory_writable: bool
+    profiler: str
+
+
+class ThreadUse(TypedDict):
+    """A thread that computed during the steps; 100 % is one core."""
+
+    thread: str
+    cpu_percent: float | None
+
+
+class PhaseMemory(TypedDict):
+    phase: str
+    first_rss_bytes: float
+    last_rss_bytes: float
+    peak_rss_bytes: float
+
+
+class HostSample(TypedDict, total=False):
+    """What was sampled at one moment beside the steps."""
+
+    t_seconds: Required[float]
+    rss_bytes: float | None
+    cpu_percent: float | None
+    gpu_memory_bytes: float | None
+    sm_clock_mhz: float | None
+    power_watts: float | None
+    gpu_utilization_percent: float | None
+
+
+class Host(TypedDict, total=False):
+    """See ``bench.profile.host``."""
+
+    num_steps: int
+    threads: list[ThreadUse]
+    page_faults_per_step: float | None
+    major_page_faults_per_step: float | None
+    voluntary_context_switches_per_step: float | None
+    involuntary_context_switches_per_step: float | None
+    hardware_events_per_step: dict[str, float] | None
+    throttled: bool | None
+    throttle_reasons: list[str] | None
+    timeline: list[HostSample] | None
+    gpu_timeline: list[HostSample] | None
+    gpu_reason: str | None
+    memory_by_phase: list[PhaseMemory] | None
+
+
+class LoadingStep(TypedDict):
+    seconds: float
+    bytes: float | None
+
+
+class MeasuredCeiling(TypedDict, total=False):
+    """See ``bench.ceilings.Ceiling``."""
+
+    name: Required[str]
+    engine: Required[str]
+    seconds: Required[float]
+    slowest_seconds: float | None
+    num_processes: int
+    flop: float | None
+    bytes: float | None
+
+
+class CeilingsTable(TypedDict):
+    device: str
+    threads: int | None
+    measured: list[MeasuredCeiling]
 
 
 @dataclass(frozen=True)
@@ -58,7 +203,7 @@ class Operation:
     input_shapes: tuple[Shape, ...] = ()
     output_shapes: tuple[Shape, ...] = ()
     source: str | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,23 +291,23 @@ class Profile:
 
     profile_id: str
     started_at: str
-    stack: dict[str, Any]
-    recipe: dict[str, Any]
+    stack: StackTable
+    recipe: RecipeTable
     threads: int
     dataset: str
-    machine: dict[str, Any]
-    commit: dict[str, Any]
-    facts: dict[str, Any] = field(default_factory=dict)
+    machine: MachineTable
+    commit: CommitTable
+    facts: Facts = field(default_factory=dict)
     timings: dict[str, Timing] = field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
     compile_phases: tuple[CompilePhase, ...] = ()
     events: tuple[Event, ...] = ()
-    host: dict[str, Any] | None = None
-    data: dict[str, Any] | None = None
-    ceilings: dict[str, Any] | None = None
+    host: Host | None = None
+    data: dict[str, LoadingStep] | None = None
+    ceilings: CeilingsTable | None = None
     problems: tuple[str, ...] = ()
     complete: bool = True
-    environment: dict[str, Any] | None = None
+    environment: EnvironmentTable | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+import math
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from bench.errors import RecordError
 from bench.profile.attainable import share_of_ceiling
-from bench.profile.operations import (
-    SCHEMA_VERSION,
-    CompilePhase,
-    Event,
-    Operation,
-    Profile,
-    Timing,
-)
+from bench.profile.operations import SCHEMA_VERSION, Profile
 from bench.record import write_json
+from bench.shape import build
 
 FILE_NAME = "profile.json"
 COLUMNS = ("profile_id", "backend", "variant", "device", "function", "name", "kind", "calls", "seconds", "share")
@@ -54,8 +48,8 @@ def load(path: str | Path) -> Profile:
     if not text.strip():
         raise RecordError(f"{file} is empty: measure again with python -m bench profile.")
     try:
-        content = json.loads(text)
-    except ValueError as error:
+        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{file} is damaged or no profile ({error}): measure again.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int) or "operations" not in content:
@@ -66,30 +60,17 @@ def load(path: str | Path) -> Profile:
             "mlp-bench to read it."
         )
     try:
-        return from_json(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return build(Profile, content, "profile")
+    except ValueError as error:
         raise RecordError(f"{file} is damaged ({error}): restore it from a copy, or measure again.") from error
 
 
-def from_json(content: dict[str, Any]) -> Profile:
-    """What ``asdict`` made, after a journey through JSON; fields that a newer version added are ignored."""
-    return _build(
-        Profile,
-        content,
-        timings={
-            name: _build(
-                Timing,
-                timing,
-                plain_seconds=_numbers(timing["plain_seconds"]),
-                profiled_seconds=_numbers(timing["profiled_seconds"]),
-            )
-            for name, timing in content["timings"].items()
-        },
-        operations=tuple(_operation(one) for one in content["operations"]),
-        compile_phases=tuple(_build(CompilePhase, one) for one in content["compile_phases"]),
-        events=tuple(_build(Event, one) for one in content["events"]),
-        problems=tuple(content["problems"]),
-    )
+def _finite(text: str) -> float:
+    """A number of JSON, which has no NaN and no infinity; Python reads and writes both."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
 
 
 def frame(profile: Profile) -> pd.DataFrame:
@@ -115,19 +96,3 @@ def frame(profile: Profile) -> pd.DataFrame:
     numbers = ["calls", "seconds", "share", "flop", "bytes", "flop_per_second", "bytes_per_second"]
     numbers.append("share_of_ceiling")
     return made.astype({**dict.fromkeys(numbers, "float64"), "kind": "category", "function": "category"})
-
-
-def _operation(content: dict[str, Any]) -> Operation:
-    shapes = {
-        name: tuple(tuple(int(size) for size in shape) for shape in content[name])
-        for name in ("input_shapes", "output_shapes")
-    }
-    return _build(Operation, {**content, "seconds": float(content["seconds"])}, **shapes)
-
-
-def _numbers(values: list[Any]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
-
-
-def _build(kind: type, content: dict[str, Any], **built: Any) -> Any:
-    return kind(**{field.name: content[field.name] for field in fields(kind) if field.name in content} | built)

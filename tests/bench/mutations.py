@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from example_ceilings import example_ceilings
+from example_profile import RECORDED, TUNED
 from example_race import race
-from example_run import gpu_reference_replicate, header, replicates
+from example_run import gpu_reference_replicate, header, replicates, write_example_run
 from junk import places
 from test_foreign import ASV, HYPERFINE, PYPERF
 
@@ -27,6 +29,7 @@ from bench import cli
 from bench.errors import BenchError
 from bench.gate import kept
 from bench.gate.block import Block, Seat, Turn
+from bench.profile.operations import Event
 from bench.render import clean
 from bench.verdict import Metric
 from bench.verdict.calibration import calibration_sentence, latest_calibration
@@ -228,6 +231,35 @@ def reported(document: Any, folder: Path) -> None:
                 raise Broken(f"not one sentence: {error}") from error
 
 
+def profiled(sound: Any) -> Read:
+    """A profile, in everything that reads one: what is made of it, a difference, and the report of a run."""
+    from bench.profile.frames import load_operations
+    from bench.profile.outputs import write_outputs
+    from bench.profile.storage import FILE_NAME, load
+    from bench.profile.table import first_line, sections
+    from bench.record import RunFolder
+    from bench.render import to_markdown
+    from bench.report.html.charts.operations import operations_chart
+    from bench.report.profiles import explained, profile_details, profile_sections
+
+    def read(document: Any, folder: Path) -> None:
+        run = write_example_run(folder, [])
+        (run / "profiles" / "mutated").mkdir(parents=True)
+        files = [write(document, run / "profiles" / "mutated" / FILE_NAME), write(sound, folder / "sound.json")]
+        for order in (files, files[::-1]):
+            invoke("profile", "--diff", *order)
+        invoke("profile", "--diff", *files, "--json")
+        found, _ = explained(RunFolder.open(run))
+        to_markdown("", [*profile_sections(found), *profile_details(found)]).encode()
+        operations_chart([one.step for one in found])
+        with contextlib.suppress(BenchError, MlpError):
+            to_markdown(first_line(load(files[0])), sections(load(files[0]))).encode()
+            write_outputs(load(files[0]), folder)
+            load_operations(files[0])
+
+    return read
+
+
 def gate_run() -> dict[str, Any]:
     roles = ("A", "B", "B", "A", "C")
     measured = {"train_epoch": 2.0, "peak_memory": 1e9, "validation_accuracy": 0.97}
@@ -268,6 +300,43 @@ def trace() -> Any:
     return [line for line in found if line.get("block", 0) < 16]
 
 
+def profile() -> Any:
+    """A recorded one, with all that a profile may hold; it does not tell on which machine, nor at which commit."""
+    document = json.loads((RECORDED / TUNED).read_text(encoding="utf-8"))
+    of_each_kind = {one["kind"]: one for one in reversed(document["operations"])}
+    of_each_phase = {(one["cache"], one["path"].count("/")): one for one in document["compile_phases"]}
+    sample = {"t_seconds": 0.1, "rss_bytes": 5, "cpu_percent": 99.0, "sm_clock_mhz": 1500, "power_watts": 70.5}
+    host = {
+        "num_steps": 20,
+        "seconds": 1.5,
+        "threads": [{"thread": "python", "cpu_percent": 99.0}],
+        "page_faults_per_step": 300.5,
+        "involuntary_context_switches_per_step": 0.5,
+        "hardware_events_per_step": {"instructions": 1e7},
+        "throttled": True,
+        "throttle_reasons": ["heat"],
+        "timeline": [sample],
+        "gpu_timeline": [{**sample, "gpu_utilization_percent": 88}],
+        "gpu_reason": None,
+        "memory_by_phase": [{"phase": "load", "first_rss_bytes": 5, "last_rss_bytes": 7, "peak_rss_bytes": 9}],
+    }
+    pools = [{"library": "libgomp.so.1", "api": "openmp", "threads": 2}, {"library": "blas.so", "threads": 2}]
+    ceilings = example_ceilings().to_json()
+    return document | {
+        "machine": {"usable_cores": 2, "load_average_1min": 3.5},
+        "commit": {},
+        "operations": list(of_each_kind.values()),
+        "compile_phases": list(of_each_phase.values()),
+        "events": [asdict(Event("train_step", "a", "gemm", "stream 7", 0.0, 1e-3))],
+        "facts": {**document["facts"], "frees_intermediates": True, "thread_pools": pools},
+        "host": host,
+        "data": {name: {"seconds": 0.5, "bytes": 7} for name in ("read", "decompress", "convert")},
+        "ceilings": {**ceilings, "measured": [one for one in ceilings["measured"] if "gemm_f" not in one["name"]]},
+        "environment": {"passed": {"OMP_WAIT_POLICY": "passive"}, "dropped": ["MKL_CBWR"]},
+        "problems": ["no counters"],
+    }
+
+
 def record(one_of_each: list[dict[str, Any]]) -> dict[str, Any]:
     plan = [
         {"case": one["case"], "replicates": 1, "limit_seconds": 9.0, "expected_seconds": 1.0} for one in one_of_each
@@ -299,6 +368,7 @@ def formats() -> dict[str, tuple[Any, Read]]:
     }
     return {
         **{name: (document, compared(document)) for name, document in foreign.items()},
+        "profile": (profile(), profiled(profile())),
         "kept gate run": (gate_run(), judged_again),
         "calibration": (calibration(), calibrated),
         "noise trace": (trace(), replayed),
