@@ -19,7 +19,7 @@ def find_run(word: str | None, runs_dir: Path, records_dir: Path) -> Path:
     Raises RecordError with what to do where there is none.
     """
     path = find(word or LATEST, runs_dir, records_dir)
-    if path.is_file():
+    if not path.is_dir():
         raise RecordError(f"{path} is a file and no run folder: name the folder, or its id in {runs_dir}.")
     return path
 
@@ -30,7 +30,7 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
         return latest_run(runs_dir)
     for path in (absolute(word), runs_dir / word, records_dir / word):
         try:
-            if path.is_file() or (path / "run.json").is_file():
+            if (path.exists() and not path.is_dir()) or (path / "run.json").is_file():  # a pipe is a file, too
                 return path
         except OSError:
             continue  # a word too long, or with a character that no path can have

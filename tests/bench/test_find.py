@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from example_run import write_example_run
 
@@ -28,6 +30,13 @@ def test_a_file_can_be_compared_but_is_no_run_folder(places, tmp_path):
     assert find(word, *places) == tmp_path / "pyperf.json"
     with pytest.raises(RecordError, match=r"pyperf\.json is a file and no run folder"):
         find_run(word, *places)
+
+
+def test_a_pipe_is_a_file_as_a_shell_makes_one_of_a_command(places, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert find(str(tmp_path / "pipe"), *places) == tmp_path / "pipe"
+    with pytest.raises(RecordError, match="is a file and no run folder"):
+        find_run(str(tmp_path / "pipe"), *places)
 
 
 @pytest.mark.parametrize(
