@@ -2,8 +2,12 @@ import os
 import sys
 from pathlib import Path
 
+try:
+    here = os.getcwd()
+except OSError:  # it was removed, as the command will say
+    here = None
 # ``python -m`` puts the current directory first: only if it is this project may it hide installed packages.
-if sys.path[0] == os.getcwd() and Path.cwd() != Path(__file__).resolve().parent.parent:
+if here is not None and sys.path[0] == here and Path(here) != Path(__file__).resolve().parent.parent:
     del sys.path[0]
 
 from bench.cli import COMPLETE_VARIABLE, main

@@ -168,6 +168,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Turn the failed import of a package, which can happen anywhere below, into a sentence and exit code 2."""
+        _check_current_folder()
         try:
             return super().main(*args, **kwargs)
         except ImportError as error:
@@ -178,6 +179,15 @@ class Commands(click.Group):
 
             errors.print(f"error: {hint(why_not_imported(error), {})}", markup=False, highlight=False)
             sys.exit(BAD_INPUT)
+
+
+def _check_current_folder() -> None:
+    """End with a sentence where paths have no beginning."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        errors.print(f"error: the current folder is gone ({error.strerror}): change to another one.", markup=False)
+        sys.exit(BAD_INPUT)
 
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())

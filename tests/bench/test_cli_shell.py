@@ -35,6 +35,14 @@ def python_m_bench(*arguments, **variables):
     return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120)
 
 
+def test_a_current_folder_that_is_gone_is_one_sentence(tmp_path):
+    code = "import os, runpy, sys; os.rmdir(os.getcwd()); sys.argv[1:] = ['report']; runpy.run_module('bench')"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (cli.BAD_INPUT, "")
+    assert done.stderr == "error: the current folder is gone (No such file or directory): change to another one.\n"
+
+
 # --- help and exit codes --------------------------------------------------------------------------------------------
 
 
