@@ -13,7 +13,7 @@ import secrets
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -53,19 +53,22 @@ def append(target: str | Path, text: str, remedy: str = ELSEWHERE) -> None:
         file.write(text.encode("utf-8", PLAIN))
 
 
-def check(targets: Mapping[str, str | Path | None]) -> bool:
+def check(targets: Mapping[str, str | Path | None], sources: Iterable[Path] = ()) -> bool:
     """Make sure, before anything is measured, that each target can be written; {option: target}.
 
     Returns True if one is stdout, where nothing else must go then.  Raises RecordError for the first that cannot be
-    written, and for two that are the same.
+    written, for two that are the same, and for one of ``sources``, files and folders that are read.
     """
     named: dict[str, str] = {}
+    read = {os.path.realpath(source) for source in sources}
     for option, target in targets.items():
         if target is None:
             continue
         where = STDOUT if is_stdout(target) else os.path.realpath(target)
         if where in named:
             raise RecordError(f"{named[where]} and {option} both name {target}: give each a file of its own.")
+        if where in read or os.path.dirname(where) in read:
+            raise RecordError(f"{option} names {target}, which is read: name another file, or it would be lost.")
         named[where] = option
         if where != STDOUT:
             with _one_sentence(target, f"name another file with {option}"):

@@ -126,6 +126,11 @@ def as_json(content: Any) -> str:
     return json.dumps(_finite(content), allow_nan=False, indent=1) + "\n"
 
 
+def sources_of(path: Path) -> tuple[Path, ...]:
+    """What is read of a run folder, or of any file."""
+    return (path / "run.json", path / "replicates") if path.is_dir() else (path,)
+
+
 def latest_run(runs_dir: Path) -> Path:
     """The run that started last, of those of one moment the last by name; raises RecordError if there is none."""
     runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))

@@ -58,10 +58,12 @@ def compare(
       2  bad input, or runs that cannot be compared: the sentence says why
     """
     from bench.compare import comparison, sections, sides, tables
-    from bench.record import as_json
+    from bench.find import find
+    from bench.record import as_json, sources_of
     from bench.render import to_markdown, to_terminal
 
-    quiet = files.check({"--markdown": markdown, "--csv": csv, "--json": json_path, "--html": html})
+    sources = [source for run in runs for source in sources_of(find(run, runs_dir, records_dir))]
+    quiet = files.check({"--markdown": markdown, "--csv": csv, "--json": json_path, "--html": html}, sources)
     found = sides.sides(runs, runs_dir, records_dir)
     first = sides.chosen(base, runs, found, "--base") if base is not None else found[0] if found else None
     others = [side for side in found if side is not first]

@@ -51,16 +51,17 @@ def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, a
       2  there is no such run or format, the run has nothing for it, or the output cannot be written
     """
     from bench.export import FORMATS, open_run, render, write_files
+    from bench.record import sources_of
 
     output = cli.STDOUT if output is None else output
     if as_json and output == cli.STDOUT:
         raise BenchError("--json says what was written to files: name one with --output.")
-    if name in FORMATS and FORMATS[name].is_folder:
-        if output == cli.STDOUT:
-            raise BenchError(f"{name} is a folder of files: name one with --output.")
-    else:
-        files.check({"--output": output})
+    is_folder = name in FORMATS and FORMATS[name].is_folder
+    if is_folder and output == cli.STDOUT:
+        raise BenchError(f"{name} is a folder of files: name one with --output.")
     path = cli.run_folder(run_id, runs_dir)
+    if not is_folder:
+        files.check({"--output": output}, sources_of(path))
     run = open_run(path)
     content = render(name, run)
     for sentence in run.left_out:

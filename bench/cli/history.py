@@ -48,10 +48,12 @@ def history(
     """
     from bench import history as runs_over_time
     from bench.history import plot, sections, tables
+    from bench.record import sources_of
     from bench.render import to_markdown, to_terminal
 
-    quiet = files.check({"--svg": svg, "--markdown": markdown, "--csv": csv, "--json": cli.STDOUT if as_json else None})
     paths = runs_over_time.find_runs(folders or (cli.RUNS, cli.RECORDS))
+    targets = {"--svg": svg, "--markdown": markdown, "--csv": csv, "--json": cli.STDOUT if as_json else None}
+    quiet = files.check(targets, (source for path in paths for source in sources_of(path)))
     found = runs_over_time.history(cli.progress(paths, "reading runs"))
 
     def wanted(metric) -> bool:

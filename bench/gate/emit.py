@@ -14,19 +14,23 @@ from bench import files
 from bench.errors import RecordError
 from bench.gate.outputs import sections, to_json, to_junit
 from bench.gate.report import GateReport
-from bench.record import as_json
+from bench.record import as_json, sources_of
 from bench.render import to_markdown, to_terminal
 
 OPTIONS = {"--json": "json_path", "--junit": "junit", "--markdown": "markdown"}
+READ = ("again", "trace", "baseline")  # options that name what is read
 SUMMARY = "GITHUB_STEP_SUMMARY"  # GitHub's name of the file that a job may add Markdown to
 
 
 def check_targets(options: dict[str, Any]) -> bool:
-    """Raise RecordError unless the files that ``options`` name can be written: before a minute is spent on them.
+    """Raise RecordError unless the files that ``options`` name can be written, and are not read: before a minute is
+    spent on them.
 
     Returns True if one of them is stdout.
     """
-    return files.check({option: options[name] for option, name in OPTIONS.items()})
+    read = [Path(options[name]) for name in READ if options.get(name)]
+    sources = [source for path in read for source in sources_of(path)]
+    return files.check({option: options[name] for option, name in OPTIONS.items()}, sources)
 
 
 def emit(report: GateReport, console: Console, options: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from bench import files
 from bench.errors import RecordError
+from bench.record import sources_of
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +109,16 @@ def test_two_outputs_need_two_targets(tmp_path):
     (tmp_path / "link").symlink_to("a")
     with pytest.raises(RecordError, match="--json and --csv both name"):
         files.check({"--json": tmp_path / "a", "--csv": tmp_path / "link"})
+
+
+@pytest.mark.parametrize("target", ["read.json", "link", "run/run.json", "run/replicates/0001.json"])
+def test_what_is_read_is_no_target(tmp_path, target):
+    (tmp_path / "link").symlink_to("read.json")
+    (tmp_path / "run" / "replicates").mkdir(parents=True)
+    sources = [*sources_of(tmp_path / "run"), *sources_of(tmp_path / "read.json")]
+    files.check({"--json": tmp_path / "run" / "comparison.json"}, sources)
+    with pytest.raises(RecordError, match=f"--json names .*{target}, which is read: name another file"):
+        files.check({"--json": tmp_path / target}, sources)
 
 
 @pytest.mark.parametrize(

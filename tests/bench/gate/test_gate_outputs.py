@@ -156,6 +156,12 @@ def test_a_target_in_no_folder_is_refused_before_anything_is_measured(tmp_path):
             check_targets({**fine, name: tmp_path / "none" / "x"})
 
 
+def test_a_kept_run_that_is_judged_again_is_no_target(tmp_path):
+    kept = tmp_path / "kept.json"
+    with pytest.raises(RecordError, match=r"--junit names .*kept\.json, which is read"):
+        check_targets({"json_path": None, "junit": kept, "markdown": None, "again": kept})
+
+
 def test_an_output_that_cannot_be_written_is_a_warning_naming_its_option(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "summary"))
     options = {"json_path": "-", "junit": tmp_path / "none" / "x.xml", "markdown": tmp_path / "x.md"}
