@@ -80,8 +80,8 @@ def _tests(case: Case) -> str:
 
 
 def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:
-    """Run one worker to its end, or to ``limit_seconds``, and say what came of it."""
-    ended = run_to_end(argv, variables, limit_seconds)
+    """Run one worker in the folder of its ``result`` to its end, or to ``limit_seconds``; tell what came of it."""
+    ended = run_to_end(argv, variables, limit_seconds, result.parent)
     measurements, failures, process = _read_result(result)
     reason = ended.cut_short
     if reason is None:

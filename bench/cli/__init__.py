@@ -19,7 +19,7 @@ from rich.console import Console as RichConsole
 
 from bench import __version__, files
 from bench.errors import BenchError
-from bench.paths import VARIABLES, absolute
+from bench.paths import absolute, settle
 from bench.signals import ends_on_signals
 from bench.streams import never_fail, open_closed, to_nowhere
 from mlp.errors import MlpError
@@ -205,6 +205,4 @@ def main() -> None:
       python -m bench export latest --format pytest-benchmark
       python -m bench run --help
     """
-    for name in VARIABLES:
-        if os.environ.get(name):
-            os.environ[name] = str(absolute(os.environ[name]))
+    settle(os.environ)

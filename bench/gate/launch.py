@@ -113,7 +113,7 @@ class Launcher:
         }
         python = side.python or load(stack.backend).interpreter(stack.device)
         argv = [str(python), "-P", str(PROGRAM), json.dumps(configuration)]
-        return Process(argv, self._variables(side, cache), side.directory)
+        return Process(argv, self._variables(side, cache), self.folder)
 
     def _variables(self, side: Side, cache: Path) -> dict[str, str]:
         """Those of every measured process; then the side's own, which win, except that its cache stays its own."""

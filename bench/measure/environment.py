@@ -387,7 +387,7 @@ def read_passed(settings: Iterable[str], option: str = "--env", own_options: boo
         why = _why_refused(name, value) or (OWN_OPTION.get(name) if own_options else None)
         if why is not None:
             raise BenchError(f"{option} {setting} is refused: {why}.")
-        found[name] = str(paths.absolute(value)) if name in paths.VARIABLES and value else value
+        found[name] = paths.settled(name, value)
     return found
 
 

@@ -86,16 +86,19 @@ class ProcessResult:
     wall_seconds: float
 
 
-def run_to_end(argv: list[str], variables: dict[str, str], limit_seconds: float) -> ProcessResult:
-    """Run a process, and end it and all that it started when its time is up.
+def run_to_end(
+    argv: list[str], variables: dict[str, str], limit_seconds: float, folder: Path = PROJECT
+) -> ProcessResult:
+    """Run a process in ``folder``, and end it and all that it started when its time is up.
 
-    KeyboardInterrupt ends it, too, then goes on to the caller.
+    Libraries look for their configuration in the current folder (numba for .numba_config.yaml): what is measured runs
+    in one of ours.  KeyboardInterrupt ends it, too, then goes on to the caller.
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         try:
-            with running(argv, env=variables, cwd=PROJECT, umask=UMASK, **streams) as process:
+            with running(argv, env=variables, cwd=folder, umask=UMASK, **streams) as process:
                 exit_code, cut_short = _wait(process, limit_seconds)
         except OSError as error:
             return ProcessResult(None, f"it could not be started by {argv[0]} ({error.strerror})", "", 0.0)

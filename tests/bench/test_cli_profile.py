@@ -29,7 +29,7 @@ class FakeProcesses:
         self.complete = complete
         self.requests = []
 
-    def __call__(self, argv, variables, limit_seconds):
+    def __call__(self, argv, variables, limit_seconds, folder):
         request = json.loads(Path(argv[-1]).read_text())
         self.requests.append(request | {"flags": variables["THEANO_FLAGS"]})
         path = Path(request["profile"])

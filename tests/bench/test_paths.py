@@ -48,9 +48,11 @@ def test_a_dash_stays_stdout(home):
 def test_variables_that_name_folders_are_absolute_for_all_that_a_command_starts(home, monkeypatch):
     monkeypatch.setenv("MNIST_DIR", "~/mnist")
     monkeypatch.setenv("MLP_BENCH_CACHE", "cache")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"lib{os.pathsep}/usr/lib{os.pathsep}")
     cli.main.callback()
     assert os.environ["MNIST_DIR"] == str(home / "home" / "mnist")
     assert os.environ["MLP_BENCH_CACHE"] == str(home / "cache")
+    assert os.environ["LD_LIBRARY_PATH"] == os.pathsep.join([str(home / "lib"), "/usr/lib", ""])
 
 
 def test_the_data_of_one_side_is_absolute_because_it_runs_elsewhere(home):

@@ -35,6 +35,13 @@ def test_a_worker_that_ends_well_hands_over_its_measurements(tmp_path):
     assert outcome.measurements == [STEP]
 
 
+def test_a_worker_finds_no_configuration_in_its_current_folder(tmp_path):
+    (tmp_path / "ours").mkdir()
+    code = "import json, os, sys; step = {'name': os.getcwd(), 'seconds': [1.0], 'params': {}, 'extra': {}}\n"
+    code += "json.dump({'measurements': [step], 'failures': []}, open(sys.argv[1], 'w'))"
+    assert measure(code, tmp_path / "ours").measurements[0]["name"] == str(tmp_path / "ours")
+
+
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_stopped_at_its_limit(tmp_path):
     outcome = measure("import time; time.sleep(600)", tmp_path, limit_seconds=0.5)

@@ -97,7 +97,7 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
     python = load_backend(profile.stack["backend"]).interpreter(device)
     argv = [str(python), "-m", "bench.profile.collect.worker", str(request_path)]
     try:
-        ended = run_to_end(argv, _variables(profile, cache) | temporary_files_in(scratch), limit_seconds)
+        ended = run_to_end(argv, _variables(profile, cache) | temporary_files_in(scratch), limit_seconds, scratch)
     except KeyboardInterrupt:
         _add_problem(load(request.profile), "interrupted: what was measured until then is here", request)
         raise
