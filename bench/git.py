@@ -92,6 +92,8 @@ def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
         return f"git refuses the repository of {directory}, which another user owns: {remedy}"
     if "not a git repository (or any" in text:
         return f"{directory} is in no git repository."
+    if "Needed a single revision" in text and arguments[-1] == "HEAD":
+        return f"nothing is committed in {directory} yet."
     words = (text.strip().splitlines() or ["no message"])[-1]
     return f"git {' '.join(arguments[:2])} failed in {directory}: {words}"
 

@@ -100,7 +100,7 @@ NEEDED = (
 DROPPED = (
     Entry(("OMP_*", "KMP_*", "GOMP_*", "LIBOMP_*"), "Threads and their places", "OpenMP 5.2, 21; libgomp"),
     Entry(
-        ("OPENBLAS_*", "GOTO_*", "MKL_*", "BLIS_*", "ATLAS_*", "NVPL_*", "ARMPL_*", "VECLIB_*", "BLAS_*"),
+        ("OPENBLAS_*", "GOTO_*", "MKL_*", "BLIS_*", "ATLAS_*", "NVPL_*", "ARMPL_*", "VECLIB_*", "BLAS_*", "FLEXIBLAS*"),
         "Threads, kernels and precision of the BLAS",
         "OpenBLAS: Runtime variables; oneMKL Developer Guide; BLIS: Multithreading",
     ),
@@ -169,12 +169,24 @@ DROPPED = (
         "mallopt(3), The GNU C Library: Tunables",
     ),
     Entry(
-        ("LD_PRELOAD", "LD_AUDIT", "LD_BIND_*", "LD_PROFILE*", "LD_DEBUG*", "DYLD_INSERT_LIBRARIES"),
-        "Libraries put in front of all others, and when symbols are bound",
+        ("LD_*", "DYLD_*"),
+        "Libraries put in front of all others, which variants of a library are taken, and when symbols are bound",
         "ld.so(8)",
     ),
     Entry(
-        ("CC", "CXX", "CPP", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CCACHE_*", "DISTCC_*", "SCCACHE_*"),
+        (
+            "CC",
+            "CXX",
+            "CPP",
+            "CFLAGS",
+            "CXXFLAGS",
+            "CPPFLAGS",
+            "LDFLAGS",
+            "CCACHE_*",
+            "DISTCC_*",
+            "SCCACHE_*",
+            "NVCC_*",
+        ),
         "Which compiler compiles, how, and from which cache",
         "PyTorch: torch/_inductor/config.py; ccache(1)",
     ),

@@ -7,6 +7,7 @@ when the first plot is drawn, and used without pyplot, so that no window system 
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -81,8 +82,10 @@ def svg_of(draw: Callable[[Axes], None]) -> str:
 def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
     """The text of an SVG that ``draw`` fills, in the look of all our plots, whatever the user's matplotlib is set to.
 
-    matplotlib refuses to be imported where MPLBACKEND, as notebooks set it, names a backend that it cannot find.
+    matplotlib refuses to be imported where MPLBACKEND, as notebooks set it, names a backend that it cannot find; of a
+    home in which it can keep no fonts it speaks in five lines, and draws the same.
     """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     chosen = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib.style

@@ -34,6 +34,13 @@ def test_outside_a_repository_there_is_no_commit_and_nothing_to_say(tmp_path):
     assert state_of(tmp_path).reason is None
 
 
+def test_a_project_of_which_nothing_is_committed_has_no_commit_and_says_so(tmp_path):
+    repositories.change(tmp_path, FIRST)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "--all")
+    assert state_of(tmp_path).reason == f"nothing is committed in {tmp_path} yet."
+
+
 def test_a_changed_file_makes_the_commit_dirty_and_a_new_one_does_not(project):
     repositories.change(project, {"results": "1"})
     assert state_of(project).commit == git(project, "rev-parse", "HEAD")
