@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, NewType, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from bench.wellformed import is_number
 
 SHOWN_CHARACTERS = 60
+Positive = NewType("Positive", float)  # and finite, as a duration is
 
 
 def build(kind: Any, value: Any, name: str = "it") -> Any:
@@ -35,6 +36,8 @@ def build(kind: Any, value: Any, name: str = "it") -> Any:
     elif kind is float:
         _require(isinstance(value, float) or is_number(value), name, value, "a number")
         return float(value)
+    elif kind is Positive:
+        _require(is_number(value) and value > 0, name, value, "a positive number")
     elif kind is int:
         _require(isinstance(value, int) and is_number(value), name, value, "a whole number")
     elif kind in (str, bool):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from statistics import median, median_low
 from typing import Any, Required, TypedDict
 
+from bench.shape import Positive
+
 # 1 (2026-11): first version.
 SCHEMA_VERSION = 1
 FUNCTIONS = ("train_step", "evaluate")
@@ -141,7 +143,7 @@ class Host(TypedDict, total=False):
 
 
 class LoadingStep(TypedDict):
-    seconds: float
+    seconds: Positive
     bytes: float | None
 
 
@@ -150,8 +152,8 @@ class MeasuredCeiling(TypedDict, total=False):
 
     name: Required[str]
     engine: Required[str]
-    seconds: Required[float]
-    slowest_seconds: float | None
+    seconds: Required[Positive]
+    slowest_seconds: Positive | None
     num_processes: int
     flop: float | None
     bytes: float | None
@@ -213,8 +215,8 @@ class Timing:
     ``plain_seconds[i]`` and ``profiled_seconds[i]`` come from one interleaved round of the same process.
     """
 
-    plain_seconds: tuple[float, ...]
-    profiled_seconds: tuple[float, ...]
+    plain_seconds: tuple[Positive, ...]
+    profiled_seconds: tuple[Positive, ...]
     calls_per_sample: int
 
     @property

@@ -20,6 +20,7 @@ from bench.profile.storage import FILE_NAME, frame, load, save
 from bench.shape import build
 
 seconds = st.floats(-1, 1e3, allow_nan=False)
+durations = st.floats(1e-9, 1e3)
 shapes = st.lists(st.lists(st.integers(0, 10_000), max_size=3).map(tuple), max_size=3).map(tuple)
 operations = st.builds(
     Operation,
@@ -39,8 +40,8 @@ operations = st.builds(
 )
 timings = st.builds(
     Timing,
-    plain_seconds=st.lists(seconds, max_size=3).map(tuple),
-    profiled_seconds=st.lists(seconds, max_size=3).map(tuple),
+    plain_seconds=st.lists(durations, max_size=3).map(tuple),
+    profiled_seconds=st.lists(durations, max_size=3).map(tuple),
     calls_per_sample=st.integers(1, 100),
 )
 
