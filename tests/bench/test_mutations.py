@@ -6,7 +6,7 @@
 import pytest
 from mutations import failures, formats, sample
 
-SLOW = {"noise trace": 6, "record": 6, "record of a GPU": 2}  # places: a replay, and a report, take half a second
+SLOW = {"noise trace": 6, "record": 3, "record of a GPU": 6, "profile": 10}  # places: each takes half a second or more
 
 
 @pytest.mark.slow
