@@ -88,7 +88,7 @@ def _installed_from() -> Path | None:
 
 
 def _commit() -> list[Finding]:
-    """The commit that a record would name, or why it would name none."""
+    """Find the commit that a record would name, or the reason why it would name none."""
     state = state_of(PROJECT)
     if state.reason is not None:
         return [Finding("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read it, see there")]

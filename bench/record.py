@@ -127,7 +127,7 @@ def as_json(content: Any) -> str:
 
 
 def sources_of(path: Path) -> tuple[Path, ...]:
-    """What is read of a run folder, or of any file."""
+    """Return the files and folders that are read of a run, or of any file."""
     return (path / "run.json", path / "replicates") if path.is_dir() else (path,)
 
 

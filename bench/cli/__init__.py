@@ -182,7 +182,7 @@ class Commands(click.Group):
 
 
 def _check_current_folder() -> None:
-    """End with a sentence where paths have no beginning."""
+    """Exit with one sentence if the current folder is gone: no relative path could be made absolute."""
     try:
         os.getcwd()
     except OSError as error:

@@ -20,11 +20,11 @@ KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update",
 Shape = tuple[int, ...]
 
 
-# Tables of a profile: what its readers rely on.  A table may hold more.
+# --- the tables of a profile: fields that its readers rely on; a table may hold more ---------------------------------
 
 
 class Details(TypedDict, total=False):
-    """See ``Operation``."""
+    """Details of an ``Operation``."""
 
     op: str
     id: str
@@ -88,7 +88,7 @@ class ThreadPool(TypedDict, total=False):
 
 
 class Facts(TypedDict, total=False):
-    """See ``Profile``."""
+    """Facts of the profiled process, see ``Profile``."""
 
     blas: Blas | None
     threads: int
@@ -113,7 +113,7 @@ class PhaseMemory(TypedDict):
 
 
 class HostSample(TypedDict, total=False):
-    """What was sampled at one moment beside the steps."""
+    """Sample of the process and its GPU at one moment beside the steps."""
 
     t_seconds: Required[float]
     rss_bytes: float | None
@@ -125,7 +125,7 @@ class HostSample(TypedDict, total=False):
 
 
 class Host(TypedDict, total=False):
-    """See ``bench.profile.host``."""
+    """Host side of a profile, see ``bench.profile.host``."""
 
     num_steps: int
     threads: list[ThreadUse]
@@ -148,7 +148,7 @@ class LoadingStep(TypedDict):
 
 
 class MeasuredCeiling(TypedDict, total=False):
-    """See ``bench.ceilings.Ceiling``."""
+    """A ``bench.ceilings.Ceiling`` in JSON."""
 
     name: Required[str]
     engine: Required[str]

@@ -66,7 +66,7 @@ def load(path: str | Path) -> Profile:
 
 
 def _finite(text: str) -> float:
-    """A number of JSON, which has no NaN and no infinity; Python reads and writes both."""
+    """Return a number of JSON, which has no NaN and no infinity; Python reads and writes both."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text} is no number")

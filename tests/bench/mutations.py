@@ -232,7 +232,7 @@ def reported(document: Any, folder: Path) -> None:
 
 
 def profiled(sound: Any) -> Read:
-    """A profile, in everything that reads one: what is made of it, a difference, and the report of a run."""
+    """Return a reader of profiles: what is made of one, a difference from ``sound``, and the report of a run."""
     from bench.profile.frames import load_operations
     from bench.profile.outputs import write_outputs
     from bench.profile.storage import FILE_NAME, load
@@ -301,7 +301,7 @@ def trace() -> Any:
 
 
 def profile() -> Any:
-    """A recorded one, with all that a profile may hold; it does not tell on which machine, nor at which commit."""
+    """Return a recorded profile with all that one may hold; it does not tell on which machine, nor at which commit."""
     document = json.loads((RECORDED / TUNED).read_text(encoding="utf-8"))
     of_each_kind = {one["kind"]: one for one in reversed(document["operations"])}
     of_each_phase = {(one["cache"], one["path"].count("/")): one for one in document["compile_phases"]}
@@ -358,7 +358,7 @@ def one_of_each_harness() -> list[dict[str, Any]]:
 
 
 def _reference_of_a_cpu() -> list[dict[str, Any]]:
-    """To stand beside that of a GPU; the other harnesses are those of "record", and would take most of the time."""
+    """Return a replicate to stand beside a GPU's; the other harnesses are in "record", and take most of the time."""
     return [one for one in replicates() if one["case"]["harness"] == "reference"][:1]
 
 
