@@ -37,6 +37,18 @@ def plain(text: str) -> str:
     return "".join(char if char.isascii() else SIGNS.get(char) or _without_accent(char) for char in text)
 
 
+def one_line(text: str) -> str:
+    """Return ``text`` with its control characters escaped: names may hold line ends, and what moves a cursor."""
+    return "".join(
+        char if char.isprintable() or _is_byte(char) else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _is_byte(char: str) -> bool:
+    """Tell whether ``char`` stands for a byte of a file's name that is no text."""
+    return "\udc80" <= char <= "\udcff"
+
+
 def _without_accent(char: str) -> str:
     """NFKD writes an ellipsis as three dots, and a letter before its accents."""
     return unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode() or "?"
@@ -46,7 +58,7 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     char = error.object[error.start]
-    if "\udc80" <= char <= "\udcff":  # a byte of a file's name that is no text: as it was
+    if _is_byte(char):  # as it was
         return bytes([ord(char) - 0xDC00]), error.start + 1
     return plain(char), error.start + 1
 

@@ -21,7 +21,7 @@ from bench import __version__, files
 from bench.errors import BenchError
 from bench.paths import absolute, settle
 from bench.signals import ends_on_signals
-from bench.streams import never_fail, open_closed, to_nowhere
+from bench.streams import never_fail, one_line, open_closed, to_nowhere
 from mlp.errors import MlpError
 
 if TYPE_CHECKING:
@@ -111,7 +111,11 @@ def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
 
 
 def warn(sentence: str) -> None:
-    errors.print(f"warning: {sentence}", markup=False, highlight=False)
+    errors.print(f"warning: {one_line(sentence)}", markup=False, highlight=False)
+
+
+def tell_error(error: BaseException) -> None:
+    errors.print(f"error: {one_line(str(error))}", markup=False, highlight=False)
 
 
 def tell_state(state: State) -> None:
@@ -146,7 +150,7 @@ def one_sentence(command: Any) -> Any:
             with ends_on_signals():
                 return command(*args, **kwargs)
         except (MlpError, BenchError) as error:
-            errors.print(f"error: {error}", markup=False, highlight=False)
+            tell_error(error)
             sys.exit(BAD_INPUT)
         except KeyboardInterrupt:
             errors.print("interrupted", markup=False)

@@ -81,6 +81,6 @@ def gate(**options: Any) -> None:
     try:
         code = commands.run(cli.console, **options)
     except SideError as error:
-        cli.errors.print(f"error: {error}", markup=False, highlight=False)
+        cli.tell_error(error)
         code = cli.NOTHING_MEASURED
     sys.exit(code)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench.streams import never_fail
+from bench.streams import never_fail, one_line
 from bench.units import format_seconds
 
 TEXT = "\u2013 789 \u00b5s 3\u00d74 caf\u00e9\u2026 \u2603"
@@ -28,6 +28,10 @@ def test_signs_that_an_encoding_lacks_are_spelt_in_ascii(encoding, expected):
     stream.write(TEXT)
     stream.flush()
     assert stream.buffer.getvalue() == expected
+
+
+def test_an_error_is_one_line_whatever_a_name_holds():
+    assert one_line("a\nb \x1b[31m \u202e \u00b5 \udcff \\") == r"a\nb \x1b[31m \u202e" + " \u00b5 \udcff \\"
 
 
 def test_a_name_that_is_no_text_is_printed_as_it_is():
