@@ -13,6 +13,7 @@ from typing import Any
 
 from bench import files
 from bench.errors import BenchError
+from bench.export import asv
 from bench.export.series import Run, open_run
 
 __all__ = ["FORMATS", "Format", "Run", "open_run", "render", "write_files"]
@@ -56,10 +57,12 @@ def write_files(content: str | dict[str, bytes], output: Path) -> list[Path]:
     if isinstance(content, str):
         files.write(output, content)
         return [output]
-    for name, data in content.items():
+    if asv.BENCHMARKS in content:
+        content = asv.beside(content, output)
+    for path, data in content.items():
         try:
-            (output / name).parent.mkdir(parents=True, exist_ok=True)
+            (output / path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BenchError(f"cannot make {output} ({error.strerror}): name another place.") from error
-        files.write(output / name, data)
-    return [output / name for name in content]
+        files.write(output / path, data)
+    return [output / path for path in content]

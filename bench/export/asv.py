@@ -12,16 +12,19 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.errors import BenchError
 from bench.export.foreign import Benchmark, Foreign, finite_seconds, mapping, parse_each
 from bench.export.series import Run, Series
+from bench.json_file import read_json
 from bench.moments import moment
 
 RESULT_FORMAT, MACHINE_FORMAT, BENCHMARKS_FORMAT = 2, 1, 2
 ENVIRONMENT = "existing"  # asv's word for a Python that it did not make itself
+BENCHMARKS = "benchmarks.json"
 COLUMNS = ("result", "params", "version", "started_at", "duration", "samples")
 
 
@@ -50,8 +53,23 @@ def render(run: Run) -> dict[str, bytes]:
     return {
         f"{folder}/machine.json": _json({**machine, "version": MACHINE_FORMAT}),
         f"{folder}/{commit[:8]}-{ENVIRONMENT}.json": _json(results),
-        "benchmarks.json": _json({**benchmarks, "version": BENCHMARKS_FORMAT}),
+        BENCHMARKS: _json({**benchmarks, "version": BENCHMARKS_FORMAT}),
     }
+
+
+def beside(content: dict[str, bytes], folder: Path) -> dict[str, bytes]:
+    """Add the benchmarks that ``folder`` lists to ours: one list describes the results of all runs in it.
+
+    Raises BenchError if there is a list that cannot be read.
+    """
+    path = folder / BENCHMARKS
+    try:
+        known = read_json(path) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path} would be replaced and cannot be read ({error}): name another folder.") from error
+    if not isinstance(known, dict) or known.get("version", BENCHMARKS_FORMAT) != BENCHMARKS_FORMAT:
+        raise BenchError(f"{path} is no list of benchmarks of format {BENCHMARKS_FORMAT}: name another folder.")
+    return {**content, BENCHMARKS: _json({**known, **json.loads(content[BENCHMARKS])})}
 
 
 def _machine(run: Run) -> dict[str, str]:

@@ -191,6 +191,17 @@ def test_asv_loads_an_export(tmp_path, run):
     assert loaded.params["machine"] == "example-cpu-3-50ghz-2-cores"
 
 
+def test_asv_keeps_the_benchmarks_that_a_folder_already_lists(tmp_path, run):
+    listed = tmp_path / "benchmarks.json"
+    listed.write_text(json.dumps({"theirs.time_sort": {"code": "..."}, "version": 2}))
+    write_files(render("asv", run), tmp_path)
+    assert {"theirs.time_sort", "epoch.time_train_epoch"} <= json.loads(listed.read_text()).keys()
+    listed.write_text("[")
+    with pytest.raises(BenchError, match="would be replaced and cannot be read"):
+        write_files(render("asv", run), tmp_path)
+    assert listed.read_text() == "["
+
+
 def mllog_lines(run, tmp_path):
     from mlperf_logging.compliance_checker import mlp_parser
 
