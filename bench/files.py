@@ -67,7 +67,8 @@ def check(targets: Mapping[str, str | Path | None], sources: Iterable[Path] = ()
         where = STDOUT if is_stdout(target) else os.path.realpath(target)
         if where in named:
             raise RecordError(f"{named[where]} and {option} both name {target}: give each a file of its own.")
-        if where in read or os.path.dirname(where) in read:
+        folder = os.path.dirname(where)
+        if where in read or (folder in read and os.path.isdir(folder)):
             raise RecordError(f"{option} names {target}, which is read: name another file, or it would be lost.")
         named[where] = option
         if where != STDOUT:
