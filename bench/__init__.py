@@ -1,4 +1,4 @@
-"""The measuring and the reading of it.  ``import bench; bench.load_runs("results/runs")`` gives pandas frames."""
+"""Benchmark suite and its readers.  ``import bench; bench.load_runs("results/runs")`` returns pandas frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LAZY = {"load_runs": "bench.frames", "load_operations": "bench.profile.frames"}
 
 
 def __getattr__(name: str) -> Any:
-    """What reads records, when it is first asked for: workers import this package too, and need no pandas."""
+    """Import the readers of records on first access: workers import this package too, and do not need pandas."""
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ try:
     here = os.getcwd()
 except OSError:  # it was removed, as the command will say
     here = None
-# ``python -m`` puts the current directory first: only if it is this project may it hide installed packages.
+# ``python -m`` puts the current directory first; unless it is this project, it must not hide installed packages.
 if here is not None and sys.path[0] == here and Path(here) != Path(__file__).resolve().parent.parent:
     del sys.path[0]
 

@@ -1,7 +1,7 @@
-"""What NVIDIA's management library (NVML) says of a GPU: facts that stay, and readings that change while it works.
+"""NVIDIA management library (NVML): constant facts and current readings of a GPU.
 
-NVML asks the driver and starts no CUDA, so that asking takes no memory on the GPU and begins nothing that a clock
-should time.  What a card or its driver does not tell is None, never 0.  UUIDs and serial numbers are not recorded.
+NVML queries the driver without CUDA, so that it takes no GPU memory and adds nothing to a timed region.  Values that a
+card or its driver does not report are None, never 0.  UUIDs and serial numbers are not recorded.
 
 Functions and units: NVML API Reference, "Device Queries".
 """
@@ -15,7 +15,7 @@ from typing import Any
 from bench.errors import BenchError
 
 # nvmlClocksEventReason* (before driver 535: nvmlClocksThrottleReason*) that hold the clock below what the work could
-# use, in the words of nvidia-smi's clocks_event_reasons.  A short hw slowdown may also be a change of power state.
+# use, named as in nvidia-smi's clocks_event_reasons.  A short hw slowdown may also be a change of power state.
 THROTTLE_REASONS = {
     0x004: "gpu sw power cap",
     0x008: "gpu hw slowdown",
@@ -26,10 +26,10 @@ THROTTLE_REASONS = {
     0x200: "gpu board limit",
     0x400: "gpu reliability",
 }
-# Not throttling: the GPU is idle, or somebody has set the clocks of applications or of the display.
+# Not throttling: an idle GPU, and application or display clocks set by a user.
 _NOT_THROTTLING = 0x001 | 0x002 | 0x100
 
-# nvmlReturn_t of nvmlInit that a user can do something about.
+# nvmlReturn_t of nvmlInit that a user can fix.
 _INIT_ERRORS = {
     4: "this user may not ask the NVIDIA driver: give it access to /dev/nvidiactl",
     9: "the NVIDIA driver is not loaded: load its kernel module, or restart the machine",
@@ -39,12 +39,12 @@ _INIT_ERRORS = {
 
 
 class NvmlUnavailable(BenchError):
-    """NVML cannot answer here; the message says why, in one sentence."""
+    """NVML is not available; the message gives the reason in one sentence."""
 
 
 @contextmanager
 def opened(library: Any = None) -> Iterator[Nvml]:
-    """NVML, initialised for as long as the ``with`` lasts; ``library`` stands in for ``pynvml`` in tests.
+    """Initialise NVML for the ``with`` block; ``library`` replaces ``pynvml`` in tests.
 
     Raises
     ------
@@ -66,11 +66,11 @@ def opened(library: Any = None) -> Iterator[Nvml]:
         try:
             library.nvmlShutdown()
         except library.NVMLError:
-            pass  # the driver went away meanwhile; nothing is left to close
+            pass  # the driver was unloaded meanwhile
 
 
 def describe_gpus(library: Any = None) -> tuple[list[dict[str, Any]], str | None]:
-    """The facts of every GPU in the order of NVML, and why there are none or some could not be asked."""
+    """Return the facts of every GPU in NVML's order, and the reason why some or all are missing."""
     try:
         with opened(library) as nvml:
             found, problems = [], []
@@ -87,7 +87,7 @@ def describe_gpus(library: Any = None) -> tuple[list[dict[str, Any]], str | None
 
 
 class Nvml:
-    """NVML while it is open.  Indexes are NVML's: the order of the PCI bus, whatever CUDA_VISIBLE_DEVICES says."""
+    """Open NVML.  Indexes are NVML's, in the order of the PCI bus, independent of CUDA_VISIBLE_DEVICES."""
 
     def __init__(self, library: Any) -> None:
         self._library = library
@@ -96,15 +96,15 @@ class Nvml:
         return self.ask("nvmlDeviceGetCount") or 0
 
     def gpu(self, index: int) -> Gpu:
-        """Raises NvmlUnavailable if that GPU does not answer."""
+        """Return a GPU by index; raise NvmlUnavailable if it does not respond."""
         return self._found(f"GPU {index}", "nvmlDeviceGetHandleByIndex", index)
 
     def gpu_by_uuid(self, uuid: str) -> Gpu:
-        """A GPU or a MIG instance by its whole UUID; raises NvmlUnavailable if there is none or it does not answer."""
+        """Return a GPU or MIG instance by its full UUID; raise NvmlUnavailable if not found or not responding."""
         return self._found("the GPU that CUDA_VISIBLE_DEVICES names", "nvmlDeviceGetHandleByUUID", uuid)
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """What ``function`` returns; None where the card, the driver or this user's rights do not allow an answer."""
+        """Call ``function``; return None if the card, the driver or the user's rights do not support it."""
         try:
             return getattr(self._library, function)(*arguments)
         except self._library.NVMLError:
@@ -114,21 +114,21 @@ class Nvml:
         try:
             return Gpu(self, getattr(self._library, function)(key))
         except self._library.NVMLError as error:
-            raise NvmlUnavailable(f"{what} cannot be asked ({error})") from error
+            raise NvmlUnavailable(f"{what} does not respond ({error})") from error
 
 
 class Gpu:
-    """One GPU, or one MIG instance of it, which knows its memory but not the card's clocks, power or energy."""
+    """GPU, or MIG instance, which reports its memory but not the card's clocks, power or energy."""
 
     def __init__(self, nvml: Nvml, handle: Any) -> None:
         self._nvml = nvml
         self._handle = handle
 
     def facts(self) -> dict[str, Any]:
-        """What does not change while a run lasts, JSON-ready.
+        """Return the constant facts, JSON-ready.
 
-        PCIe generation and width are the most that card and slot can do together.  The ``_now`` ones are what the
-        link has at this moment; an idle card lowers its generation, so a smaller one is no fault.
+        PCIe generation and width are the maximum of card and slot together.  The ``_now`` values are current; an idle
+        card lowers its generation, so a smaller one is not a fault.
         """
         capability = self._ask("nvmlDeviceGetCudaComputeCapability")
         memory = self._ask("nvmlDeviceGetMemoryInfo")
@@ -154,18 +154,18 @@ class Gpu:
         return self._ask("nvmlDeviceGetName")
 
     def uuid(self) -> str | None:
-        """For matching with CUDA_VISIBLE_DEVICES only: it identifies the card, so it goes into no record."""
+        """UUID to compare with CUDA_VISIBLE_DEVICES only: it identifies the card, so it is not recorded."""
         return self._ask("nvmlDeviceGetUUID")
 
     def mig_mode(self) -> bool | None:
-        """Whether the card is divided into MIG instances."""
+        """Return whether the card is divided into MIG instances."""
         return _switch(_first(self._ask("nvmlDeviceGetMigMode")))
 
     def reading(self) -> dict[str, Any]:
-        """The state at this moment, JSON-ready.
+        """Return the current state, JSON-ready.
 
-        Memory and power are those of the whole card, whoever uses it.  Utilisation is the share of NVML's last sample
-        period (1/6 s to 1 s) in which a kernel ran, and says nothing about how much of the card that kernel filled.
+        Memory and power are those of the whole card, for all its users.  Utilisation is the fraction of NVML's last
+        sample period (1/6 s to 1 s) in which a kernel ran; it does not say how much of the card that kernel filled.
         From Ampere on, except on the A100, power is itself an average over one second.
         """
         memory = self._ask("nvmlDeviceGetMemoryInfo")
@@ -180,12 +180,12 @@ class Gpu:
         }
 
     def energy_joules(self) -> float | None:
-        """What the whole card has used since its driver was loaded (Volta and newer)."""
+        """Return the energy used by the whole card since its driver was loaded (Volta and newer)."""
         return _thousandth(self._ask("nvmlDeviceGetTotalEnergyConsumption"))
 
     def _throttle_reasons(self) -> list[str] | None:
         bits = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
-        if bits is None:  # drivers before 535 know it by its old name only
+        if bits is None:  # drivers before 535 have only the old name
             bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons")
         return None if bits is None else throttle_reasons(bits)
 
@@ -194,10 +194,9 @@ class Gpu:
 
 
 def throttle_reasons(bits: int) -> list[str]:
-    """The names of the reasons in ``bits`` that are throttling.
+    """Return the names of the throttling reasons in ``bits``.
 
-    A bit that this table does not know counts too, by its number: a driver newer than the table may not make a slowed
-    clock look like a free one.
+    Unknown bits count too, by number: with a driver newer than this table, a throttled clock must not look free.
     """
     bits &= ~_NOT_THROTTLING
     set_bits = (1 << position for position in range(bits.bit_length()) if bits >> position & 1)
@@ -209,7 +208,7 @@ _TEMPERATURE_GPU = 0  # nvmlTemperatureSensors_t: NVML_TEMPERATURE_GPU
 
 
 def _thousandth(value: int | None) -> float | None:
-    """NVML counts in milliwatts and millijoules."""
+    """Convert NVML's milliwatts and millijoules."""
     return None if value is None else value / 1000
 
 
@@ -218,5 +217,5 @@ def _switch(value: int | None) -> bool | None:
 
 
 def _first(values: Any) -> Any:
-    """NVML returns the current and the pending mode together."""
+    """Return the current mode; NVML returns it with the pending one."""
     return None if values is None else values[0]

@@ -1,4 +1,4 @@
-"""CPU time that others took, while something of ours ran, of the cores that it may use."""
+"""CPU time taken by other processes on the usable cores."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import psutil
 
 from mlp.cores import allowed_cores
 
-NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")  # the time of guests is in user and nice already
+NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")  # guest time is included in user and nice
 
 
 class CpuTimes(NamedTuple):
-    """Seconds since some moment: of the clock, of all that ran on the allowed cores, and of ours."""
+    """Clock readings in seconds: wall clock, busy time of the allowed cores, and CPU time of this process."""
 
     wall: float
     busy: float
@@ -23,7 +23,7 @@ class CpuTimes(NamedTuple):
 
 
 def read() -> CpuTimes | None:
-    """None where the system does not tell."""
+    """Read the clocks; None if the system does not report them."""
     try:
         by_core = psutil.cpu_times(percpu=True)
     except (OSError, RuntimeError, NotImplementedError):
@@ -41,10 +41,10 @@ def read() -> CpuTimes | None:
 
 
 def other_cpu_percent(before: CpuTimes | None, after: CpuTimes | None, usable_cores: int) -> float | None:
-    """What others used between two readings of ``usable_cores``; 100 is one core.
+    """Return the CPU use of other processes between two readings, in percent of one core.
 
-    Under a CPU quota more cores are allowed than usable: what fits into those that we leave free is not counted.  Ours
-    is what this process and its children used that have ended.
+    Under a CPU quota more cores are allowed than usable: use that fits into the cores left free is not counted.  Own
+    time is that of this process and of its ended children.
     """
     if before is None or after is None or after.wall <= before.wall:
         return None

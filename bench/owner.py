@@ -1,4 +1,4 @@
-"""The process that owns a scratch folder or a run, told from every other: by host, boot, number and time of birth."""
+"""Owner of a scratch folder or a run: a process identified by host, boot, process number and start time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 
-BIRTH_TOLERANCE_SECONDS = 60.0  # a system whose clock is being set tells the birth of one process differently
-PROCESS_NUMBERS = Path("/proc/self/ns/pid")  # a container counts its processes anew
+BIRTH_TOLERANCE_SECONDS = 60.0  # start times vary while a system's clock is adjusted
+PROCESS_NUMBERS = Path("/proc/self/ns/pid")  # containers number their processes separately
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Life(StrEnum):
-    """Knowledge of an owner: of a process on another host, or in another container, there is none."""
+    """State of an owner; unknown (``ELSEWHERE``) on another host or in another container."""
 
     ALIVE = "alive"
     GONE = "gone"
@@ -27,7 +27,7 @@ class Life(StrEnum):
 
 @dataclass(frozen=True)
 class Owner:
-    """``host`` is a digest, because a record names no host; None where an older version did not write it."""
+    """Identity of a process; ``host`` is a digest, so that no record names a host; None in older files."""
 
     pid: int
     created_seconds: float
@@ -41,7 +41,7 @@ class Owner:
 
     @classmethod
     def from_json(cls, text: str) -> Owner:
-        """Raises ValueError, TypeError or KeyError for what is no owner."""
+        """Parse an owner; raise ValueError, TypeError or KeyError if invalid."""
         content = json.loads(text)
         return cls(int(content["pid"]), float(content["created_seconds"]), content.get("host"), content.get("boot"))
 

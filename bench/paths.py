@@ -1,4 +1,4 @@
-"""Paths as people write them."""
+"""Normalization of paths given by users."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-# Variables of the environment whose values are paths, or lists of paths.
+# Environment variables whose values are paths, or lists of paths.
 VARIABLES = ("MNIST_DIR", "MLP_BENCH_CACHE", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "CUDA_HOME", "CUDA_PATH")
 LISTS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH")
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """``path`` from the root on, ``~`` expanded; links stay what they are."""
+    """Make ``path`` absolute and expand ``~``; symbolic links are kept."""
     return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def settled(name: str, value: str) -> str:
-    """Return the value of a variable with its relative paths from the root on: a process may run in another folder."""
+    """Return the value of a variable with absolute paths, as processes run in another folder."""
     if name in VARIABLES:
         return str(absolute(value)) if value else value
     if name in LISTS:
@@ -26,5 +26,5 @@ def settled(name: str, value: str) -> str:
 
 
 def settle(variables: MutableMapping[str, str]) -> None:
-    """Let the paths in ``variables`` begin at the root."""
+    """Make the paths in ``variables`` absolute."""
     variables.update({name: settled(name, variables[name]) for name in (*VARIABLES, *LISTS) if name in variables})

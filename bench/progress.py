@@ -1,4 +1,4 @@
-"""Progress display of a run: what is running, what came out, how much is done, how long is left."""
+"""Progress display of a run: current case, results, processes done, time left."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from bench.worker import Outcome
 
 
 class RunProgress:
-    """A live bar on a terminal; one line per replicate elsewhere (CI logs, pipes); and a line for each result.
+    """Progress display: a live bar on a terminal, else a line per replicate; and a line for each result.
 
-    The time left is the sum over the remaining replicates of what earlier ones of the same case took, whatever their
-    seed; or of the plan's guess while there is none, scaled by how wrong those guesses were so far.
+    The time left is the sum, over the remaining replicates, of the mean time of earlier replicates of the same case
+    with any seed; without these, of the plan's estimate, scaled by the error of the estimates so far.
     """
 
     def __init__(self, console: Console) -> None:
@@ -35,7 +35,7 @@ class RunProgress:
         self._guessed_seconds = self._measured_seconds = 0.0
         self._results = Results()
         self._bar: RichProgress | None = None
-        if console.is_terminal and console.file.isatty():  # FORCE_COLOR alone makes rich believe in a terminal
+        if console.is_terminal and console.file.isatty():  # with FORCE_COLOR alone rich assumes a terminal
             self._bar = RichProgress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=20),
@@ -57,16 +57,16 @@ class RunProgress:
             self._bar.stop()
 
     def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
-        """These steps come now; what follows them may take ``later_seconds``."""
+        """Announce the next steps; the following ones may take ``later_seconds``."""
         self._remaining = [step.planned for step in steps]
         self._later_seconds = later_seconds
-        self._guessed_seconds = self._measured_seconds = 0.0  # what is planned now is expected by what was measured
+        self._guessed_seconds = self._measured_seconds = 0.0  # new estimates are already based on measurements
         done, self._total = self._total, self._total + len(steps)
         if self._bar:
             self._bar.update(self._task, total=self._total)
         if steps:
             number = "1 process" if len(steps) == 1 else f"{len(steps)} processes"
-            when = f"the first round tells what follows: {number}" if done else number
+            when = f"further processes after the first round: {number}" if done else number
             self._print(f"{when}{' at first' if later_seconds else ''}, {self._left()}")
 
     def start(self, planned: Planned, replicate: int) -> None:
@@ -76,7 +76,7 @@ class RunProgress:
         if self._bar:
             self._bar.update(self._task, description=what, left=self._left())
         if replicate > self._last_round == 0:
-            self._print(f"every case was measured once: {self._left()}")
+            self._print(f"every case measured once: {self._left()}")
         self._last_round = replicate
         if not self._bar:
             self._print(f"[{self._total - len(self._remaining) + 1}/{self._total}] {what}, {self._left()}")
@@ -96,7 +96,7 @@ class RunProgress:
             self._print(f"  {line}", style="bold" if planned.case.harness == "reference" else None)
 
     def seconds_left(self) -> float:
-        """The best guess so far, in seconds, for everything that is not finished."""
+        """Estimate the seconds left for all unfinished processes."""
         scale = self._measured_seconds / self._guessed_seconds if self._guessed_seconds else 1.0
         return self._later_seconds + sum(
             sum(seen) / len(seen)
@@ -113,18 +113,18 @@ class RunProgress:
 
 
 def _same_work(case: Case) -> Case:
-    """Seeds of one reference run take equally long."""
+    """Return the case without its seed: seeds of one reference run take equally long."""
     return replace(case, seed=1)
 
 
 class Results:
-    """Finished processes -> a line each for those whose result a person waits for: epochs, and reference runs."""
+    """One-line results of finished processes, for epochs and reference runs."""
 
     def __init__(self) -> None:
         self._canonical_epochs: dict[int, float] = {}  # by interleaved round, in seconds
 
     def line(self, case: Case, number: int, outcome: Outcome) -> str | None:
-        """The result of a process of round ``number``; None for other harnesses and for what it did not measure."""
+        """Return the result of a process of round ``number``; None for other harnesses and missing measurements."""
         found = {one["name"]: one for one in outcome.measurements}
         where = f"{case.backend}/{case.variant} on {case.device}"
         if case.harness == "epoch" and "train_epoch" in found:

@@ -1,8 +1,8 @@
-"""The plan of a quick run, which is settled when every stack was measured once.
+"""Plan of a quick run, which is completed when every stack was measured once.
 
-First comes one process of epochs of each stack.  Then it is known which stack is the fastest on each device, and that
-one runs all epochs by the reference clock; and how long a process takes, so that further ones follow where a quick run
-has the time for them.  Until then the rest of the plan stands on record as candidates.
+The first round has one process of epochs of each stack.  It determines the fastest stack on each device, which runs all
+epochs by the reference clock, and how many further processes fit into the time of a quick run.  Until then the rest of
+the plan is recorded as candidates.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from bench.case import Case, Planned
 from bench.record import RunFolder
 
 BUDGET_SECONDS, BUDGET_SECONDS_WITH_GPU = 120.0, 240.0
-MAX_REPEAT_SECONDS = 40.0  # what takes longer is started once
+MAX_REPEAT_SECONDS = 40.0  # slower processes are started once
 WARM_SHARE = 0.2  # a warm compilation / a cold one: measured 0.15 (Theano) to 0.3 (JAX)
 OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the framework's import
 
-LeftOut = dict[str, str]  # ``what``, ``reason`` and ``remedy``, as of everything that a run skips
+LeftOut = dict[str, str]  # ``what``, ``reason`` and ``remedy``, as for every skipped part
 HARNESSES_LEFT_OUT: LeftOut = {
     "what": "the harnesses compile, batch_size and ablation; the ceilings of frameworks",
     "reason": "a quick run has no time for them",
@@ -30,14 +30,14 @@ HARNESSES_LEFT_OUT: LeftOut = {
 
 
 def budget_seconds(cases: Iterable[Case]) -> float:
-    """How long a quick run of these cases may measure."""
+    """Return the measuring time of a quick run of these cases."""
     return BUDGET_SECONDS if all(case.device == "cpu" for case in cases) else BUDGET_SECONDS_WITH_GPU
 
 
 def first_round(plan: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
-    """``plan`` as the epochs that come first, one process for each stack, and the candidates for what follows.
+    """Split ``plan`` into the first round, one process of epochs per stack, and the candidates.
 
-    Without epochs there is nothing to decide by: then all is planned, and there are no candidates.
+    Without epochs there is nothing to decide by: the whole plan is the first round.
     """
     epochs = [replace(planned, replicates=1) for planned in plan if planned.case.harness == "epoch"]
     return (epochs, list(plan)) if epochs else (list(plan), [])
@@ -45,7 +45,7 @@ def first_round(plan: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
 
 @dataclass(frozen=True)
 class FirstProcess:
-    """One process of epochs of a stack, and what follows from it for further processes; all in seconds."""
+    """First process of epochs of a stack, with estimates for further processes; all in seconds."""
 
     case: Case
     train_epoch: float
@@ -70,7 +70,7 @@ def _stack(case: Case) -> tuple[str | None, str | None, str]:
 
 
 def first_processes(replicates: Iterable[Mapping[str, Any]]) -> list[FirstProcess]:
-    """Those of the stacks whose first process of epochs is on record and did not fail, fastest first."""
+    """Return the successful first processes of epochs on record, fastest first."""
     found: dict[Case, FirstProcess] = {}
     for entry in replicates:
         case = Case.from_json(entry["case"])
@@ -84,13 +84,13 @@ def first_processes(replicates: Iterable[Mapping[str, Any]]) -> list[FirstProces
 
 
 def _median(seconds: Iterable[float | None]) -> float | None:
-    """None where a sample is no duration: a clock that went wrong once decides nothing."""
+    """Return the median; None if a sample is not a duration, so that a clock error decides nothing."""
     values = list(seconds)
     return median(values) if values and all(value is not None and 0 < value < inf for value in values) else None
 
 
 def fastest_by_device(processes: Sequence[FirstProcess]) -> dict[str, FirstProcess]:
-    """The fastest on each device, canonical precision before any other; ``processes`` come fastest first."""
+    """Return the fastest on each device, canonical precision first; ``processes`` are sorted by speed."""
     found: dict[str, FirstProcess] = {}
     for one in sorted(processes, key=lambda one: one.case.precision not in (None, "float32")):
         found.setdefault(one.case.device, one)
@@ -99,7 +99,7 @@ def fastest_by_device(processes: Sequence[FirstProcess]) -> dict[str, FirstProce
 
 @dataclass(frozen=True)
 class Settled:
-    """The whole plan, and what of the candidates is not in it."""
+    """Complete plan, and the candidates left out of it."""
 
     plan: list[Planned]
     left_out: list[LeftOut]
@@ -111,9 +111,9 @@ def settle(
     replicates: Sequence[Mapping[str, Any]],
     budget_seconds: float | None,
 ) -> Settled:
-    """The plan after the first round: a function of what is on record, so that a resumed run settles alike.
+    """Complete the plan after the first round, from recorded data only, so that a resumed run does the same.
 
-    Without a budget, every candidate is taken but the reference runs of slower stacks.
+    Without a budget, every candidate is taken except the reference runs of slower stacks.
     """
     processes = first_processes(replicates)
     fastest = fastest_by_device(processes)
@@ -135,7 +135,7 @@ def _of(candidates: Sequence[Planned], harness: str) -> list[Planned]:
 
 
 def _reference_runs(references: Sequence[Planned], fastest: Mapping[str, FirstProcess]) -> list[Planned]:
-    """Those of the fastest stacks, which are expected to take what their epochs tell."""
+    """Return the reference runs of the fastest stacks, with expected seconds from their epochs."""
     first_by_stack = {first.stack: first for first in fastest.values()}
     return [
         replace(one, expected_seconds=first_by_stack[_stack(one.case)].reference_run(one.case.num_epochs or 0))
@@ -147,7 +147,7 @@ def _reference_runs(references: Sequence[Planned], fastest: Mapping[str, FirstPr
 def _affordable(
     epochs: Sequence[Planned], processes: Sequence[FirstProcess], first: Sequence[Case], left_seconds: float | None
 ) -> list[Planned]:
-    """The cases of which more processes follow: the fastest on each device, the canonical one, then by speed.
+    """Return the cases to repeat: the fastest on each device, the canonical one, then by speed.
 
     A stack whose first process failed is not started again.
     """
@@ -168,7 +168,7 @@ def _affordable(
 def _not_run(references: Sequence[Planned], run: Sequence[Planned]) -> list[LeftOut]:
     ran = {one.case for one in run}
     names = _names(one.case for one in references if one.case not in ran)
-    reason = "a quick run runs all epochs with the fastest stack on each device; those of the others are projected"
+    reason = "a quick run runs all epochs only with the fastest stack on each device and projects the others"
     return [{"what": f"reference run of {names}", "reason": reason, "remedy": "make bench"}] if names else []
 
 
@@ -206,7 +206,7 @@ def settle_plan(folder: RunFolder) -> bool:
 
 
 def expected_later(folder: RunFolder) -> float:
-    """A guess, in seconds, of what the candidates will add to the plan."""
+    """Estimate the seconds that the candidates will add to the plan."""
     candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
     references = {one.case.device: one.expected_seconds for one in candidates if one.case.harness == "reference"}
     others = [one for one in candidates if one.case.harness != "reference"]

@@ -1,4 +1,4 @@
-"""Ranks from interleaved rounds, on plain mappings: each says how many others were shown to be faster."""
+"""Ranks from interleaved rounds: 1 + the number of others that are significantly faster."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bench.stats import INTERVAL_FROM, paired_logs, paired_ratio
 Name = TypeVar("Name", bound=Hashable)
 Rounds = Mapping[int, float]  # interleaved round -> seconds
 
-ALPHA = 0.05  # of even one wrong "faster" among all pairs
+ALPHA = 0.05  # family-wise error rate over all pairs
 
 
 @dataclass(frozen=True)
 class Rank:
-    """``number`` is 1 + how many were shown to be faster; a ``shared`` one is held by several."""
+    """Rank; ``number`` is 1 + the number of faster ones, ``shared`` if several have it."""
 
     number: int
     shared: bool
@@ -33,10 +33,10 @@ class Rank:
 
 
 def rank(rounds_by_name: Mapping[Name, Rounds], base: Name | None = None) -> dict[Name, Rank | None]:
-    """The names by rank, and within a rank by how many times as fast as ``base`` they are, each with its rank.
+    """Return the names by rank, then by speed relative to ``base``, each with its rank.
 
     ``rounds_by_name`` maps a name to {interleaved round: seconds}, at least one round each.  A name that shares fewer
-    than ``INTERVAL_FROM`` rounds with every other has no rank.  Without a ``base`` the one of the least median serves.
+    than ``INTERVAL_FROM`` rounds with every other has no rank.  Default ``base``: the name of least median.
     """
     if not rounds_by_name:
         return {}
@@ -51,17 +51,16 @@ def rank(rounds_by_name: Mapping[Name, Rounds], base: Name | None = None) -> dic
 
 
 def _times_as_long(rounds: Rounds, base: Rounds) -> float:
-    """By pairs of rounds; by medians where no round measured both."""
+    """Return the ratio to ``base`` by pairs of rounds, or by medians if no round measured both."""
     ratio = paired_ratio(rounds, base)
     return median(rounds.values()) / median(base.values()) if ratio is None else ratio.center
 
 
 def faster_than(rounds_by_name: Mapping[Name, Rounds]) -> dict[Name, set[Name]]:
-    """The others that were shown to be faster than each name; only names that any other could be tested against.
+    """Return the significantly faster others of each name that could be tested against any other.
 
-    Every pair that shares ``INTERVAL_FROM`` rounds is tested round by round, and Holm's method keeps the chance of even
-    one wrong answer among all pairs below ``ALPHA``.  What is faster than a faster one is faster, too: that follows,
-    and is no further test.
+    Every pair that shares ``INTERVAL_FROM`` rounds is tested round by round; Holm's method keeps the family-wise error
+    rate over all pairs below ``ALPHA``.  The relation is closed transitively, without further tests.
     """
     logs = {
         (one, other): paired_logs(rounds_by_name[one], rounds_by_name[other])
@@ -80,18 +79,18 @@ def faster_than(rounds_by_name: Mapping[Name, Rounds]) -> dict[Name, set[Name]]:
 
 
 def _add_what_follows(found: dict[Name, set[Name]], name: Name) -> bool:
-    """Add the faster ones of each faster one; returns whether any was new."""
+    """Add the faster names of each faster name; return whether any was new."""
     size = len(found[name])
     found[name] |= set().union(*(found[faster] for faster in found[name])) - {name}
     return len(found[name]) > size
 
 
 def p_equal(log_ratios: np.ndarray, num_pairs: int = 1) -> float:
-    """The probability of ratios as far from 1 as these if neither side is faster; two-sided.
+    """Return the two-sided p-value of the ratios under the hypothesis that neither side is faster.
 
-    The sign test, which asks for nothing but independent rounds and belongs to the interval of a median; but Student's
-    t on the logarithms where the rounds are so few that one against all others would keep ``num_pairs`` sign tests from
-    significance.  A round without any difference counts for neither side.
+    The sign test, which assumes only independent rounds and matches the interval of a median; but Student's t on the
+    logarithms if the rounds are so few that one dissenting round would keep ``num_pairs`` sign tests from significance.
+    A round without a difference counts for neither side.
     """
     num_rounds = len(log_ratios)
     if _sign_test(num_rounds - 1, num_rounds) * num_pairs < ALPHA:
@@ -107,5 +106,5 @@ def _sign_test(num_wins: int, num_rounds: int) -> float:
 
 
 def _sign(log_ratios: np.ndarray) -> float:
-    """Above 0 where the numerator is the slower one: by most rounds, and where they are even by the mean."""
+    """Return a positive number if the numerator is slower: by most rounds, or by the mean if these are even."""
     return float(np.sign(log_ratios).sum()) or float(np.mean(log_ratios))

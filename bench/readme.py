@@ -1,4 +1,4 @@
-"""The README's result table, generated from a committed record: never typed by hand."""
+"""Results table of the README, generated from a committed record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.units import MISSING, format_interval, format_percent, format_seconds
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
-WANTED = {  # (harness, cache, measurement) -> what the README calls it
+WANTED = {  # (harness, cache, measurement) -> label in the README
     FIRST_LOAD: "loading, first of its process",
     REPEATED_LOAD: "loading, repeated",
     ("compile", "cold", "compile"): "compilation, cold cache",
@@ -28,11 +28,11 @@ WANTED = {  # (harness, cache, measurement) -> what the README calls it
     ("epoch", "warm", "validate_epoch"): "validation epoch",
 }
 
-NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages worth naming beside the numbers
+NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages listed beside the numbers
 
 
 def results_block(record: Path, called: str | None = None) -> str:
-    """Markdown: the answer in a sentence, the table, and where it comes from, which may be ``called`` otherwise."""
+    """Return Markdown: the answer, the tables, and their record, under its path or ``called``."""
     folder = RunFolder.open(record)
     frames = load_runs(record)
     summary = summarize(folder, frames)
@@ -49,7 +49,7 @@ def results_block(record: Path, called: str | None = None) -> str:
 
 
 def _canonical_table(summary: dict[str, Any]) -> list[str]:
-    """The canonical stack, part by part."""
+    """Return the canonical stack's table, one row per part."""
     rows = []
     for run in summary["reference_runs"]:
         if _is_canonical(run):
@@ -60,7 +60,7 @@ def _canonical_table(summary: dict[str, Any]) -> list[str]:
         for one in summary["measurements"]
         if one["backend"] is None or _is_canonical(one)
     }
-    if FIRST_LOAD in measured:  # the one that the reference clock pays; an older record has only repeated ones
+    if FIRST_LOAD in measured:  # part of the reference clock; older records have only repeated loads
         measured.pop(REPEATED_LOAD, None)
     rows += [[name, *_cells(measured[key])] for key, name in WANTED.items() if key in measured]
     headers = ["what", "processes", "median", "95 % interval"]
@@ -77,7 +77,7 @@ def _cells(estimate: dict[str, Any]) -> list[str]:
 
 
 def _ranking_table(section: Section) -> list[str]:
-    """All stacks of the same interleaved run, in the report's own words."""
+    """Return the ranking of all stacks of the run, with the report's sentences."""
     table = tabulate(section.rows, section.headers, tablefmt="github", disable_numparse=True)
     return [line for text in (*section.sentences, table) for line in (text, "")]
 
@@ -96,7 +96,7 @@ def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
 
 
 def with_results(readme: str, block: str) -> str:
-    """``readme`` with ``block`` between its two marks; raises BenchError if they are not there."""
+    """Replace the block between the two marks of ``readme``; raise BenchError if they are missing."""
     head, begin, rest = readme.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
@@ -105,9 +105,9 @@ def with_results(readme: str, block: str) -> str:
 
 
 def newest_record(records: Path) -> Path:
-    """The committed record with runs of the canonical stack by the reference clock that was measured last.
+    """Return the newest committed record with reference runs of the canonical stack.
 
-    Raises BenchError if there is none: other records explain, and do not answer.
+    Raises BenchError if there is none.
     """
     headers = {path.parent: RunFolder.open(path.parent).header for path in records.glob("*/*/run.json")}
     found = [path for path, header in headers.items() if _has_reference_runs(header)]

@@ -1,7 +1,7 @@
-"""Run folder <-> values.  A run is ``run.json`` and one file in ``replicates/`` for each process replicate.
+"""Run folder: ``run.json``, and one file in ``replicates/`` for each process replicate.
 
-Every file is written to a temporary name, flushed and renamed, so it is complete or absent; a killed run leaves a
-readable folder.  JSON only: nothing is ever unpickled.  Raw samples are kept for ever, statistics are recomputed.
+Every file is written to a temporary name, flushed and renamed, so that it is complete or absent and a killed run leaves
+a readable folder.  JSON only, never pickle.  Raw samples are kept, statistics are recomputed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from bench.wellformed import check_header, check_replicate
 
 # 1 (2026-11): first version.
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
-# 3 (2026-11): the harness ablation, whose cases say what they go without.
-# 4 (2026-11): the harness ceilings; a measurement may tell the flop of one call.
+# 3 (2026-11): the harness ablation, whose cases have ``without``.
+# 4 (2026-11): the harness ceilings; a measurement may have the flop of one call.
 SCHEMA_VERSION = 4
 
 
 class RunFolder:
-    """One run on disk.  ``problems`` names what could not be read."""
+    """Run on disk; ``problems`` are sentences about unreadable files."""
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs_dir: Path, header: dict[str, Any]) -> RunFolder:
-        """A new folder for ``header``, whose ``run_id`` ends in ``-2`` if another run started in the same second.
+        """Create a folder for ``header``; ``run_id`` gets the suffix ``-2`` if another run started in the same second.
 
         Raises RecordError if it cannot be written.
         """
@@ -46,23 +46,23 @@ class RunFolder:
             files.new_folder(path / "replicates", remedy)
             write_json(path / "run.json", folder.header, remedy)
         except RecordError:
-            shutil.rmtree(path, ignore_errors=True)  # it would be no run
+            shutil.rmtree(path, ignore_errors=True)  # an incomplete folder is not a run
             raise
         return folder
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run; raises RecordError if there is none, or it is damaged, or of a newer schema."""
+        """Open an existing run; raise RecordError if it is missing, damaged, or of a newer schema."""
         path = Path(path)
         try:
             header = _finite(read_json(path / "run.json"))
             version = header["schema_version"]
             if not isinstance(version, int):
                 raise ValueError(f"schema_version is {version!r}")
-            if version <= SCHEMA_VERSION:  # of a newer one nothing is known
+            if version <= SCHEMA_VERSION:  # newer schemas are refused below
                 check_header(header)
         except FileNotFoundError:
-            raise RecordError(f"{path} is no run: it has no run.json; see the folders in {path.parent}.") from None
+            raise RecordError(f"{path} is not a run, it has no run.json: see the folders in {path.parent}.") from None
         except OSError as error:
             raise RecordError(f"{path / 'run.json'} cannot be read ({error.strerror}).") from error
         except KeyError as error:
@@ -78,7 +78,7 @@ class RunFolder:
             reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
             raise RecordError(
                 f"run {path.name} has schema version {version}, mlp-bench {__version__} reads up to {SCHEMA_VERSION}: "
-                f"{reader} reads it, so update."
+                f"update to {reader}."
             )
         return cls(path, header)
 
@@ -87,7 +87,7 @@ class RunFolder:
         self._write(self.path / "run.json", self.header)
 
     def append(self, replicate: dict[str, Any]) -> Path:
-        """Write one process replicate under the next sequence number; raises RecordError if it cannot be written."""
+        """Write one process replicate under the next sequence number; raise RecordError if that fails."""
         numbers = [int(path.stem) for path in (self.path / "replicates").glob("*.json") if path.stem.isdigit()]
         sequence = max(numbers, default=0) + 1
         path = self.path / "replicates" / f"{sequence:04d}.json"
@@ -95,9 +95,9 @@ class RunFolder:
         return path
 
     def replicates(self) -> list[dict[str, Any]]:
-        """All replicates in the order of their sequence; a damaged file is named in ``problems`` and left out.
+        """Return all replicates by sequence; a damaged file is left out and named in ``problems``.
 
-        One damaged file costs one replicate and not the run, so this never raises.
+        It never raises, so that a damaged file costs one replicate and not the run.
         """
         found = []
         self.problems = []
@@ -112,17 +112,17 @@ class RunFolder:
         return sorted(found, key=lambda replicate: replicate["sequence"])
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
-        kept = f"what was measured before is kept: free space, then go on with make bench RESUME={self.path.name}"
+        kept = f"the measurements before it are kept: free space, then go on with make bench RESUME={self.path.name}"
         write_json(path, content, kept)
 
 
 def write_json(path: Path, content: dict[str, Any], remedy: str) -> None:
-    """Write ``content``; raises RecordError with ``remedy`` if it cannot be written."""
+    """Write ``content``; raise RecordError with ``remedy`` if that fails."""
     files.write(path, as_json(content), remedy)
 
 
 def as_json(content: Any) -> str:
-    """JSON that everything reads: NaN and infinity are null."""
+    """Encode as JSON, with NaN and infinity as null."""
     return json.dumps(_finite(content), allow_nan=False, indent=1) + "\n"
 
 
@@ -132,7 +132,7 @@ def sources_of(path: Path) -> tuple[Path, ...]:
 
 
 def latest_run(runs_dir: Path) -> Path:
-    """The run that started last, of those of one moment the last by name; raises RecordError if there is none."""
+    """Return the run that started last, or of several the last by name; raise RecordError if there is none."""
     runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))
     if not runs:
         raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
@@ -140,7 +140,7 @@ def latest_run(runs_dir: Path) -> Path:
 
 
 def started_seconds(path: Path) -> float:
-    """Seconds since 1970 when a run started; of one that does not say it, when it was written last."""
+    """Return the start of a run in seconds since 1970, or if unknown the time of its last change."""
     file = path / "run.json"
     try:
         started = moment(read_json(file)["started_at"])
@@ -155,7 +155,7 @@ def started_seconds(path: Path) -> float:
 
 
 def _finite(value: Any) -> Any:
-    """``value`` with NaN and infinity as null: JSON has neither, and readers must see that a number is missing."""
+    """Replace NaN and infinity by None, as JSON has neither."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A time by the reference clock beside the published one."""
+"""Comparison of a time with the published reference clock."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ IN_2016 = f"the GTX 970 of {REFERENCE.date} ({REFERENCE.total_seconds} s)"
 
 
 def is_canonical_run(batch_size: int | None, num_epochs: int | None) -> bool:
-    """Whether a run may stand beside the published one: all else in the recipe cannot be chosen."""
+    """Return whether a run may be compared with the published one; the rest of the recipe is fixed."""
     return (batch_size, num_epochs) == (CANONICAL.batch_size, CANONICAL.num_epochs)
 
 
 def compared_with_2016(seconds: float) -> str:
-    """``3.5 times as fast as the GTX 970 of January 2016 (32.2 s)``; what is slower is ``1.5 times as long as``."""
+    """Return e.g. ``3.5 times as fast as the GTX 970 of January 2016 (32.2 s)``, or ``1.5 times as long as``."""
     ratio = REFERENCE.total_seconds / seconds
     unit = "times as fast as" if ratio >= 1 else "times as long as"
     ratio = max(ratio, 1 / ratio)

@@ -1,4 +1,4 @@
-"""Sections of a report as Markdown and as a terminal summary; ``bench.report.html`` is the third look at them."""
+"""Sections of a report as Markdown and as terminal text; ``bench.report.html`` renders them as HTML."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tabulate import tabulate
 from bench.units import MISSING
 
 COLUMN_GAP = "  "
-MAX_TEXT = 600  # characters; a hostile machine name does not make the report unreadable
+MAX_TEXT = 600  # characters; limits hostile names
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture beside the report: its path relative to report.md, and what it shows for who cannot see it."""
+    """Picture beside the report: its path relative to report.md, and its text alternative."""
 
     path: str
     alt: str
@@ -28,11 +28,10 @@ class Plot:
 
 @dataclass
 class Section:
-    """A heading, sentences, plots, and a table if ``headers`` are given.
+    """Heading with sentences, plots, and a table if ``headers`` are given.
 
-    All of it is plain text, escaped when rendered.  ``notices`` are sentences that come first, because they say how far
-    to trust the rest.  ``plots`` are names: each look draws those that it has, and a terminal none.  ``folded`` marks
-    one of many alike, which a page may show folded.
+    All of it is plain text, escaped when rendered.  ``notices`` are warnings, shown first.  ``plots`` are names: each
+    output draws those that it has, and a terminal none.  ``folded`` marks sections that a page may show folded.
     """
 
     title: str
@@ -45,9 +44,9 @@ class Section:
 
 
 def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tuple[Section, list[str]]]:
-    """Each section with the names of its plots among ``drawn``; a plot stands once, where it is named first.
+    """Yield each section with the names of its plots among ``drawn``; a plot is shown at its first mention.
 
-    Tables come without what holds only dashes.  A section that would show nothing but its title is left out.
+    Rows and columns of dashes are dropped from tables.  A section with only a title is left out.
     """
     left = set(drawn)
     for section in map(without_dashes, sections):
@@ -58,9 +57,9 @@ def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tupl
 
 
 def without_dashes(section: Section) -> Section:
-    """Without the rows and then the columns that hold only dashes, but for a row's name.
+    """Drop the rows and then the columns that hold only dashes, apart from a row's name.
 
-    In a table of two columns each row says that its one thing is not known.
+    A table of two columns keeps such rows: there a dash is information.
     """
     rows = [row for row in section.rows if sum(cell not in (MISSING, "") for cell in row) > 1 or len(row) < 3]
     return without_columns_of(replace(section, rows=rows), MISSING)
@@ -99,9 +98,9 @@ def to_terminal(first_line: str, sections: list[Section], console: Console) -> N
 
 
 def _table(section: Section, width: int) -> Table:
-    """Cells too wide go on in the next line, between words where all columns have room for their longest word.
+    """Return a table whose cells wrap, between words if every column has room for its longest word.
 
-    Nothing is cut: a name cut short may be another's, too.
+    Nothing is cut, as shortened names may be ambiguous.
     """
     headers, *rows = [[clean(cell) for cell in row] for row in (section.headers, *section.rows)]
     longest = [
@@ -120,25 +119,25 @@ def _table(section: Section, width: int) -> Table:
 
 
 def named(names: Sequence[str], most: int = 3) -> str:
-    """A few names one by one, of many the first and the last: ``a, b``, ``47 runs (a to z)``."""
+    """Join a few names, or count many with the first and the last: ``a, b``, ``47 runs (a to z)``."""
     return ", ".join(names) if len(names) <= most else f"{len(names)} runs ({names[0]} to {names[-1]})"
 
 
 def clean(text: str, max_length: int = MAX_TEXT) -> str:
-    """One line without control characters, cut where it no longer helps; what was cut says so."""
+    """Return one line without control characters, cut to ``max_length`` with a mark."""
     shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 2 * max_length]).split())
     if len(text) <= 2 * max_length and len(shown) <= max_length:
         return shown
     return f"{shown[:max_length]}… (cut: {len(text):,} characters in all)"
 
 
-# What means something to Markdown (CommonMark and GitHub's): within a word, an underscore does not.
+# Active characters of Markdown (CommonMark and GitHub's); an underscore within a word is not active.
 ACTIVE = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
 ACTIVE_AT_THE_START = re.compile(r"[#+=-]|\d+(?=[.)]( |$))")  # of a paragraph: headings, lists, rules
 
 
 def escape_markdown(text: str) -> str:
-    """``text`` on one line, shown as it is: no name from a machine or a file becomes a link, a picture or bold."""
+    """Escape ``text`` to one literal line: no name becomes a link, a picture or bold."""
     return html.escape(ACTIVE.sub(r"\\\g<0>", clean(text)), quote=False)
 
 

@@ -1,4 +1,4 @@
-"""The lock of a run that is being measured: two processes that measure it would each measure all of it."""
+"""Lock of a run, which keeps two processes from measuring it at the same time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAME = "lock.json"
 
 @contextmanager
 def held(run: Path) -> Iterator[None]:
-    """Hold the lock of the run in the folder ``run``; the lock of a process that is gone is taken over.
+    """Hold the lock of the run in the folder ``run``; the lock of an ended process is taken over.
 
-    Raises RecordError if another process measures it, or may do so on another host, or the folder cannot be written.
+    Raises RecordError if another process measures it, possibly on another host, or the folder cannot be written.
     """
     path = run / NAME
     mine = Owner.current().to_json()
@@ -45,7 +45,7 @@ def _taken(path: Path, mine: str) -> bool:
 
 
 def _refuse_or_remove(path: Path) -> None:
-    """Remove a lock whose owner is gone, and no other; raises RecordError where it may be alive."""
+    """Remove the lock of an ended owner; raise RecordError if the owner may be alive."""
     try:
         text, age_seconds = path.read_text(errors="replace"), max(0.0, time.time() - path.stat().st_mtime)
         owner = Owner.from_json(text)
@@ -53,7 +53,7 @@ def _refuse_or_remove(path: Path) -> None:
         return  # released meanwhile
     except (ValueError, TypeError, KeyError):
         raise RecordError(
-            f"run {path.parent.name} has a lock that cannot be read: if no process measures it, delete {path}."
+            f"run {path.parent.name} has an unreadable lock: if no process measures it, delete {path}."
         ) from None
     life = owner.life()
     if life is Life.ALIVE:

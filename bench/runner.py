@@ -1,8 +1,8 @@
-"""Cases -> fresh processes, interleaved and time-limited -> the record.
+"""Execution of a plan: cases in fresh processes, interleaved and time-limited, written to the record.
 
-The order is A B C A B C ..., so that a machine that drifts drifts for every case alike; within such a round what one
-harness measures of all stacks stands together, because that is what is compared.  Each replicate is written before the
-next one starts: whatever ends a run, what was measured is kept, and ``resume`` goes on from there.
+The order is A B C A B C ..., so that a drift of the machine affects every case alike; within such a round the stacks of
+one harness run in succession, because they are compared.  Each replicate is written before the next one starts: if a
+run ends early, its measurements are kept, and ``resume`` continues.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Measure = Callable[[Case], worker.Outcome]
 
 
 class Progress(Protocol):
-    """What a run tells whoever watches: see ``bench.progress``."""
+    """Receiver of a run's progress: see ``bench.progress``."""
 
     def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
-        """These steps come now; what follows them may take so long."""
+        """Announce the next steps; the following ones may take ``later_seconds``."""
 
     def start(self, planned: Planned, replicate: int) -> None: ...
 
@@ -41,7 +41,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """One process replicate that is still to be measured; ``replicate`` is its interleaved round."""
+    """Process replicate to measure; ``replicate`` is its interleaved round."""
 
     planned: Planned
     replicate: int
@@ -51,21 +51,21 @@ Done = Collection[tuple[Case, int]]  # (case, interleaved round) of each process
 
 
 def interleave(plan: Iterable[Planned], done: Done = ()) -> Iterator[Step]:
-    """The steps of ``plan`` round by round, and within a round harness by harness, without those that are ``done``.
+    """Yield the steps of ``plan`` by round, and within a round by harness, without those that are ``done``.
 
     The harnesses follow one another in the order of their first appearance in ``plan``.
     """
     plan = list(plan)
     harnesses = list(dict.fromkeys(planned.case.harness for planned in plan))
     steps = [Step(planned, number) for planned in plan for number in planned.rounds]
-    steps.sort(key=lambda step: (step.replicate, harnesses.index(step.planned.case.harness)))  # keeps stacks as planned
+    steps.sort(key=lambda step: (step.replicate, harnesses.index(step.planned.case.harness)))  # stable sort
     return (step for step in steps if (step.planned.case, step.replicate) not in done)
 
 
 def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
-    """Measure what the plan of ``folder`` still lacks, one replicate at a time; settle a plan that has candidates.
+    """Measure the missing replicates of the plan one by one; complete a plan that has candidates.
 
-    A failed replicate stays on record with its reason; only a resumed run tries it again.
+    A failed replicate is recorded with its reason; only a resumed run repeats it.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
 
 
 def _measure_beside_others(folder: RunFolder, step: Step, measure: Measure) -> worker.Outcome:
-    """Measure one step and write it down, with what else was computing meanwhile."""
+    """Measure one step and record it with the CPU use of other processes."""
     started_at = now()
     before = other_load.read()
     outcome = measure(step.planned.case)
@@ -109,7 +109,7 @@ def plan_of(folder: RunFolder) -> list[Planned]:
 
 
 def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> None:
-    """Add what a process told of itself to the header, unless one of the same backend has told the same."""
+    """Add the facts of a process to the header, unless they are known for the same backend."""
     known = folder.header.get("processes") or []
     told = None if facts is None else {"backend": case.backend, **facts}
     if told is not None and told not in known:
@@ -117,7 +117,7 @@ def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> 
 
 
 def measured(folder: RunFolder) -> set[tuple[Case, int]]:
-    """What is on record and ok, each as (case, interleaved round); what failed is measured again on resume."""
+    """Return the successful replicates as {(case, interleaved round)}; failed ones are repeated on resume."""
     return {
         (Case.from_json(entry["case"]), entry.get("replicate") or 0)
         for entry in folder.replicates()
@@ -139,11 +139,11 @@ def _replicate(step: Step, outcome: worker.Outcome, started_at: str) -> dict[str
 
 
 class WorkerPool:
-    """Measures cases in fresh processes, with compile caches of its own that live as long as the run.
+    """Pool of fresh worker processes, with compile caches that live as long as the run.
 
-    The warm cache is primed by the first cold measurement or the first process of epochs, which fills it before its
-    epochs begin and says that it compiled cold; or, if neither is planned, by a compilation that is not recorded.  So
-    a warm sample never pays for another's compilation.
+    The warm cache is filled by the first cold measurement, or by the first process of epochs, which compiles before its
+    epochs and records its compilation as cold; or, if neither is planned, by an unrecorded compilation.  So a warm
+    sample never includes another stack's compilation.
     """
 
     def __init__(
@@ -174,9 +174,9 @@ class WorkerPool:
         self._exit.close()
 
     def measure(self, case: Case) -> worker.Outcome:
-        """One fresh process for ``case``."""
+        """Measure ``case`` in a fresh process."""
         stack = (case.backend, case.variant, case.device)
-        code = (stack, case.without)  # without a lever, a stack compiles other operations
+        code = (stack, case.without)  # without an optimization, a stack compiles other operations
         if case.cache == "cold" and code not in self._primed:
             outcome = self._run(case, self._warm)
             if outcome.reason is None:
@@ -189,7 +189,7 @@ class WorkerPool:
             finally:
                 shutil.rmtree(cold, ignore_errors=True)
         if case.cache == "warm" and code not in self._primed:
-            self._primed.add(code)  # once, even if it fails: the measurement itself then tells why
+            self._primed.add(code)  # once, even if it fails: the measurement then fails with the reason
             if case.harness == "epoch":
                 return _compiled_cold(self._run(case, self._warm))
             priming = Case("compile", *stack, case.threads, case.dataset, cache="cold", without=case.without)
@@ -208,7 +208,7 @@ class WorkerPool:
 
 
 def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:
-    """``outcome`` of a process that found no compiled code: what it tells of compiling is of a cold cache."""
+    """Mark the compilation of a process that found an empty cache as cold."""
     return replace(
         outcome,
         measurements=[
@@ -219,11 +219,11 @@ def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:
 
 
 def new_run_id(commit_id: str | None) -> str:
-    """``20261124-101500-3f2a91c``: sorts by time, names the commit."""
+    """Return e.g. ``20261124-101500-3f2a91c``: sortable by time, with the commit."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     return f"{stamp}-{short_commit(commit_id, 'nocommit')}"
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

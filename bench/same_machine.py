@@ -1,4 +1,4 @@
-"""Whether two fingerprints are of one machine: by its hardware and limits, not by the software that changes on it."""
+"""Comparison of two fingerprints: the same machine, by hardware and limits and not by software."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ HARDWARE = (
     *("cpu_model", "architecture", "physical_cores", "logical_cores", "l3_bytes", "numa_nodes", "usable_cores"),
     *("cpu_quota_cores", "memory_bytes", "memory_limit_bytes", "hypervisor", "smt", "threads"),
 )
-# Kernels and firmware reserve a little more or less of the same memory from one update to the next.
+# The memory reserved by kernel and firmware varies a little between updates.
 TOLERANCE = 0.02
 
 
 def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``facts`` (a record's machine) say of the hardware; what they do not say is left out.
+    """Return the hardware facts of a record's machine that are known.
 
-    ``threads`` of the BLAS is among it: a run on one core of two is no run on that machine's two.
+    ``threads`` of the BLAS is included: one core of two is not the same machine as both.
     """
     found = {name: facts[name] for name in HARDWARE if facts.get(name) is not None}
     if facts.get("gpus") is not None:
@@ -26,7 +26,7 @@ def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contradictions(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """The names of what two identities both tell, differently; empty: nothing speaks against one machine."""
+    """Return the names of known facts that differ; empty if it may be the same machine."""
     return [name for name in first if name in second and not _same(first[name], second[name])]
 
 

@@ -1,4 +1,4 @@
-"""Rows of the samples frame -> estimates over processes, and durations by interleaved round."""
+"""Estimates over processes, and durations by interleaved round, from rows of the samples frame."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def estimate_of(samples: pd.DataFrame) -> stats.Estimate:
 
 
 def rounds_of(samples: pd.DataFrame) -> dict[int, float]:
-    """{interleaved round: seconds} of one measurement of one stack: the median of its processes' medians."""
+    """Return {interleaved round: seconds} of one measurement of one stack: medians of process medians."""
     medians = samples.groupby(["replicate", "process"], observed=True)["seconds"].median()
     return {int(number): float(seconds) for number, seconds in medians.groupby(level="replicate").median().items()}

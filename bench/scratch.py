@@ -1,4 +1,4 @@
-"""Temporary folders, removed with their command, or by the next one if it was killed."""
+"""Temporary folders, removed with their command, or by the next command if it was killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEMPORARY = "tmp"
 
 @contextmanager
 def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
-    """A folder in ``parent`` (default: the temporary folder) that is removed whatever happens.
+    """Create a folder in ``parent`` (default: the temporary folder) that is removed at the end.
 
     Folders of commands that were killed are removed first.  Raises BenchError if the folder cannot be made.
     """
@@ -40,15 +40,15 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 def temporary_files_in(folder: Path) -> dict[str, str]:
-    """The variables of a process whose temporary files go with the scratch folder ``folder``.
+    """Return the variables that put a process's temporary files into the scratch folder ``folder``.
 
-    What is killed, as compilers are with the process that they work for, removes none of its own.
+    Killed processes, such as compilers of a killed worker, do not remove their files.
     """
     return {"TMPDIR": str(folder / TEMPORARY)}
 
 
 def remove_stale(parent: Path) -> list[Path]:
-    """Remove the folders in ``parent`` whose command is gone; returns what was removed."""
+    """Remove the folders in ``parent`` whose command has ended; return the removed folders."""
     stale = [folder for folder in parent.glob(f"{PREFIX}*") if _is_abandoned(folder)]
     for folder in stale:
         _remove(folder)
@@ -56,7 +56,7 @@ def remove_stale(parent: Path) -> list[Path]:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """A folder without a readable owner is being made, or another user's: it is left alone."""
+    """Return whether the owner has ended; False without a readable owner, as the folder may be another user's."""
     try:
         return Owner.from_json((folder / OWNER).read_text()).life() is Life.GONE
     except (OSError, ValueError, KeyError, TypeError):
@@ -64,5 +64,5 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    for _ in range(2):  # a process that was just ended may have written meanwhile
+    for _ in range(2):  # a process that is just ending may write meanwhile
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Values of JSON -> frozen dataclasses, by their own annotations: one check where a file is read, and none later."""
+"""Decoding of JSON values into frozen dataclasses by their annotations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Positive = NewType("Positive", float)  # and finite, as a duration is
 
 
 def build(kind: Any, value: Any, name: str = "it") -> Any:
-    """``value`` as ``kind``: a dataclass, a typed dictionary, or a type that JSON has.
+    """Decode ``value`` as ``kind``: a dataclass, a typed dictionary, or a JSON type.
 
-    Fields that a newer version added are ignored; a dictionary keeps them.
+    A dataclass ignores unknown fields; a dictionary keeps them.
 
-    Raises ValueError that says which ``name`` is what it must not be, or what the dataclass itself refuses.
+    Raises ValueError with the path of the invalid value, or the message of the dataclass.
     """
     if is_dataclass(kind):
         return _dataclass(kind, value, name)
@@ -41,7 +41,7 @@ def build(kind: Any, value: Any, name: str = "it") -> Any:
     elif kind is int:
         _require(isinstance(value, int) and is_number(value), name, value, "a whole number")
     elif kind in (str, bool):
-        _require(isinstance(value, kind), name, value, {str: "a text", bool: "true or false"}[kind])
+        _require(isinstance(value, kind), name, value, {str: "text", bool: "true or false"}[kind])
     elif origin in (dict, Mapping):
         _require(isinstance(value, dict), name, value, "a table of names and values")
         return {key: build(inner[1], one, f"{name}.{key}") for key, one in value.items()}
@@ -87,4 +87,4 @@ def _fields(kind: Any) -> tuple[tuple[Any, Any], ...]:
 
 def _require(holds: bool, name: str, value: Any, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{name} is {repr(value)[:SHOWN_CHARACTERS]}, and not {wanted}")
+        raise ValueError(f"{name} is {repr(value)[:SHOWN_CHARACTERS]}, not {wanted}")

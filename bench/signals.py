@@ -1,4 +1,4 @@
-"""A command that is told to end cleans up first."""
+"""Orderly end of a command on signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @dataclass
 class _State:
-    """``told``: the end was told; ``deferred``: it waits; ``waiting``: and it was told meanwhile."""
+    """Signal state: ``told`` once signalled; ``deferred`` inside a block that waits; ``waiting`` if both."""
 
     told: bool = False
     deferred: bool = False
@@ -34,7 +34,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let a signal wait for the end of the block: a process that is just being started is known before it is ended."""
+    """Delay signals to the end of the block, so that a process being started is known before it is ended."""
     _state.deferred = True
     try:
         yield
@@ -47,18 +47,18 @@ def deferred() -> Iterator[None]:
 
 @contextmanager
 def ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: its processes and scratch folders go with it.
+    """End a command on SIGTERM and SIGHUP as on Ctrl-C, with its processes and scratch folders.
 
-    A signal that is ignored, as under nohup and in the background of a script, stays ignored.  A signal that follows
-    the first, as when a terminal is closed, does not interrupt the cleaning up.
+    A signal that is ignored, as under nohup and in the background of a script, stays ignored.  Further signals, as when
+    a terminal is closed, do not interrupt the cleanup.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can be told
+        yield  # signals reach only the main thread
         return
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    _state.told = _state.told and _interrupt in before.values()  # another one began around this one
+    _state.told = _state.told and _interrupt in before.values()  # nested in another block
     for number in handled:
         signal.signal(number, _interrupt)
     try:

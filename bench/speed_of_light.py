@@ -1,11 +1,11 @@
-"""The time of a step, an epoch and a run if every part of it went at this machine's measured best.
+"""Lower bound of the time of a step, an epoch and a run, from the rates measured on this machine.
 
 ``step = sum of products, each at its own shape's rate + sum of passes, bytes / bandwidth + random numbers / rate``
 
-It is a sum: one library call after the other.  Passes that find their data in a cache go at the rate of elementwise
-arithmetic on arrays of a step's size, others at that of a copy far beyond the caches.  The products are dense: whoever
-leaves out factors that are known to be zero (pixels that are blank in a whole minibatch), or works on the passes while
-a product waits, may be faster than this light.
+It is a sum: one library call after the other.  Passes whose data is in a cache go at the rate of elementwise arithmetic
+on arrays of a step's size, others at that of a copy far beyond the caches.  The products are dense: an implementation
+that leaves out factors known to be zero (pixels that are blank in a whole minibatch), or overlaps passes with products,
+may be faster than this bound.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mlp.recipe import CANONICAL, TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_E
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a step: what it is, the ceiling that bounds it, and the seconds that it takes at best."""
+    """Part of a step: its name, the ceiling that bounds it, and its lower bound in seconds."""
 
     name: str
     ceiling: str
@@ -39,10 +39,10 @@ class Part:
 
 @dataclass(frozen=True)
 class SpeedOfLight:
-    """The parts of a training step and of the evaluation of a minibatch, and what they add up to.
+    """Parts of a training step and of the evaluation of a minibatch, and their sums.
 
     An epoch is its whole minibatches.  The canonical run is all epochs of the recipe, each with its validation, and the
-    test; loading, building and compiling count as 0: no rate of this machine bounds them from below.
+    test; loading, building and compiling count as 0, as no measured rate bounds them.
     """
 
     recipe: Recipe
@@ -72,12 +72,12 @@ class SpeedOfLight:
 
     @property
     def products_seconds(self) -> float:
-        """Of the step."""
+        """Sum of the matrix products of a step."""
         return sum(part.seconds for part in self.step_parts if part.ceiling.startswith("gemm_"))
 
 
 def speed_of_light(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> SpeedOfLight | None:
-    """None if a ceiling that some part needs was not measured: a sum that lacks a part would pass for a better one."""
+    """Return the bounds, or None if a needed ceiling was not measured, as the sum would be too low."""
     products = step_products(recipe.layer_widths, recipe.batch_size)
     forward = forward_products(recipe.layer_widths, recipe.batch_size)
     step = [_product_part(product, ceilings) for product in products]
@@ -91,7 +91,7 @@ def speed_of_light(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> SpeedOfLig
 
 
 def _product_part(product: Product, ceilings: Ceilings) -> Part | None:
-    """At the rate measured for the same product; a network of other depth has products that nobody measured."""
+    """Return the part at the rate of the same product; None if not measured, as for networks of other depth."""
     name = f"gemm_{product.role}"
     ceiling = ceilings.best(name)
     if ceiling is None or not ceiling.flop_per_second:

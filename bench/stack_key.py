@@ -1,4 +1,4 @@
-"""The stacks of a record: what identifies one, which is the canonical one, and each one's rows in a frame."""
+"""Stacks of a record: their identity, the canonical one, and the rows of each in a frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CANONICAL_PRECISION = "float32"
 
 
 class StackKey(NamedTuple):
-    """The columns that tell one stack from another; ``precision`` is None in records that are older than it."""
+    """Columns that identify a stack; ``precision`` is None in records of schema 1."""
 
     backend: str
     variant: str
@@ -21,7 +21,7 @@ class StackKey(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For people, e.g. ``jax/scan on cuda``; the precision only where it is not the canonical one."""
+        """Name for display, e.g. ``jax/scan on cuda``, with the precision unless it is the canonical one."""
         return f"{self.backend}/{self.variant} on {self.device}{self._precision}"
 
     @property
@@ -38,13 +38,13 @@ class StackKey(NamedTuple):
 
     @property
     def is_canonical(self) -> bool:
-        """What the reference is: Theano as published; on the CPU, where every machine can run it."""
+        """True if it is the reference: Theano as published, on the CPU, which every machine has."""
         published = (self.backend, self.variant, self.device) == ("theano", "as_published", "cpu")
         return published and self.has_canonical_precision
 
     @property
     def device_kind(self) -> str:
-        """``cuda`` for ``cuda:1``."""
+        """Kind of device, e.g. ``cuda`` for ``cuda:1``."""
         return self.device.partition(":")[0]
 
 
@@ -52,24 +52,24 @@ CANONICAL_NAME = StackKey("theano", "as_published", "cpu", CANONICAL_PRECISION, 
 
 
 def by_stack(frame: pd.DataFrame) -> Iterator[tuple[StackKey, pd.DataFrame]]:
-    """(stack, its rows) in the order of first appearance."""
+    """Yield (stack, its rows) in the order of first appearance."""
     for keys, rows in groups(frame, list(StackKey._fields)):
         yield StackKey(**keys), rows
 
 
 def canonical_of(stacks: Any) -> StackKey | None:
-    """The canonical one among ``stacks``, or None."""
+    """Return the canonical one among ``stacks``, or None."""
     return next((stack for stack in stacks if stack.is_canonical), None)
 
 
 def groups(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """(keys, rows) in the order of first appearance; a missing key is None."""
+    """Yield (keys, rows) in the order of first appearance; a missing key is None."""
     for values, rows in frame.groupby(columns, observed=True, sort=False, dropna=False):
         yield {name: or_none(value) for name, value in zip(columns, values, strict=True)}, rows
 
 
 def or_none(value: Any) -> Any:
-    """A plain Python value from a frame's cell; NA is None."""
+    """Convert a frame's cell to a plain Python value; NA is None."""
     if pd.isna(value):
         return None
     return value.item() if hasattr(value, "item") else value

@@ -1,4 +1,4 @@
-"""Which stacks a run measures: what was asked for, or what is there; and what is left out, with the reason."""
+"""Choice of the stacks that a run measures, and of those skipped, with the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Probe = Callable[[str, str, str], Available | Unavailable]  # (backend, variant,
 
 @dataclass(frozen=True)
 class Skipped:
-    """What a run leaves out, why, and the command that would add it."""
+    """Part that a run leaves out, with the reason and the command that adds it."""
 
     what: str
     reason: str
@@ -28,7 +28,7 @@ class Skipped:
 
 @dataclass
 class Choice:
-    """The stacks of a run, in the order of the plan, and what was skipped."""
+    """Stacks of a run, in the order of the plan, and the skipped ones."""
 
     stacks: list[Stack] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -42,16 +42,16 @@ def choose(
     probe: Probe = backends.probe,
     driver: Callable[[], gpu.Driver | Unavailable] = gpu.find_driver,
 ) -> Choice:
-    """The stacks to measure.
+    """Choose the stacks to measure.
 
-    Nothing chosen means what is there: the canonical backend on the CPU, and on a machine with an NVIDIA GPU also
-    JAX and PyTorch, on both devices, each in its standard variants.  ``all`` takes every backend or variant that can
-    run.  A variant is named alone (``scan``) or with its backend (``jax/scan``).
+    The default is the canonical backend on the CPU, and on a machine with an NVIDIA GPU also JAX and PyTorch, on both
+    devices, each in its standard variants.  ``all`` takes every backend or variant that can run.  A variant is named
+    alone (``scan``) or with its backend (``jax/scan``).
 
     Raises
     ------
     BackendError
-        If a backend, variant or device is unknown, or if one that was named cannot be measured at all.
+        If a backend, variant or device is unknown, or a named one cannot be measured.
     """
     for device in devices:
         backends.check_device(device)
@@ -75,16 +75,16 @@ def choose(
 
 
 def leave_out_slow_starts(choice: Choice) -> None:
-    """Move the stacks whose processes start slowly to what is skipped: for a quick run that names none of them."""
+    """Skip the stacks whose processes start slowly, for a quick run that names none of them."""
     for stack in [stack for stack in choice.stacks if stack.slow_start]:
         choice.stacks.remove(stack)
         remedy = f"make bench QUICK=1 BACKENDS={stack.backend} VARIANTS={stack.variant}, or make bench"
-        choice.skipped.append(Skipped(stack.label, "compiling takes it a minute: too long for a quick run", remedy))
+        choice.skipped.append(Skipped(stack.label, "compiles for a minute, too long for a quick run", remedy))
 
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Why a backend cannot run on a device: one for all variants that are refused for the same reason."""
+    """Reason why a backend cannot run on a device, shared by all variants refused for it."""
 
     backend: str
     device: str
@@ -98,7 +98,7 @@ def _fill(
     devices: tuple[str, ...],
     probe: Probe,
 ) -> list[_Refusal]:
-    """Put every stack where it belongs; returns why the skipped ones were refused."""
+    """Sort every stack into measured or skipped; return the refusals."""
     refused: dict[_Refusal, list[str]] = {}
     for device in devices:
         kind = device.partition(":")[0]
@@ -139,7 +139,7 @@ def _check_variants(classes: list[type[Backend]], names: tuple[str, ...]) -> Non
 
 
 def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], refused: list[_Refusal]) -> None:
-    """What somebody named must be measured, or they must hear of it before a minute is spent."""
+    """Raise BackendError if a named stack or device is not measured, before the run starts."""
     measured = {stack.backend for stack in choice.stacks} | {stack.device for stack in choice.stacks}
     for name in (*named, *devices):
         if name in measured:
@@ -149,11 +149,11 @@ def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], ref
         raise BackendError(f"{name} cannot be measured here: {detail}")
     if not choice.stacks:
         reasons = [f"{one.backend} on {one.device}: {one.answer.reason}. {one.answer.remedy}" for one in refused]
-        raise BackendError(f"nothing that was chosen can be measured here: {' '.join(reasons)}")
+        raise BackendError(f"none of the chosen stacks can be measured here: {' '.join(reasons)}")
 
 
 def _not_asked_for(wanted: set[str], probe: Probe) -> list[Skipped]:
-    """One line for each backend that a run without a choice leaves out."""
+    """Return an entry for each backend that a run without a choice leaves out."""
     skipped = []
     for name in backends.NAMES:
         if name in wanted:
@@ -161,7 +161,7 @@ def _not_asked_for(wanted: set[str], probe: Probe) -> list[Skipped]:
         first = next(variant for variant in backends.load(name).variants if variant.standard)
         answer = probe(name, first.name, "cpu")
         if isinstance(answer, Available):
-            skipped.append(Skipped(name, "installed, but not asked for", f"make bench BACKENDS={name}, or all"))
+            skipped.append(Skipped(name, "installed, but not chosen", f"make bench BACKENDS={name}, or all"))
         else:
             skipped.append(Skipped(name, answer.reason, answer.remedy))
     return skipped

@@ -1,10 +1,10 @@
-"""Estimates from plain sequences.  The process replicate is the unit: samples inside one process are not independent.
+"""Estimates from plain sequences, with the process replicate as the unit: its samples are not independent.
 
 The interval beside a median is an interval of that median.  From ``EXACT_FROM`` values on it lies between two of them
-(order statistics), and covers at least as often as it says whatever their distribution is.  Fewer values have no such
-interval of 95 %: from ``INTERVAL_FROM`` on there is Student's t on their logarithms instead, which covers the geometric
-mean, and the median too where times are lognormal.  An interval speaks of the run it comes from: what changes from run
-to run is not in it.  ``docs/statistics.md`` holds how often each one covers.
+(order statistics), and its coverage is at least the nominal one for any distribution.  Fewer values have no such
+interval of 95 %: from ``INTERVAL_FROM`` on it is Student's t on their logarithms, which covers the geometric mean, and
+the median too if times are lognormal.  An interval is within one run: variation between runs is not included.
+``docs/statistics.md`` lists the coverage of each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class IntervalOf(StrEnum):
 
 
 class Interval(NamedTuple):
-    """Bounds, and what lies between them with the stated confidence; all None where there are too few values."""
+    """Interval bounds and the quantity covered; all None with too few values."""
 
     low: float | None
     high: float | None
@@ -44,7 +44,7 @@ NO_INTERVAL = Interval(None, None, None)
 
 @cache
 def order_of_lower_bound(num_values: int, confidence: float = CONFIDENCE) -> int:
-    """The k for which the k-th smallest and the k-th largest value enclose the median; 0 if none do often enough.
+    """Return k such that the k-th smallest and largest values enclose the median with ``confidence``; 0 if none.
 
     The largest k with P(fewer than k of n values lie below the median) <= (1 - confidence) / 2, a binomial with 1/2
     (David and Nagaraja, "Order Statistics", section 7.1).
@@ -56,7 +56,7 @@ def order_of_lower_bound(num_values: int, confidence: float = CONFIDENCE) -> int
 def bounds_of(
     values: np.ndarray, confidence: float = CONFIDENCE
 ) -> tuple[np.ndarray, np.ndarray, IntervalOf] | tuple[None, None, None]:
-    """Bounds of the median of positive values, or with few of them of their geometric mean.
+    """Return bounds of the median of positive values, or with few values of their geometric mean.
 
     ``values`` are (..., n), and the bounds (...).
     """
@@ -75,14 +75,14 @@ def bounds_of(
 
 
 def interval_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Of the median of positive values, or with few of them of their geometric mean."""
+    """Return the interval of the median of positive values, or with few values of their geometric mean."""
     low, high, of = bounds_of(np.asarray(values, float), confidence)
     return NO_INTERVAL if low is None or high is None else Interval(float(low), float(high), of)
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Two speeds at which processes ran: the median seconds of each group, and its number of processes."""
+    """Two groups of processes with different speeds: median seconds and number of processes of each."""
 
     fast_seconds: float
     num_fast: int
@@ -91,11 +91,11 @@ class Groups:
 
 
 MIN_GROUP, MIN_GROUP_SHARE = 3, 6  # processes, and one in so many of all: fewer are outliers
-MIN_GROUP_RATIO = 1.05  # of the two medians: closer groups change nothing that a reader would decide
+MIN_GROUP_RATIO = 1.05  # of the two medians: closer groups are not reported
 
 
 def two_groups(values: Sequence[float]) -> Groups | None:
-    """The two groups that the values fall into, or None if they form one.
+    """Return the two groups that the values form, or None if they form one.
 
     On the logarithms, the widest gap between neighbours must exceed the spread (largest less smallest) of either side
     by the factor 20 / n, and by 1.25 at the least.  By simulation at most 1.1 % of sequences of one speed do:
@@ -115,10 +115,10 @@ def two_groups(values: Sequence[float]) -> Groups | None:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A robust centre with its interval; the bounds are None with fewer than three processes.
+    """Robust centre with its interval; the bounds are None with fewer than three processes.
 
-    ``interval_of`` says what the interval covers, see the module.  ``groups`` is None unless the processes ran at two
-    speeds, of which the centre then describes one, or neither.
+    ``interval_of`` is the quantity covered, see the module.  ``groups`` is None unless the processes ran at two speeds;
+    the centre then describes at most one of them.
     """
 
     center: float
@@ -131,12 +131,12 @@ class Estimate:
 
 
 def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> Estimate:
-    """Median of the per-process medians, with the interval that they give.
+    """Return the median of the per-process medians, with its interval.
 
     Raises
     ------
     ValueError
-        If there is no sample, or one is not a positive finite number: such a measurement must not look fine.
+        If there is no sample, or one is not a positive finite number.
     """
     if not samples_by_process or any(len(samples) == 0 for samples in samples_by_process):
         raise ValueError("no samples to estimate from")
@@ -150,7 +150,7 @@ def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as large one thing is as another; the bounds are None with fewer than three rounds."""
+    """Ratio of two durations with its interval; the bounds are None with fewer than three rounds."""
 
     center: float
     low: float | None
@@ -160,18 +160,18 @@ class Ratio:
 
     @property
     def differs(self) -> bool:
-        """Whether the interval excludes 1; False also where there is none: then nothing was shown."""
+        """True if the interval excludes 1; False without an interval, as no difference is shown then."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
 
 def paired_ratio(
     numerator: Mapping[int, float], denominator: Mapping[int, float], confidence: float = CONFIDENCE
 ) -> Ratio | None:
-    """The ratio of two durations over the rounds that measured both, or None if no round did.
+    """Return the ratio of two durations over the rounds that measured both, or None if no round did.
 
-    Both map an interleaved round to seconds.  What one round measured ran close together, so that a drifting machine
-    drifts for both and cancels in their ratio.  Centre (the median) and interval are those of the logarithms of the
-    ratios, so that swapping the sides inverts all three numbers exactly.
+    Both map an interleaved round to seconds.  The measurements of one round ran close together, so that a drift of the
+    machine cancels in their ratio.  Centre (the median) and interval are those of the logarithms of the ratios, so that
+    swapping the sides inverts all three numbers exactly.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def paired_ratio(
 
 
 def paired_logs(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> np.ndarray:
-    """The logarithm of each common round's ratio, in the order of the rounds; ValueError as for ``paired_ratio``."""
+    """Return the logarithms of the ratios of the common rounds, by round; ValueError as for ``paired_ratio``."""
     rounds = sorted(numerator.keys() & denominator.keys())
     pairs = np.array([[numerator[number], denominator[number]] for number in rounds], float).reshape(-1, 2)
     if not (np.isfinite(pairs).all() and (pairs > 0).all()):
@@ -196,10 +196,10 @@ def paired_logs(numerator: Mapping[int, float], denominator: Mapping[int, float]
 
 @dataclass(frozen=True)
 class BatchLaw:
-    """t(B) = a + b*B.  ``a`` is the overhead of a step, ``b`` the time of one more example, both in seconds.
+    """Linear law t(B) = a + b*B: ``a`` is the overhead of a step, ``b`` the time per example, in seconds.
 
-    Each is the median over processes; its bounds are None with fewer than three of them, and where one process has a
-    coefficient that is not positive.  ``worst_residual`` is the largest relative distance between the law and a
+    Each is the median over processes; its bounds are None with fewer than three of them, and if the coefficient of a
+    process is not positive.  ``worst_residual`` is the largest relative distance between the law and a
     measured time.
     """
 
@@ -214,14 +214,14 @@ class BatchLaw:
 
     @property
     def holds(self) -> bool:
-        """Whether it misses no measured time by more than ``MAX_RESIDUAL``."""
+        """True if the law misses no measured time by more than ``MAX_RESIDUAL``."""
         return self.worst_residual <= MAX_RESIDUAL
 
     @property
     def knee_batch_size(self) -> float | None:
-        """a / b, where half of the greatest throughput 1/b is reached (B / t(B) = 1 / (2 b)).
+        """Batch size a / b of half of the greatest throughput 1/b, as B / t(B) = 1 / (2 b).
 
-        None where the law does not hold, or gives no overhead or no cost per example.
+        None if the law does not hold, or a or b is not positive.
         """
         return self.a_seconds / self.b_seconds if self.holds and self.a_seconds > 0 and self.b_seconds > 0 else None
 
@@ -232,10 +232,10 @@ MAX_RESIDUAL = 0.10  # beyond it the law's knee was found at half of the batch s
 def fit_batch_law(
     batch_sizes: Sequence[int], seconds_by_process: Sequence[Sequence[float]], confidence: float = CONFIDENCE
 ) -> BatchLaw:
-    """Least squares on relative errors (weights 1/t), one fit for each process.
+    """Fit the law by least squares on relative errors (weights 1/t), one fit for each process.
 
-    ``seconds_by_process[i][j]`` is the step time of process i at ``batch_sizes[j]``.  Intervals are over processes: the
-    residuals of one fit know its scatter about the line, and nothing of that between processes.
+    ``seconds_by_process[i][j]`` is the step time of process i at ``batch_sizes[j]``.  Intervals are over processes, as
+    the residuals of one fit do not contain the variation between processes.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def fit_batch_law(
 
 
 def _weighted_fit(sizes: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The coefficients (a, b) that minimise the sum of ((a + b*B) / t - 1)**2."""
+    """Return the coefficients (a, b) that minimise the sum of ((a + b*B) / t - 1)**2."""
     design = np.column_stack([np.ones_like(sizes), sizes]) / times[:, None]
     return np.linalg.solve(design.T @ design, design.sum(axis=0))
 
@@ -267,7 +267,7 @@ def _interval_if_positive(coefficients: np.ndarray, confidence: float) -> Interv
 
 
 def binomial_interval(fraction: float, num_examples: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's interval for an accuracy measured on ``num_examples`` examples (Wilson 1927, through SciPy).
+    """Return Wilson's interval of an accuracy on ``num_examples`` examples (Wilson 1927, through SciPy).
 
     Raises ValueError if ``fraction`` is outside [0, 1] or there are no examples.
     """
@@ -281,10 +281,10 @@ SPREAD_OVER_SEEDS = 0.0011
 
 @dataclass(frozen=True)
 class Agreement:
-    """The mean accuracy of seeds beside one published accuracy; all numbers are fractions.
+    """Mean accuracy of seeds compared with a published accuracy; all numbers are fractions.
 
-    ``low`` to ``high`` is where the difference of one more seed from the mean would lie.  With fewer than three seeds,
-    which say too little of their spread, that is ``SPREAD_OVER_SEEDS``: ``assumed_spread``.
+    ``low`` to ``high`` is the prediction interval of the difference of one more seed from the mean.  With fewer than
+    three seeds their spread is taken to be ``SPREAD_OVER_SEEDS`` (``assumed_spread``).
     """
 
     mean: float
@@ -296,24 +296,24 @@ class Agreement:
 
     @property
     def agrees(self) -> bool:
-        """Whether the published accuracy could be that of one more seed."""
+        """True if the published accuracy could be that of one more seed."""
         return self.low <= self.difference <= self.high
 
 
 def agreement_with_reference(
     accuracies: Sequence[float], reference_accuracy: float, confidence: float = CONFIDENCE
 ) -> Agreement:
-    """Compare the mean accuracy of runs over seeds with a published one, which is that of one more seed.
+    """Compare the mean accuracy of runs over seeds with a published one, taken as one more seed.
 
     The prediction interval of one more draw from a normal distribution, mean +- t * s * sqrt(1 + 1/n) with n - 1
-    degrees of freedom (Hahn and Meeker, "Statistical Intervals", section 4.7), or the normal quantile where the spread
-    is assumed.  Accuracies are taken to scatter normally over seeds, and both sides to have seen the same test images,
-    so that no sampling of images is between them.
+    degrees of freedom (Hahn and Meeker, "Statistical Intervals", section 4.7), or the normal quantile if the spread is
+    assumed.  Accuracies are assumed normal over seeds, and both sides to use the same test images, so that sampling of
+    images adds no variance.
 
     Raises
     ------
     ValueError
-        If there is no accuracy, or one is not a fraction: NaN agrees with nothing.
+        If there is no accuracy, or one is not a fraction in [0, 1].
     """
     if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
         raise ValueError("accuracies must be fractions, and at least one is needed")

@@ -1,6 +1,6 @@
-"""stdout and stderr as they come: without some signs of a text, or without a reader.
+"""stdout and stderr with a limited encoding, closed, or without a reader.
 
-Text goes to an ASCII terminal with ``-`` and ``us``, and never as half a table.
+An ASCII terminal gets ``-`` and ``us`` in place of dashes and micro signs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIGNS = {
 
 
 def plain(text: str) -> str:
-    """``text`` in ASCII: known signs by their ASCII spelling, letters without their accents, ``?`` for the rest."""
+    """Convert to ASCII: known signs by their spelling, letters without accents, ``?`` for the rest."""
     return "".join(char if char.isascii() else SIGNS.get(char) or _without_accent(char) for char in text)
 
 
@@ -45,12 +45,12 @@ def one_line(text: str) -> str:
 
 
 def _is_byte(char: str) -> bool:
-    """Tell whether ``char`` stands for a byte of a file's name that is no text."""
+    """Return whether ``char`` stands for an undecodable byte of a file name."""
     return "\udc80" <= char <= "\udcff"
 
 
 def _without_accent(char: str) -> str:
-    """NFKD writes an ellipsis as three dots, and a letter before its accents."""
+    """Strip accents: NFKD writes a letter before its accents, and an ellipsis as three dots."""
     return unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode() or "?"
 
 
@@ -58,7 +58,7 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     char = error.object[error.start]
-    if _is_byte(char):  # as it was
+    if _is_byte(char):  # passed through
         return bytes([ord(char) - 0xDC00]), error.start + 1
     return plain(char), error.start + 1
 
@@ -67,21 +67,21 @@ codecs.register_error(PLAIN, _replace)
 
 
 def never_fail(*streams: Any) -> None:
-    """Let ``streams`` replace the signs that their encoding lacks, whatever the locale or PYTHONIOENCODING say."""
+    """Let ``streams`` replace characters that their encoding lacks, independent of locale and PYTHONIOENCODING."""
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=PLAIN)
 
 
 def open_closed() -> None:
-    """Let what goes to a stdout or stderr that the caller closed go nowhere, and not into the next file opened."""
+    """Redirect a closed stdout or stderr to the null device, so that output does not go into the next opened file."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))
 
 
 def to_nowhere(stream: Any) -> None:
-    """Discard all that follows on ``stream``, which has lost its reader or its disk, and Python's own flush at exit."""
+    """Discard further output on ``stream``, whose reader or disk is gone, and Python's flush at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Linux's own small text files under /proc and /sys: one fact each, or not there."""
+"""Small text files under /proc and /sys of Linux."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ROOT = Path("/")  # another folder in tests
 
 
 def read(path: Path) -> str | None:
-    """The content without surrounding white space; None if it is empty, not there, or not to be read."""
+    """Return the content without surrounding white space; None if empty, missing or unreadable."""
     try:
         return path.read_text().strip() or None
     except OSError:
@@ -16,7 +16,7 @@ def read(path: Path) -> str | None:
 
 
 def read_number(path: Path) -> int | None:
-    """A whole number from 0 up; None for anything else, such as ``max`` or ``-1``."""
+    """Return an integer of at least 0; None for anything else, such as ``max`` or ``-1``."""
     return number(read(path))
 
 

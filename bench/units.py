@@ -1,4 +1,4 @@
-"""Where numbers become text, and nowhere else.  Missing is a dash, never 0."""
+"""Formatting of numbers with units.  Missing is a dash, never 0."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MISSING = "\N{EN DASH}"
 
 
 def format_seconds(seconds: float | None) -> str:
-    """Three significant digits in the unit that fits: ``12.3 s``, ``4.56 ms``, ``789 µs``; minutes from 120 s."""
+    """Format three significant digits in a fitting unit: ``12.3 s``, ``4.56 ms``, ``789 µs``; minutes from 120 s."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     if seconds >= 120:
@@ -20,7 +20,7 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def format_minutes(seconds: float) -> str:
-    """A time that is only expected: ``about 17 minutes``, ``about 1 minute``, ``less than a minute``."""
+    """Format an estimated time: ``about 17 minutes``, ``about 1 minute``, ``less than a minute``."""
     minutes = round(seconds / 60)
     if seconds < 45:
         return "less than a minute"
@@ -28,7 +28,7 @@ def format_minutes(seconds: float) -> str:
 
 
 def format_interval(low: float | None, high: float | None) -> str:
-    """Two durations in seconds: ``1.20 s to 1.31 s``."""
+    """Format two durations in seconds: ``1.20 s to 1.31 s``."""
     if low is None or high is None:
         return MISSING
     return f"{format_seconds(low)} to {format_seconds(high)}"
@@ -48,48 +48,48 @@ def format_percent(fraction: float | None, digits: int = 2) -> str:
 
 
 def format_points(difference: float | None) -> str:
-    """A difference of two fractions in percentage points: ``-0.12 points``."""
+    """Format a difference of two fractions in percentage points: ``-0.12 points``."""
     return MISSING if difference is None or not math.isfinite(difference) else f"{difference * 100:+.2f} points"
 
 
 def format_count(count: float | None) -> str:
-    """A count, or a median of counts, which may end in one half: ``7``, ``6.5``."""
+    """Format a count, or a median of counts, which may end in one half: ``7``, ``6.5``."""
     return MISSING if count is None or not math.isfinite(count) else f"{count:g}"
 
 
 def format_expectation(count: float) -> str:
-    """A count that is expected by chance: ``3``, ``0.1``; further digits of it would be noise."""
+    """Format a count expected by chance, to the digits that matter: ``3``, ``0.1``."""
     return f"{count:.0f}" if count >= 1 else f"{count:.1g}"
 
 
 def format_range(low: float | None, high: float | None) -> str:
-    """Two plain numbers, e.g. the bounds of a ratio: ``1.20 to 1.31``."""
+    """Format two plain numbers, e.g. the bounds of a ratio: ``1.20 to 1.31``."""
     return MISSING if low is None or high is None else f"{format_number(low)} to {format_number(high)}"
 
 
 def format_probability(probability: float | None) -> str:
-    """Two decimals that count; below 0.0001 only that: what a test says there rests on its assumptions."""
+    """Format two significant digits, or ``< 0.0001``: smaller values depend on the test's assumptions."""
     if probability is None or not math.isfinite(probability):
         return MISSING
     return "< 0.0001" if probability < 0.0001 else f"{probability:.2g}"
 
 
 def format_joules(joules: float | None) -> str:
-    """Three significant digits: ``12.3 J``, ``4.56 kJ``."""
+    """Format three significant digits: ``12.3 J``, ``4.56 kJ``."""
     if joules is None or not math.isfinite(joules):
         return MISSING
     return f"{_three_digits(joules / 1000)} kJ" if abs(joules) >= 1000 else f"{_three_digits(joules)} J"
 
 
 def format_number(value: float | None) -> str:
-    """Three significant digits, thousands separated."""
+    """Format three significant digits, thousands separated."""
     if value is None or not math.isfinite(value):
         return MISSING
     return f"{value:,.0f}" if abs(value) >= 1000 else _three_digits(value)
 
 
 def short_commit(commit: str | None, missing: str = MISSING) -> str:
-    """The first seven digits; ``missing``, never cut, where there is no commit."""
+    """Return the first seven digits, or ``missing`` uncut without a commit."""
     return commit[:7] if commit else missing
 
 

@@ -1,7 +1,7 @@
-"""What a record must be like for its readers to rely on.
+"""Validation of record files.
 
-A file can be whole JSON and still be damaged.  A header that is stops the reading of its run; a replicate is left out
-and named, because one text in the place of a number would end the reading of every run beside it.
+A file can be valid JSON and still be damaged.  A damaged header stops the reading of its run; a damaged replicate is
+left out and named, because a text in place of a number would fail the reading of all runs beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Fits = Callable[[str, Any], bool]
 
 
 def check_header(header: dict[str, Any]) -> None:
-    """Raise KeyError or ValueError unless ``header`` has the shape that every reader relies on."""
+    """Validate the header; raise KeyError or ValueError if a field is missing or has the wrong type."""
     for name in ("run_id", "status", "mode"):
         _require(isinstance(header[name], str), name, header[name])
     for name in ("machine", "dataset", "commit", "recipe", "chosen", "options", "environment", "dropout_masks"):
@@ -73,24 +73,24 @@ def _is_planned(entry: Any) -> bool:
 
 
 def is_time(value: Any) -> bool:
-    """Whether ``value`` is a moment in ISO 8601."""
+    """Return whether ``value`` is a date and time in ISO 8601."""
     return moment(value) is not None
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a number that fits into 64 bits; JSON's own may have any number of digits."""
+    """Return whether ``value`` is a number that fits into 64 bits; JSON integers may have any number of digits."""
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) < 2**63
     return isinstance(value, float) and math.isfinite(value)
 
 
 def is_duration(value: Any) -> bool:
-    """Whether ``value`` is a positive finite number of seconds."""
+    """Return whether ``value`` is a positive finite number of seconds."""
     return value is not None and 0 < value < math.inf
 
 
 def check_replicate(replicate: Any) -> None:
-    """Raise ValueError unless ``replicate`` has the shape that every reader relies on."""
+    """Validate a replicate; raise ValueError if a field is missing or has the wrong type."""
     if not isinstance(replicate, dict) or not isinstance(replicate.get("case"), dict):
         raise ValueError("it has no case")
     if not isinstance(replicate.get("sequence"), int) or replicate.get("status") not in ("ok", "failed"):
@@ -103,20 +103,20 @@ def check_replicate(replicate: Any) -> None:
             raise ValueError("a measurement has no name")
         seconds = measurement.get("seconds")
         if not isinstance(seconds, list) or not (set(map(type, seconds)) <= {float} or all(map(_is_sample, seconds))):
-            raise ValueError(f"the seconds of {measurement['name']} are no list of numbers")
+            raise ValueError(f"the seconds of {measurement['name']} are not a list of numbers")
         if not all(isinstance(measurement.get(name), dict) for name in ("params", "extra")):
             raise ValueError(f"the parameters of {measurement['name']} are missing")
 
 
 def _is_sample(value: Any) -> bool:
-    """A float is one, NaN too, which is told from a good one later; here it is about what else a list may hold."""
+    """Return whether ``value`` is a number or null; NaN passes, as invalid durations are dropped later."""
     return value is None or isinstance(value, float) or is_number(value)
 
 
 def misfit(replicate: dict[str, Any], fits: Fits, always: Container[tuple[str, type]] = ()) -> str | None:
-    """Why ``replicate`` cannot be read; None if it can.
+    """Return the reason why ``replicate`` cannot be read; None if it can.
 
-    ``fits`` says whether a value may stand in a column; it need not be asked where each value of its type may.
+    ``fits`` tests a value of a column; ``always`` has the (column, type) pairs that need no test.
     """
     for column, value in _values(replicate, always):
         if not fits(column, value):
@@ -126,7 +126,7 @@ def misfit(replicate: dict[str, Any], fits: Fits, always: Container[tuple[str, t
 
 
 def _values(replicate: dict[str, Any], always: Container[tuple[str, type]]) -> Iterator[tuple[str, Any]]:
-    """(column, value) of everything that becomes a cell, in no order; of rows without what ``always`` fits."""
+    """Yield (column, value) of everything that becomes a cell, in no order, except pairs in ``always``."""
     yield "process", replicate["sequence"]
     for name in ("replicate", "started_at", "wall_seconds", "other_cpu_percent"):
         yield name, replicate.get(name)

@@ -1,7 +1,7 @@
-"""One process replicate: a fresh pytest process that measures one case, bounded in time, and never believed blindly.
+"""Measurement of one case in a fresh pytest process with a time limit.
 
-Whatever happens to the worker (an error, a crash, a hang, the kernel's memory killer) becomes a ``failed`` replicate
-with the reason in one sentence; the run goes on with the other cases.
+Any end of the worker (an error, a crash, a hang, the kernel's out-of-memory killer) becomes a ``failed`` replicate with
+the reason in one sentence; the run continues with the other cases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.measure.process import PROJECT, plain, run_to_end, why_ended
 from mlp.backends import load
 
 HARNESS = PROJECT / "bench" / "harness"
-# No configuration, no conftest.py and no plugin but those of the harness, whatever lies around it or is installed.
+# Only the configuration, conftest.py and plugins of the harness, independent of surrounding files and installed ones.
 PYTEST = ("-m", "pytest", "-q", "--color=no", "-c", os.devnull, f"--rootdir={HARNESS}", f"--confcutdir={HARNESS}")
 PYTEST += ("-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider", "--benchmark-quiet")
 FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
@@ -27,7 +27,7 @@ FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one worker left: its measurements, and why it failed if it did; ``process`` are its facts, see
+    """Result of one worker: its measurements, the reason if it failed, and the facts of the ``process``, see
     ``bench.measure.facts``."""
 
     measurements: list[dict[str, Any]]
@@ -48,9 +48,9 @@ def command(
     python: str | Path | None = None,
     data_digest: str | None = None,
 ) -> list[str]:
-    """The pytest command line that measures ``case``; the same options work by hand.
+    """Return the pytest command line that measures ``case``; the same options work on a command line.
 
-    ``python`` is, unless given, the interpreter that the backend names for the device.  With ``data_digest``, see
+    The default of ``python`` is the backend's interpreter for the device.  With ``data_digest``, see
     ``mlp.dataset.Identity``, the worker fails if it loaded other files.
     """
     if python is None:
@@ -72,7 +72,7 @@ def command(
 
 
 def _tests(case: Case) -> str:
-    """The file of the harness; of the ablation one test, because its floor needs no backend and the others no floor."""
+    """Return the file of the harness, or for the ablation one of its tests, as only the floor needs no backend."""
     file = HARNESS / f"bench_{case.harness}.py"
     if case.harness != "ablation":
         return str(file)
@@ -80,7 +80,7 @@ def _tests(case: Case) -> str:
 
 
 def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:
-    """Run one worker in the folder of its ``result`` to its end, or to ``limit_seconds``; tell what came of it."""
+    """Run one worker in the folder of its ``result`` to its end, or to ``limit_seconds``; return its result."""
     ended = run_to_end(argv, variables, limit_seconds, result.parent)
     measurements, failures, process = _read_result(result)
     reason = ended.cut_short
@@ -92,7 +92,7 @@ def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seco
 def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]], dict[str, Any] | None]:
     try:
         content = json.loads(result.read_text())
-    except (OSError, ValueError):  # the worker ended before it could write: its exit code says how
+    except (OSError, ValueError):  # the worker ended before it could write: see its exit code
         return [], [], None
     return content["measurements"], content["failures"], content.get("process")
 

@@ -1,7 +1,7 @@
-"""What a step of the recipe has to do, as numbers: its matrix products, its passes over memory, its random numbers.
+"""Operations of a training step: its matrix products, its passes over memory, its random numbers.
 
-All of it follows from layer widths and batch size, so that it holds for every framework.  Passes are counted as if
-whatever is elementwise and adjacent were one pass, which is the least that a step of library calls can do.
+All follow from layer widths and batch size and hold for every framework.  Adjacent elementwise operations count as one
+pass, which is the minimum for a step of library calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FLOAT32_BYTES = 4
 class Product:
     """Row-major ``C (m, n) = op(A) op(B)``, inner dimension k; a transposed operand is stored as (k, m) or (n, k).
 
-    ``role`` says what for: ``forward_1`` is the first layer's output, ``weights_1`` the gradient of its weights,
+    ``role`` is the result: ``forward_1`` is the first layer's output, ``weights_1`` the gradient of its weights,
     ``inputs_1`` that of its inputs.
     """
 
@@ -32,36 +32,36 @@ class Product:
 
     @property
     def flop(self) -> int:
-        """A multiplication and an addition for each of m*n*k terms."""
+        """Operations: a multiplication and an addition for each of m*n*k terms."""
         return 2 * self.m * self.n * self.k
 
     @property
     def bytes(self) -> int:
-        """Both factors read once and the result written once, float32."""
+        """Memory traffic: both factors read once and the result written once, float32."""
         return FLOAT32_BYTES * (self.m * self.k + self.k * self.n + self.m * self.n)
 
 
 def step_products(widths: Sequence[int], batch_size: int) -> list[Product]:
-    """Forward, and for each layer from the top the gradient of its weights and, but for the first, of its inputs."""
+    """Return the forward products, then from the top down each layer's gradients, except that of the images."""
     layers = list(enumerate(pairwise(widths), start=1))
     products = forward_products(widths, batch_size)
     for number, (inputs, units) in reversed(layers):
         products.append(Product(inputs, units, batch_size, transpose_a=True, role=f"weights_{number}"))
         products.append(Product(batch_size, inputs, units, transpose_b=True, role=f"inputs_{number}"))
-    return products[:-1]  # nobody needs the gradient of the images
+    return products[:-1]  # the gradient of the images is not needed
 
 
 def forward_products(widths: Sequence[int], batch_size: int) -> list[Product]:
-    """One for each layer: all that an evaluation multiplies."""
+    """Return one product for each layer: all those of an evaluation."""
     layers = enumerate(pairwise(widths), start=1)
     return [Product(batch_size, units, inputs, role=f"forward_{number}") for number, (inputs, units) in layers]
 
 
 @dataclass(frozen=True)
 class MemoryPass:
-    """A pass that computes next to nothing: ``bytes`` read and written once each.
+    """Pass with negligible arithmetic: ``bytes`` read and written once each.
 
-    ``from_memory`` where the data cannot be in a cache yet, as the rows of a shuffled training set.
+    ``from_memory`` if the data cannot be in a cache yet, as the rows of a shuffled training set.
     """
 
     name: str
@@ -70,7 +70,7 @@ class MemoryPass:
 
 
 def training_passes(recipe: Recipe) -> list[MemoryPass]:
-    """Gather the minibatch; bias, ReLU and mask; their gradient; softmax with loss and gradient; RMSProp.
+    """Return the passes: minibatch; bias, ReLU and mask; their gradient; softmax, loss and gradient; RMSProp.
 
     Forward reads z and writes h, backward reads h and dh and writes dz, and RMSProp reads parameter, accumulator and
     gradient and writes the first two.
@@ -87,7 +87,7 @@ def training_passes(recipe: Recipe) -> list[MemoryPass]:
 
 
 def evaluation_passes(recipe: Recipe) -> list[MemoryPass]:
-    """Bias and ReLU; softmax with loss, which only reads.  Minibatches lie in memory as they are needed."""
+    """Return the passes: bias and ReLU; softmax with loss, which only reads.  Minibatches are contiguous in memory."""
     _, *hidden, classes = recipe.layer_widths
     activations = FLOAT32_BYTES * recipe.batch_size
     return [
@@ -97,10 +97,10 @@ def evaluation_passes(recipe: Recipe) -> list[MemoryPass]:
 
 
 def num_parameters(widths: Sequence[int]) -> int:
-    """Weights and biases: 545,810 for 784-500-300-10."""
+    """Return the number of weights and biases: 545,810 for 784-500-300-10."""
     return sum((inputs + 1) * units for inputs, units in pairwise(widths))
 
 
 def random_numbers(recipe: Recipe) -> int:
-    """One for each hidden unit of each example of a training step, or none without dropout."""
+    """Return one for each hidden unit of each example of a training step, or none without dropout."""
     return recipe.batch_size * sum(recipe.layer_widths[1:-1]) if recipe.dropout else 0

@@ -1,11 +1,11 @@
-"""Several runs, machines or software versions side by side: ``compare`` gives values, the rest reads and writes them.
+"""Comparison of several runs, machines or software versions.
 
-* ``comparable``: what a side is; ``runs`` makes it from a run folder, ``files`` from another tool's file; ``naming``
-  calls the same work the same in both; ``sides`` finds what the words of a command line name
-* ``refusal``: what may not be compared, and why
-* ``ratios``: processes that were not interleaved -> how many times as fast, with intervals; ``metric_ratios`` for each
-  metric, ``hardware`` with the ceilings beside it
-* ``comparison``: all of it as values, with scores and costs; ``facts``: in what the machines differ
+* ``comparable``: the type of a side; ``runs`` makes it from a run folder, ``files`` from another tool's file;
+  ``naming`` gives the same work the same name in both; ``sides`` reads the arguments of a command line
+* ``refusal``: reasons for which two sides may not be compared
+* ``ratios``: speed ratios with intervals, from processes that were not interleaved; ``metric_ratios`` for each metric,
+  ``hardware`` with the ceilings beside it
+* ``comparison``: all of it as values, with scores and costs; ``facts``: differences between the machines
 * ``sections``, ``page``, ``tables``: as text, as HTML, as CSV and JSON
 """
 

@@ -1,4 +1,4 @@
-"""What is compared: a run, or another tool's file, reduced to durations of processes and to who made them."""
+"""One side of a comparison: the durations of a run's or another tool's processes, with their origin."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Any, NamedTuple
 
 from bench.ceilings import Ceilings
 
-NO_STACK = ""  # of loading, which no framework does, and of files that know no stacks
+NO_STACK = ""  # for loading, which uses no framework, and for files without stacks
 REFERENCE_CLOCK = "reference clock"
 TRAIN_EPOCH, VALIDATE_EPOCH = "train_epoch", "validate_epoch"
 BATCH_SIZE = "batch size"  # in the names of steps at other batch sizes than the recipe's
 
 
 class Metric(NamedTuple):
-    """One duration that two runs may have in common, e.g. ``("jax/scan on cpu", "train_epoch")``."""
+    """A duration that two runs may have in common, e.g. ``("jax/scan on cpu", "train_epoch")``."""
 
     stack: str
     measurement: str
 
     @property
     def is_detail(self) -> bool:
-        """A step at one of many batch sizes, or a part of what another metric tells as a whole."""
+        """True if it is a step at one of many batch sizes, or a part of another metric."""
         return BATCH_SIZE in self.measurement or self.measurement.startswith(("compile_", "build_and_compile"))
 
 
-# Interleaved round (or seed) -> the samples of its process, in seconds.  What one round measured ran close together; a
-# process whose round is not known, or not its own, has a negative number.
+# Interleaved round (or seed) -> samples of its process, in seconds.  Processes of one round ran close together; a
+# process whose round is unknown or taken has a negative number.
 Processes = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Comparable:
-    """One side of a comparison.  What its source does not tell is None or empty; nothing is guessed.
+    """One side of a comparison.  Missing facts are None or empty; nothing is guessed.
 
     Attributes
     ----------
     name : str
         Unique among the sides of one comparison.
     tool : str
-        What measured it: ``mlp-bench``, or the name of another tool.
+        Name of the tool that measured it: ``mlp-bench`` or another.
     samples : Mapping[Metric, Processes]
         Positive finite seconds.  The process is the unit of statistics: a tool that ran one process gives one entry.
     facts : Mapping[str, Any]
@@ -51,23 +51,23 @@ class Comparable:
     recipe : Mapping[str, Any] | None
         The hyper-parameters; ``num_epochs`` is that of the reference runs.
     passed : Mapping[str, str] | None
-        Environment variables that the measured processes were given on purpose.
+        Environment variables set for the measured processes with ``--env``.
     precisions : Mapping[str, frozenset[str]]
         Of the matrix products, for each ``backend/variant on device``.
     ceilings : Mapping[str, Ceilings]
-        Device -> what the run measured that the machine can do at best.
+        Device -> the ceilings that the run measured.
     devices : Mapping[str, str]
         Stack -> its device.
     canonical_stacks : frozenset[str]
-        Those whose reference clock is that of the whole canonical run.
+        Stacks whose reference clock covers the whole canonical run.
     learns_worse : frozenset[str]
         Stacks whose speed may not count, because they learn worse than the canonical one.
     energy_joules : Mapping[str, float]
-        Stack -> energy of its reference run, the whole card; nothing on the CPU.
+        Stack -> energy of its reference run, of the whole card; none on the CPU.
     per_iteration : bool
-        Whether the tool divides what it measures by the number of calls: then no duration is too short to compare.
+        Whether the tool divides durations by the number of calls, so that none is too short to compare.
     notes : Sequence[str]
-        Sentences a reader must know: a partial run, files that cannot be read.
+        Warnings for the reader, e.g. of a partial run or unreadable files.
     """
 
     name: str

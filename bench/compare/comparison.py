@@ -1,4 +1,4 @@
-"""Several sides against one base: the ratios, the score, hardware and use, cost; values only."""
+"""Compare several sides with one base: ratios, scores, hardware and use, costs; values only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL_IN_COMMON = "everything in common"
 
 @dataclass(frozen=True)
 class Score:
-    """The geometric mean of ``measurement``'s ratios over ``stacks``; the base's own is 1 by definition."""
+    """Geometric mean of ``measurement``'s ratios over ``stacks``; the base's own score is 1 by definition."""
 
     run: str
     measurement: str
@@ -28,7 +28,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one canonical run; ``price`` is in the currency of ``price_per_hour``.  None where it is not known."""
+    """Cost of one canonical run; ``price`` is in the currency of ``price_per_hour``.  None where unknown."""
 
     run: str
     stack: str
@@ -43,7 +43,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class NotCompared:
-    """``what`` of ``run`` was left out of the comparison with the base."""
+    """Part ``what`` of ``run`` that was left out of the comparison with the base."""
 
     run: str
     what: str
@@ -52,6 +52,8 @@ class NotCompared:
 
 @dataclass(frozen=True)
 class Comparison:
+    """Result of a comparison; every list has entries for all of ``others``."""
+
     base: Comparable
     others: tuple[Comparable, ...]
     ratios: list[MetricRatio]
@@ -65,7 +67,7 @@ class Comparison:
         return (self.base, *self.others)
 
     def score(self, run: str) -> Score | None:
-        """The headline: of the training epoch, or where that is not in common, of everything that is."""
+        """Return the headline score: of the training epoch if it is in common, else of all common measurements."""
         found = {score.measurement: score for score in self.scores if score.run == run}
         return found.get(TRAIN_EPOCH) or found.get(ALL_IN_COMMON)
 
@@ -78,14 +80,14 @@ def compare(
     Raises
     ------
     BenchError
-        If there is nothing to compare with, or one may not be compared: the sentence lists every reason.
+        If ``others`` is empty, or a side may not be compared; the message lists every reason.
     """
     if not others:
-        raise BenchError("one run is no comparison: name at least two.")
+        raise BenchError("a comparison needs at least two runs: name another.")
     against = {other.name: reasons_against(base, other) for other in others}
     if any(against.values()):
         listed = [f"{name}: {'; '.join(reasons)}" for name, reasons in against.items() if reasons]
-        raise BenchError(f"what cannot be compared with {base.name} is {'. '.join(listed)}. Leave it out.")
+        raise BenchError(f"these cannot be compared with {base.name}: {'. '.join(listed)}. Leave them out.")
     ratios = [ratio for other in others for ratio in metric_ratios(base, other)]
     return Comparison(
         base=base,
@@ -99,7 +101,7 @@ def compare(
 
 
 def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio]) -> list[Score]:
-    """For each measurement, over the stacks that every side measured and no side found to learn worse."""
+    """Score each measurement over the stacks that every side measured and that learn worse on no side."""
     unfit = frozenset().union(*(side.learns_worse for side in (base, *others)))
     everywhere = [
         metric
@@ -145,13 +147,13 @@ def _not_compared(base: Comparable, other: Comparable) -> list[NotCompared]:
         found += [NotCompared(other.name, what, f"only {here.name} measured it") for what in _only_in(here, there)]
     for metric in common_metrics(base, other):
         if too_short(metric, base, other):
-            reason = "it is too short: such a duration is that of calling nothing"
+            reason = "it is too short: such a duration is that of an empty call"
             found.append(NotCompared(other.name, f"{metric.stack} {metric.measurement}".strip(), reason))
     return found
 
 
 def _only_in(here: Comparable, there: Comparable) -> list[str]:
-    """Whole stacks by their name alone, else stack by stack what the other side lacks."""
+    """List whole stacks by name, or for a common stack the measurements that ``there`` lacks."""
     stacks_there = {metric.stack for metric in there.samples}
     lacking: dict[str, list[str]] = {}
     for metric in here.samples:

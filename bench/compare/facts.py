@@ -1,4 +1,4 @@
-"""In what the machines and their software differ: what is on record on both sides, side by side."""
+"""Differences between the machines and their software, from the facts recorded on both sides."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ NOT_RECORDED = "not recorded"
 
 @dataclass(frozen=True)
 class Difference:
-    """``values`` has a text for each side, in the order of the sides."""
+    """Fact with differing values; ``values`` has a text for each side, in the order of the sides."""
 
     fact: str
     values: tuple[str, ...]
 
 
 def differences(sides: Sequence[Comparable]) -> list[Difference]:
-    """The facts in which two sides differ; what only one has on record is no difference, as nothing is known of it.
+    """Return the facts in which at least two sides differ; a fact that only one side recorded is not a difference.
 
-    Values count as equal where they read the same: a memory that a kernel reports some pages smaller is the same.
+    Values are equal if their texts are equal: memory that a kernel reports a few pages smaller is the same.
     """
     recorded = [flat(side.facts) for side in sides]
     found = []
@@ -36,7 +36,7 @@ def differences(sides: Sequence[Comparable]) -> list[Difference]:
 
 
 def flat(facts: Any, name: str = "") -> dict[str, str]:
-    """Nested facts as {name: text}, e.g. ``packages numpy``; known to be none is a dash."""
+    """Flatten nested facts to {name: text}, e.g. ``packages numpy``; a known absence is a dash."""
     if isinstance(facts, dict):
         entries = facts.items()
     elif isinstance(facts, list) and any(isinstance(item, dict) for item in facts):

@@ -1,4 +1,4 @@
-"""Another tool's file -> what is compared."""
+"""Side of a comparison from another tool's file."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def comparable_file(path: Path, name: str) -> Comparable:
 
 
 def _common(own: Sequence[Mapping[str, Any]], key: str) -> Any:
-    """What all that say it agree on, or None."""
+    """Return the value that all entries with ``key`` agree on, or None."""
     values = [keys[key] for keys in own if keys.get(key) is not None]
     return values[0] if values and all(value == values[0] for value in values) else None

@@ -1,8 +1,8 @@
-"""Faster hardware, or better use of it: a ratio of epochs split by the ceilings that both runs measured themselves.
+"""Split of an epoch's speed ratio into faster hardware and better use of it, by the ceilings of both runs.
 
-``times as fast = hardware x use``.  Hardware is the ratio of the two speeds of light, each from the ceilings of its own
-run; use is how many times as close to that light the stack comes.  Both are over interleaved rounds, in which epoch and
-ceilings were measured one after another, so that use is free of the drift that hit both, within a run and between runs.
+``speed ratio = hardware x use``.  Hardware is the ratio of the two lower bounds, each from the ceilings of its own run;
+use is the ratio of the two distances of the stack from its lower bound.  Both are over interleaved rounds, in which
+epoch and ceilings were measured one after another, so that use is free of drift within a run and between runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIGHT = {TRAIN_EPOCH: "train_epoch_seconds", VALIDATE_EPOCH: "validation_epoch_s
 
 @dataclass(frozen=True)
 class HardwareShare:
-    """``hardware`` and ``use`` multiply to about ``speed``: each is a median of its own."""
+    """Factors of a speed ratio; ``hardware * use`` is only about ``speed``, as each is a median of its own."""
 
     run: str
     metric: Metric
@@ -32,7 +32,7 @@ class HardwareShare:
 
 
 def hardware_shares(base: Comparable, other: Comparable, ratios: Sequence[MetricRatio]) -> list[HardwareShare]:
-    """Of the epochs of every stack on a device whose ceilings both sides know; empty where none is."""
+    """Return the shares of the epochs of each stack whose device has ceilings on both sides."""
     found = []
     for ratio in ratios:
         if ratio.run != other.name or ratio.metric.measurement not in LIGHT:
@@ -46,9 +46,9 @@ def hardware_shares(base: Comparable, other: Comparable, ratios: Sequence[Metric
 
 
 def _lights(base: Comparable, other: Comparable, metric: Metric) -> list[dict[int, float]]:
-    """{round: the metric's seconds at the speed of light} of each side, from the engines that both measured.
+    """Return each side's {round: lower bound of the metric in seconds}, from the engines that both measured.
 
-    An engine that one side lacks may be the faster one, and its absence is not the machine's.
+    An engine missing on one side is left out on both: it may be the fastest, and its absence is not the machine's.
     """
     measured = [side.ceilings.get(side.devices.get(metric.stack, "")) for side in (base, other)]
     if None in measured:
@@ -67,5 +67,5 @@ def _light_by_round(side: Comparable, ceilings: Ceilings, engines: set[str], mea
 
 
 def _multiples(side: Comparable, metric: Metric, light: dict[int, float]) -> dict[int, float]:
-    """{round: how many times the speed of light's seconds the metric took}."""
+    """Return {round: ratio of the metric's seconds to its lower bound}."""
     return {number: seconds / light[number] for number, seconds in side.medians(metric).items() if number in light}

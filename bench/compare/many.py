@@ -1,4 +1,4 @@
-"""From four runs on: a run is a row, what many runs have in common is said once, and only the ends are named."""
+"""Layout for four or more runs: a row for each run, with common facts stated once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_many(comparison: Comparison) -> bool:
 
 
 def score_ends(scores: Sequence[Score], base: str) -> str:
-    """The best and the worst score, and how many runs differ from the base at all."""
+    """Return a sentence with the best and the worst score and the number of runs that differ from the base."""
     best, worst = max(scores, key=_center), min(scores, key=_center)
     differ = sum(score.speed.differs for score in scores)
     return (
@@ -48,7 +48,7 @@ def score_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 
 def ratio_sections(comparison: Comparison, details: bool = False) -> list[Section]:
-    """A table for each stack: the base's seconds, then how many times as fast each run is."""
+    """Return a table for each stack: the base's seconds, then the speed ratio of each run."""
     found = []
     chosen = [ratio for ratio in comparison.ratios if _is_detail(ratio.metric) == details]
     for stack in dict.fromkeys(ratio.metric.stack for ratio in chosen):
@@ -58,7 +58,7 @@ def ratio_sections(comparison: Comparison, details: bool = False) -> list[Sectio
 
 
 def _is_detail(metric: Metric) -> bool:
-    """Also the phases of the reference clock: there are too many columns without them."""
+    """Return whether to list the metric among the details: also phases of the reference clock, to limit the columns."""
     return metric.is_detail or metric.measurement.startswith(f"{REFERENCE_CLOCK}, ")
 
 
@@ -78,7 +78,7 @@ def _cell(ratio: SpeedRatio) -> str:
 
 
 def difference_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """A row for each value of each fact in which runs differ, with the runs that have it."""
+    """Return (headers, rows): a row for each value of each differing fact, with the runs that have it."""
     names = [side.name for side in comparison.sides]
     rows = []
     for one in differences(comparison.sides):
@@ -90,7 +90,7 @@ def difference_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]
 
 
 def grouped(entries: Iterable[tuple[str, tuple[str, ...]]]) -> list[list[str]]:
-    """Rows of (run, texts): the runs that have the same texts share one."""
+    """Group (run, texts) into rows, where runs with the same texts share one row."""
     runs: dict[tuple[str, ...], list[str]] = {}
     for run, texts in entries:
         runs.setdefault(texts, []).append(run)

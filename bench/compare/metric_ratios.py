@@ -1,4 +1,4 @@
-"""Metric by metric, how many times as fast one side is as another."""
+"""Speed ratio of two sides for each metric."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bench.compare.comparable import Comparable, Metric
 from bench.compare.ratios import SpeedRatio, speed_ratio
 from bench.compare.refusal import common_metrics
 
-# Shorter than this, a duration is that of calling nothing and reading the clock, e.g. the "compilation" of NumPy.
+# A shorter duration is that of an empty call and of reading the clock, e.g. the "compilation" of NumPy.
 SHORTEST_SECONDS = 1e-5
 
 
 @dataclass(frozen=True)
 class MetricRatio:
-    """One metric of ``run`` beside the base's; ``speed`` says how many times as fast as the base."""
+    """Metric of ``run`` beside the base's; ``speed`` is the speed ratio to the base."""
 
     run: str
     metric: Metric
@@ -25,7 +25,7 @@ class MetricRatio:
 
 
 def metric_ratios(base: Comparable, other: Comparable) -> list[MetricRatio]:
-    """Of all metrics that may be compared, in the order of ``base``."""
+    """Return the ratios of all metrics that may be compared, in the order of ``base``."""
     found = []
     for metric in common_metrics(base, other):
         if too_short(metric, base, other):

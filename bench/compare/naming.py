@@ -1,4 +1,4 @@
-"""What a measured case is called in a comparison: the same name for the same work, whichever file tells of it."""
+"""Names of measured cases in a comparison: the same name for the same work in every file format."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ COMPARED_HARNESSES = ("data", "compile", "epoch", "batch_size", REFERENCE)
 
 
 def stack_of(keys: Mapping[str, Any]) -> StackKey | None:
-    """None for what no stack does: loading."""
+    """Return the stack of a case, or None for loading, which has none."""
     stack = StackKey(**{name: keys.get(name) for name in StackKey._fields})
     return None if stack.backend is None else stack
 
 
 def metric_of(keys: Mapping[str, Any]) -> Metric | None:
-    """The metric of a case with its measurement; None for what has no counterpart elsewhere.
+    """Return the metric of a case with its measurement; None if it is not compared.
 
-    ``keys`` are columns of the samples frame.  A stack that lacks a lever is none to compare, and the ceilings and the
-    ablation answer other questions.
+    ``keys`` are columns of the samples frame.  Stacks without one of their optimizations, the ceilings and the ablation
+    answer other questions and are not compared.
     """
     harness = keys.get("harness")
     if harness not in COMPARED_HARNESSES or keys.get("without") is not None:
@@ -41,5 +41,5 @@ def _measurement(harness: str, keys: Mapping[str, Any]) -> str:
 
 
 def reference_measurement(phase: str | None, cache: str | None) -> str:
-    """Of the reference clock or one of its phases; it starts from a warm cache unless it says otherwise."""
+    """Name the reference clock or one of its phases; the cache is warm unless "cold cache" is in the name."""
     return ", ".join(filter(None, [REFERENCE_CLOCK, phase, "cold cache" if cache == "cold" else None]))

@@ -1,4 +1,4 @@
-"""A comparison as one self-contained HTML file: the sections, and the speed of each stack as a plot."""
+"""Comparison as one self-contained HTML file: the sections, and the speed of each stack as a plot."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bench.units import MISSING, format_number, format_range
 PLOTTED = dict(zip((TRAIN_EPOCH, VALIDATE_EPOCH, REFERENCE_CLOCK), PLOTS, strict=True))
 ROW_SHARE = 0.5  # of a row's height, over which the runs of one stack are spread
 LEAST_RATIO, MOST_RATIO = 0.5, 2.0  # the axis shows at least from half to twice as fast
-# Powers of ten, which a logarithmic axis is labelled with, tell little about ratios around 1.
+# Powers of ten, the default ticks of a logarithmic axis, are too far apart for ratios around 1.
 TICKS, FEW_TICKS_UP_TO = (0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0), 5.0
 
 
 def comparison_page(comparison: Comparison) -> Page:
-    """Everything that Markdown shows, with the batch sizes folded."""
+    """Return all that Markdown shows, with the batch sizes folded."""
     charts = {chart.name: chart for measurement in PLOTTED if (chart := _chart(comparison, measurement)) is not None}
     details = detail_sections(comparison)
     for section in details:
@@ -41,7 +41,7 @@ def comparison_page(comparison: Comparison) -> Page:
 
 
 def _chart(comparison: Comparison, measurement: str) -> Chart | None:
-    """A row for each stack, a colour for each run; of many runs the other way round.  None where none was compared."""
+    """Plot a row for each stack and a colour for each run, or the reverse for many runs.  None without ratios."""
     ratios = [ratio for ratio in comparison.ratios if ratio.metric.measurement == measurement]
     if not ratios:
         return None
@@ -57,8 +57,8 @@ def _chart(comparison: Comparison, measurement: str) -> Chart | None:
     ]
     best = max(ratios, key=lambda ratio: ratio.speed.center)
     alt = (
-        f"How many times as fast as {base} the {measurement} of {len(stacks)} stacks is in {named(runs)}, with "
-        f"95 % intervals; the most is {format_number(best.speed.center)}, {best.metric.stack} in {best.run}."
+        f"Speed ratio to {base} of the {measurement} of {len(stacks)} stacks in {named(runs)}, with "
+        f"95 % intervals; the largest is {format_number(best.speed.center)}, {best.metric.stack} in {best.run}."
     )
     title = f"{measurement}: times as fast as {base}, with 95 % interval"
     return Chart(PLOTTED[measurement], title, alt, figure(traces, **layout), _data(ratios, base))
@@ -83,13 +83,13 @@ def _layout(ratios: Sequence[MetricRatio], rows: Sequence[str]) -> dict[str, Any
 
 
 def _range(ratios: Sequence[MetricRatio]) -> tuple[float, float]:
-    """What the axis has to show; it is logarithmic, so that half as fast is as far from 1 as twice as fast."""
+    """Return the range of the logarithmic axis, on which half and twice as fast are equally far from 1."""
     values = [value for one in ratios for value in (one.speed.low, one.speed.center, one.speed.high) if value]
     return min(*values, LEAST_RATIO), max(*values, MOST_RATIO)
 
 
 def _shift(number: int, count: int) -> float:
-    """How far below the middle of a row a trace's marks are, so that none hides another."""
+    """Return the offset of a trace's marks below the middle of a row, so that none hides another."""
     return ROW_SHARE * ((number + 0.5) / count - 0.5)
 
 

@@ -1,8 +1,8 @@
-"""How many times as fast, from processes that were not interleaved: on plain sequences of seconds.
+"""Speed ratios of processes that were not interleaved, on plain sequences of seconds.
 
-The two sides of such a ratio ran at different times, so nothing pairs them and a drift of the machine between them does
-not cancel.  The intervals here combine those of the two sides, each within its own run; what they cannot contain is a
-difference that hits all processes of one side alike.
+The two sides of such a ratio ran at different times, so they are not paired and a drift of the machine between them
+does not cancel.  The intervals combine those of the two sides, each within its own run; they do not contain a
+difference that affects all processes of one side alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.stats import CONFIDENCE, interval_of
 
 @dataclass(frozen=True)
 class SpeedRatio:
-    """How many times as fast as the base; ``low`` and ``high`` are None unless both sides have three processes."""
+    """Speed relative to the base; ``low`` and ``high`` are None unless both sides have three processes."""
 
     center: float
     low: float | None
@@ -28,17 +28,17 @@ class SpeedRatio:
 
     @property
     def differs(self) -> bool:
-        """Whether the interval excludes 1; False also where there is none: then nothing was shown."""
+        """True if the interval excludes 1; False without an interval, as no difference is shown then."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
 
 def speed_ratio(base: Sequence[float], other: Sequence[float], confidence: float = CONFIDENCE) -> SpeedRatio:
-    """``base`` / ``other``, both the seconds of processes for the same work: above 1, ``other`` is the faster one.
+    """Return the ratio ``base`` / ``other`` of the seconds of the same work: above 1, ``other`` is faster.
 
-    The centre is the ratio of the medians.  The interval is made of the intervals of the two sides that stand beside
-    those medians, on the logarithms: the distances from median to bound are added as squares, those that make the ratio
-    small to one bound and those that make it large to the other (Zou and Donner 2008, "Construction of confidence
-    limits about effect measures").  It covers at least as often as it says, see ``docs/statistics.md``.
+    The centre is the ratio of the medians.  The interval combines the intervals of the two medians on the logarithmic
+    scale: the distances from median to bound are added as squares, those that make the ratio small to one bound and
+    those that make it large to the other (Zou and Donner 2008, "Construction of confidence limits about effect
+    measures").  Its coverage is at least the nominal one, see ``docs/statistics.md``.
 
     Raises
     ------
@@ -55,16 +55,16 @@ def speed_ratio(base: Sequence[float], other: Sequence[float], confidence: float
 def mean_speed_ratio(
     bases: Sequence[Mapping[int, float]], others: Sequence[Mapping[int, float]], confidence: float = CONFIDENCE
 ) -> SpeedRatio:
-    """The geometric mean of the speed ratios of several metrics, each given as {interleaved round: seconds}.
+    """Return the geometric mean of the speed ratios of several metrics, each as {interleaved round: seconds}.
 
-    The geometric mean is the one that does not depend on which side is the base (Fleming and Wallace 1986).  Its
-    interval is over rounds: what one round measured ran close together and shares its noise, so each side is reduced to
-    one mean for each round that measured everything, and the spread of those counts.
+    The geometric mean does not depend on which side is the base (Fleming and Wallace 1986).  Its interval is over
+    rounds: the measurements of one round ran close together and share its noise, so each side is reduced to one mean
+    for each round that measured every metric.
 
     Raises
     ------
     ValueError
-        If there is no metric, or one side of one has no positive finite duration.
+        If there is no metric, or one side of a metric has no positive finite duration.
     """
     if not bases or len(bases) != len(others):
         raise ValueError("a mean needs a metric, and both of its sides")
@@ -74,7 +74,7 @@ def mean_speed_ratio(
 
 
 def _means_by_round(sides: Sequence[Mapping[int, float]]) -> list[float]:
-    """The geometric mean of the seconds of all metrics, for each round that measured them all."""
+    """Return the geometric mean of the seconds of all metrics, for each round that measured them all."""
     rounds = sorted(set.intersection(*(set(side) for side in sides)))
     return [math.exp(float(np.mean([math.log(side[number]) for side in sides]))) for number in rounds]
 
@@ -89,7 +89,7 @@ def _ratio(center: float, base: Sequence[float], other: Sequence[float], confide
 
 
 def _factors_to_bounds(seconds: Sequence[float], confidence: float) -> tuple[float, float] | None:
-    """Logarithms of median / lower bound and of upper bound / median; None where there is no interval."""
+    """Return the logarithms of median / lower bound and of upper bound / median; None without an interval."""
     low, high, _ = interval_of(seconds, confidence)
     if low is None or high is None:
         return None

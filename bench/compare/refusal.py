@@ -1,4 +1,4 @@
-"""What may not be compared, and why: a list of reasons, never a number."""
+"""Reasons for which two sides, or parts of them, may not be compared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from bench.compare.comparable import REFERENCE_CLOCK, Comparable, Metric
 
-# Of the recipe, these may differ: each process has a seed of its own, and how long a run goes on says nothing about
-# one epoch; it does about the reference clock, which then is left out.
+# These may differ: each process has its own seed, and the number of epochs does not affect the duration of one epoch;
+# it does affect the reference clock, which is left out then.
 FREE = ("seed", "num_epochs")
 
 
 def reasons_against(base: Comparable, other: Comparable) -> list[str]:
-    """Why ``other`` may not stand beside ``base`` at all; empty where it may."""
+    """Return the reasons for which ``other`` may not be compared with ``base`` at all; empty if it may."""
     reasons = [*dataset_reasons(base, other), *recipe_reasons(base, other)]
     if not reasons and not common_metrics(base, other):
         reasons = precision_reasons(base, other) or [
@@ -22,7 +22,7 @@ def reasons_against(base: Comparable, other: Comparable) -> list[str]:
 
 
 def common_metrics(base: Comparable, other: Comparable) -> list[Metric]:
-    """What both measured and may be compared, in the order of ``base``."""
+    """Return the metrics that both sides measured and that may be compared, in the order of ``base``."""
     common = [metric for metric in base.samples if metric in other.samples]
     if not same_number_of_epochs(base, other):
         common = [metric for metric in common if not metric.measurement.startswith(REFERENCE_CLOCK)]
@@ -30,13 +30,13 @@ def common_metrics(base: Comparable, other: Comparable) -> list[Metric]:
 
 
 def same_number_of_epochs(base: Comparable, other: Comparable) -> bool:
-    """True also where a side does not say."""
+    """Return whether the numbers of epochs agree; True if a side does not record its number."""
     counts = [(side.recipe or {}).get("num_epochs") for side in (base, other)]
     return None in counts or counts[0] == counts[1]
 
 
 def precision_reasons(base: Comparable, other: Comparable) -> list[str]:
-    """A sentence for each stack that the two sides measured in different precisions only."""
+    """Return a sentence for each stack without a precision that both sides measured."""
     return [
         f"{stack} multiplies in {_joined(base.precisions[stack])} in {base.name} and in "
         f"{_joined(other.precisions[stack])} in {other.name}"
@@ -46,7 +46,7 @@ def precision_reasons(base: Comparable, other: Comparable) -> list[str]:
 
 
 def dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
-    """Empty also where a side does not say which data it measured on."""
+    """Return a sentence if the datasets differ; empty if a side does not record its dataset."""
     if base.dataset is None or other.dataset is None:
         return []
     first, second = base.dataset.get("identity"), other.dataset.get("identity")
@@ -59,7 +59,7 @@ def dataset_reasons(base: Comparable, other: Comparable) -> list[str]:
 
 
 def recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
-    """A sentence for each hyper-parameter that both tell, differently, unless it is one of ``FREE``."""
+    """Return a sentence for each hyper-parameter that differs, unless it is one of ``FREE``."""
     if base.recipe is None or other.recipe is None:
         return []
     return [
@@ -71,7 +71,7 @@ def recipe_reasons(base: Comparable, other: Comparable) -> list[str]:
 
 
 def environment_reasons(base: Comparable, other: Comparable) -> list[str]:
-    """A sentence if both tell which variables they were measured with on purpose, and these differ."""
+    """Return a sentence if both sides record the variables of ``--env`` and these differ."""
     if base.passed is None or other.passed is None or base.passed == other.passed:
         return []
     first, second = settings_text(base.passed), settings_text(other.passed)

@@ -1,4 +1,4 @@
-"""A run folder -> what is compared."""
+"""Side of a comparison from a run folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlp.recipe import CANONICAL
 
 
 def comparable_run(path: Path, name: str) -> Comparable:
-    """The run in ``path``, called ``name``; raises RecordError if it cannot be read."""
+    """Return the run in ``path`` as the side ``name``; raises RecordError if it cannot be read."""
     folder = RunFolder.open(path)
     run = timed_run(folder, name)
     frames, _ = trustworthy(frames_of([folder]))
@@ -42,7 +42,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
 
 
 def timed_run(folder: RunFolder, name: str) -> Comparable:
-    """What a run timed, on which work and machine, and nothing else: what a history of thousands of runs needs."""
+    """Return the durations, work and machine of a run without its frames, for a history of thousands of runs."""
     header, replicates = folder.header, measured_replicates(folder)
     found = timed(replicates)
     return Comparable(
@@ -78,13 +78,13 @@ def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
 
 
 def passed_variables(header: dict[str, Any]) -> dict[str, str] | None:
-    """Those of --env; None in records of processes that inherited the caller's environment."""
+    """Return the variables of --env; None for records whose processes inherited the caller's environment."""
     environment = header.get("environment")
     return None if environment is None else dict(environment.get("passed") or {})
 
 
 def precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
-    """{``backend/variant on device``: the precisions it was measured in}."""
+    """Return {``backend/variant on device``: the precisions it was measured in}."""
     found: dict[str, set[str]] = {}
     for stack in stacks:
         precision = CANONICAL_PRECISION if stack.has_canonical_precision else str(stack.precision)

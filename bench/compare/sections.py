@@ -1,4 +1,4 @@
-"""A comparison as sections of text and tables, for the terminal, Markdown and HTML alike."""
+"""Sections of a comparison, for the terminal, Markdown and HTML alike."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NOT_IN_THE_INTERVAL = (
 )
 
 
-DRIFT_BY_CEILINGS = "How far it went stands above, as far as the ceilings of both runs show it: under hardware."
-# Names of the plots beside the scores, where somebody draws them.
+DRIFT_BY_CEILINGS = "The part of that drift that the ceilings of both runs show is listed above, under hardware."
+# Names of the plots beside the scores, in outputs that have plots.
 PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
 
 
@@ -37,7 +37,7 @@ def first_line(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """The sentence a person came for: the scores."""
+    """Return the sentence with the scores."""
     scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
     if not scores:
         return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
@@ -48,7 +48,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def comparison_sections(comparison: Comparison) -> list[Section]:
-    """What a reader asks, in that order."""
+    """Return the sections of every output, most important first."""
     return [
         _runs(comparison),
         _score(comparison),
@@ -62,12 +62,12 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
 
 
 def detail_sections(comparison: Comparison) -> list[Section]:
-    """What fills pages, so that a terminal is spared it."""
+    """Return the long tables that a terminal omits."""
     return [section for section in _all_ratios(comparison, details=True) if section.rows]
 
 
 def _all_ratios(comparison: Comparison, details: bool = False) -> list[Section]:
-    """A table for each run beside the base; of many runs one for each stack."""
+    """Return a table for each run beside the base, or for many runs one for each stack."""
     if many.is_many(comparison):
         found = many.ratio_sections(comparison, details)
         for section in found[: 0 if details else 1]:
@@ -91,10 +91,10 @@ def _runs(comparison: Comparison) -> Section:
     silent = [side.name for side in comparison.sides if side.dataset is None]
     if silent and identities:
         sentences.append(
-            f"{named(silent)}: the file does not tell which dataset and recipe it measured; that it is fit to "
-            "stand here rests on whoever named it."
+            f"{named(silent)}: the file names neither dataset nor recipe, so whether it measured the same work  "
+            "is not checked."
         )
-    return Section("What is compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
+    return Section("Runs compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
 
 
 def _day(side: Comparable) -> str:
@@ -106,13 +106,13 @@ def _score(comparison: Comparison) -> Section:
     if not known:
         return Section("Score", [headline(comparison)])
     sentences = [
-        f"The score of a run is the geometric mean of how many times as fast it is as {comparison.base.name}, whose "
+        f"The score of a run is the geometric mean of its speed ratios to {comparison.base.name}, whose "
         f"score is 1: of {known[0].measurement}{_over(known[0].stacks)}.",
         headline(comparison),
     ]
     unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
     if unfit:
-        sentences.append(f"Left out of every score, because it learns worse somewhere: {', '.join(unfit)}.")
+        sentences.append(f"Left out of every score, because they learn worse in some run: {', '.join(unfit)}.")
     if many.is_many(comparison):
         headers, rows = many.score_rows(comparison)
         return Section("Score", [*sentences, *([many.MARK] if rows else [])], headers if rows else [], rows, [*PLOTS])
@@ -155,25 +155,25 @@ def _hardware(comparison: Comparison) -> list[Section]:
     title = "Faster hardware, or better use of it"
     if not comparison.hardware:
         without = [side.name for side in comparison.sides if not side.ceilings]
-        why = f"{named(without)} measured none" if without else "no epoch has some beside it in both runs"
+        why = f"{named(without)} measured none" if without else "no epoch has ceilings beside it in both runs"
         unclear = [
             f"{side.name}: {one.notice}" for side in comparison.sides for one in side.ceilings.values() if one.notice
         ]
         return [
-            Section(title, [f"The two are not told apart, which takes ceilings of both machines: {why}.", *unclear])
+            Section(title, [f"The two are not separated, as this needs ceilings of both machines: {why}.", *unclear])
         ]
     sentences = [
-        "Times as fast is about hardware x use. Hardware: how many times as fast the run's machine was, by the "
-        "ceilings that each run measured itself, round by round, with the engines that both measured; use: how many "
-        "times as close to that the stack comes. All three are medians of their own, over processes of the same "
-        "interleaved round."
+        "The speed ratio is about hardware x use. Hardware: ratio of the speeds of the two machines, by the ceilings "
+        "that each run measured itself, round by round, with the engines that both measured; use: ratio of the "
+        "distances from these ceilings. All three are medians of their own, over processes of the same interleaved "
+        "round."
     ]
     base_identity = identity(comparison.base.facts)
     same = [other.name for other in comparison.others if not contradictions(base_identity, identity(other.facts))]
     if same:
         sentences.append(
-            f"{named(same)}: nothing speaks against the base's own machine, so there hardware is how far the "
-            "machine drifted between the runs, and use is the ratio with that drift taken out."
+            f"{named(same)}: no record contradicts that it is the base's own machine, so hardware is the drift of "
+            "the machine between the runs, and use is the ratio without that drift."
         )
     rows = [
         [
@@ -189,7 +189,7 @@ def _hardware(comparison: Comparison) -> list[Section]:
     headers = [
         "run",
         "stack",
-        "what",
+        "measurement",
         "times as fast",
         "hardware",
         "95 % interval, hardware",
@@ -214,7 +214,7 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
         sentences.append(
             f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
         )
-    headers = ["stack", "what", comparison.base.name, other.name, "processes", "times as fast", "95 % interval"]
+    headers = ["stack", "measurement", comparison.base.name, other.name, "processes", "times as fast", "95 % interval"]
     of = "batch sizes and parts of the compilation" if details else "phase by phase"
     return Section(
         f"{other.name} against {comparison.base.name}, {of}", sentences, headers, [_ratio_row(one) for one in chosen]
@@ -247,8 +247,8 @@ def _costs(comparison: Comparison) -> list[Section]:
         for cost in comparison.costs
     ]
     sentences = [
-        "By the reference clock: what preparing a machine and idling cost is not in it. Prices are in the currency "
-        "that they were given in; energy is that of the whole graphics card, and unknown on the CPU."
+        "By the reference clock; preparing a machine and idling are not included. Prices are in the currency in which "
+        "they were given; energy is that of the whole graphics card, and unknown on the CPU."
     ]
     headers = ["run", "stack", "canonical run", "price of a run", "runs for 1", "energy"]
     return [Section("Price and energy of a canonical run", sentences, headers, rows)]
@@ -261,16 +261,16 @@ def _differences(comparison: Comparison) -> list[Section]:
         headers = ["fact", *(side.name for side in comparison.sides)]
         rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
     if not rows:
-        return [Section("In what the machines differ", ["In nothing that is on record on two sides."])]
-    return [Section("In what the machines differ", [], headers, rows)]
+        return [Section("Differences between the machines", ["None in the facts that two sides recorded."])]
+    return [Section("Differences between the machines", [], headers, rows)]
 
 
 def _not_compared(comparison: Comparison) -> list[Section]:
     rows = many.grouped((entry.run, (entry.what, entry.reason)) for entry in comparison.not_compared)
-    return [Section("What was not compared", [], ["run", "what", "why"], rows)] if rows else []
+    return [Section("Not compared", [], ["run", "part", "reason"], rows)] if rows else []
 
 
 def _notes(comparison: Comparison) -> list[Section]:
     grouped = many.grouped((side.name, (note,)) for side in comparison.sides for note in side.notes)
     notes = [f"{runs}: {note}." for runs, note in grouped]
-    return [Section("What to know about the runs", notes)] if notes else []
+    return [Section("Notes on the runs", notes)] if notes else []

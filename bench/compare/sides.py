@@ -1,4 +1,4 @@
-"""The sides of a comparison from the words of the command line: runs, records, other tools' files."""
+"""Sides of a comparison from command-line arguments: runs, records, other tools' files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from bench.find import find
 
 
 def sides(words: Sequence[str], runs_dir: Path, records_dir: Path) -> list[Comparable]:
-    """A comparable for each of ``words``, in their order.
-
-    A word is what ``bench.find`` finds.
+    """Return a comparable for each of ``words``, in their order; ``bench.find`` says how a word is resolved.
 
     Raises
     ------
     BenchError
-        If a word names nothing, or a whole folder of runs, or what another word names; or if one cannot be read.
+        If a word is not found, names a folder of several runs or the same path as another, or cannot be read.
     """
     paths = [find(word, runs_dir, records_dir) for word in words]
     resolved = [path.resolve() for path in paths]
@@ -31,7 +29,7 @@ def sides(words: Sequence[str], runs_dir: Path, records_dir: Path) -> list[Compa
 
 
 def labels(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell them apart: mostly the folder's name alone."""
+    """Return the shortest distinct ends of the paths: mostly the folder's name alone."""
     depth = 1
     while True:
         names = ["/".join(path.parts[-depth:]) for path in paths]
@@ -41,20 +39,20 @@ def labels(paths: Sequence[Path]) -> list[str]:
 
 
 def chosen(name: str, words: Sequence[str], found: Sequence[Comparable], option: str) -> Comparable:
-    """The side that an option's ``name`` means: as it was written on the command line, or as it is called in tables."""
+    """Return the side that an option names, as on the command line or as in the tables."""
     for word, side in zip(words, found, strict=True):
         if name in (word, side.name):
             return side
-    raise BenchError(f"{option} names {name!r}, which is none of the runs: {', '.join(side.name for side in found)}.")
+    raise BenchError(f"{option} names {name!r}, which is not among the runs: {', '.join(side.name for side in found)}.")
 
 
 def prices(options: Sequence[str], words: Sequence[str], found: Sequence[Comparable]) -> dict[str, float]:
-    """{side: price of an hour} from ``RUN=0.5``, or ``0.5`` for every side that has none of its own.
+    """Return {side: price of an hour} from ``RUN=0.5``, or ``0.5`` for every side without a price of its own.
 
     Raises
     ------
     BenchError
-        If a price is not a finite number of at least 0, or its run is none of those compared.
+        If a price is not a finite number of at least 0, or its run is not compared.
     """
     everywhere, own = {}, {}
     for option in options:

@@ -1,4 +1,4 @@
-"""A comparison as CSV, one row for each ratio, and as JSON-ready values, with everything."""
+"""Comparison as CSV, one row for each ratio, and as JSON-ready values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CSV_COLUMNS = (
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A header and a row for each ratio; what is not known is empty.  Numbers are not rounded."""
+    """Return a header and a row for each ratio; unknown values are empty.  Numbers are not rounded."""
     shares = {(share.run, share.metric): (share.hardware.center, share.use.center) for share in comparison.hardware}
     rows = []
     for ratio in comparison.ratios:
@@ -38,7 +38,7 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Everything, with None for what is not known."""
+    """Return all values of the comparison; None for unknown ones."""
     sides = comparison.sides
     return {
         "base": comparison.base.name,

@@ -1,4 +1,4 @@
-"""The processes that a run timed, straight from its replicates: for thousands of runs, of which no frame is needed."""
+"""Durations of a run's processes, read from its replicates without frames, for thousands of runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bench.stack_key import StackKey
 from bench.wellformed import is_duration
 
 Samples = dict[Metric, dict[int, list[float]]]
-WITHOUT_STACKS = ("ablation", "ceilings")  # harnesses whose samples are of stacks that lack a part, or of none
+WITHOUT_STACKS = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stacks
 
 
 class Timed(NamedTuple):
-    """``stacks`` in the order in which they were first measured; ``left_out`` are sentences on samples not trusted."""
+    """Durations of a run; ``stacks`` in order of first measurement, ``left_out`` sentences on invalid samples."""
 
     samples: Samples
     stacks: list[StackKey]
@@ -24,7 +24,7 @@ class Timed(NamedTuple):
 
 
 def timed(replicates: Iterable[dict[str, Any]]) -> Timed:
-    """What ``replicates`` timed, by the same rules as the frames: see ``bench.frames.trustworthy``."""
+    """Return the durations in ``replicates``, by the same rules as the frames: see ``bench.frames.trustworthy``."""
     durations: Samples = {}
     reference_runs: Samples = {}
     stacks: dict[StackKey, None] = {}
@@ -44,7 +44,7 @@ def timed(replicates: Iterable[dict[str, Any]]) -> Timed:
 def _trusted(
     replicate: dict[str, Any], left_out: list[str]
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[float]]]:
-    """(keys, measurement, seconds) of what every sample of is a duration; ``left_out`` is told of the others."""
+    """Yield (keys, measurement, seconds) of measurements with valid samples only; extend ``left_out`` by the others."""
     whole = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
     process = {"process": replicate["sequence"], "replicate": replicate.get("replicate")}
     measured = []
@@ -68,7 +68,7 @@ def _kind(keys: dict[str, Any]) -> tuple[str, int | None]:
 
 
 def _add(samples: Samples, metric: Metric, keys: dict[str, Any], seconds: list[float]) -> None:
-    """Under its round; a process that shares no round with other metrics has a negative number."""
+    """Add under the round; a process that shares no round with other metrics has a negative number."""
     processes = samples.setdefault(metric, {})
     number = keys["replicate"]
     if number is None or number in processes:
@@ -77,7 +77,7 @@ def _add(samples: Samples, metric: Metric, keys: dict[str, Any], seconds: list[f
 
 
 def _add_reference_run(samples: Samples, stack: StackKey | None, keys: dict[str, Any], measurement: Any) -> None:
-    """The reference clock and its phases, under the seed; a phase that took no time is not compared."""
+    """Add the reference clock and its phases under the seed; a phase that took no time is not compared."""
     phases = measurement["extra"].get("phases")
     if stack is None or not phases:
         return

@@ -1,7 +1,7 @@
-"""A run in the formats of other tools.  Each module here is one format: what it is, how to write it, how to read it.
+"""Export of a run to the formats of other tools; each module documents, writes and reads one format.
 
-``render(run)`` returns the text of a format that is one file, or, of one that is a folder, each file's bytes by its
-path.  Formats differ in what they have room for; each module says what it leaves out.
+``render(run)`` returns the text of a one-file format, or {path: bytes} of a format with several files.  Formats differ
+in what they can hold; each module says what it leaves out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FORMATS", "Format", "Run", "open_run", "render", "write_files"]
 
 @dataclass(frozen=True)
 class Format:
-    """A format by the name of its module; ``is_folder`` if it is several files."""
+    """Format by the name of its module; ``is_folder`` if it has several files."""
 
     module: str
     about: str
@@ -42,7 +42,7 @@ FORMATS = {
 
 
 def render(name: str, run: Run) -> str | dict[str, bytes]:
-    """``run`` in the format ``name``; raises BenchError if the format has nothing to show of this run."""
+    """Return ``run`` in the format ``name``; raises BenchError if the format can hold nothing of this run."""
     if name not in FORMATS:
         raise BenchError(f"unknown format {name!r}: choose one of {', '.join(FORMATS)}.")
     content: Any = importlib.import_module(f"bench.export.{FORMATS[name].module}").render(run)
@@ -50,7 +50,7 @@ def render(name: str, run: Run) -> str | dict[str, bytes]:
 
 
 def write_files(content: str | dict[str, bytes], output: Path) -> list[Path]:
-    """Write what ``render`` returned to the file, or into the folder, ``output``; returns the paths.
+    """Write the result of ``render`` to the file or folder ``output``; return the paths.
 
     Raises BenchError if it cannot be written.
     """

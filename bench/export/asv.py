@@ -1,7 +1,7 @@
 """The results folder of airspeed velocity (asv), its result format 2: docs/source/dev.rst in asv's repository.
 
-A benchmark for each measurement of a harness; its one parameter is the case.  asv takes all samples of a case for one
-list.  It wants the date of the commit, which a record does not have: the day of the run stands in for it.
+A benchmark for each measurement of a harness; its only parameter is the case.  asv has one list of samples for a case.
+It requires the date of the commit, which a record does not have: the day of the run stands in for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.json_file import read_json
 from bench.moments import moment
 
 RESULT_FORMAT, MACHINE_FORMAT, BENCHMARKS_FORMAT = 2, 1, 2
-ENVIRONMENT = "existing"  # asv's word for a Python that it did not make itself
+ENVIRONMENT = "existing"  # asv's name for a Python environment that it did not create
 BENCHMARKS = "benchmarks.json"
 COLUMNS = ("result", "params", "version", "started_at", "duration", "samples")
 
@@ -73,7 +73,7 @@ def beside(content: dict[str, bytes], folder: Path) -> dict[str, bytes]:
 
 
 def _machine(run: Run) -> dict[str, str]:
-    """asv's facts about a machine, all text; GPUs have a place of their own, because asv knows none."""
+    """Return asv's facts about a machine as text; GPUs are an additional entry, unknown to asv."""
     machine = run.machine
     cpu, cores, memory_bytes = machine.get("cpu_model"), machine.get("usable_cores"), machine.get("memory_bytes")
     return {
@@ -88,12 +88,12 @@ def _machine(run: Run) -> dict[str, str]:
 
 
 def _file_name(text: str) -> str:
-    """Letters, digits and dashes, short enough for any file system."""
+    """Return lower-case letters, digits and dashes, short enough for any file system."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "unknown"
 
 
 def _benchmark(name: str, found: Iterable[Series]) -> dict[str, Any]:
-    """As asv's own discovery describes it; ``version`` changes when the measurement's meaning does."""
+    """Return a benchmark as asv's discovery describes it; ``version`` changes with the measurement's meaning."""
     return {
         "name": name,
         "pretty_name": name,
@@ -108,7 +108,7 @@ def _benchmark(name: str, found: Iterable[Series]) -> dict[str, Any]:
 
 
 def _row(benchmark: dict[str, Any], found: list[Series], started_at_ms: int | None) -> list[Any]:
-    """Values under COLUMNS; asv reads the lists in the order of the parameter."""
+    """Return the values of COLUMNS; asv reads the lists in the order of the parameter."""
     samples = [series.seconds for series in found]
     results = [median(seconds) for seconds in samples]
     return [results, benchmark["params"], benchmark["version"], started_at_ms, None, samples]
@@ -124,9 +124,9 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 def parse(document: dict[str, Any]) -> Foreign:
-    """Each timing benchmark with each combination of its parameters; asv keeps all samples of one as one list.
+    """Return each timing benchmark with each combination of its parameters; asv keeps one list of samples each.
 
-    A file of results does not say units: asv's own rule is that a name of ``time`` or ``timeraw`` is in seconds.
+    A results file has no units: by asv's naming rule, ``time`` and ``timeraw`` benchmarks are in seconds.
     """
     facts = mapping(document.get("params"))
     machine = {
@@ -142,7 +142,7 @@ def parse(document: dict[str, Any]) -> Foreign:
 
 def _parse_row(name: str, row: list[Any], columns: list[str]) -> list[Benchmark]:
     if not re.match(r"time(raw)?(_|$)", name.rpartition(".")[2]):
-        raise BenchError(f"{name} measures no time, and was left out.")
+        raise BenchError(f"{name} does not measure time and was left out.")
     values = dict(zip(columns, row, strict=False))  # asv leaves empty columns at the end out
     samples = values.get("samples")
     if samples is None:
@@ -161,7 +161,7 @@ def _parse_row(name: str, row: list[Any], columns: list[str]) -> list[Benchmark]
 
 
 def _iso(milliseconds: Any) -> str | None:
-    """asv's date, milliseconds since 1970, as every record has it."""
+    """Convert asv's date, in milliseconds since 1970, to the ISO 8601 text of the records; None if invalid."""
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
     except (TypeError, ValueError, OverflowError, OSError):

@@ -1,7 +1,7 @@
 """Bencher Metric Format: https://bencher.dev/docs/reference/bencher-metric-format/
 
-The measure ``latency`` is in nanoseconds there.  Its bounds are the 95 % interval over processes, left out where
-fewer than three processes give none.
+The measure ``latency`` is in nanoseconds.  Its bounds are the 95 % interval over processes; they are left out with
+fewer than three processes.
 """
 
 from __future__ import annotations

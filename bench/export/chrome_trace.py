@@ -35,8 +35,8 @@ def render(run: Run) -> str:
         "otherData": {
             "run_id": run.header["run_id"],
             "started_at": run.header.get("started_at"),
-            "note": "a process starts where the record says, to the second, but never before the one before it ended; "
-            "a reference run is put where it ends with its process",
+            "note": "a process starts at its recorded time, to the second, but never before the previous one ended; "
+            "a reference run is aligned with the end of its process",
         },
         "traceEvents": list(_events(run.replicates)),
     }
@@ -44,9 +44,9 @@ def render(run: Run) -> str:
 
 
 def _events(replicates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The events of all processes; times count from the start of the first."""
+    """Yield the events of all processes; times count from the start of the first."""
     first = next((start for one in replicates if (start := process_start_seconds(one)) is not None), 0.0)
-    free = 0.0  # since when no process has been running: they run one after another
+    free = 0.0  # end of the previous process: they run one after another
     for replicate in replicates:
         recorded = process_start_seconds(replicate)
         start = free if recorded is None else max(recorded - first, free)
@@ -74,7 +74,7 @@ def _process(replicate: dict[str, Any], start: float, wall_seconds: float) -> It
 
 
 def _name(case: dict[str, Any]) -> str:
-    """``reference jax/scan on cpu, seed 3``, from the fields that every schema has."""
+    """Return e.g. ``reference jax/scan on cpu, seed 3``, from the fields that every schema has."""
     stack = "/".join(case[name] for name in ("backend", "variant") if case.get(name))
     where = f" {stack} on {case['device']}" if stack else ""
     return f"{case.get('harness')}{where}, seed {case['seed']}" if case.get("seed") else f"{case.get('harness')}{where}"
@@ -94,7 +94,7 @@ def _slice(pid: int, name: str, category: str, start: float, seconds: float, arg
 
 
 def _counters(pid: int, start: float, moment: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What was sampled at one moment; what was not is no event, since a counter cannot say that it does not know."""
+    """Yield the counters sampled at ``moment``; a missing value has no event, as a counter cannot be unknown."""
     for column, name in COUNTERS.items():
         value = moment.get(column)
         if value is not None and moment.get("t_seconds") is not None:

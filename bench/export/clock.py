@@ -1,6 +1,6 @@
-"""A reference run in time: its phases and epochs one after another, from the durations on record.
+"""Timeline of a reference run: its phases and epochs one after another, from the recorded durations.
 
-A record holds durations, not moments.  The order is that of ``mlp.training``; what no phase explains comes last.
+A record holds durations, not times of day.  The order is that of ``mlp.training``; the unexplained rest comes last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BEFORE_EPOCHS = ("load", "build", "transfer", "compile")
 
 
 class Span(NamedTuple):
-    """A part of the reference clock; ``start_seconds`` since it began; ``epoch`` counts from 1, None outside of one."""
+    """Part of the reference clock; ``start_seconds`` since its start; ``epoch`` counts from 1, None outside of one."""
 
     name: str
     start_seconds: float
@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
 
 def spans(extra: dict[str, Any]) -> list[Span]:
-    """The parts of the reference run whose ``extra`` this is; without their epochs, train and validate are one each."""
+    """Return the parts of a reference run; without epochs on record, train and validate are one part each."""
     found, now = [], 0.0
     for name, seconds, epoch in _parts(extra):
         if seconds is not None:
@@ -51,20 +51,20 @@ def _parts(extra: dict[str, Any]) -> Iterator[tuple[str, float | None, int | Non
 
 
 def reference_run(replicate: dict[str, Any]) -> dict[str, Any] | None:
-    """The measurement of a reference run in ``replicate``, or None."""
+    """Return the measurement of the reference run in ``replicate``, or None."""
     found = (entry for entry in replicate["measurements"] if entry["extra"].get("phases") and entry["seconds"])
     return next(found, None)
 
 
 def process_start_seconds(replicate: dict[str, Any]) -> float | None:
-    """When the process of ``replicate`` was started, since 1970, to the second; None if it is not on record."""
+    """Return the start of the process in seconds since 1970, to the second; None if not recorded."""
     started = moment(replicate.get("started_at"))
     return started.timestamp() if started else None
 
 
 def before_clock_seconds(replicate: dict[str, Any], run: dict[str, Any]) -> float:
-    """How long the process ran before the clock of its reference run began: the interpreter and the imports.
+    """Return the seconds from the start of the process to that of its reference clock: interpreter and imports.
 
-    The clock ended with the process, but for writing the result.
+    The clock is taken to end with the process: writing the result is neglected.
     """
     return max((replicate.get("wall_seconds") or run["seconds"][0]) - run["seconds"][0], 0.0)

@@ -1,6 +1,6 @@
-"""Results that another tool measured, read as a run to compare with.
+"""Results of other tools, read as a side of a comparison.
 
-A tool's file names benchmarks; only one that mlp-bench exported says which stack and case a benchmark is.
+Only files that mlp-bench exported say which stack and case a benchmark belongs to.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from bench.errors import BenchError
 from bench.json_file import read_json
 
 HINT = "give a file that pytest-benchmark, pyperf, hyperfine or asv wrote as JSON."
-# What a value of another shape than its tool writes ends in.
+# Errors raised by parsing a value of an unexpected type.
 SHAPE_ERRORS = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError)
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark of a file.
+    """Benchmark of a file.
 
     Attributes
     ----------
     name : str
         Unique in its file.
     processes : list of processes, each a list of seconds
-        Positive finite numbers.  A process is what the tool started afresh: pyperf a worker, hyperfine each run,
-        pytest-benchmark the whole file.
+        Positive finite numbers.  For pyperf a process is a worker, for hyperfine a run, for pytest-benchmark the
+        whole file.
     keys : dict
-        Harness, measurement and case, as in ``Series.keys``, of what mlp-bench exported; empty for anything else.
+        Harness, measurement and case, as in ``Series.keys``, if mlp-bench exported the file; else empty.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Foreign:
-    """What one file of another tool holds.
+    """Contents of another tool's file.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Foreign:
     started_at : str or None
         As the tool wrote it.
     machine : dict
-        Facts under the names of our own fingerprint; what the tool does not tell is None.
+        Facts under the names of our own fingerprint; None where the tool does not record them.
     benchmarks : list of Benchmark
         At least one.
     left_out : list of str
@@ -68,12 +68,12 @@ class Foreign:
 
 
 def read_foreign(path: str | Path) -> Foreign:
-    """The results in ``path``, whichever tool wrote it.
+    """Return the results in ``path``, detecting the tool that wrote it.
 
     Raises
     ------
     BenchError
-        If the file cannot be read, is of none of these tools, was cut short, or holds nothing that can be compared.
+        If the file cannot be read, has an unknown format, was cut short, or holds nothing that can be compared.
     """
     path = Path(path)
     try:
@@ -81,10 +81,10 @@ def read_foreign(path: str | Path) -> Foreign:
     except OSError as error:
         raise BenchError(f"{path} cannot be read ({error.strerror}): {HINT}") from error
     except ValueError as error:
-        raise BenchError(f"{path} is no JSON, or was cut short ({error}): write it again, or {HINT}") from error
+        raise BenchError(f"{path} is not valid JSON ({error}): write it again, or {HINT}") from error
     module = _module_for(document)
     if module is None:
-        raise BenchError(f"{path} is in none of the formats that can be read: {HINT}")
+        raise BenchError(f"{path} has an unknown format: {HINT}")
     try:
         found = importlib.import_module(f"bench.export.{module}").parse(document)
     except BenchError as error:
@@ -107,7 +107,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def parse_each(entries: Any, parse: Callable[[Any], Benchmark | list[Benchmark]]) -> tuple[list[Benchmark], list[str]]:
-    """What ``parse`` makes of each entry, and a sentence for each that is lost: one that is damaged costs itself."""
+    """Return the parsed entries, and a sentence for each entry left out because it is damaged."""
     found, left_out = [], []
     for number, entry in enumerate(entries, start=1):
         try:
@@ -122,24 +122,24 @@ def parse_each(entries: Any, parse: Callable[[Any], Benchmark | list[Benchmark]]
 
 
 def why(error: Exception) -> str:
-    """What an error says of the shape of a value, in words that are not Python's where they can be."""
+    """Return a reason for a malformed value, without Python's own wording where possible."""
     return f"it has no {error.args[0]!r}" if isinstance(error, KeyError) and error.args else str(error)
 
 
 def text_of(value: Any, what: str) -> str:
-    """``value`` if it is text; raises BenchError if it is none."""
+    """Return ``value`` if it is a str; else raise BenchError."""
     if not isinstance(value, str):
-        raise BenchError(f"{what} is {repr(value)[:60]}, which is no text: write the file again.")
+        raise BenchError(f"{what} is {repr(value)[:60]}, not text: write the file again.")
     return value
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """``value`` if it holds facts by name; what is there instead tells nothing."""
+    """Return ``value`` if it is a dict, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def _module_for(document: Any) -> str | None:
-    """The module of the format by what only that format has at its top."""
+    """Return the module of the format, by the keys at the top level that only that format has."""
     if not isinstance(document, dict):
         return None
     if isinstance(document.get("results"), list):
@@ -152,7 +152,7 @@ def _module_for(document: Any) -> str | None:
 
 
 def finite_seconds(name: str, values: Any) -> list[float]:
-    """``values`` as floats; raises BenchError unless there are some and each is a positive finite number."""
+    """Return ``values`` as floats; raise BenchError if empty or not all positive finite numbers."""
     if not isinstance(values, list) or not values:
         raise BenchError(f"{name} has no samples: measure it again, and keep them.")
     good = [
@@ -162,17 +162,17 @@ def finite_seconds(name: str, values: Any) -> list[float]:
     ]
     if len(good) != len(values):
         raise BenchError(
-            f"{len(values) - len(good)} of {len(values)} samples of {name} are no positive number: measure it again."
+            f"{len(values) - len(good)} of {len(values)} samples of {name} are not positive numbers: measure it again."
         )
     return good
 
 
 def split_by_process(name: str, seconds: list[float], sizes: list[int]) -> list[list[float]]:
-    """``seconds`` cut into processes of ``sizes`` samples; one process if there are no sizes."""
+    """Split ``seconds`` into processes of ``sizes`` samples; a single process without sizes."""
     if not sizes:
         return [seconds]
     if not all(type(size) is int for size in sizes):
-        raise BenchError(f"the processes of {name} are no numbers of samples: export it again.")
+        raise BenchError(f"the process sizes of {name} are not integers: export it again.")
     if sum(sizes) != len(seconds) or min(sizes) < 1:
         raise BenchError(f"{name} has {len(seconds)} samples, its processes {sum(sizes)}: export it again.")
     samples = iter(seconds)
@@ -180,6 +180,6 @@ def split_by_process(name: str, seconds: list[float], sizes: list[int]) -> list[
 
 
 def case_keys(keys: Any) -> dict[str, Any]:
-    """``keys`` if they are those of a series that mlp-bench exported; empty for anything else."""
+    """Return ``keys`` if they are those of a series that mlp-bench exported; else an empty dict."""
     ours = isinstance(keys, dict) and {"harness", "measurement"} <= keys.keys()
     return dict(keys) if ours and all(isinstance(value, (str, int)) for value in keys.values()) else {}

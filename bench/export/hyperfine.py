@@ -1,7 +1,7 @@
 """hyperfine JSON, as ``hyperfine --export-json`` writes it (its ``src/benchmark/benchmark_result.rs``).
 
-To hyperfine each time is that of a fresh process.  Ours have several samples each, so ``samples_per_process`` says how
-the times divide; user and system time were not measured and are null.
+To hyperfine each time is that of a fresh process.  Ours have several samples each, so ``samples_per_process`` has the
+numbers of samples; user and system time were not measured and are null.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _result(series: Series) -> dict[str, Any]:
 
 
 def parse(document: dict[str, Any]) -> Foreign:
-    """Each command's times; hyperfine does not say when or where they were measured."""
+    """Return each command's times; hyperfine records neither date nor machine."""
     results = document["results"]
     commands = Counter(result.get("command") for result in results if isinstance(result, dict) and _is_text(result))
     return Foreign("hyperfine", None, {}, *parse_each(results, lambda result: _parse_result(result, commands)))
@@ -60,11 +60,11 @@ def _is_text(result: dict[str, Any]) -> bool:
 
 
 def _parse_result(result: dict[str, Any], commands: Counter[str]) -> Benchmark:
-    """Parameters tell results of one command apart, as those of a scan under one --command-name."""
+    """Parse one result; parameters distinguish results with the same command, e.g. of a scan with --command-name."""
     command = text_of(result["command"], "the command of a result")
     name = f"{command} ({_settings(result)})" if commands[command] > 1 and result.get("parameters") else command
     if result.get("times") is None:
-        raise BenchError(f"{name} has a mean, but no single times: export it with hyperfine's --export-json.")
+        raise BenchError(f"{name} has a mean, but no individual times: export it with hyperfine's --export-json.")
     times = finite_seconds(name, result["times"])
     failed = sum(code != 0 for code in result.get("exit_codes") or [])
     if failed:

@@ -1,9 +1,9 @@
 """MLPerf training logs: a ``result_N.txt`` of ``:::MLLOG`` lines for each reference run of a stack.
 
 The keys are those of mlperf_logging/mllog/constants.py and of the compliance checker's rules for the open division.
-This network is none of MLPerf's benchmarks, so ``submission_benchmark`` is the one line that the rules cannot accept.
-MLPerf's clock starts before data is touched and never pauses; ours loads first, so that building and compiling lie
-inside ``run_start`` to ``run_stop``, and only the framework's import is initialisation.
+This network is not an MLPerf benchmark, so ``submission_benchmark`` is the only line that the rules reject.  MLPerf's
+clock starts before data is touched and never pauses; ours loads first, so that building and compiling lie inside
+``run_start`` to ``run_stop``, and only the framework's import is initialisation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.export.series import Run
 
 NETWORK = "mlp_784_500_300_10"
 ORGANISATION = "mlp-bench"
-TRAIN_SAMPLES, EVAL_SAMPLES = 50_000, 10_000  # of whatever data: files of another shape are refused
+TRAIN_SAMPLES, EVAL_SAMPLES = 50_000, 10_000  # fixed for every dataset: files of another shape are refused
 PART_OF = {"train": "epoch", "validate": "eval"}  # ours -> MLPerf's
 
 
@@ -37,7 +37,7 @@ def render(run: Run) -> dict[str, bytes]:
         files[f"{folder}/result_{number}.txt"] = ("\n".join(lines) + "\n").encode()
     if not files:
         raise BenchError(
-            f"run {run.header['run_id']} holds no reference run, so there is nothing to log: measure one with "
+            f"run {run.header['run_id']} holds no reference run to log: measure one with "
             "--harness reference."
         )
     return files
@@ -93,7 +93,7 @@ def _hyperparameters(run: Run, case: dict[str, Any]) -> Iterator[tuple[str, Any]
 
 
 def _part(start: float, span: Span, accuracies: dict[int, float | None]) -> Iterator[dict[str, Any]]:
-    """An epoch or its evaluation as an interval; of load, build and compile a start and a stop of our own names."""
+    """Yield the start and stop of a part: epochs and evaluations under MLPerf's keys, other phases under our own."""
     key = PART_OF.get(span.name, span.name) if span.epoch is not None else span.name
     epoch = {} if span.epoch is None else {"epoch_num": span.epoch}
     yield _event(start + span.start_seconds, f"{key}_start", interval="INTERVAL_START", **epoch)
@@ -105,7 +105,7 @@ def _part(start: float, span: Span, accuracies: dict[int, float | None]) -> Iter
 def _event(
     at_seconds: float, key: str, value: Any = None, interval: str = "POINT_IN_TIME", **metadata: Any
 ) -> dict[str, Any]:
-    """One line: whole milliseconds, as mllog writes them; the exact duration of an interval stands in its metadata."""
+    """Return one line's event, in whole milliseconds as mllog does; the exact duration is in the metadata."""
     where = {"file": "bench/harness/bench_reference.py", "lineno": None}
     return {
         "namespace": "",

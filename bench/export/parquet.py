@@ -1,7 +1,7 @@
-"""Parquet: a file for each pandas frame, everything that is on record, bad samples too.
+"""Parquet export: a file for each pandas frame, with all recorded samples, also invalid ones.
 
-Categories stay dictionaries, missing stays null, and each measured column says its unit in the metadata of its field.
-``pandas.read_parquet`` gives the same frame back.
+Categories stay dictionaries, missing values stay null, and the field metadata of a measured column has its unit.
+``pandas.read_parquet`` returns the same frame.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyarrow import parquet
 from bench.csv_cells import shielded, utf_8
 from bench.export.series import Run
 
-UNIT_OF = {  # what a column's name ends with -> its unit
+UNIT_OF = {  # suffix of a column's name -> its unit
     "seconds": "s",
     "bytes": "B",
     "flop": "FLOP",
@@ -53,7 +53,7 @@ def _table(frame: pd.DataFrame) -> pa.Table:
 
 
 def _field(field: pa.Field) -> pa.Field:
-    """``field`` with its unit; names that are all missing are text too, and not of Arrow's type null."""
+    """Return ``field`` with its unit; an all-missing text column is typed as text instead of Arrow's null."""
     if pa.types.is_dictionary(field.type) and pa.types.is_null(field.type.value_type):
         field = field.with_type(pa.dictionary(field.type.index_type, pa.string()))
     unit = unit_of(field.name)

@@ -14,7 +14,7 @@ from bench.export.foreign import Benchmark, Foreign, case_keys, finite_seconds, 
 from bench.export.series import Run, Series
 from bench.moments import moment
 
-KEY = "mlp_bench_"  # what our own metadata begin with, so that a reader finds the case again
+KEY = "mlp_bench_"  # prefix of our own metadata, from which the case is read back
 
 
 def render(run: Run) -> str:
@@ -37,7 +37,7 @@ def render(run: Run) -> str:
 
 
 def _process_facts(run: Run) -> dict[int, dict[str, Any]]:
-    """When each process started and how long it ran, by its number."""
+    """Return {process number: its start date and duration}."""
     return {
         entry["sequence"]: _known({"date": _date(entry.get("started_at")), "duration": entry.get("wall_seconds")})
         for entry in run.replicates
@@ -45,7 +45,7 @@ def _process_facts(run: Run) -> dict[int, dict[str, Any]]:
 
 
 def _date(started_at: str | None) -> str | None:
-    """``2026-11-24T22:14:56+00:00`` as pyperf writes it: ``2026-11-24 22:14:56.000000``."""
+    """Convert ``2026-11-24T22:14:56+00:00`` to pyperf's format ``2026-11-24 22:14:56.000000``."""
     started = moment(started_at)
     return started.strftime("%Y-%m-%d %H:%M:%S.%f") if started else None
 
@@ -61,13 +61,13 @@ def _benchmark(series: Series, facts: dict[int, dict[str, Any]]) -> dict[str, An
 
 
 def _known(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What is known, on one line each: pyperf refuses null, empty text and line breaks."""
+    """Drop unknown values and join lines: pyperf refuses null, empty text and line breaks."""
     one_line = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in metadata.items()}
     return {name: value for name, value in one_line.items() if value not in (None, "")}
 
 
 def parse(document: dict[str, Any]) -> Foreign:
-    """Each benchmark's values; pyperf runs each of its runs in a process of its own."""
+    """Return each benchmark's values; each of pyperf's runs is a process."""
     shared = mapping(document.get("metadata"))
     machine = {
         "cpu_model": shared.get("cpu_model_name"),
@@ -80,7 +80,7 @@ def parse(document: dict[str, Any]) -> Foreign:
 
 
 def _parse_benchmark(benchmark: dict[str, Any], shared: dict[str, Any]) -> Benchmark:
-    """What all its runs have in common, its name too, may stand in the file's metadata, its own, or a run's."""
+    """Parse one benchmark; its name and facts may be in the metadata of the file, the benchmark or a run."""
     runs = [run for run in benchmark["runs"] if run.get("values")]  # calibration and warm-up have none
     of_run = mapping(runs[0].get("metadata")) if runs else {}
     facts = {**shared, **mapping(benchmark.get("metadata")), **of_run}

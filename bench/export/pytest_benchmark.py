@@ -1,6 +1,6 @@
 """pytest-benchmark JSON, as ``pytest --benchmark-json`` writes it with its version 5.
 
-The format knows one list of samples; which process each came from stands in ``extra_info``, so that nothing is lost.
+The format has one list of samples per benchmark; ``extra_info`` has the number of samples of each process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def render(run: Run) -> str:
 
 
 def _machine_info(run: Run) -> dict[str, Any]:
-    """pytest-benchmark's names; the host's name is not on record, on purpose."""
+    """Return pytest-benchmark's facts about the machine; the host name is deliberately not recorded."""
     machine = run.machine
     implementation, _, version = (machine.get("python") or "").partition(" ")
     system, _, release = (machine.get("os") or "").partition(" ")
@@ -99,7 +99,7 @@ def _benchmark(series: Series) -> dict[str, Any]:
 
 
 def parse(document: dict[str, Any]) -> Foreign:
-    """Each benchmark's samples; a file of another project is one process, as pytest is."""
+    """Return each benchmark's samples; a file of another project counts as one process."""
     info = mapping(document.get("machine_info"))
     cpu = mapping(info.get("cpu"))
     machine = {

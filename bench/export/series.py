@@ -1,4 +1,4 @@
-"""A run as other tools see one: a list of benchmarks, each with raw samples and the processes they came from."""
+"""A run as a list of benchmarks, each with raw samples by process: the common input of the exporters."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bench.frames import Frames, frames_of, readable_replicates, trustworthy
 from bench.record import RunFolder
 from bench.stack_key import CANONICAL_PRECISION, groups
 
-# What tells one benchmark from another; seeds of the same case are processes of one benchmark, as in the report.
+# Columns that identify a benchmark; seeds of the same case are processes of one benchmark, as in the report.
 SERIES_COLUMNS = ["harness", "measurement", "backend", "variant", "device", "precision", "threads", "batch_size"]
 SERIES_COLUMNS += ["cache", "without", "dataset", "num_epochs"]
-UNMARKED = {"precision": CANONICAL_PRECISION, "dataset": "mnist"}  # values that a name goes without
+UNMARKED = {"precision": CANONICAL_PRECISION, "dataset": "mnist"}  # default values, omitted from names
 
 
 @dataclass(frozen=True)
 class Process:
-    """The samples of one process: ``seconds`` in the order in which they were taken."""
+    """Samples of one process; ``seconds`` in the order in which they were taken."""
 
     number: int
     replicate: int | None
@@ -32,7 +32,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Series:
-    """One benchmark: ``keys`` are the columns above with their values, without those that are not known."""
+    """Benchmark; ``keys`` are the known values of ``SERIES_COLUMNS``."""
 
     keys: dict[str, Any]
     processes: tuple[Process, ...]
@@ -47,24 +47,24 @@ class Series:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The keys that are neither the harness nor what it measured."""
+        """All keys except harness and measurement."""
         return {name: value for name, value in self.keys.items() if name not in ("harness", "measurement")}
 
     @property
     def label(self) -> str:
-        """Of its case, the same in every run, e.g. ``theano/tuned,device=cpu,threads=2,batch_size=500,cache=warm``."""
+        """Name of the case, the same in every run, e.g. ``theano/tuned,device=cpu,threads=2,batch_size=500``."""
         marked = {name: value for name, value in self.params.items() if UNMARKED.get(name) != value}
         stack = "/".join(marked.pop(name) for name in ("backend", "variant") if name in marked)
         return ",".join(filter(None, [stack, *(f"{name}={value}" for name, value in marked.items())]))
 
     @property
     def name(self) -> str:
-        """Unique in its run, e.g. ``epoch/train_epoch[theano/tuned,device=cpu,threads=2]``."""
+        """Name that is unique in its run, e.g. ``epoch/train_epoch[theano/tuned,device=cpu,threads=2]``."""
         return f"{self.harness}/{self.measurement}[{self.label}]"
 
     @property
     def seconds(self) -> list[float]:
-        """All samples, process by process."""
+        """All samples, grouped by process."""
         return list(chain.from_iterable(process.seconds for process in self.processes))
 
     def estimate(self) -> stats.Estimate:
@@ -73,20 +73,20 @@ class Series:
 
 @dataclass(frozen=True)
 class Run:
-    """What every format is made from.
+    """Input of every format.
 
     Attributes
     ----------
     header : dict
         As in ``run.json``; a field may be missing or None.
     replicates : list of dict
-        As in ``replicates/``, those that could be read.
+        The readable files of ``replicates/``.
     frames : Frames
-        Everything that is on record.
+        All recorded values, also invalid ones.
     series : list of Series
-        What may be averaged: without measurements of which a sample is no positive number.
+        Benchmarks without measurements that have an invalid sample.
     left_out : list of str
-        A sentence for each of those, and for each file that could not be read.
+        A sentence for each measurement left out and each unreadable file.
     """
 
     header: dict[str, Any]
@@ -105,7 +105,7 @@ class Run:
 
 
 def open_run(path: Path) -> Run:
-    """The run in ``path``.
+    """Open the run in ``path``.
 
     Raises
     ------
@@ -120,13 +120,13 @@ def open_run(path: Path) -> Run:
     series = series_of(trusted)
     if not series:
         raise BenchError(
-            f"run {folder.path.name} holds no samples, so there is nothing to export: make bench measures."
+            f"run {folder.path.name} holds no samples to export: measure with make bench."
         )
     return Run(folder.header, readable_replicates(folder), frames, series, folder.problems + left_out)
 
 
 def series_of(frames: Frames) -> list[Series]:
-    """A series for each measurement of each case, in the order in which they were first measured."""
+    """Return a series for each measurement of each case, in the order of first measurement."""
     epochs = frames.results[["run_id", "process", "num_epochs"]]
     samples = frames.samples.merge(epochs, on=["run_id", "process"], how="left", sort=False)
     found = []

@@ -1,9 +1,9 @@
-"""Is a series of durations constant, does it step, or does it drift?  On plain sequences, one number for each run.
+"""Classification of a series of durations, one for each run, as constant, stepwise or drifting.
 
-Three explanations compete, and the one that costs least wins: one level, several levels (steps), or a straight line (a
-drift).  The cost of an explanation is the sum of the absolute residuals of the logarithms, plus a penalty for each step
-or slope.  Absolute residuals, so that an outlier pulls no level towards itself; segments of at least three runs, so
-that one outlier, or two, cannot be a level.  Where to step is the exact minimum.
+Three models compete, and the one with the least cost wins: one level, several levels (steps), or a straight line (a
+drift).  The cost is the sum of the absolute residuals of the logarithms, plus a penalty for each step or slope.
+Absolute residuals keep an outlier from shifting a level; segments of at least three runs keep one or two outliers from
+being a level.  The positions of the steps are the exact minimum.
 
 The penalty is that of asv's step detection, ``4 b ln(n)``, with b the mean absolute deviation of the noise.  Measured
 on noise without any change (1500 series each): a step or drift is found in 0.9 of 100 series of 8 normal deviates, in
@@ -22,11 +22,11 @@ from itertools import pairwise
 
 import numpy as np
 
-MIN_RUNS = 8  # with fewer, two segments of three runs leave nothing to know the noise from
+MIN_RUNS = 8  # with fewer, two segments of three runs leave too few differences to estimate the noise
 MIN_SEGMENT_RUNS = 3
 PENALTY = 4.0
 ALL_PAIRS_RUNS = 500
-# Of noise, on the logarithms: no two runs are known to agree better than a thousandth, even if their numbers do.
+# Lower bound of the noise of the logarithms: no two runs are known to agree to better than a thousandth.
 LEAST_NOISE = 0.001
 
 
@@ -39,7 +39,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """From run ``index`` (counted from 0) on, durations are ``ratio`` times what they were before."""
+    """Step of a series: durations from run ``index`` (counted from 0) on are ``ratio`` times the earlier ones."""
 
     index: int
     ratio: float
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Course:
-    """``ratio_per_run`` is that of a drift from each run to the next; None for other shapes."""
+    """Classification of a series; ``ratio_per_run`` is the factor of a drift per run, None for other shapes."""
 
     shape: Shape
     steps: tuple[Step, ...] = ()
@@ -55,7 +55,7 @@ class Course:
 
 
 def course(seconds: Sequence[float]) -> Course:
-    """What the durations of successive runs did, oldest first.
+    """Classify the durations of successive runs, oldest first.
 
     Raises
     ------
@@ -85,10 +85,10 @@ def course(seconds: Sequence[float]) -> Course:
 
 
 def _noise(logs: np.ndarray) -> float:
-    """The mean absolute deviation b of the noise, from neighbours, which a drift or a step hardly drives apart.
+    """Return the mean absolute deviation b of the noise, from differences of neighbours.
 
-    What exceeds three times their median, an outlier's two differences or a step's one, counts as that much.  The
-    difference of two normal deviates is sqrt(2) times as wide as one of them.
+    A drift or a step hardly affects these.  Differences above three times their median, two at an outlier and one at a
+    step, are clipped to that.  The difference of two normal deviates is sqrt(2) times as wide as one of them.
     """
     differences = np.abs(np.diff(logs))
     usual = np.minimum(differences, 3 * np.median(differences))
@@ -96,10 +96,10 @@ def _noise(logs: np.ndarray) -> float:
 
 
 def _step_starts(logs: np.ndarray, penalty: float) -> list[int]:
-    """Where to step at the least cost: the L1 Potts problem (Weinmann, Storath and Unser 2015), solved exactly.
+    """Return the starts of the steps of least cost: the L1 Potts problem (Weinmann, Storath and Unser 2015), exactly.
 
     The best level of a segment is its median, and so one of the values.  ``costs[v]`` is the least cost of all runs so
-    far with the level v at their end, and ``starts[v]`` where that last segment begins; a new one begins with its
+    far with the level v at their end, and ``starts[v]`` the start of that last segment; a new segment begins with its
     first MIN_SEGMENT_RUNS runs at once.  Time goes with the square of the number of runs, memory with the number.
     """
     levels = np.unique(logs)
@@ -125,9 +125,9 @@ def _step_starts(logs: np.ndarray, penalty: float) -> list[int]:
 
 
 def _line(logs: np.ndarray) -> tuple[float, np.ndarray]:
-    """Slope and values of the Theil-Sen line (Sen 1968), which an outlier does not turn.
+    """Return slope and values of the Theil-Sen line (Sen 1968), which is robust against outliers.
 
-    Of many runs the pairs are those half the series apart (Theil's incomplete method): a million pairs tell no more.
+    Of many runs only pairs half the series apart are used (Theil's incomplete method), to limit their number.
     """
     runs = np.arange(len(logs))
     half = len(logs) // 2

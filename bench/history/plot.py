@@ -1,4 +1,4 @@
-"""The trends as one SVG: a panel for each measurement, a line for each stack, and where it steps."""
+"""Trends as one SVG: a panel for each measurement, a line for each stack, and the steps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = (9.0, 2.4)
 MAX_NAME = 60  # characters of a legend's entry
-MAX_DATES = 12  # more do not fit under the axis; then runs are counted
+MAX_DATES = 12  # more do not fit under the axis; then runs are numbered
 
 
 def trend_svg(chosen: Sequence[Series]) -> str:
-    """The same series give the same text: no date, no random identifiers.
+    """Return the SVG of the trends; the same series give the same text, without date or random identifiers.
 
-    Runs stand at equal distances: how long nobody measured is no part of a trend.
+    Runs are at equal distances on the axis, independent of the time between them.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def trend_svg(chosen: Sequence[Series]) -> str:
     for series in chosen:
         panels.setdefault(series.metric.measurement, []).append(series)
     if not panels:
-        raise BenchError("there is no trend to draw: no run measured what was asked for.")
+        raise BenchError("there is no trend to draw: no run measured the chosen metrics.")
     looks = _looks(chosen)
     runs = _runs(chosen)
 
@@ -48,7 +48,7 @@ def trend_svg(chosen: Sequence[Series]) -> str:
 
 
 def _looks(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:
-    """{(conditions, stack): (colour, label)}, the same in every panel; conditions are named where there are several."""
+    """Return {(conditions, stack): (colour, label)}, the same in every panel; conditions are named if several."""
     keys = dict.fromkeys((series.conditions.number, series.metric.stack) for series in chosen)
     several = len({number for number, _ in keys}) > 1
     return {
@@ -61,7 +61,7 @@ def _looks(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:
 
 
 def _runs(chosen: Sequence[Series]) -> dict[str, str]:
-    """{run: when it started}, oldest first."""
+    """Return {run: start time}, oldest first."""
     started = {point.run: point.started_at for series in chosen for point in series.points}
     return dict(sorted(started.items(), key=lambda entry: order(entry[1])))
 
@@ -95,5 +95,5 @@ def _name_runs(axes: Axes, runs: dict[str, str]) -> None:
 
 
 def _plain(text: str) -> str:
-    """A hostile name is cut, and matplotlib, which reads mathematics between dollar signs, is given none."""
+    """Cut long names and escape dollar signs, between which matplotlib reads mathematics."""
     return text[:MAX_NAME].replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Runs -> series over time: one for each machine, stack and measurement, oldest run first."""
+"""Series of durations over time: one for each machine, stack and measurement, oldest run first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.same_machine import contradictions, identity
 
 @dataclass(frozen=True)
 class Point:
-    """One metric of one run: the seconds of each of its processes."""
+    """Metric of one run: the seconds of each of its processes."""
 
     run: str
     started_at: str
@@ -32,7 +32,7 @@ class Point:
 
     @cached_property
     def center(self) -> float:
-        """That of ``seconds``; of thousands of runs nobody reads the intervals."""
+        """Center of ``seconds``, without the interval, which is costly for thousands of runs."""
         return float(median(median(seconds) for seconds in self.processes))
 
     @cached_property
@@ -42,10 +42,9 @@ class Point:
 
 @dataclass
 class Conditions:
-    """What all runs of a series have in common: a machine, a dataset and a recipe; ``number`` counts from 1.
+    """Common conditions of a series: machine, dataset and recipe; ``number`` counts from 1.
 
-    ``hardware`` is what the runs together tell of the machine; ``differs_by`` says in what it differs from the
-    conditions before it.
+    ``hardware`` merges the facts of all its runs; ``differs_by`` names the differences from the previous conditions.
     """
 
     number: int
@@ -77,7 +76,7 @@ class Series:
 
 @dataclass(frozen=True)
 class History:
-    """``problems`` are (run, problem) of runs that could not be read, or that are not whole."""
+    """Series of many runs; ``problems`` are (run, problem) of unreadable or partial runs."""
 
     series: list[Series]
     conditions: list[Conditions]
@@ -86,7 +85,7 @@ class History:
 
 
 def find_runs(folders: Sequence[Path]) -> list[Path]:
-    """Every run below the folders, however deep; raises BenchError if there is none."""
+    """Return every run folder below ``folders``, recursively; raise BenchError if there is none."""
     found = sorted({path.parent for folder in folders for path in folder.glob("**/run.json")})
     if not found:
         raise BenchError(
@@ -97,7 +96,7 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
 
 
 def history(paths: Iterable[Path]) -> History:
-    """The series of the runs in ``paths``.  A run that cannot be read costs itself and is named in ``problems``.
+    """Return the series of the runs in ``paths``; an unreadable run is left out and named in ``problems``.
 
     Raises
     ------
@@ -123,7 +122,7 @@ def history(paths: Iterable[Path]) -> History:
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[tuple[str, str]]]:
-    """The readable runs that say when they started, each once: a record is a copy of a run."""
+    """Return the readable runs with a start time, each once: a record is a copy of a run."""
     runs: dict[str, Comparable] = {}
     problems = []
     for path in paths:
@@ -137,7 +136,7 @@ def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[tuple[str, str]
             continue
         run = _compact(timed_run(folder, name))
         if run.started_at is None:
-            problems.append((name, "it does not say when it started, and was left out"))
+            problems.append((name, "it has no start time and was left out"))
             continue
         problems += [(name, note) for note in run.notes]
         runs[name] = run
@@ -145,7 +144,7 @@ def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[tuple[str, str]
 
 
 def _compact(run: Comparable) -> Comparable:
-    """With its samples in arrays: eight bytes each, where a list of Python's numbers takes 32."""
+    """Return the run with samples in arrays of 8 bytes each, instead of 32 for a list of floats."""
     samples = {
         metric: {number: array("d", seconds) for number, seconds in processes.items()}
         for metric, processes in run.samples.items()
@@ -154,9 +153,9 @@ def _compact(run: Comparable) -> Comparable:
 
 
 def _place(run: Comparable, conditions: list[Conditions]) -> Conditions:
-    """The conditions that ``run`` was measured under; new ones are appended.
+    """Return the conditions under which ``run`` was measured; append new ones.
 
-    What a run does not tell contradicts nothing: records that are older than a fact belong to the same machine.
+    A missing fact contradicts none: records older than a fact may belong to the same machine.
     """
     hardware, work = identity(run.facts), _work(run)
     for known in conditions:
@@ -171,13 +170,13 @@ def _place(run: Comparable, conditions: list[Conditions]) -> Conditions:
 
 
 def _work(run: Comparable) -> str:
-    """Dataset, recipe and variables of --env as one text, without what may differ between comparable runs."""
+    """Return dataset, recipe and --env variables as one text, without fields that may differ."""
     dataset, recipe = run.dataset or {}, run.recipe or {}
     kept = {name: value for name, value in recipe.items() if name not in FREE}
     return json.dumps([dataset.get("identity"), dataset.get("sha256"), kept, run.passed or {}], sort_keys=True)
 
 
 def _measurement(name: str, run: Comparable) -> str:
-    """The reference clock reads differently after two epochs than after twenty, so the name says how many."""
+    """Add the number of epochs to the name of the reference clock, as it depends on them."""
     epochs = (run.recipe or {}).get("num_epochs")
     return f"{name}, {epochs} epochs" if name.startswith(REFERENCE_CLOCK) and epochs is not None else name

@@ -1,4 +1,4 @@
-"""A history as CSV, one row for each run and metric, and as JSON-ready values, one entry for each series."""
+"""History as CSV, one row for each run and metric, and as JSON-ready values, one entry for each series."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CSV_COLUMNS = (
 
 
 def to_csv(history: History) -> str:
-    """A header and a row for each run and metric; ``step_ratio`` stands where a step begins, and nowhere else."""
+    """Return a header and a row for each run and metric; ``step_ratio`` is given only where a step begins."""
     rows = []
     for series in history.series:
         steps = {step.index: step.ratio for step in series.course.steps}

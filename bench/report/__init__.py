@@ -1,7 +1,7 @@
-"""One run -> report.md, report.html, summary.json, CSV files, plots and a terminal summary, beside the reference.
+"""Report of one run: report.md, report.html, summary.json, CSV files, plots and a terminal summary.
 
-Each module here is a group of sections.  What it computes are values; the same values become the tables of the report
-and the numbers of ``summary.json``.
+Each module here is a group of sections.  The computed values become both the tables of the report and the numbers of
+``summary.json``.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ __all__ = [
 
 
 def write_report(path: Path) -> Path:
-    """Write the report of the run in ``path`` beside its record; returns the path of report.md.
+    """Write the report of the run in ``path`` beside its record; return the path of report.md.
 
-    report.html says the same, with plots that answer when pointed at.
+    report.html has the same contents, with interactive plots.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def print_report(path: Path, console: Console) -> None:
-    """The report in a terminal: all of it for one stack; of several, what compares them, as details fill pages."""
+    """Print the report: of one stack completely, of several stacks without the details."""
     folder = RunFolder.open(path)
     profiled, left_out = explained(folder)
     frames = frames_of([folder])
@@ -92,7 +92,7 @@ def print_report(path: Path, console: Console) -> None:
 
 
 def first_line(header: dict[str, Any], frames: Frames) -> str:
-    """The answer; before it the data, unless it is MNIST."""
+    """Return the headline, preceded by the dataset unless it is MNIST."""
     line = headline(header, frames)
     return line if dataset_identity(header) == "mnist" else f"{_dataset_line(header)}. {line}"
 
@@ -104,17 +104,17 @@ def _dataset_line(header: dict[str, Any]) -> str:
 
 
 class Parts(NamedTuple):
-    """The report in the order a reader asks."""
+    """Parts of the report, in order."""
 
-    findings: list[Section]  # the answer, and how the stacks compare
-    details: list[Section]  # each stack and harness on its own, and the machine
-    circumstances: list[Section]  # what failed, what was skipped, how to reproduce it
+    findings: list[Section]  # the answer and the comparison of the stacks
+    details: list[Section]  # each stack and harness separately, and the machine
+    circumstances: list[Section]  # failures, skipped stacks, reproduction
 
 
 def sections(
     folder: RunFolder, frames: Frames, problems: Sequence[str] = (), profiled: Sequence[Explained] = ()
 ) -> list[Section]:
-    """The whole report; ``problems`` are sentences about what went wrong while it was made."""
+    """Return all sections; ``problems`` are sentences about errors while the report was made."""
     return [section for part in _parts(folder, frames, problems, profiled) for section in part]
 
 

@@ -1,4 +1,4 @@
-"""What the tuning of Theano is worth, lever by lever, and how far a step is from its eight matrix products."""
+"""Ablation of theano/tuned: the effect of each optimization, and the distance from the eight matrix products."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEASUREMENTS = ("mean_train_step", "eight_products")
 
 
 class RowKey(NamedTuple):
-    """The columns of a case that tell the rows apart; no variant means the eight products alone."""
+    """Columns of a case that identify a row; without a variant it is the eight products alone."""
 
     variant: str | None
     without: str | None
@@ -36,10 +36,10 @@ TUNED, PUBLISHED, PRODUCTS = RowKey("tuned", None), RowKey("as_published", None)
 
 @dataclass(frozen=True)
 class AblationRow:
-    """One row; ``num_planned`` is None where the record plans no process of it, ``step`` where none measured it.
+    """Row of the ablation; ``num_planned`` is None without a planned process, ``step`` without a measured one.
 
-    ``time_ratio`` says how many times as long as that of ``tuned`` a step takes, over interleaved pairs; None for
-    ``tuned`` itself, and where no round measured both.
+    ``time_ratio`` is the ratio of its step duration to that of ``tuned``, over interleaved pairs; None for ``tuned``
+    itself, and if no round measured both.
     """
 
     name: str
@@ -50,7 +50,7 @@ class AblationRow:
 
 @dataclass(frozen=True)
 class Ablation:
-    """All rows, and how many times as long as two of them a step of ``tuned`` takes; None where no round has both."""
+    """All rows, and the ratios of the step of ``tuned`` to two of them; None if no round measured both."""
 
     rows: list[AblationRow]
     tuned_to_products: stats.Ratio | None
@@ -58,13 +58,13 @@ class Ablation:
 
 
 def ablation_rows(frames: Frames) -> dict[RowKey, pd.DataFrame]:
-    """The samples of every row that was measured."""
+    """Return the samples of every measured row."""
     of_steps = (frames.samples["harness"] == ABLATION) & frames.samples["measurement"].isin(MEASUREMENTS)
     return {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
 
 
 def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
-    """None where the run measured nothing of it."""
+    """Return the ablation, or None if the run did not measure it."""
     samples = ablation_rows(frames)
     if not samples:
         return None
@@ -102,24 +102,26 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
     sentences = [
         _compared("its eight matrix products alone", found.tuned_to_products),
         _compared("one of theano/as_published", found.tuned_to_published),
-        "Each lever of theano/tuned is left out alone, and the published way of doing its part takes its place. A step "
-        "is a training epoch divided by its steps; the eight products go through the same BLAS, on its own threads, "
-        "zeros and all. Ratios are over processes of the same interleaved round.",
+        "Each optimization of theano/tuned is left out alone and replaced by the published way of doing its part. A "
+        "step is a training epoch divided by its steps; the eight products go through the same BLAS, on its own "
+        "threads, zeros included. Ratios are over processes of the same interleaved round.",
     ]
     names = {row.name for row in found.rows}
     if "without products" in names:
-        sentences.append("Without products the other operations have no team either: that row is worth threads, too.")
+        sentences.append(
+            "Without products the other operations have no threads either: that row includes the effect of threads."
+        )
     if "without sparsity" in names:
         sentences.append(
-            "What sparsity is worth depends on the data: it leaves out blank pixels, and units that ReLU or dropout "
-            "stopped. It goes with products, so that the row without them is worth it, too."
+            "The effect of sparsity depends on the data: it leaves out blank pixels, and units that ReLU or dropout "
+            "stopped. It needs products, so the row without products includes its effect."
         )
     sentences += interval_sentences([row.step for row in found.rows], [row.time_ratio for row in found.rows])
     sentences += _missing_sentences(found.rows)
-    headers = ["what", "processes", "training step", "95 % interval, step", "times as long as tuned"]
+    headers = ["row", "processes", "training step", "95 % interval, step", "times as long as tuned"]
     headers += ["95 % interval, ratio"]
     rows = [_cells(row) for row in found.rows]
-    return [Section("What the tuning is worth", sentences, headers, rows, ["ablation"])]
+    return [Section("Ablation of the tuning", sentences, headers, rows, ["ablation"])]
 
 
 def _compared(other: str, ratio: stats.Ratio | None) -> str:
@@ -134,13 +136,13 @@ def _compared(other: str, ratio: stats.Ratio | None) -> str:
 
 
 def _missing_sentences(rows: list[AblationRow]) -> list[str]:
-    """A record without a plan for a row lacks it only where it has nothing of it."""
+    """List rows with missing processes; a row without a plan is missing only if nothing was measured."""
     missing = [
         f"{row.name} ({_num_measured(row)} of {row.num_planned} processes)" if row.num_planned else row.name
         for row in rows
         if _num_measured(row) < (row.num_planned or 1)
     ]
-    return [f"Missing: {', '.join(missing)}. The rest is compared all the same."] if missing else []
+    return [f"Missing: {', '.join(missing)}. The rest is compared nevertheless."] if missing else []
 
 
 def _num_measured(row: AblationRow) -> int:

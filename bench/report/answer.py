@@ -1,4 +1,4 @@
-"""The report's first line and section: the canonical workload on this machine, and which stack does it fastest."""
+"""First line and section of the report: the canonical workload on this machine, and the fastest stack."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
     skipped = header.get("skipped") or []
     if skipped:
         names = ", ".join(str(entry["what"]) for entry in skipped)
-        section.sentences.append(f"Skipped, {len(skipped)} in all: {names}. What was skipped says why.")
+        section.sentences.append(f"{len(skipped)} skipped: {names} (see Skipped).")
     return section
 
 
 @dataclass(frozen=True)
 class ReferenceAnswer:
-    """The reference run of the one stack that answers for this machine.
+    """Reference run of the stack that represents this machine.
 
-    ``comparable`` says whether it may stand beside the published pair; ``agreement`` is None where accuracy may not.
+    ``comparable`` says whether it may be compared with the published pair; ``agreement`` is None if accuracy may not.
     """
 
     stack: StackKey
@@ -62,13 +62,13 @@ class ReferenceAnswer:
 
     @property
     def compared(self) -> str:
-        """``1.48 times as long as`` or ``2 times as fast as``: the 2016 reference, that is."""
+        """Comparison with the 2016 reference, ``1.48 times as long as`` or ``2 times as fast as``."""
         ratio = REFERENCE.total_seconds / self.total.center
         return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
 
     @property
     def ratio_range(self) -> str | None:
-        """The interval of ``compared``, which follows from the total's; None where there is none."""
+        """Interval of ``compared``, from that of the total; None without one."""
         if self.total.low is None or self.total.high is None:
             return None
         ratios = [REFERENCE.total_seconds / self.total.high, REFERENCE.total_seconds / self.total.low]
@@ -82,7 +82,7 @@ class ReferenceAnswer:
 
 
 def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceAnswer]:
-    """That of every stack with a reference run, fastest first."""
+    """Return the answer of every stack with a reference run, fastest first."""
     found = [
         ReferenceAnswer(
             stack=stack,
@@ -98,18 +98,18 @@ def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceA
 
 
 def reference_answer(header: dict[str, Any], frames: Frames) -> ReferenceAnswer | None:
-    """That of the canonical stack; where it was not run, of the one whose reference run was fastest."""
+    """Return the answer of the canonical stack, or if it was not run, of the fastest reference run."""
     answers = reference_answers(header, frames)
     return next((answer for answer in answers if answer.stack.is_canonical), answers[0] if answers else None)
 
 
 def headline(header: dict[str, Any], frames: Frames) -> str:
-    """The answer in one line: the fastest reference run that does not learn worse, against 2016 and the next of kin."""
+    """Return the headline: the fastest reference run that does not learn worse, compared with 2016."""
     verdicts = learning_verdicts(header, frames)
     worse = {stack for stack, verdict in verdicts.items() if verdict.learning is Learning.WORSE}
     answers = [answer for answer in reference_answers(header, frames) if answer.stack not in worse]
     if not answers:
-        return "The canonical workload was not measured to its end."
+        return "The canonical workload was not completed."
     first = answers[0]
     took = format_seconds(first.total.center)
     if not first.comparable:
@@ -129,14 +129,14 @@ def _accuracy(header: dict[str, Any], answer: ReferenceAnswer) -> str:
 
 
 def _certainty(answer: ReferenceAnswer) -> list[str]:
-    """How far the line can be trusted, in words."""
+    """State the number of runs and the interval, or that one run has none."""
     total = answer.total
     if total.num_processes > 1:
         text = f"Median of {total.num_processes} runs"
         if total.low is not None:
             text += f", 95 % interval {format_interval(total.low, total.high)}, which is {answer.ratio_range} times"
         return [f"{text}."]
-    sentence = "One run: how much the next one would differ is not known"
+    sentence = "One run: the spread between runs is unknown"
     if answer.agreement is not None:
         within = (answer.agreement.high - answer.agreement.low) / 2 * 100
         sentence += f", and one seed counts as published within {within:.2f} points"
@@ -144,7 +144,7 @@ def _certainty(answer: ReferenceAnswer) -> list[str]:
 
 
 def _beside(first: ReferenceAnswer, others: list[ReferenceAnswer]) -> list[str]:
-    """The fastest on the other kind of device; or else the canonical stack."""
+    """Name the fastest stack on the other kind of device, else the canonical stack."""
     other = next((one for one in others if one.stack.device_kind != first.stack.device_kind), None)
     if other is not None:
         device = "CPU" if other.stack.device_kind == "cpu" else "GPU"
@@ -193,18 +193,18 @@ def _accuracy_sentence(agreement: stats.Agreement) -> str:
 
 
 def _leaders(among: str, leaders: list[RankedStack], first: RankedStack) -> str:
-    """The beginning of the sentence: one stack is the fastest, or several are, or too few rounds were measured."""
+    """Return the start of the sentence: one fastest stack, several, or too few rounds."""
     names = [one.stack.name for one in leaders]
     if not names:
-        return f"Too few rounds were measured to say which of {among} is the fastest; with {first.stack.name}"
+        return f"Too few rounds were measured to determine the fastest of {among}; with {first.stack.name}"
     if len(names) == 1:
         return f"The fastest of {among} is {first.stack.name}:"
     tied = f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"The fastest of {among} are {tied}, which this run cannot tell apart; with {first.stack.name}"
+    return f"The fastest of {among} are {tied}, which this run cannot distinguish; with {first.stack.name}"
 
 
 def _fastest_sentences(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> list[str]:
-    """One sentence on the fastest stacks that may be called so: one that learns worse may not."""
+    """Return a sentence on the fastest stacks, without those that learn worse."""
     fit = [one for one in ranked if one.train_epoch is not None and not one.learns_worse]
     if not fit:
         return []

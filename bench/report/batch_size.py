@@ -1,4 +1,4 @@
-"""How a training step scales with the batch size: all stacks side by side, crossovers, and each stack's law."""
+"""Scaling of a training step with the batch size: all stacks, crossovers, and each stack's linear fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def step_curves(frames: Frames) -> dict[StackKey, dict[int, float]]:
 
 
 def crossovers(frames: Frames) -> list[tuple[DevicePair, Crossover]]:
-    """For each CPU/GPU pair, the batch size from which the GPU is ahead; the fastest are those at batch 500."""
+    """Return the batch size from which the GPU is ahead, for each CPU/GPU pair; the fastest are those at batch 500."""
     curves = step_curves(frames)
     seconds = {stack: curve[CANONICAL.batch_size] for stack, curve in curves.items() if CANONICAL.batch_size in curve}
     found = [(pair, crossover(curves[pair.cpu], curves[pair.gpu])) for pair in device_pairs(seconds)]
@@ -34,7 +34,7 @@ def crossovers(frames: Frames) -> list[tuple[DevicePair, Crossover]]:
 
 
 def all_stacks_sections(frames: Frames) -> list[Section]:
-    """The curves of all stacks in one table, if there are several."""
+    """Return the curves of all stacks in one table, if there are several."""
     curves = step_curves(frames)
     if len(curves) < 2:
         return []
@@ -61,13 +61,13 @@ def crossover_sentence(pair: DevicePair, crossing: Crossover) -> str:
 
 
 def process_medians(samples: pd.DataFrame) -> pd.DataFrame:
-    """Seconds of a training step, a row for each process and a column for each batch size that all of them measured."""
+    """Return the seconds of a training step by process (rows) and batch size (columns) that all of them measured."""
     medians = samples.groupby(["process", "batch_size"], observed=True)["seconds"].median().unstack()
     return medians.dropna(axis="columns")
 
 
 def batch_law(medians: pd.DataFrame) -> stats.BatchLaw | None:
-    """The law that fits ``process_medians``; None with fewer than three batch sizes."""
+    """Fit ``a + b B`` to ``process_medians``; None with fewer than three batch sizes."""
     if len(medians.columns) < 3:
         return None
     return stats.fit_batch_law([int(size) for size in medians.columns], medians.to_numpy().tolist())
@@ -75,9 +75,9 @@ def batch_law(medians: pd.DataFrame) -> stats.BatchLaw | None:
 
 @dataclass(frozen=True)
 class Scaling:
-    """How the step of a stack scales: its law, and where half of the throughput is reached, by the law or as measured.
+    """Scaling of a stack's step: its linear law, and the batch size of half the throughput, by the law or as measured.
 
-    ``knee_batch_size`` is None where the law does not hold, ``half_peak`` where it does.
+    ``knee_batch_size`` is None if the law does not hold, ``half_peak`` if it does.
     """
 
     stack: StackKey
@@ -98,7 +98,7 @@ def scalings(frames: Frames) -> list[Scaling]:
 
 
 def stack_sections(frames: Frames) -> list[Section]:
-    """Each stack's table and the law that fits it; the plot stands here if there is but one stack."""
+    """Return each stack's table and law; with the plot if there is only one stack."""
     chosen = frames.samples[frames.samples["harness"] == "batch_size"]
     found = [_stack_section(stack, samples) for stack, samples in by_stack(chosen)]
     for section in found:
@@ -145,5 +145,5 @@ def _half_peak_sentences(half: HalfPeak | None) -> list[str]:
         return [f"{peak} at the smallest batch size, {half.above:,}."]
     return [
         f"{peak} at B = {format_number(half.batch_size)}, between the measured {half.below:,} and {half.above:,}: "
-        "there the time of a step is taken as linear in B."
+        "interpolated linearly in B."
     ]

@@ -1,4 +1,4 @@
-"""What may stand beside what: the reference's clock and accuracy, and the runs that count for a learning verdict."""
+"""Rules of comparability: the reference's clock and accuracy, and the runs counted for a learning verdict."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def has_canonical_recipe(header: dict[str, Any]) -> bool:
 
 
 def is_comparable(header: dict[str, Any], frames: Frames) -> bool:
-    """Whether this run's reference clock may stand beside 32.2 s: the canonical recipe, run to its last epoch."""
+    """Return whether this run's reference clock may be compared with 32.2 s: canonical recipe and number of epochs."""
     whole = not frames.results.empty and bool((frames.results["num_epochs"] == CANONICAL.num_epochs).all())
     return whole and has_canonical_recipe(header)
 
 
 def judged_results(header: dict[str, Any], frames: Frames) -> pd.DataFrame:
-    """The reference runs whose test accuracy may be judged: canonical recipe, all epochs, MNIST; one for each seed."""
+    """Return the reference runs to judge: canonical recipe, all epochs, MNIST, one for each seed."""
     results = frames.results
     if dataset_identity(header) != "mnist" or not has_canonical_recipe(header):
         return results.iloc[:0]
@@ -37,7 +37,7 @@ def judged_results(header: dict[str, Any], frames: Frames) -> pd.DataFrame:
 
 
 def agreement_of(header: dict[str, Any], results: pd.DataFrame) -> stats.Agreement | None:
-    """None where accuracy may not be compared: other data, other test images or epochs, or none reached."""
+    """Return the agreement with the published accuracy; None for other data, test images or epochs, or none."""
     results = results.dropna(subset=["test_accuracy", "test_examples"])
     accuracies = results["test_accuracy"]
     canonical = (results["num_epochs"] == CANONICAL.num_epochs) & (results["test_examples"] == REFERENCE.test_examples)

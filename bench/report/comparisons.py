@@ -19,14 +19,14 @@ EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> sec
 
 
 def comparable_rounds(frames: Frames, ranked: list[RankedStack]) -> EpochRounds:
-    """The rounds of every stack that may be called fast: one that learns worse may not, so it is left out."""
+    """Return the rounds of all stacks except those that learn worse."""
     unfit = {one.stack for one in ranked if one.learns_worse}
     return {stack: rounds for stack, rounds in epoch_rounds(frames).items() if stack not in unfit}
 
 
 @dataclass(frozen=True)
 class DevicePair:
-    """A stack on the CPU and the one on a GPU that it is fair to compare it with; ``basis`` says why."""
+    """Pair of a CPU and a GPU stack to compare; ``basis`` states the common property."""
 
     basis: str
     cpu: StackKey
@@ -34,11 +34,11 @@ class DevicePair:
 
 
 def device_pairs(seconds: Mapping[StackKey, float]) -> list[DevicePair]:
-    """The CPU/GPU pairs among stacks, from the seconds that each one takes for the same work.
+    """Return the CPU/GPU pairs among stacks, from each stack's seconds for the same work.
 
     For each backend: every variant that both devices measured in the same precision, and the fastest of each device
-    where that is another pair; then the fastest of all backends.  The fastest is looked for in float32 only, so that
-    nobody wins by computing less precisely.
+    if that is another pair; then the fastest of all backends.  The fastest is chosen in float32 only, so that lower
+    precision is no advantage.
     """
     pairs = []
     for backend in dict.fromkeys(stack.backend for stack in seconds):
@@ -54,7 +54,7 @@ def device_pairs(seconds: Mapping[StackKey, float]) -> list[DevicePair]:
 
 
 def _fastest_of_each(seconds: Mapping[StackKey, float], basis: str, known: list[DevicePair]) -> list[DevicePair]:
-    """The fastest CPU and the fastest GPU stack, unless there is no such pair or it is among ``known``."""
+    """Return the pair of the fastest CPU and GPU stack; empty without one or if it is among ``known``."""
     fair = {stack: value for stack, value in seconds.items() if stack.has_canonical_precision}
     cpus, gpus = _on(fair, "cpu"), _on(fair, "cuda")
     if not cpus or not gpus:
@@ -69,7 +69,7 @@ def _on(seconds: Mapping[StackKey, float], kind: str) -> dict[StackKey, float]:
 
 @dataclass(frozen=True)
 class DeviceRatio:
-    """How many times as fast a training epoch is on the GPU of a pair; None where no round measured both."""
+    """Speed ratio of a training epoch on the GPU of a pair to the CPU; None if no round measured both."""
 
     pair: DevicePair
     cpu_seconds: float
@@ -87,7 +87,7 @@ def device_ratios(rounds: EpochRounds) -> list[DeviceRatio]:
 
 @dataclass(frozen=True)
 class AgainstFastest:
-    """How many times as long as the fastest stack on the same device a training epoch takes."""
+    """Ratio of a training epoch's duration to that of the fastest stack on the same device."""
 
     stack: StackKey
     fastest: StackKey
@@ -96,7 +96,7 @@ class AgainstFastest:
 
 
 def against_fastest(rounds: EpochRounds) -> list[AgainstFastest]:
-    """Every stack on a device that more than one stack ran on, device by device, in the order of their ranks."""
+    """Return every stack on devices with several stacks, device by device, by rank."""
     seconds = {stack: median(values.values()) for stack, values in rounds.items()}
     found = []
     for device in dict.fromkeys(stack.device for stack in rounds):
@@ -139,7 +139,7 @@ def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
 
 
 def _backend_sections(compared: list[AgainstFastest]) -> list[Section]:
-    """One table for each device."""
+    """Return one table for each device."""
     rows_by_device: dict[str, list[list[str]]] = {}
     for one in compared:
         ratio = None if one.stack == one.fastest else one.time_ratio

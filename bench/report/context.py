@@ -1,4 +1,4 @@
-"""What stands around the numbers: the machine, what failed, what was skipped, how to reproduce it."""
+"""Circumstances of a run: machine, failures, skipped stacks, reproduction."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mlp.recipe import CANONICAL
 # The options of ``python -m bench run`` that have a variable of make; the others go through its OPTIONS.
 MAKE_VARIABLES = {"--quick": "QUICK", "--backend": "BACKENDS", "--variant": "VARIANTS", "--device": "DEVICES"}
 MAKE_VARIABLES |= {"--processes": "PROCESSES", "--seeds": "SEEDS"}
-# Of a run up to schema version 4 without --harness, and the epochs of a quick one without --epochs.
+# Defaults of runs up to schema version 4: harnesses without --harness, epochs of a quick run without --epochs.
 ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "reference"}, 2
-FAILED = "What failed"  # the title, by which one knows that something did
+FAILED = "Failures"  # section title
 
 
 def machine_section(header: dict[str, Any]) -> Section:
@@ -33,7 +33,7 @@ def machine_section(header: dict[str, Any]) -> Section:
 
 
 def environment_notices(header: dict[str, Any]) -> list[str]:
-    """The variables that were passed to the measured processes on purpose, and those that did not reach them."""
+    """Return notices on the variables passed with --env, and on those not passed to the processes."""
     environment = header.get("environment") or {}
     passed = [f"{name}={value}" for name, value in (environment.get("passed") or {}).items()]
     dropped = environment.get("dropped") or []
@@ -49,7 +49,7 @@ def _property(name: str) -> str:
 
 
 def _describe(name: str, value: Any) -> str:
-    """A property of the machine in words; the unit is in its name."""
+    """Describe a property of the machine in words; the unit is in its name."""
     if value is None:
         return MISSING
     if isinstance(value, bool):
@@ -77,7 +77,7 @@ def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
 
 
 def _failed_stack(failure: Any) -> str:
-    """Blank for what no stack does: loading, and the eight products of the ablation."""
+    """Name the failed stack; empty for loading and the eight products of the ablation, which have none."""
     names = [str(part) for part in (failure.backend, failure.variant) if pd.notna(part)]
     without = "" if pd.isna(failure.without) else f" without {failure.without}"
     return f"{'/'.join(names)} on {failure.device}{without}" if names else ""
@@ -86,7 +86,7 @@ def _failed_stack(failure: Any) -> str:
 def skipped_sections(header: dict[str, Any]) -> list[Section]:
     entries = [*(header.get("skipped") or []), *(header.get("left_out") or [])]
     rows = [[entry["what"], entry["reason"], entry["remedy"]] for entry in entries]
-    return [Section("What was skipped", [], ["what", "why", "what would add it"], rows)] if rows else []
+    return [Section("Skipped", [], ["part", "reason", "remedy"], rows)] if rows else []
 
 
 def reproduce_section(header: dict[str, Any]) -> Section:
@@ -95,18 +95,18 @@ def reproduce_section(header: dict[str, Any]) -> Section:
     return Section(
         "How to reproduce",
         [
-            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. Whether another run or machine "
-            "differs, make compare says: it does where the interval of their ratio excludes 1."
+            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. make compare tests whether "
+            "another run or machine differs: it does if the interval of the ratio excludes 1."
         ],
     )
 
 
 def _make_arguments(header: dict[str, Any]) -> list[str]:
-    """The options of a run as arguments of ``make bench``; those without a variable of their own are in OPTIONS."""
+    """Return the options of a run as arguments of ``make bench``; those without a variable are in OPTIONS."""
     options = _options(header)
     rest = {option: values for option, values in options.items() if option not in MAKE_VARIABLES}
     name = "OPTIONS"
-    if rest and "options" not in header:  # the Makefile of its commit knows no OPTIONS: there all of them are replaced
+    if rest and "options" not in header:  # the Makefile of its commit has no OPTIONS: replace all of them
         name, rest = "RUN_OPTIONS", options
     words = [word for option, values in rest.items() for value in values or [""] for word in (option, value) if word]
     arguments = [
@@ -118,12 +118,12 @@ def _make_arguments(header: dict[str, Any]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """``text`` as one word of a shell; make itself reads $ as the start of a variable."""
+    """Quote ``text`` as one word of a shell, with $ doubled for make."""
     return shlex.quote(text.replace("$", "$$"))
 
 
 def _options(header: dict[str, Any]) -> dict[str, list[str]]:
-    """Each option of ``python -m bench run`` that was given, with its values; a switch has none."""
+    """Return each option given to ``python -m bench run`` with its values; a switch has none."""
     given = header.get("options")
     if given is None:
         return _options_of_older(header)
@@ -131,7 +131,7 @@ def _options(header: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _options_of_older(header: dict[str, Any]) -> dict[str, list[str]]:
-    """Those of a record without ``options``: what it says was chosen, and what its plan and recipe tell."""
+    """Reconstruct the options of a record without ``options`` from its choices, plan and recipe."""
     quick = header["mode"] == "quick"
     found: dict[str, list[str]] = {"--quick": []} if quick else {}
     for name, values in (header.get("chosen") or {}).items():

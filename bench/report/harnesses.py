@@ -1,4 +1,4 @@
-"""Sections of the harnesses that time one thing each: loading, compiling, epochs and steps."""
+"""Sections of the harnesses that time one thing each: loading, compilation, epochs and steps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def loading_sections(frames: Frames) -> list[Section]:
         [_loaded(keys), *estimate_cells(measured), bytes_rate(samples, measured)] for keys, samples, measured in found
     ]
     sentences = _about({_loaded(keys): measured for keys, _, measured in found})
-    return [Section("Loading", sentences, ["what", *ESTIMATE_HEADERS, "rate"], rows, ["loading"])] if rows else []
+    headers = ["measurement", *ESTIMATE_HEADERS, "rate"]
+    return [Section("Loading", sentences, headers, rows, ["loading"])] if rows else []
 
 
 def _about(measured: Mapping[str, stats.Estimate]) -> list[str]:
@@ -42,12 +43,12 @@ def _about(measured: Mapping[str, stats.Estimate]) -> list[str]:
 
 
 def _loaded(keys: dict[str, Any]) -> str:
-    """With the stack whose process loaded, if it was one: a framework changes how memory is given out."""
+    """Return the measurement, with the stack of its process if any: a framework changes memory allocation."""
     return keys["measurement"] if keys["backend"] is None else f"{keys['measurement']}, {stack_of(keys).name}"
 
 
 def compile_sections(frames: Frames) -> list[Section]:
-    """One row for each part, with the cold and the warm compile cache side by side."""
+    """Return one row for each part, with the cold and the warm compile cache side by side."""
     parts: dict[tuple[str, str], dict[str, list[str]]] = {}
     found = list(estimates(frames, "compile", [*StackKey._fields, "cache", "measurement"]))
     for keys, _, measured in found:
@@ -58,7 +59,7 @@ def compile_sections(frames: Frames) -> list[Section]:
             str(measured.num_processes),
         ]
     caches = [name for name in ("cold", "warm", "no") if any(name in row for row in parts.values())]
-    headers = ["backend", "what"]
+    headers = ["backend", "measurement"]
     headers += [text for name in caches for text in (f"{name} cache", f"95 % interval, {name}", f"processes, {name}")]
     rows = [
         [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
@@ -80,19 +81,19 @@ def epoch_sections(frames: Frames) -> list[Section]:
         name = stack_of(keys).name_with_threads
         found[f"{name}, {keys['measurement']}"] = measured
         rows.append([name, keys["measurement"], *estimate_cells(measured), rate])
-    headers = ["backend", "what", *ESTIMATE_HEADERS, "rate"]
+    headers = ["backend", "measurement", *ESTIMATE_HEADERS, "rate"]
     plots = ["throughput", "train_epoch", "validate_epoch", "train_step"]
     return [narrowed(Section("Epochs and steps", _about(found), headers, rows, plots))] if rows else []
 
 
 # --- the two clocks of an epoch ---------------------------------------------------------------------------------------
 
-EARLY_EPOCHS = 4  # of a reference run: as far as the harness trains a network
+EARLY_EPOCHS = 4  # of a reference run; the harness trains a network for as many
 MOST_APART = 0.05
 
 
 def both_epochs_sections(frames: Frames) -> list[Section]:
-    """A training epoch as the harness times it beside those of the reference runs, and by how much they differ."""
+    """Compare the harness's training epoch with those of the reference runs."""
     runs = dict(by_stack(frames.epochs))
     samples = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")]
     rows, apart = [], []
@@ -113,17 +114,17 @@ def both_epochs_sections(frames: Frames) -> list[Section]:
     if not rows:
         return []
     headers = ["stack", "harness", "reference run", f"its epochs 1 to {EARLY_EPOCHS}", "its later epochs"]
-    notices = [f"{'; '.join(apart)} times as long in the reference run: more than 5 % apart."] if apart else []
-    section = Section("An epoch by itself and in the reference run", [TWO_EPOCHS], [*headers, "times as long"], rows)
+    notices = [f"More than 5 % apart, as reference run over harness: {'; '.join(apart)}."] if apart else []
+    section = Section("Epochs of the harness and of the reference run", [TWO_EPOCHS], [*headers, "times as long"], rows)
     return [replace(without_columns_of(section, MISSING), notices=notices)]
 
 
 TWO_EPOCHS = (
-    "Median training epochs. The harness times the first epochs of a fresh network, one right after the other; a "
-    "reference run validates after each, and samples its memory. Later epochs work on a trained network: of pixels "
-    "that are hardly ever lit the squared gradients of RMSProp fade by 0.9 a step, after 611 steps without any to "
-    "subnormal numbers, which stay so; JAX flushes these to 0, NumPy, Theano and PyTorch compute with them, and no "
-    "stack is told to do otherwise. The ranking is by the harness, the reference clock by the reference run."
+    "Median training epochs. The harness times the first epochs of a fresh network in succession; a reference run "
+    "validates after each and samples its memory. Later epochs work on a trained network: for pixels that are rarely "
+    "nonzero the squared gradients of RMSProp decay by 0.9 a step, after 611 steps without any to subnormal numbers, "
+    "and stay subnormal; JAX flushes these to 0, NumPy, Theano and PyTorch compute with them, and no stack is "
+    "configured otherwise. The ranking is by the harness, the reference clock by the reference run."
 )
 
 

@@ -1,4 +1,4 @@
-"""Does every stack learn as well as the canonical one, and how soon does it get to 98.0 %?"""
+"""Learning verdicts against the canonical stack, and the time to 98.0 % validation accuracy."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ CLOCK_BEFORE_TRAINING = ("load", "build", "transfer", "compile")
 
 
 def accuracies_by_stack(header: dict[str, Any], frames: Frames) -> dict[StackKey, list[float]]:
-    """The test accuracies (fractions, one per seed) that may be judged; empty for a stack that has none."""
+    """Return the test accuracies to judge (fractions, one per seed); empty for a stack without any."""
     measured = {stack: [] for stack, _ in by_stack(frames.results)}
     judged = {stack: list(results["test_accuracy"]) for stack, results in by_stack(judged_results(header, frames))}
     return measured | judged
 
 
 def learning_verdicts(header: dict[str, Any], frames: Frames) -> dict[StackKey, LearningVerdict]:
-    """Every stack's verdict against the canonical one, which itself has none."""
+    """Return every stack's verdict against the canonical one, which has none."""
     accuracies = accuracies_by_stack(header, frames)
     canonical = canonical_of(accuracies)
     others = {stack: values for stack, values in accuracies.items() if stack != canonical}
@@ -54,9 +54,9 @@ def learning_verdicts(header: dict[str, Any], frames: Frames) -> dict[StackKey, 
 
 
 def differences_by_seed(header: dict[str, Any], frames: Frames) -> dict[StackKey, list[float]]:
-    """Accuracies less the canonical ones of the same seeds, of stacks whose dropout masks are the canonical ones, too.
+    """Return differences of accuracy to the canonical stack by seed, for stacks with the same dropout masks.
 
-    Weights and order are shared by every stack; the masks by those that the record gives the same name.
+    All stacks share weights and order; those with the same name of masks in the record share the masks.
     """
     results = by_stack(judged_results(header, frames))
     judged = {stack: rows.set_index("seed")["test_accuracy"] for stack, rows in results}
@@ -77,7 +77,7 @@ def _variant(stack: StackKey) -> str:
 
 
 def learns_worse(frames: Frames, header: dict[str, Any]) -> list[str]:
-    """A sentence for each stack that learns worse than the canonical one: such a run has failed, however fast it is."""
+    """Return a sentence for each stack that learns worse than the canonical one, which fails the run."""
     accuracies = accuracies_by_stack(header, frames)
     canonical = canonical_of(accuracies)
     return [
@@ -98,7 +98,7 @@ def _p(probability: float | None) -> str:
 
 
 def convergence_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
-    """The distribution of test accuracy over seeds, and the verdicts; nothing if no run may be judged."""
+    """Return the distribution of test accuracy over seeds, with verdicts; empty if no run may be judged."""
     accuracies = accuracies_by_stack(header, frames)
     if not any(accuracies.values()):
         return []
@@ -114,13 +114,13 @@ def _how_it_is_judged() -> list[str]:
     margin = f"{MARGIN * 100:.2f} points"
     return [
         f"Each stack against {CANONICAL_NAME} of the same run. Learns worse: the mean is lower by more than {margin} "
-        "and Welch's one-sided t test says so (p below 0.05, adjusted by Holm for the number of stacks; where a seed "
-        "draws the same dropout masks for both, Student's test of the differences seed by seed). Learns as "
+        "and Welch's one-sided t test is significant (p below 0.05, adjusted by Holm for the number of stacks; where a "
+        "seed draws the same dropout masks for both, Student's test of the differences seed by seed). Learns as "
         f"well: with at least {MIN_SEEDS_FOR_AS_WELL} seeds each, the one-sided 95 % bound of the difference (at "
-        f"least) lies above -{margin}. Undecided is neither: more seeds would tell, as make bench RESUME=<id> "
-        "SEEDS=6-15 adds.",
-        f"Why {margin}: one test set of 10,000 draws an accuracy of 98.3 % with a standard error of 0.13 points and "
-        "seeds add about 0.11, so five seeds each can decide at this margin and not at half of it.",
+        f"least) lies above -{margin}. Undecided is neither: make bench RESUME=<id> SEEDS=6-15 adds seeds to decide "
+        "it.",
+        f"Choice of {margin}: a test set of 10,000 images gives an accuracy of 98.3 % with a standard error of 0.13 "
+        "points and seeds add about 0.11, so five seeds each can decide at this margin and not at half of it.",
     ]
 
 
@@ -135,7 +135,7 @@ def _distribution_row(stack: StackKey, accuracies: list[float], verdict: Learnin
             verdict.learning.value,
         ]
     elif stack.is_canonical:
-        verdict_cells[-1] = "the canonical one"
+        verdict_cells[-1] = "canonical"
     return [stack.name, str(len(accuracies)), *(format_percent(number) for number in numbers), *verdict_cells]
 
 
@@ -144,14 +144,14 @@ def _distribution_row(stack: StackKey, accuracies: list[float], verdict: Learnin
 
 @dataclass(frozen=True)
 class ArrivalsOfStack:
-    """When each seed of a stack reached the target; medians are None where half of the seeds never did."""
+    """Epochs and times at which a stack's seeds reached the target; medians are None if half of them did not."""
 
     stack: StackKey
     num_seeds: int
     num_never: int
     median_epochs: float | None
     median_seconds: float | None  # training and validating
-    median_clock_seconds: float | None  # the same, with everything the reference clock counts before it
+    median_clock_seconds: float | None  # the same, with the earlier parts of the reference clock
 
 
 def arrivals(frames: Frames) -> list[ArrivalsOfStack]:
@@ -184,9 +184,9 @@ def _arrival_of(epochs: pd.DataFrame) -> Arrival | None:
 
 
 def accuracy_curves(frames: Frames) -> Iterator[tuple[StackKey, list[pd.DataFrame]]]:
-    """(stack, the epochs of each of its processes in their order); ``elapsed_seconds`` is added to the columns.
+    """Yield (stack, epochs of each of its processes); ``elapsed_seconds`` is added to the columns.
 
-    Those are the seconds of training and validating until the end of the epoch.
+    It is the time of training and validating until the end of the epoch.
     """
     for stack, epochs in by_stack(frames.epochs):
         seconds = epochs["train_seconds"] + epochs["validate_seconds"]
@@ -210,7 +210,7 @@ def time_to_accuracy_sections(frames: Frames) -> list[Section]:
         return []
     sentence = (
         f"Until the end of the first epoch with at least {TARGET} validation accuracy: medians over seeds, where a "
-        "seed that never got there counts as later than any other."
+        "seed that never reached it counts as later than any other."
     )
     headers = ["stack", "seeds", "never", "epochs", "training and validating", "reference clock"]
     return [Section(f"Time to {TARGET} validation accuracy", [sentence], headers, rows, ["accuracy"])]

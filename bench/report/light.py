@@ -1,4 +1,4 @@
-"""How close each stack comes to this machine's measured best, and what that best consists of."""
+"""Share of each stack in this machine's speed of light, and the parts of that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCIPY_BLAS = "SciPy's OpenBLAS"
 
 @dataclass(frozen=True)
 class Share:
-    """Speed of light / measured, for a stack; 1 is the best that this machine showed in library calls.
+    """Ratio speed of light / measured for a stack; 1 is the best that this machine showed in library calls.
 
     ``train_epoch`` and ``validation_epoch`` are over the epochs of the interleaved rounds; ``canonical_run``, of the
     median run, is None unless the record has reference runs of the canonical number of epochs.
@@ -36,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Light:
-    """One device: its ceilings, what follows from them, and how close each stack comes."""
+    """Speed of light of one device: ceilings, the bounds that follow, and each stack's shares."""
 
     device: str
     ceilings: Ceilings
@@ -45,7 +45,7 @@ class Light:
 
 
 def light(header: dict[str, Any], frames: Frames) -> list[Light]:
-    """One for each device whose ceilings the run measured, the CPU first."""
+    """Return one for each device whose ceilings the run measured, the CPU first."""
     recipe = recipe_of(header)
     found = []
     for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
@@ -57,7 +57,7 @@ def light(header: dict[str, Any], frames: Frames) -> list[Light]:
 
 
 def recipe_of(header: dict[str, Any]) -> Recipe:
-    """That of the record, with the canonical number of epochs."""
+    """Return the recipe of the record, with the canonical number of epochs."""
     written = header.get("recipe") or {}
     known = {name: written[name] for name in ("dropout", "batch_size") if name in written}
     widths = tuple(written.get("layer_widths") or CANONICAL.layer_widths)
@@ -79,7 +79,7 @@ def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Sha
 
 
 def _share(best_seconds: float, rows: Any, measurement: str) -> stats.Ratio | None:
-    """The same best for every round: what was computing beside one of them took nothing from what the machine can."""
+    """Return the share with the same bound for every round, as load beside a round does not change the machine."""
     rounds = rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["replicate"]))
     return stats.paired_ratio(dict.fromkeys(rounds, best_seconds), rounds)
 
@@ -104,7 +104,7 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
     rows = ceiling_rows(one.ceilings)
     ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, rows, ["ceilings"], notices)
     if one.speed is None:
-        ceilings.sentences.append("No speed of light follows: some part of a step has no ceiling to be judged by.")
+        ceilings.sentences.append("No speed of light follows: a part of a step has no measured ceiling.")
         return [ceilings]
     rows = [_share_row(share) for share in one.shares]
     shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
@@ -114,14 +114,14 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
 
 SHARE_HEADERS = ["stack", "training epoch", "95 % interval, training", "validation epoch", "95 % interval, validation"]
 SHARE_HEADERS += ["canonical run"]
-PART_HEADERS = ["part of a training step", "at best", "share", "bounded by"]
+PART_HEADERS = ["part of a training step", "lower bound", "share", "bounded by"]
 CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "slowest process", "rate"]
 
 
 def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
     speed = one.speed
     sentences = [
-        f"At the rates measured in this run a training step takes {format_seconds(speed.step_seconds)} at best "
+        f"At the rates measured in this run a training step takes at least {format_seconds(speed.step_seconds)} "
         f"({format_percent(speed.products_seconds / speed.step_seconds, 0)} of it matrix products), a training epoch "
         f"{format_seconds(speed.train_epoch_seconds)}, a validation epoch "
         f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
@@ -133,10 +133,10 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
     above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
     if above:
         sentences.append(
-            f"Above 100 %: {', '.join(above)}. The light is that of dense products in library calls, which can be "
-            "passed: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or by "
-            "working on memory while a product computes. It is also too dim if something else was computing whenever "
-            "the ceilings were measured."
+            f"Above 100 %: {', '.join(above)}. The speed of light is that of dense products in library calls and can "
+            "be exceeded: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or "
+            "by working on memory while a product computes. It is also too low if something else was computing "
+            "whenever the ceilings were measured."
         )
     blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
     if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
@@ -162,7 +162,7 @@ def _percent_cells(ratio: stats.Ratio | None) -> list[str]:
 
 
 def part_rows(speed: SpeedOfLight) -> list[list[str]]:
-    """The parts of a training step and their sum."""
+    """Return the parts of a training step and their sum."""
     total = speed.step_seconds
 
     def row(part: Part) -> list[str]:
@@ -173,7 +173,7 @@ def part_rows(speed: SpeedOfLight) -> list[list[str]]:
 
 
 def ceiling_rows(ceilings: Ceilings) -> list[list[str]]:
-    """Every engine's, those of one kind of work together."""
+    """Return the ceilings of every engine, grouped by kind of work."""
     square = ceilings.best(SQUARE)
     return [
         [
@@ -195,7 +195,7 @@ def _rate(one: Ceiling, square: Ceiling | None) -> str:
         rate = f"{format_number(one.flop_per_second / 1e9)} GFLOP/s"
         if square is None or one.name == SQUARE or not square.flop_per_second:
             return rate
-        return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square one's"
+        return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square product's rate"
     if one.bytes_per_second is not None:
         return f"{format_bytes(one.bytes_per_second)}/s"
     return MISSING

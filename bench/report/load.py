@@ -1,4 +1,4 @@
-"""Notices that something else was computing when a run started, or while it measured."""
+"""Notices about other load when a run started, or while it measured."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from bench.frames import Frames
 from bench.units import format_number
 
-MOST_TAKEN = 0.1  # of the cores that a process wants: more than that taken by others, and it ran beside other work
+MOST_TAKEN = 0.1  # of the cores that a process needs; if others take more, the process counts as disturbed
 MOST_DISTURBED = 0.1  # of a run's processes
-REMEDY = "Times are too long then, and differ for reasons of their own: measure again on a quiet machine."
+REMEDY = "Its times are too long and too variable: measure again on an idle machine."
 
 
 def load_notices(header: Mapping[str, Any], frames: Frames) -> list[str]:
-    """See ``notices``."""
+    """Return the notices of a run; see ``notices``."""
     processes = frames.processes.dropna(subset=["other_cpu_percent", "threads"])
     return notices(header, list(zip(processes["threads"], processes["other_cpu_percent"], strict=True)))
 
 
 def notices(header: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -> list[str]:
-    """At most one for the start of the run and one for its processes, with the remedy.
+    """Return at most one notice for the start of the run and one for its processes, with the remedy.
 
-    Of each process it is known how many threads it had and how much CPU time others took, in percent of a core.
+    ``processes`` are (threads, CPU use of other processes in percent of a core).
     """
     machine = header.get("machine") or {}
     found = [text for text in (start_notice(machine), _processes_notice(machine, processes)) if text is not None]
@@ -31,18 +31,18 @@ def notices(header: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -
 
 
 def start_notice(machine: Mapping[str, Any]) -> str | None:
-    """By the load average, which counts what wants to run: at least as much as there are cores."""
+    """Return a notice if the load average is at least the number of cores."""
     load, cores = machine.get("load_average_1min"), machine.get("logical_cores") or machine.get("usable_cores")
     if load is None or cores is None or load < cores:
         return None
     return (
-        f"Started under load: in the minute before, {format_number(load)} processes on average wanted the machine's "
-        f"{cores} cores."
+        f"Started under load: in the minute before, {format_number(load)} processes on average competed for the "
+        f"machine's {cores} cores."
     )
 
 
 def _processes_notice(machine: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -> str | None:
-    """By the CPU time that others took of the usable cores, above what a process leaves to them."""
+    """Return a notice by the CPU time that others took beyond the cores a process leaves idle."""
     cores = machine.get("usable_cores")
     if not processes or not cores:
         return None

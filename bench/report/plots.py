@@ -1,7 +1,7 @@
 """Accuracy against time, and throughput against batch size, as SVG files beside the report.
 
-The same record gives the same bytes: no date, no random identifiers, no setting of the user's.  Matplotlib is imported
-when the first plot is drawn, and used without pyplot, so that no window system is ever asked for.
+The same record gives the same bytes: no date, no random identifiers, no user settings.  Matplotlib is imported when the
+first plot is drawn, and used without pyplot, so that no window system is needed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), "Color universal design": told apart by the colour-blind, too.  Their yellow is too pale here.
+# Okabe and Ito (2008), "Color universal design": distinguishable for the colour-blind.  Their yellow is too pale.
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 LINE_STYLES = {"cpu": "-", "cuda": "--"}
-MARKERS = {"cpu": "os^D", "cuda": "v*PX"}  # the next one when the colours begin again
-LOG_SCALE_FROM = 5  # times as slow as the fastest stack; below that a linear axis shows more
+MARKERS = {"cpu": "os^D", "cuda": "v*PX"}  # the next one when the colours repeat
+LOG_SCALE_FROM = 5  # ratio of slowest to fastest stack from which the axis is logarithmic
 MAX_LABEL = 60  # characters
 SETTINGS = {
     "svg.hashsalt": "mlp-bench",
@@ -48,7 +48,7 @@ SETTINGS = {
 
 
 def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]]:
-    """Draw what was measured into ``folder/plots``; returns the plots by name, and a sentence for each that failed."""
+    """Draw the plots into ``folder/plots``; return them by name, and a sentence for each that failed."""
     plots, problems = {}, []
     for name, measured, draw, alt in (
         ("accuracy", not frames.epochs.empty, _accuracy, _accuracy_alt),
@@ -60,7 +60,7 @@ def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]
         try:
             (folder / path).parent.mkdir(exist_ok=True)
             files.write(folder / path, svg_of(lambda axes, draw=draw: draw(axes, frames)))
-        except Exception as error:  # whatever goes wrong with a picture must not cost the numbers
+        except Exception as error:  # a failing plot must not cost the numbers
             problems.append(f"{path.as_posix()} was not drawn ({type(error).__name__}: {error})")
         else:
             plots[name] = Plot(path.as_posix(), alt(frames))
@@ -68,7 +68,7 @@ def draw_plots(folder: Path, frames: Frames) -> tuple[dict[str, Plot], list[str]
 
 
 def svg_of(draw: Callable[[Axes], None]) -> str:
-    """The text of an SVG of a pair of axes, which ``draw`` fills, with its legend."""
+    """Return the SVG of a pair of axes filled by ``draw``, with its legend."""
 
     def draw_one(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -80,10 +80,10 @@ def svg_of(draw: Callable[[Axes], None]) -> str:
 
 
 def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
-    """The text of an SVG that ``draw`` fills, in the look of all our plots, whatever the user's matplotlib is set to.
+    """Return the SVG of a figure filled by ``draw``, in the common style, independent of matplotlib's settings.
 
-    matplotlib refuses to be imported where MPLBACKEND, as notebooks set it, names a backend that it cannot find; of a
-    home in which it can keep no fonts it speaks in five lines, and draws the same.
+    Importing matplotlib fails if MPLBACKEND, as set by notebooks, names a backend that it cannot find; in a home
+    without a writable font cache it logs five lines, which are suppressed.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     chosen = os.environ.pop("MPLBACKEND", None)
@@ -104,7 +104,7 @@ def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], Non
 
 
 def _accuracy(axes: Axes, frames: Frames) -> None:
-    """Validation accuracy at the end of each epoch over the seconds trained and validated until then."""
+    """Draw the validation accuracy after each epoch over the seconds of training and validation."""
     looks, ends = _looks(frames), []
     for stack, runs in accuracy_curves(frames):
         label = _label(stack)
@@ -126,7 +126,7 @@ def _accuracy_alt(frames: Frames) -> str:
 
 
 def _throughput(axes: Axes, frames: Frames) -> None:
-    """Examples per second over the batch size, both logarithmic, and where a GPU overtakes a CPU."""
+    """Draw examples per second over the batch size, both logarithmic, with GPU/CPU crossovers."""
     looks = _looks(frames)
     for stack, curve in step_curves(frames).items():
         rates = [size / seconds for size, seconds in curve.items()]
@@ -156,7 +156,7 @@ def _throughput_alt(frames: Frames) -> str:
 
 
 def _label(stack: StackKey) -> str:
-    """A name in the drawing: cut, and without the dollar signs that Matplotlib takes for mathematics."""
+    """Cut a name and escape dollar signs, which Matplotlib takes for mathematics."""
     return clean(stack.name, MAX_LABEL).replace("$", r"\$")
 
 
@@ -165,13 +165,13 @@ def _names(stacks: Iterable[StackKey]) -> str:
 
 
 def drawn_stacks(frames: Frames) -> list[StackKey]:
-    """Every stack that a plot may show, in an order that is the same for all plots of a run."""
+    """Return every stack that a plot may show, in the same order for all plots of a run."""
     timed = of_whole_stacks(frames.samples)
     return list(dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame)))
 
 
 def _looks(frames: Frames) -> dict[StackKey, dict[str, Any]]:
-    """What each stack looks like in every plot: a colour of its own, line and marker that also tell CPU from GPU."""
+    """Return each stack's style in every plot: colour, and line and marker by kind of device."""
     looks = {}
     for index, stack in enumerate(drawn_stacks(frames)):
         markers = MARKERS.get(stack.device_kind, "o")

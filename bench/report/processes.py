@@ -1,4 +1,4 @@
-"""Facts that measured processes told of themselves: versions of what they imported, and libraries they loaded."""
+"""Facts that measured processes reported: versions of imported packages, and loaded libraries."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 
 def process_notices(header: dict[str, Any]) -> list[str]:
-    """What the measured processes told of themselves that is not what was planned with, or not the same in all."""
+    """Return notices on versions that differ from the planned ones or between processes."""
     planned = (header.get("machine") or {}).get("packages") or {}
     notices, kernels = [], {}
     for facts in header.get("processes") or []:
         where = facts.get("backend") or "the host's own measurements"
         for package, version in facts["packages"].items():
             if planned.get(package) not in (None, version):
-                notices.append(f"{where} ran with {package} {version}; it was planned with {planned[package]}.")
+                notices.append(f"{where} ran with {package} {version}; {planned[package]} was planned.")
         for library in facts["libraries"]:
             kernels.setdefault(library.get("library"), {}).setdefault(_kernel(library), where)
     for library, found in kernels.items():
@@ -24,7 +24,7 @@ def process_notices(header: dict[str, Any]) -> list[str]:
 
 
 def loaded_libraries(header: dict[str, Any]) -> list[str]:
-    """The libraries with thread pools, as the measured processes told of them."""
+    """Return the loaded libraries with thread pools, as reported by the processes."""
     found = [
         f"{library.get('library')} ({_kernel(library)})"
         for facts in header.get("processes") or []
@@ -39,7 +39,7 @@ def _kernel(library: dict[str, Any]) -> str:
 
 
 def measured_packages(header: dict[str, Any]) -> dict[str, str]:
-    """{package: version} of what all processes that imported it had in the same version."""
+    """Return {package: version} for packages with the same version in all processes that imported them."""
     found: dict[str, set[str]] = {}
     for facts in header.get("processes") or []:
         for package, version in facts["packages"].items():

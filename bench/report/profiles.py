@@ -1,4 +1,4 @@
-"""Where a training step goes, operation by operation: what ``bench profile --run`` left in a run's folder."""
+"""Time of a training step by operation, from the profiles of ``bench profile --run`` in a run's folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ STEP = "train_step"
 
 @dataclass(frozen=True)
 class StepOfStack:
-    """A training step of one profiled stack; all seconds are per step, those of compilation per process.
+    """Training step of a profiled stack; all seconds are per step, those of compilation per process.
 
-    ``plain_seconds`` and ``profiled_seconds`` are medians, ``overhead`` how many times as long a profiled step takes,
-    over the interleaved rounds; None where no step was timed.  ``seconds_by_kind`` and ``unattributed_seconds`` add up
-    to ``profiled_seconds``; what is not attributed is negative where operations overlap.  ``compile_seconds`` is by
-    state of the cache: ``cold`` and ``warm``, or ``none`` for a stack that keeps no compiled code.
+    ``plain_seconds`` and ``profiled_seconds`` are medians, ``overhead`` the ratio of profiled to plain over the
+    interleaved rounds; None if no step was timed.  ``seconds_by_kind`` and ``unattributed_seconds`` add up to
+    ``profiled_seconds``; the unattributed time is negative if operations overlap.  ``compile_seconds`` is by state of
+    the cache: ``cold`` and ``warm``, or ``none`` for a stack that keeps no compiled code.
     """
 
     stack: StackKey
@@ -50,20 +50,20 @@ class StepOfStack:
     problems: list[str]
 
     def share(self, seconds: float | None) -> float | None:
-        """Of the profiled step; None where that is not known."""
+        """Return the fraction of the profiled step; None if unknown."""
         return seconds / self.profiled_seconds if seconds is not None and self.profiled_seconds else None
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One profile of a run: its numbers, and all its sections."""
+    """Profile of a run: its numbers, and all its sections."""
 
     step: StepOfStack
     details: list[Section]
 
 
 def explained(folder: RunFolder) -> tuple[list[Explained], list[str]]:
-    """The profiles in the run's folder, the fastest step first, and a sentence for each that was left out."""
+    """Return the profiles in the run's folder, the fastest step first, and a sentence for each left out."""
     found, problems = [], []
     for path in sorted((folder.path / FOLDER).glob(f"*/{FILE_NAME}")):
         try:
@@ -74,13 +74,13 @@ def explained(folder: RunFolder) -> tuple[list[Explained], list[str]]:
 
 
 def _explained(folder: RunFolder, path: Path) -> Explained:
-    """Raise RecordError where the profile in ``path`` is damaged or of another run: it costs itself alone."""
+    """Read a profile; raise RecordError if it is damaged or of another run."""
     profile = load(path)
     if reasons := reasons_against(folder.header, profile):
         raise RecordError(f"{path} does not explain this run: {'; '.join(reasons)}.")
     try:
         return Explained(_step(profile), sections(profile))
-    except (MlpError, ArithmeticError) as error:  # numbers that no recipe has, or whose sum is none
+    except (MlpError, ArithmeticError) as error:  # impossible numbers
         raise RecordError(f"{path} is damaged ({error}): measure again.") from error
 
 
@@ -102,7 +102,7 @@ def _step(profile: Profile) -> StepOfStack:
 
 
 def kinds_of(steps: Iterable[StepOfStack]) -> list[str]:
-    """The kinds of operation that any of ``steps`` has, in the order of ``KINDS``; others come last."""
+    """Return the kinds of operation in ``steps``, in the order of ``KINDS``; others come last."""
     found = dict.fromkeys(kind for step in steps for kind in step.seconds_by_kind)
     return [*(kind for kind in KINDS if kind in found), *(kind for kind in found if kind not in KINDS)]
 
@@ -111,20 +111,20 @@ def kinds_of(steps: Iterable[StepOfStack]) -> list[str]:
 
 
 def profile_sections(found: Sequence[Explained]) -> list[Section]:
-    """What each profiled stack spends a step on, side by side, and what the rules found in each."""
+    """Return the overview of all profiled stacks, and the findings of each."""
     if not found:
         return []
     steps = [one.step for one in found]
     kinds = kinds_of(steps)
-    headers = ["stack", "step", "profiled", "times as long", "95 % interval", *kinds, "not attributed"]
+    headers = ["stack", "step", "profiled", "ratio", "95 % interval", *kinds, "not attributed"]
     compilation = list(dict.fromkeys(cache for step in steps for cache in step.compile_seconds))
     headers += [f"compilation, {cache} cache" if cache != "none" else "compilation" for cache in compilation]
     overview = Section(
         TITLE,
         [
             "Profiles of a training step by kind of operation, as shares of the profiled step. They were made after "
-            "the run, in processes of their own: what the run timed was never profiled.",
-            "What profiling costs is the profiled step over the plain one, in turn in one process. Not attributed is "
+            "the run, in separate processes: no timed process was profiled.",
+            "The ratio is the profiled step over the plain one, measured in turn in one process. Not attributed is "
             "the time of a profiled step in which no operation ran.",
         ],
         headers,
@@ -136,12 +136,12 @@ def profile_sections(found: Sequence[Explained]) -> list[Section]:
 
 
 def profile_details(found: Sequence[Explained]) -> list[Section]:
-    """Each profile's tables: operations, kinds, compilation, loading, and the host."""
+    """Return each profile's tables: operations, kinds, compilation, loading, and the host."""
     return [section for one in found for section in _titled(one) if section.folded]
 
 
 def _titled(one: Explained) -> list[Section]:
-    """The sections of a profile under its stack's name; all but its findings are many alike."""
+    """Return the sections of a profile under its stack's name; all but its findings are folded."""
     return [
         replace(section, title=f"{section.title}: {one.step.stack.name}", folded=section.title != FINDINGS)
         for section in one.details
@@ -149,7 +149,7 @@ def _titled(one: Explained) -> list[Section]:
 
 
 def _why(step: StepOfStack) -> str:
-    return "; ".join(step.problems) or "it was interrupted, or is still being made."
+    return "; ".join(step.problems) or "it was interrupted or is not finished."
 
 
 def _row(step: StepOfStack, kinds: Sequence[str], compilation: Sequence[str]) -> list[str]:

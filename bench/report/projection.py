@@ -1,7 +1,7 @@
-"""What the reference clock would read for the stacks that a quick run did not run to their last epoch.
+"""Projection of the reference clock for stacks that a quick run did not run to their last epoch.
 
-A projection adds up what a stack's own processes measured: its first load, its preparation, its epochs.  It is no
-measured time, so it has no ratio to 2016, no rank and no accuracy.
+A projection adds up what a stack's own processes measured: first load, preparation, epochs.  It is not a measured time,
+so it has no ratio to 2016, no rank and no accuracy.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ NEEDED = ("first_load", "build", "compile", "train_epoch", "validate_epoch")
 
 @dataclass(frozen=True)
 class Projection:
-    """The projected reference clock of ``stack``, part by part, in seconds; ``cold_cache`` if it never compiled warm.
+    """Projected reference clock of ``stack`` by parts, in seconds; ``cold_cache`` if it never compiled warm.
 
-    The test counts as one more validation epoch: it has as many images.
+    The test counts as one more validation epoch, as it has the same number of images.
     """
 
     stack: StackKey
@@ -45,7 +45,7 @@ class Projection:
 
 
 def projections(header: dict[str, Any], frames: Frames) -> list[Projection]:
-    """Of the stacks of a quick run that have epochs and no reference run, fastest first."""
+    """Return the projections for stacks of a quick run with epochs but no reference run, fastest first."""
     num_epochs = (header.get("recipe") or {}).get("num_epochs")
     if header["mode"] != "quick" or not num_epochs:
         return []
@@ -77,14 +77,14 @@ def _projection(samples: pd.DataFrame, stack: StackKey, num_epochs: int) -> Proj
 
 
 def projection_sentences(found: list[Projection]) -> list[str]:
-    """One sentence on all of them."""
+    """Return a sentence with all projections."""
     if not found:
         return []
     times = ", ".join(
         f"{one.stack.name} about {format_seconds(one.total_seconds)}{' (compile cache cold)' if one.cold_cache else ''}"
         for one in found
     )
-    return [f"Projected from their own epochs, not run: {times}."]
+    return [f"Projected from their own epochs, not measured: {times}."]
 
 
 def projection_sections(found: list[Projection]) -> list[Section]:
@@ -109,8 +109,8 @@ def projection_sections(found: list[Projection]) -> list[Section]:
         for one in found
     ]
     sentence = (
-        f"Not measured: the sum of what each stack's own processes took to load, prepare and compile, and of "
-        f"{found[0].num_epochs} of their epochs. Of 11 stacks on record the reference clock read 0.3 % less to 66 % "
-        "more than such a sum, 8 % more in the median. No accuracy follows from it, and no rank."
+        f"Not measured: the sum of each stack's measured load, preparation and compilation, and of "
+        f"{found[0].num_epochs} of its epochs. For 11 stacks on record the reference clock was 0.3 % less to 66 % more "
+        "than this sum, 8 % more in the median. A projection has no accuracy and no rank."
     )
     return [Section("Projected reference clock", [sentence], headers, rows)]

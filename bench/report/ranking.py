@@ -1,4 +1,4 @@
-"""All stacks that one interleaved run measured, fastest first; and what the fast ones cost."""
+"""Ranking of the stacks of one interleaved run, and their cost in energy and memory."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from bench.units import (
     format_seconds,
 )
 
-RANKING = "Ranking"  # the title, by which one knows that several stacks were measured
+RANKING = "Ranking"  # section title; present if several stacks were measured
 
 
 @dataclass(frozen=True)
 class RankedStack:
-    """One stack's row; what was not measured is None.
+    """Row of one stack; None for missing measurements.
 
-    ``speed_ratio`` says how many times as fast as the canonical stack a training epoch is, over interleaved pairs.
+    ``speed_ratio`` is the canonical stack's training epoch over this one's, from interleaved pairs.
     """
 
     stack: StackKey
@@ -48,7 +48,7 @@ class RankedStack:
     steady_step: stats.Estimate | None
     reference_clock: stats.Estimate | None
     mean_test_accuracy: float | None
-    learning: Learning | None  # None for the canonical stack, which is what the others are judged against
+    learning: Learning | None  # None for the canonical stack, the reference of the others
 
     @property
     def learns_worse(self) -> bool:
@@ -64,7 +64,7 @@ def epoch_rounds(frames: Frames) -> dict[StackKey, dict[int, float]]:
 
 
 def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
-    """Every stack whose epochs or reference run were measured; those without a training epoch come last, unranked."""
+    """Return every stack with epochs or a reference run; those without a training epoch come last, unranked."""
     rounds = epoch_rounds(frames)
     base = canonical_of(rounds)
     ranks = rank(rounds, base)
@@ -84,7 +84,7 @@ def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
 
 
 def fastest_of(frames: Frames, ranked: list[RankedStack]) -> list[RankedStack]:
-    """Those that no other was shown to be faster than, but for stacks that learn worse; empty where none has a rank."""
+    """Return the stacks of rank 1 without those that learn worse; empty if there are no ranks."""
     fit = {one.stack: one for one in ranked if one.train_epoch is not None and not one.learns_worse}
     if len(fit) == 1:
         return list(fit.values())
@@ -127,7 +127,7 @@ def _ranked(
 
 
 def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
-    """The table, if there is more than one stack to rank."""
+    """Return the table, if there is more than one stack to rank."""
     if len(ranked) < 2:
         return []
     headers = ["rank", "stack", "training epoch", "95 % interval, epoch", "times as fast"]
@@ -140,13 +140,13 @@ def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
 def _how_to_read(ranked: list[RankedStack]) -> list[str]:
     canonical = next((one for one in ranked if one.stack.is_canonical and one.speed_ratio is not None), None)
     if canonical is None:
-        pairs = f"Times as fast is left out: {CANONICAL_NAME}, which it would refer to, was not measured in this run."
+        pairs = f"Times as fast is left out: its reference, {CANONICAL_NAME}, was not measured in this run."
     else:
         pairs = (
             f"Times as fast: as {CANONICAL_NAME}, training epoch against training epoch of the same interleaved round; "
             "median and interval over rounds."
         )
-    order = "By training epoch, fastest first. Rank: 1 + the number of stacks that were shown to be faster"
+    order = "By training epoch, fastest first. Rank: 1 + the number of stacks that are significantly faster"
     order += ", all pairs tested round by round, with an error of 5 % over all of them together (Holm)."
     if all(one.rank is None for one in ranked):
         order = "By training epoch, fastest first. There are no ranks: fewer than three rounds measured two stacks."
@@ -155,7 +155,8 @@ def _how_to_read(ranked: list[RankedStack]) -> list[str]:
     sentences = [order, pairs, *intervals, *groups_sentences({one.stack.name: one.train_epoch for one in ranked})]
     if any(one.learns_worse for one in ranked):
         sentences.append(
-            "A stack that learns worse stands here by its speed, has failed, and is left out of the comparisons below."
+            "A stack that learns worse is listed by its speed, counts as failed, and is left out of the comparisons "
+            "below."
         )
     return sentences
 
@@ -187,11 +188,11 @@ def _learning(one: RankedStack) -> str:
     return f"faster, but {one.learning.value}" if faster else one.learning.value
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
+# --- cost ------------------------------------------------------------------------------------------------------------
 
 
 def cost_sections(frames: Frames) -> list[Section]:
-    """Energy, memory and throttling of each stack, where anything beside the run was sampled at all."""
+    """Return energy, memory and throttling of each stack, if these were sampled."""
     rows = []
     for stack, samples in by_stack(of_whole_stacks(frames.samples)):
         epochs = samples[samples["measurement"] == "train_epoch"]
@@ -220,7 +221,7 @@ def cost_sections(frames: Frames) -> list[Section]:
 
 
 def _throttled_sentences(samples: pd.DataFrame) -> list[str]:
-    """A sentence for each stack some of whose samples were taken while something held the machine back."""
+    """Return a sentence for each stack with samples taken while the machine was throttled."""
     sentences = []
     for stack, rows in by_stack(of_whole_stacks(samples)):
         throttled = rows[rows["throttled"].fillna(False)]

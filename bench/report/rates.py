@@ -1,4 +1,4 @@
-"""What a duration means as a rate: examples, floating-point operations and bytes in a second."""
+"""Conversion of durations to rates: examples, floating-point operations and bytes per second."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from bench.stack_key import or_none
 from bench.units import MISSING, format_bytes, format_number
 
 # Multiplications and additions of one training step, for one example: eight matrix products, none for the gradient
-# with respect to the input.  They are the dense network's, also for theano/tuned, which leaves out zeros.
+# with respect to the input.  The dense network counts, also for theano/tuned, which leaves out zeros.
 # 2 * (3 * (500*300 + 300*10) + 2 * 784*500) = 2.486 MFLOP.
 TRAINING_FLOP_PER_EXAMPLE = 2 * (3 * (500 * 300 + 300 * 10) + 2 * 784 * 500)
 
 
 def training_gflops(samples: pd.DataFrame, epoch_seconds: float) -> float | None:
-    """GFLOP/s of a training epoch that takes ``epoch_seconds``; None where its number of examples is not on record."""
+    """Return the GFLOP/s of a training epoch of ``epoch_seconds``; None without its number of examples."""
     examples = or_none(samples["examples"].max())
     return None if examples is None else examples * TRAINING_FLOP_PER_EXAMPLE / epoch_seconds / 1e9
 
 
 def examples_per_second(samples: pd.DataFrame, seconds: float) -> float | None:
-    """Of epochs that take ``seconds``; None where their number of examples is not on record."""
+    """Return the rate of epochs that take ``seconds``; None without their number of examples."""
     examples = or_none(samples["examples"].max())
     return None if examples is None else examples / seconds
 

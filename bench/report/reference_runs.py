@@ -1,4 +1,4 @@
-"""The reference run of each stack: phase by phase, and seed by seed."""
+"""Reference run of each stack, by phase and by seed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench.units import MISSING, format_bytes, format_percent, format_seconds
 
 @dataclass(frozen=True)
 class PhaseMedians:
-    """Seconds of the reference run of one stack, each the median over its processes; None where not on record."""
+    """Median seconds of a stack's reference run over its processes; None where not recorded."""
 
     stack: StackKey
     num_processes: int
     seconds_by_phase: dict[str, float]  # in the order in which they ran
-    rest_seconds: float | None  # what no phase explains
+    rest_seconds: float | None  # not part of any phase
     total_seconds: float
     import_seconds: float | None  # outside the reference clock
 

@@ -1,4 +1,4 @@
-"""The report's main numbers, for programs: JSON-ready, with None for what was not measured."""
+"""Main numbers of the report, JSON-ready, with None for missing measurements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mlp.recipe import REFERENCE
 
 
 def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] | None = None) -> dict[str, Any]:
-    """The report's main numbers, JSON-ready; what was not measured is None.  ``profiled`` is read if not given."""
+    """Return the main numbers of the report, JSON-ready; ``profiled`` is read from the folder if not given."""
     frames, left_out = trustworthy(frames)
     header = folder.header
     ranked = ranking(header, frames)
@@ -114,7 +114,7 @@ def _measurements(frames: Frames) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses, stacks and enumerations as JSON's own types."""
+    """Convert dataclasses, stacks and enumerations to JSON types."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, StackKey):

@@ -1,4 +1,4 @@
-"""What the sections have in common: estimates of groups of samples, and cells of a table."""
+"""Common parts of the sections: estimates of groups of samples, and cells of a table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bench.samples import estimate_of
 from bench.stack_key import StackKey, groups
 from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
 
-ABLATION = "ablation"  # the harness whose samples are of stacks that lack a part
+ABLATION = "ablation"  # harness whose samples are of stacks without one of their optimizations
 ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
 
 
 def estimates(
     frames: Frames, harness: str, columns: list[str]
 ) -> Iterator[tuple[dict[str, Any], pd.DataFrame, stats.Estimate]]:
-    """(keys, samples, estimate) for each group of a harness's samples."""
+    """Yield (keys, samples, estimate) for each group of a harness's samples."""
     for keys, samples in groups(frames.samples[frames.samples["harness"] == harness], columns):
         yield keys, samples, estimate_of(samples)
 
@@ -34,12 +34,12 @@ def estimate_cells(measured: stats.Estimate) -> list[str]:
 
 
 def ratio_cells(ratio: stats.Ratio | None) -> list[str]:
-    """Centre and interval; with one round there is no interval."""
+    """Return centre and interval; one round has no interval."""
     return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
 
 
 def interval_sentences(*measured: Iterable[stats.Estimate | stats.Ratio | None]) -> list[str]:
-    """One sentence on the intervals of a table: within this run, and of what they are."""
+    """Return a sentence on the method of the intervals of a table."""
     kinds = {one.interval_of for group in measured for one in group if one is not None} - {None}
     median = "exact for the median, by order statistics"
     mean = "of the geometric mean, by Student's t, which assumes lognormal times"
@@ -55,7 +55,7 @@ def interval_sentences(*measured: Iterable[stats.Estimate | stats.Ratio | None])
 
 
 def groups_sentences(measured: Mapping[str, stats.Estimate | None]) -> list[str]:
-    """A sentence for each name whose processes ran at two speeds."""
+    """Return a sentence for each name whose processes ran at two speeds."""
     found = {name: one.groups for name, one in measured.items() if one is not None and one.groups is not None}
     return [
         f"{name}: processes fall into two groups, {format_seconds(groups.fast_seconds)} ({groups.num_fast}) and "
@@ -69,19 +69,19 @@ def stack_of(keys: dict[str, Any]) -> StackKey:
 
 
 def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
-    """The rows of ``stack``."""
+    """Return the rows of ``stack``."""
     for name, value in stack._asdict().items():
         frame = frame[frame[name].isna() if value is None else frame[name] == value]
     return frame
 
 
 def of_whole_stacks(samples: pd.DataFrame) -> pd.DataFrame:
-    """The samples that a stack may be known by: those of a backend with all its levers, at its own work."""
+    """Return the samples of complete stacks: no ablation, no ceilings."""
     return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS])]
 
 
 def narrowed(section: Section) -> Section:
-    """Without blank columns, and with the only stack in a sentence instead of in every row."""
+    """Drop blank columns, and move the only stack from every row to a sentence."""
     names = {row[0] for row in section.rows if row[0]}
     if len(names) == 1:
         rows = [["", *row[1:]] for row in section.rows]

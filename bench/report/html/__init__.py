@@ -1,7 +1,6 @@
-"""The report as one self-contained HTML file: no network, no second file, and everything in it escaped.
+"""Report as one self-contained HTML file: no network, no second file, all contents escaped.
 
-``Page`` is what it says, ``Chart`` one of its plots, ``to_html`` makes the text of the file.  Whoever has sections and
-charts gets a page from it, be it of one run or of several.
+``Page`` holds the contents, ``Chart`` a plot; ``to_html`` renders the file, for one run or for several.
 """
 
 from bench.report.html.chart import Chart

@@ -1,7 +1,7 @@
-"""One plot of a page: a Plotly figure, what it says for who cannot see it, and its numbers as CSV.
+"""Chart of a page: a Plotly figure, a text alternative, and its numbers as CSV.
 
-Plotly reads a little HTML in labels (``<b>``, ``<br>``, ``<a href>``), so whatever a record says goes through ``label``
-or ``hover_text`` before it becomes one.
+Plotly reads a little HTML in labels (``<b>``, ``<br>``, ``<a href>``), so texts from a record go through ``label``
+or ``hover_text`` before they become one.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pandas.api.types import is_numeric_dtype
 from bench.csv_cells import shielded
 from bench.render import clean
 
-MAX_LINE = 28  # characters of a label's line: what leaves room for a plot on a phone
+MAX_LINE = 28  # characters of a label's line: leaves room for a plot on a phone
 ROW_PIXELS, FRAME_PIXELS = 40, 72  # height of a row; of everything around the rows
 AXIS = {"automargin": True, "zeroline": False, "showline": True, "ticks": "outside", "ticklen": 4}
 
 
 @dataclass(frozen=True)
 class Chart:
-    """``figure`` is JSON for Plotly; ``data`` holds what the plot shows, with units in the names of its columns.
+    """Chart; ``figure`` is JSON for Plotly, ``data`` the plotted values with units in the column names.
 
     ``name`` is the stem of the CSV file and part of an HTML id: letters, digits and underscores.
     """
@@ -44,7 +44,7 @@ class Chart:
 
     @property
     def csv_uri(self) -> str:
-        """The CSV file in a link: it needs neither a server nor a script.  Its texts are cut like all others."""
+        """CSV file as a data URI, which needs no server or script; texts are cut like all others."""
         cut = {name: column.map(_cut) for name, column in self.data.items() if not is_numeric_dtype(column)}
         text = shielded(self.data.assign(**cut)).to_csv(index=False).encode("utf-8", "replace")
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
@@ -55,7 +55,7 @@ def _cut(cell: Any) -> Any:
 
 
 def label(name: str) -> str:
-    """A name beside an axis or in a legend: its device on a line of its own, each line cut to ``MAX_LINE``."""
+    """Format a name for an axis or legend: its device on a separate line, each line cut to ``MAX_LINE``."""
     lines = clean(name).rsplit(" on ", 1)
     lines = [lines[0], f"on {lines[1]}"] if len(lines) == 2 else lines
     return "<br>".join(
@@ -64,14 +64,14 @@ def label(name: str) -> str:
 
 
 def hover_text(text: str) -> str:
-    """Also safe within a template, where ``%{`` begins a value."""
+    """Escape text for hover labels, also within a template, where ``%{`` begins a value."""
     return html.escape(clean(text, 160), quote=False).replace("{", "&#123;")
 
 
 def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
-    """A figure without a background of its own: the page's style sheet colours text, grid and paper.
+    """Return a figure without a background: the page's style sheet colours text, grid and paper.
 
-    ``height`` in pixels is that of the plot; the page adds its legend's.
+    ``height`` in pixels is that of the plot; the page adds the legend's height.
     """
     import plotly.graph_objects as go
 
@@ -98,9 +98,9 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
 
 
 def log_axis(low: float, high: float) -> dict[str, Any]:
-    """A logarithmic axis from ``low`` to ``high``, both positive, with few enough labels for a phone.
+    """Return a logarithmic axis from ``low`` to ``high``, both positive, with few enough labels for a phone.
 
-    Those are the powers of ten, and thrice them if that leaves fewer than four.
+    Labels are the powers of ten, and three times them if those are fewer than four.
     """
     tens = [10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     inside = [value for value in tens if low <= value <= high]
@@ -111,9 +111,9 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
 
 
 def rows_layout(names: Sequence[str], x_title: str, *, log: tuple[float, float] | None = None) -> dict[str, Any]:
-    """The layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ...
+    """Return the layout of a plot with one row for each name, the first on top, at y = 0, 1, 2 ...
 
-    ``log`` is what a logarithmic x axis goes from and to.
+    ``log`` is the range of a logarithmic x axis.
     """
     return {
         "height": FRAME_PIXELS + ROW_PIXELS * len(names),

@@ -1,4 +1,4 @@
-"""Plotly's own JavaScript as a page carries it: compressed, because all of it is 5 MB, and 2 MB are enough."""
+"""Plotly's JavaScript as embedded in a page: 5 MB, compressed to 2 MB."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import cache
 
 @cache
 def plotly_gzip_base64() -> str:
-    """The library that the installed package ``plotly`` brings, gzipped, as Base64; the same bytes every time.
+    """Return the library of the installed package ``plotly``, gzipped, as Base64; deterministic.
 
-    Every browser since 2023 decompresses it itself (``DecompressionStream``).
+    Browsers since 2023 decompress it natively (``DecompressionStream``).
     """
     from plotly.offline import get_plotlyjs
 

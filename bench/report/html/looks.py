@@ -1,4 +1,4 @@
-"""What stacks and phases look like in the plots of a page, on light and on dark paper."""
+"""Styles of stacks and phases in the plots of a page, on light and on dark background."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from bench.stack_key import StackKey
 
-# After Okabe and Ito (2008), "Color universal design", told apart by the colour-blind, too.  Their orange, sky blue and
-# purple are darkened, so that each stands out from white and from the page's dark paper by 3:1 (WCAG 2.2, 1.4.11).
+# After Okabe and Ito (2008), "Color universal design", distinguishable for the colour-blind.  Their orange, sky blue
+# and purple are darkened for a contrast of 3:1 with white and with the page's dark background (WCAG 2.2, 1.4.11).
 BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY = (
     *("#0072B2", "#D55E00", "#009E73", "#B8649A", "#AE7C00", "#3F8FC0"),
     "#767C83",
@@ -44,7 +44,7 @@ DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}
 
 
 def looks_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:
-    """{stack: {"color", "symbol", "dash"}}: colours come round again after seven stacks, with the next symbol."""
+    """Return {stack: {"color", "symbol", "dash"}}; after seven stacks colours repeat with the next symbol."""
     looks = {}
     for index, stack in enumerate(stacks):
         symbols = SYMBOLS.get(stack.device_kind, ("circle",))

@@ -1,4 +1,4 @@
-"""Sections and charts -> the text of an HTML file."""
+"""Rendering of sections and charts as an HTML file."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bench.report.html.chart import Chart
 from bench.report.html.library import plotly_gzip_base64
 from bench.units import MISSING
 
-NUMBER = re.compile(r"(< ?|[+\N{MINUS SIGN}-])?\d")  # how a cell begins that is a number with its unit
+NUMBER = re.compile(r"(< ?|[+\N{MINUS SIGN}-])?\d")  # start of a cell that is a number with its unit
 MAX_MIN_WIDTH_CH = 20  # characters: as wide as "theano/as_published"
 INSTRUCTIONS = (
-    "Point at a plot for exact values, drag over it to look closer, double-click to go back. A click on an entry of a "
-    "legend hides it."
+    "Point at a plot for exact values, drag to zoom in, double-click to zoom out. Click an entry of a legend to hide "
+    "it."
 )
 
 
 @dataclass(frozen=True)
 class Page:
-    """What an HTML file says; all text is plain, and escaped when rendered.
+    """Contents of an HTML file; all text is plain, and escaped when rendered.
 
-    ``headline`` is the sentence a person came for.  ``facts`` are (name, value) pairs that say what this is about,
-    ``warnings`` sentences that belong on the first screen.  The first section stands there, too.
+    ``headline`` is the main result.  ``facts`` are (name, value) pairs about the run, ``warnings`` sentences for the
+    top of the page, where the first section is, too.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Column:
-    """How a column of a table is set: ``number`` to the right, ``text`` to the left, and how narrow it may get."""
+    """Layout of a table's column: ``number`` is right-aligned, ``text`` left-aligned; with a minimum width."""
 
     kind: str
     min_width_ch: int
@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Block:
-    """A section as the template lays it out: its plots found, and its columns known."""
+    """Section as the template lays it out, with its plots and columns."""
 
     anchor: str
     section: Section
@@ -80,7 +80,7 @@ def to_html(page: Page) -> str:
 
 
 def columns_of(section: Section) -> list[Column]:
-    """``number`` where all that is there is a number with its unit; text may wrap, but not to a letter a line."""
+    """Classify columns: ``number`` if every cell is a number with its unit, else ``text`` with a minimum width."""
     columns = zip(*section.rows, strict=True) if section.rows else [()] * len(section.headers)
     return [
         Column("number", 0)
@@ -96,7 +96,7 @@ def _is_numeric(cells: Sequence[str]) -> bool:
 
 
 def _printed(value: Any) -> Any:
-    """What the template prints: cleaned and cut like the other looks' text, unless the page made it itself."""
+    """Clean and cut text for the template like the other outputs, except the page's own markup."""
     return clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
@@ -110,7 +110,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["trusted"] = Markup  # for what the page itself made, and no record
+    environment.filters["trusted"] = Markup  # for markup made by the page, never for a record's text
     return environment
 
 

@@ -1,4 +1,4 @@
-"""The page of one run: what its first screen says beside the answer."""
+"""Page of one run, with the facts and warnings at its top."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.units import MISSING
 def run_page(
     header: dict[str, Any], dataset: str, headline: str, sections: list[Section], charts: Mapping[str, Chart]
 ) -> Page:
-    """``dataset`` is the line on which data was used; ``sections`` are those of report.md, in its order."""
+    """Return the page; ``dataset`` is the line on the data used, ``sections`` are those of report.md."""
     failed = any(section.title == FAILED for section in sections)
     return Page(
         title=f"mlp-bench report, {header['run_id']}",
@@ -23,7 +23,7 @@ def run_page(
         sections=sections,
         charts=charts,
         facts=[*dataset_fact(dataset), *_facts(header)],
-        warnings=[f"Something failed or was left out; the section {FAILED} names it."] if failed else [],
+        warnings=[f"Something failed or was left out: see the section {FAILED}."] if failed else [],
     )
 
 

@@ -1,4 +1,4 @@
-"""The plots of one run's page, a file for each kind.  Each is drawn from values that the tables show, too."""
+"""Charts of one run's page, a file for each kind, drawn from values that the tables show, too."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ DRAW = {
 def draw_charts(
     header: dict[str, Any], frames: Frames, profiled: Sequence[StepOfStack] = ()
 ) -> tuple[dict[str, Chart], list[str]]:
-    """The plots of what was measured, by name, and a sentence for each that failed; ``frames`` are trustworthy."""
+    """Draw the charts of the measurements; return them by name, and a sentence for each that failed."""
     charts, problems = {}, []
     for name, draw in {**DRAW, OPERATIONS: lambda *_: operations_chart(profiled)}.items():
         try:
             chart = draw(name, header, frames)
-        except Exception as error:  # whatever goes wrong with a picture must not cost the numbers
+        except Exception as error:  # a failing chart must not cost the numbers
             problems.append(f"the plot {name} of report.html was not drawn ({type(error).__name__}: {error})")
             continue
         if chart is not None:

@@ -1,4 +1,4 @@
-"""What is learned: validation accuracy over time for every seed, and the test accuracies against the published one."""
+"""Charts of learning: validation accuracy over time for every seed, and test accuracies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlp.recipe import REFERENCE
 
 
 def accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """A line for each seed, and the target that times to accuracy refer to."""
+    """Draw a line for each seed, and the target accuracy."""
     curves = dict(accuracy_curves(frames))
     if not curves:
         return None
@@ -95,7 +95,7 @@ def _data(curves: dict[StackKey, list[pd.DataFrame]]) -> pd.DataFrame:
 
 
 def test_accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """A dot for each seed, and the published accuracy with its binomial interval: one draw, too."""
+    """Draw a dot for each seed, and the published accuracy with its binomial interval."""
     import plotly.graph_objects as go
 
     accuracies = {stack: values for stack, values in accuracies_by_stack(header, frames).items() if values}

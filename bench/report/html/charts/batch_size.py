@@ -1,4 +1,4 @@
-"""Throughput against batch size: every process, the medians, the law that fits them, and where a GPU overtakes."""
+"""Chart of throughput against batch size: processes, medians, linear laws and crossovers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def batch_size_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart
 def _traces(
     stack: StackKey, curve: dict[int, float], law: stats.BatchLaw | None, medians: pd.Series, look: dict[str, Any]
 ) -> list[Any]:
-    """Of one stack; one entry in the legend shows and hides all of them."""
+    """Return the traces of one stack; one entry in the legend toggles all of them."""
     import plotly.graph_objects as go
 
     name = hover_text(stack.name)
@@ -104,7 +104,7 @@ def _traces(
 
 
 def _crossings(frames: Frames) -> dict[str, Any]:
-    """A line where a GPU overtakes a CPU for good, as shapes and annotations of the layout."""
+    """Return vertical lines at the crossovers, as shapes and annotations of the layout."""
     found = [(pair, crossing) for pair, crossing in crossovers(frames) if crossing.lead is Lead.CROSSES]
     whole_height = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
     line = {"color": GREY, "width": 1, "dash": "dot"}
@@ -113,7 +113,7 @@ def _crossings(frames: Frames) -> dict[str, Any]:
         "annotations": [
             {
                 "text": f"from {format_number(one.batch_size)} on: {hover_text(pair.gpu.name)}",
-                "x": math.log10(one.batch_size),  # Plotly wants it so on a logarithmic axis, and of notes alone
+                "x": math.log10(one.batch_size),  # Plotly takes the logarithm here, for annotations only
                 "y": 1,
                 "yref": "paper",
                 "textangle": -90,

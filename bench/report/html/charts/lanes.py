@@ -1,4 +1,4 @@
-"""Every sample as a dot: a row for each thing measured, and in it a lane for each process, with its median."""
+"""Chart of every sample as a dot: a row for each measurement, a lane for each process, with its median."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bench.report.tables import stack_of
 from bench.stack_key import StackKey, groups
 from bench.units import format_seconds
 
-MAX_DOTS = 60  # of one process in one row; a browser drags its feet from some ten thousand on
-LOG_FROM = 20  # times as long as the shortest sample; below that a linear axis shows more
-HALF_ROW = 0.34  # how far the outermost lanes lie from the middle of their row
+MAX_DOTS = 60  # of one process in one row; a browser becomes slow from about ten thousand on
+LOG_FROM = 20  # ratio of longest to shortest sample from which the axis is logarithmic
+HALF_ROW = 0.34  # distance of the outermost lanes from the middle of their row
 SERIES_LOOKS = {"cold": (VERMILION, "square-open")}
 
 EPOCH_TITLES = {
@@ -44,7 +44,7 @@ def epoch_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | No
 
 
 def ceilings_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """A row for each kind of work and engine; the host's own libraries need no name."""
+    """Draw a row for each kind of work and engine; the host's own libraries are not named."""
     samples = frames.samples[frames.samples["harness"] == CEILINGS]
     return lanes_chart(name, "Ceilings", samples, _ceiling_name, [*StackKey._fields, "measurement"])
 
@@ -76,7 +76,7 @@ def lanes_chart(
     columns: list[str] | None = None,
     series: str | None = None,
 ) -> Chart | None:
-    """``columns`` (those of a stack, if not given) tell the rows apart, ``series`` the kinds of dots within one."""
+    """Draw lanes; ``columns`` (default: those of a stack) identify the rows, ``series`` the kinds of dots."""
     if samples.empty:
         return None
     found = [rows for _, rows in groups(samples, columns or list(StackKey._fields))]
@@ -95,7 +95,7 @@ def lanes_chart(
 
 
 def _lanes(rows: pd.DataFrame, y: int, name: str, series: str | None) -> pd.DataFrame:
-    """The samples of one row that are drawn, with their row, their lane's height and their process's median."""
+    """Return the drawn samples of one row, with their row, their lane's height and their process's median."""
     processes = sorted(rows["process"].unique())
     heights = {
         process: y + (HALF_ROW * (2 * index / (len(processes) - 1) - 1) if len(processes) > 1 else 0)
@@ -111,7 +111,7 @@ def _lanes(rows: pd.DataFrame, y: int, name: str, series: str | None) -> pd.Data
 
 
 def _evenly(samples: pd.DataFrame) -> pd.DataFrame:
-    """At most ``MAX_DOTS`` of one process, among them the shortest and the longest."""
+    """Select at most ``MAX_DOTS`` samples of one process, including the shortest and the longest."""
     if len(samples) <= MAX_DOTS:
         return samples
     ordered = samples.sort_values("seconds", kind="stable")
@@ -120,7 +120,7 @@ def _evenly(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _traces(shown: pd.DataFrame, kind: str) -> list[Any]:
-    """The dots, and where any process has several, their medians."""
+    """Return the dots, and if any process has several, their medians."""
     color, symbol = SERIES_LOOKS.get(kind, (ACCENT, "circle"))
     of_kind = f", {hover_text(kind)} cache" if kind else ""
     medians = shown.drop_duplicates(["row", "process"])

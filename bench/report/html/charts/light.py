@@ -1,4 +1,4 @@
-"""How close each stack comes to the speed of light that this machine's ceilings give."""
+"""Chart of each stack's share of the speed of light, from this machine's ceilings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = {  # of epoch: its attribute of a share, colour, symbol, and height in a
 
 
 def light_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """Median share over interleaved rounds with its interval; the line is 100 %."""
+    """Draw the median share over interleaved rounds with its interval, and a line at 100 %."""
     shares = [share for device in light(header, frames) for share in device.shares]
     if not any(share.train_epoch or share.validation_epoch for share in shares):
         return None

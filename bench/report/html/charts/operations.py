@@ -1,4 +1,4 @@
-"""Where a training step goes: a bar for each profiled stack, by kind of operation."""
+"""Chart of a training step's time by kind of operation, a bar for each profiled stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNATTRIBUTED = "not attributed"
 
 
 def operations_chart(steps: Sequence[StepOfStack]) -> Chart | None:
-    """The parts of a bar add up to the profiled step; None if no step was profiled to its end."""
+    """Draw bars whose parts add up to the profiled step; None if no step was profiled completely."""
     steps = [step for step in steps if step.seconds_by_kind and step.profiled_seconds]
     if not steps:
         return None
@@ -26,7 +26,7 @@ def operations_chart(steps: Sequence[StepOfStack]) -> Chart | None:
         CHART,
         "Profiled training step, by kind of operation",
         _alt(steps),
-        # What is not attributed may be negative, and then lies left of the axis.
+        # The unattributed part may be negative, and then lies left of the axis.
         figure(_bars(steps), barmode="relative", **layout),
         _data(steps),
     )

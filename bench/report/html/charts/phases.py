@@ -1,4 +1,4 @@
-"""Where the time of a reference run goes: a bar for each stack, phase by phase, beside the published reference."""
+"""Chart of a reference run's phases, a bar for each stack, beside the published reference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PUBLISHED = "2016 reference"
 
 
 def phases_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """Bars are medians, dots the totals of single processes; the reference only stands beside whole canonical runs."""
+    """Draw medians as bars and totals of processes as dots; the reference only for whole canonical runs."""
     medians = sorted(phase_medians(frames), key=lambda one: one.total_seconds)
     if not medians:
         return None
@@ -55,7 +55,7 @@ def _published() -> Any:
 
 
 def _bars(medians: list[PhaseMedians], first: int) -> list[Any]:
-    """A trace for each phase that any stack has, and one for the rest; ``first`` is the row of the first stack."""
+    """Return a trace for each phase that any stack has, and one for the rest, from row ``first`` on."""
     import plotly.graph_objects as go
 
     found = dict.fromkeys(phase for one in medians for phase in one.seconds_by_phase)

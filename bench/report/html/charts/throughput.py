@@ -1,4 +1,4 @@
-"""Examples per second of training, stack by stack, with its interval and every process."""
+"""Chart of training throughput in examples per second, with intervals and every process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.units import format_number, format_range
 
 
 def throughput_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """Fastest first; a rate's interval is that of the epoch's seconds, turned round."""
+    """Draw the stacks fastest first; the interval of a rate is from that of the epoch's seconds."""
     samples = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")]
     rows = [row for one in ranking(header, frames) if (row := _row(one, select(samples, one.stack))) is not None]
     if not rows:

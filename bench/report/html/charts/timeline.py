@@ -1,4 +1,4 @@
-"""What was sampled beside the reference runs, over time: memory and power."""
+"""Charts of values sampled during the reference runs, over time: memory and power."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.units import format_number
 
 
 class Quantity(NamedTuple):
-    """A column of the timeline, and the unit it is shown in: so many of the column's own."""
+    """Column of the timeline with the unit in which it is shown: ``per_unit`` of the column's own."""
 
     column: str
     title: str
@@ -31,7 +31,7 @@ QUANTITIES = {
 
 
 def timeline_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    """A line for each process of a reference run; None where nothing of this quantity was sampled."""
+    """Draw a line for each process of a reference run; None if the quantity was not sampled."""
     import plotly.graph_objects as go
 
     quantity = QUANTITIES[name]
@@ -57,7 +57,7 @@ def timeline_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
             )
     layout = {
         "height": 320,
-        "xaxis": {"title": {"text": "since the run began, s"}},
+        "xaxis": {"title": {"text": "since the start of the run, s"}},
         "yaxis": {"title": {"text": f"{quantity.unit}"}, "rangemode": "tozero"},
         "hovermode": "closest",
     }

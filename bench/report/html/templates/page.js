@@ -6,7 +6,7 @@
   const plots = [...document.querySelectorAll(".plot")];
   const PRINTED_WIDTH = 680; // CSS pixels: what A4 and Letter leave between the margins
 
-  // --- theme: the system's until somebody chooses, then theirs, remembered where the browser allows it
+  // --- theme: the system's until the reader chooses one, which is stored if the browser allows it
   const button = document.getElementById("theme");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : darkPreferred.matches);
   const nameButton = () => { button.textContent = isDark() ? "Light" : "Dark"; };
