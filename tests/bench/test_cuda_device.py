@@ -54,7 +54,7 @@ def test_cuda_visible_devices_renumbers_the_gpus(device, visible, index):
         ("cuda:2", "0,2,-1,1", "no cuda:2: CUDA_VISIBLE_DEVICES names 2 GPUs"),
         ("cuda", "GPU-aa", "a UUID that 2 GPUs have"),
         ("cuda", "GPU-ff", "a UUID that 0 GPUs have"),
-        ("cuda", "MIG-none", "cannot be asked"),
+        ("cuda", "MIG-none", "does not respond"),
     ],
 )
 def test_a_gpu_that_cannot_be_told_is_a_reason_and_no_other_gpu(device, visible, sentence):

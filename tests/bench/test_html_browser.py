@@ -273,8 +273,8 @@ MISSING = dict.fromkeys(("machine", "dataset", "commit", "skipped", "recipe", "f
 @pytest.mark.parametrize(
     ("measured", "changes", "num_plots", "headline"),
     [
-        ([], {"status": "running"}, 0, "The canonical workload was not measured to its end."),
-        (replicates()[:3], {"status": "interrupted"}, 2, "The canonical workload was not measured to its end."),
+        ([], {"status": "running"}, 0, "The canonical workload was not completed."),
+        (replicates()[:3], {"status": "interrupted"}, 2, "The canonical workload was not completed."),
         (replicates(), {}, 11, "theano/as_published on cpu: 44.2 s for the canonical 20 epochs, 1.4 times as long as"),
         (replicates(), {"dataset": SURROGATE}, 10, "accuracy is not compared. Median of 3 runs"),
         (replicates(), MISSING, 10, "44.2 s for 20 epochs, which is not the canonical run"),

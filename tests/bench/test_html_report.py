@@ -119,7 +119,7 @@ def test_a_failure_is_told_on_the_first_screen(text):
     [
         (4.3, 0.983, "9.30 s for the canonical 20 epochs, 3.5 times as fast as the GTX 970 of January 2016 (32.2 s); "),
         (59.4, 0.983, "64.4 s for the canonical 20 epochs, 2 times as long as the GTX 970 of January 2016 (32.2 s); "),
-        (59.4, 0.983, "test accuracy 98.30 %, as published. One run: how much the next one would differ is not known"),
+        (59.4, 0.983, "test accuracy 98.30 %, as published. One run: the spread between runs is unknown"),
         (59.4, 0.97, "test accuracy 97.00 %, NOT the published 98.29 %. One run: "),
         (59.4, None, "accuracy is not compared, none was recorded. One run: "),
     ],

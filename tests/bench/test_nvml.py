@@ -108,7 +108,7 @@ def test_a_lost_gpu_is_named_and_hides_no_other():
     lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
     found, why_missing = nvml.describe_gpus(FakeNvml(lost, H200))
     assert [facts["name"] for facts in found] == ["NVIDIA H200"]
-    assert why_missing == "GPU 0 cannot be asked (GPU is lost)"
+    assert why_missing == "GPU 0 does not respond (GPU is lost)"
 
 
 def test_nvml_is_closed_even_when_the_work_fails():

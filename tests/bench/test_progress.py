@@ -73,7 +73,7 @@ def test_the_time_left_is_in_minutes_and_learnt_from_the_first_round(clock):
     steps = [Step(planned, number) for number in (0, 1) for planned in (PUBLISHED, TUNED)]
     lines = lines_of(steps, [outcome("train_epoch", 1.0)] * 4, clock, 120.0)
     assert lines[0] == "4 processes, less than a minute left"  # 40 s by the plan's guess
-    assert "every case was measured once: about 4 minutes left" in lines
+    assert "every case measured once: about 4 minutes left" in lines
     assert "[4/4] epoch theano/tuned cpu warm (2/2), about 2 minutes left" in lines
 
 

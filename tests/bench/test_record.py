@@ -175,7 +175,7 @@ def test_half_written_files_of_a_killed_run_are_not_read(folder):
 
 
 def test_a_folder_without_a_run_is_one_sentence(tmp_path):
-    with pytest.raises(RecordError, match=r"is no run: it has no run\.json"):
+    with pytest.raises(RecordError, match=r"is not a run, it has no run\.json"):
         RunFolder.open(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What the tuning is worth: ratios of interleaved rounds, and a word on whatever is missing."""
+"""Ablation section: ratios of interleaved rounds, and sentences on missing rows."""
 
 import json
 
@@ -12,7 +12,7 @@ import bench
 from bench.report.ranking import cost_sections
 from bench.units import MISSING
 
-TITLE = "What the tuning is worth"
+TITLE = "Ablation of the tuning"
 # The machine was half as fast in the second round, and a little slower in the third.
 DRIFT = [1.0, 2.0, 1.1]
 TUNED, UPDATE, PRODUCTS_LEVER = ("tuned", None), ("tuned", "update"), ("tuned", "products")
@@ -84,7 +84,7 @@ def test_rows_stand_in_the_order_of_the_plan_between_the_whole_and_what_it_is_he
     text, summary = written(list(reversed(rounds())), plan=plan())
     names = ["tuned", "without products", "without update", "as_published", "eight products"]
     assert [one["name"] for one in summary["rows"]] == names
-    assert "that row is worth threads, too" in text
+    assert "that row includes the effect of threads" in text
 
 
 def test_one_round_has_ratios_and_no_interval(written):
@@ -98,7 +98,7 @@ def test_without_tuned_itself_the_steps_are_shown_without_ratios(written):
     assert row(text, "tuned") == ["tuned", "0", MISSING, MISSING]
     assert row(text, "as_published")[2] == "22.0 ms" and len(row(text, "as_published")) == 4  # no ratios, no columns
     assert "has no ratio to its eight matrix products alone: no round measured both." in text
-    assert "Missing: tuned. The rest is compared all the same." in text
+    assert "Missing: tuned. The rest is compared nevertheless." in text
     assert summary["tuned_to_products"] is None
 
 
@@ -108,7 +108,7 @@ def test_failed_processes_of_one_lever_are_counted_and_the_rest_is_compared(writ
     text, _ = written(replicates, plan=plan())
     assert row(text, "without update")[1:] == ["1", "12.1 ms", MISSING, "1.10", MISSING]
     assert row(text, "as_published")[4:] == ["2.00", "2.00 to 2.00"]
-    assert "Missing: without update (1 of 3 processes). The rest is compared all the same." in text
+    assert "Missing: without update (1 of 3 processes). The rest is compared nevertheless." in text
 
 
 def test_a_lever_that_never_could_be_measured_keeps_its_row(written):
@@ -123,13 +123,13 @@ def test_that_sparsity_depends_on_the_data_is_said_where_it_was_left_out(written
     """Older records know no such lever."""
     replicates = [{**ablation_replicate(TUNED, number), "case": ablation_case(("tuned", lever))} for number in range(3)]
     text, _ = written(replicates)
-    assert ("What sparsity is worth depends on the data" in text) == (lever == "sparsity")
+    assert ("The effect of sparsity depends on the data" in text) == (lever == "sparsity")
 
 
 def test_what_failed_names_the_lever(tmp_path):
     failed = ablation_replicate(UPDATE, 0, reason="it crashed (SIGSEGV)")
     text = write_words(write_example_run(tmp_path, [failed]))
-    assert row(section(text, "What failed"), "ablation")[1:3] == [
+    assert row(section(text, "Failures"), "ablation")[1:3] == [
         "theano/tuned on cpu without update",
         "it crashed (SIGSEGV)",
     ]

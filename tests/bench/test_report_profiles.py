@@ -97,7 +97,7 @@ def test_a_profile_that_cannot_be_shown_is_named_and_costs_only_itself(run, cont
     assert len(found) == 2
     assert sentence in problem and "another/profile.json" in problem and str(run) not in problem
     write_report(run)
-    assert problem.split(":")[0] in (run / "report.md").read_text().partition("## What failed")[2]
+    assert problem.split(":")[0] in (run / "report.md").read_text().partition("## Failures")[2]
 
 
 def test_an_interrupted_profile_says_so_and_invents_no_numbers(tmp_path):

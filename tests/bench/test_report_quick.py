@@ -65,7 +65,7 @@ def test_other_stacks_are_projected_from_their_own_warm_parts_and_called_so(writ
     assert projected["projected_total_seconds"] == pytest.approx(seconds)
     assert projected["stack"]["variant"] == "as_published" and not projected["cold_cache"]
     for found in (text, page):
-        assert "Projected from their own epochs, not run: theano/as_published on cpu about 44.5 s." in found
+        assert "Projected from their own epochs, not measured: theano/as_published on cpu about 44.5 s." in found
         assert "Projected reference clock" in found
 
 

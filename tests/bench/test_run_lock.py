@@ -57,7 +57,7 @@ def test_the_lock_of_another_host_is_called_that_with_its_age_and_what_to_delete
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}'])
 def test_a_lock_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / run_lock.NAME).write_text(text)
-    with pytest.raises(RecordError, match=r"has a lock that cannot be read: .* delete"), run_lock.held(tmp_path):
+    with pytest.raises(RecordError, match=r"has an unreadable lock: .* delete"), run_lock.held(tmp_path):
         pass
 
 

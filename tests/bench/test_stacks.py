@@ -47,7 +47,7 @@ def test_without_a_choice_a_gpu_adds_jax_and_torch_on_both_devices():
 def test_what_a_run_without_a_choice_leaves_out_is_named_with_its_remedy():
     skipped = {one.what: one for one in chosen(missing={"torch": "not installed"}).skipped}
     assert skipped["torch"] == Skipped("torch", "not installed", "Add torch.")
-    assert skipped["jax"].reason == "installed, but not asked for"
+    assert skipped["jax"].reason == "installed, but not chosen"
     assert "BACKENDS=jax" in skipped["jax"].remedy
     assert skipped["device cuda"].reason == gpu.NO_DRIVER.reason
 
