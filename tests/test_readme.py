@@ -1,4 +1,4 @@
-"""What the README says is true: its commands exist and run, its table is generated, its Python works."""
+"""README: its commands exist and run, its table is generated, its Python works."""
 
 import os
 import re

@@ -14,7 +14,7 @@ SKIPPED = [{"what": "theano on cuda", "reason": "pygpu is not installed", "remed
 
 
 class Racer(NamedTuple):
-    """What a stack costs; its noise is a factor for each round, and its step follows t(B) = a + b*B."""
+    """Costs of a stack; the noise is a factor for each round, and the step follows t(B) = a + b*B."""
 
     backend: str
     variant: str

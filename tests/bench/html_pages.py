@@ -75,7 +75,7 @@ def write_hostile(runs_dir: Path) -> Path:
 
 
 def _executable(own: str) -> str | None:
-    """The browser that somebody named, one of the system's, or Playwright's own."""
+    """Return the browser named by the user, one of the system's, or Playwright's own."""
     named = os.environ.get("CHROMIUM")
     found = [named] if named else [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
     return next((path for path in [*found, own] if path and Path(path).exists()), None)

@@ -53,7 +53,7 @@ def test_the_fastest_engine_is_the_ceiling_even_if_it_did_more_work_in_more_time
     assert {one.engine for one in found.measured if one.name == "copy"} == {"host", "torch"}
 
 
-def test_a_device_that_nobody_asked_has_no_ceilings(tmp_path):
+def test_an_unmeasured_device_has_no_ceilings(tmp_path):
     frames = frames_with(tmp_path, [ceilings_replicate(0)])
     assert ceilings_of(frames, "cuda") is None
     assert ceilings_of(frames_with(tmp_path / "older", race(RACERS[:1])), "cpu") is None
@@ -103,13 +103,13 @@ def test_a_sum_that_lacks_a_part_is_no_speed_of_light(missing):
     assert speed_of_light(rest) is None
 
 
-def test_without_dropout_nobody_needs_random_numbers():
+def test_without_dropout_no_random_numbers_are_needed():
     found = example_ceilings()
     rest = replace(found, measured=tuple(one for one in found.measured if one.name != "random_numbers"))
     assert speed_of_light(rest, Recipe(dropout=0.0)) is not None
 
 
-def test_a_deeper_network_has_products_that_nobody_measured():
+def test_a_deeper_network_has_unmeasured_products():
     assert speed_of_light(example_ceilings(), Recipe(layer_widths=(784, 500, 300, 200, 10))) is None
 
 

@@ -1,4 +1,4 @@
-"""What a series of runs did: simulated histories whose truth is known."""
+"""Change points of simulated histories whose truth is known."""
 
 import math
 

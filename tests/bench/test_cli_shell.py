@@ -72,7 +72,7 @@ def test_the_table_of_exit_codes_stands_in_the_help_and_in_the_readme(invoke):
 
 
 def offered(*words):
-    """What is offered for the last of ``words``."""
+    """Return the completions of the last of ``words``."""
     complete = get_completion_class("bash")(cli.main, {}, PROGRAM, cli.COMPLETE_VARIABLE)
     return [item.value for item in complete.get_completions(list(words[:-1]), words[-1])]
 
@@ -125,7 +125,7 @@ def test_each_shells_protocol_is_answered(shell, words, answer):
 
 @pytest.fixture
 def path_with_mlp_bench(tmp_path):
-    """What installing the project puts on PATH, in a folder of its own."""
+    """Return a folder with the scripts that installing the project puts on PATH."""
     program = tmp_path / "bin" / PROGRAM
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" -m bench "$@"\n')

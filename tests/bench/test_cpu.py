@@ -1,4 +1,4 @@
-"""What the CPU is, read from a folder that stands in for a machine's root."""
+"""CPU facts, read from a folder that stands in for a machine's root."""
 
 import pytest
 from fakes import write

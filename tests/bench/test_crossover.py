@@ -1,4 +1,4 @@
-"""Where a GPU overtakes a CPU, against the closed form of two laws t = a + b*B."""
+"""Crossover of GPU and CPU, against the closed form of two laws t = a + b*B."""
 
 import pytest
 from hypothesis import assume, given

@@ -166,7 +166,7 @@ def test_page_faults_are_a_storm_from_two_hundredths_of_the_step(share, said):
     assert ("page-fault storm" in rules_of(profile)) is said
 
 
-def test_faults_that_nobody_counted_are_no_storm():
+def test_uncounted_page_faults_are_no_finding():
     assert "page-fault storm" not in rules_of(with_host(clean(), page_faults_per_step=None))
 
 
@@ -197,7 +197,7 @@ def test_a_gpu_waits_for_launches_from_a_quarter_of_the_step():
     assert "20 kernels, whose launches alone take 100 µs here" in found.fact
 
 
-def test_on_a_cpu_nobody_waits_for_launches():
+def test_on_a_cpu_there_is_no_launch_finding():
     waiting = with_operation(clean(), "between operations", "host", 1.0)
     assert "GPU waits for launches" not in rules_of(waiting)
 

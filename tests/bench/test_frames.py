@@ -39,7 +39,7 @@ def frames(tmp_path):
 
 @pytest.fixture
 def gpu_and_cpu(tmp_path):
-    """A run on a GPU that was throttled, and one on a CPU from before anybody asked."""
+    """Return a run on a throttled GPU, and a CPU run of a schema without throttling."""
     return bench.load_runs(write_example_run(tmp_path, [gpu_reference_replicate(), reference_replicate(2, 0.98, 39.0)]))
 
 
@@ -225,7 +225,7 @@ def test_a_damaged_replicate_is_a_warning_that_names_it_and_its_line_and_the_res
     damaged.write_text("\n".join([*text[:4], "}{", *text[5:]]))
     with pytest.warns(RecordWarning, match=r"run 2026\S+: 0002.json cannot be read \(.* line 5 column") as caught:
         frames = bench.load_runs(path)
-    assert len(caught) == 1 and caught[0].filename == __file__  # the warning points at whoever loaded the run
+    assert len(caught) == 1 and caught[0].filename == __file__  # the warning points at the caller of load_runs
     assert 2 not in set(frames.samples["process"])
     assert {1, 3} <= set(frames.samples["process"])
 

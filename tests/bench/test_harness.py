@@ -89,7 +89,7 @@ def test_throttling_is_watched_beside_epochs(harness):
 
 
 @pytest.mark.slow
-def test_on_a_cpu_no_epoch_is_run_that_nobody_times(harness):
+def test_on_a_cpu_no_untimed_epoch_is_run(harness):
     events, measured = harness("bench_epoch.py::test_train_epoch")
     assert events.count("train_epoch") == 1 + len(measured["train_epoch"]["seconds"]) == 3  # one came first
 

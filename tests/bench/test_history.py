@@ -43,7 +43,7 @@ def write_runs(runs_dir, levels, machines=None, **changes):
 
 
 def on(days, facts):
-    """What the machine of the runs of these days was."""
+    """Set the machine of the runs of these days."""
     return {day: facts for day in days}
 
 

@@ -1,4 +1,4 @@
-"""report.html in a real browser: it asks nobody for anything, draws every plot, and can be read everywhere."""
+"""report.html in a real browser: no requests, every plot drawn, readable on all media."""
 
 import io
 import json
@@ -65,7 +65,7 @@ def watched(browser, run):
 
 
 def csv(watched, name):
-    """What a click on the link of ``name`` downloads, and under which name."""
+    """Return the file downloaded by a click on the link of ``name``, and its name."""
     watched.page.wait_for_timeout(150)  # Chromium ignores more than ten downloads of a page within a second
     with watched.page.expect_download(timeout=10_000) as waiting:
         watched.page.click(f"#chart-{name} a.csv")
@@ -81,7 +81,7 @@ def everywhere_the_same(found, expected):
 # --- what it does -----------------------------------------------------------------------------------------------------
 
 
-def test_it_asks_nobody_for_anything_and_complains_of_nothing(watched):
+def test_the_page_makes_no_request_and_logs_no_error(watched):
     assert watched.requests == []
     assert watched.complaints == []
 
@@ -135,7 +135,7 @@ def test_pointing_at_a_part_of_a_step_shows_its_kind_its_time_and_its_share(watc
     watched.page.mouse.move(0, 0)
 
 
-def test_no_button_covers_a_plot_or_would_send_it_to_anybody(watched):
+def test_no_button_covers_or_uploads_a_plot(watched):
     assert watched.page.locator(".modebar-btn").count() == 0
 
 
@@ -207,7 +207,7 @@ def test_every_text_stands_out_from_its_background_on_light_and_dark_paper(brows
     assert [one for one in contrasts if one[0] < 4.5] == []
 
 
-def test_the_theme_that_somebody_chose_stays_theirs(browser, run):
+def test_a_chosen_theme_is_remembered(browser, run):
     watched = Watched(browser, run / "report.html", color_scheme="light")
     paper = "getComputedStyle(document.body).backgroundColor"
     light = watched.ask(paper)

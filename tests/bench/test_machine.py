@@ -28,7 +28,7 @@ def test_it_is_json_and_names_what_decides_speed(fingerprint):
     assert fingerprint["packages"]["theano"] == "1.0.5"
 
 
-def test_it_tells_nobody_whose_machine_it_is(fingerprint):
+def test_the_fingerprint_does_not_identify_the_machines_owner(fingerprint):
     text = json.dumps({key: value for key, value in fingerprint.items() if key not in {"os", "cpu_model"}})
     assert socket.gethostname() not in text
     assert f"/{getpass.getuser()}/" not in text

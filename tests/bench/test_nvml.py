@@ -1,4 +1,4 @@
-"""What NVML says of a GPU, in the units of the names; what it does not say is None and never 0."""
+"""NVML facts and readings in the units of their names; missing ones are None and never 0."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What others take of the cores is told from what we use, and a run beside other work says so first."""
+"""CPU use of other processes, and the notices of runs beside other work."""
 
 import subprocess
 import sys

@@ -132,7 +132,7 @@ def test_an_operation_is_of_the_kind_that_its_class_says(op, kind):
     assert row.kind == kind
 
 
-def test_a_class_that_nobody_knows_is_reported():
+def test_an_unknown_class_is_reported():
     graph = Graph([node("Fourier", [Variable("x", (3,))], (3,))], {}, [], size_of)
     assert graph.unknown == {"Fourier"}
 

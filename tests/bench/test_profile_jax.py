@@ -137,7 +137,7 @@ def test_an_empty_trace_holds_no_runs(tmp_path):
 
 
 def test_the_gap_before_an_operation_belongs_to_the_product_that_it_waited_for(tmp_path, program):
-    """``dot`` is started in 1 µs and computed on threads that nobody records, until ``sub`` begins."""
+    """``dot`` is started in 1 µs and computed on unrecorded threads, until ``sub`` begins."""
     runs, _ = read_trace(trace_folder(tmp_path, operation("dot", 10, 11), operation("sub", 111, 121)))
     (spans,) = runs.values()
     seconds = shared_seconds([*spans, *waits(spans, program)])

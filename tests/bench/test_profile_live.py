@@ -77,7 +77,7 @@ def test_the_products_of_a_step_are_found_with_all_their_flop(profiled):
         return
     inputs, first, second, top = SMALL.layer_widths
     forward = inputs * first + first * second + second * top
-    needed = 2 * SMALL.batch_size * (3 * forward - inputs * first)  # nobody needs the gradient of the images
+    needed = 2 * SMALL.batch_size * (3 * forward - inputs * first)  # the gradient of the images is not needed
     flop = sum(operation.flop for operation in found.products())
     duplicated = {"theano/as_published", "pytensor/c"}
     expected = needed + 2 * SMALL.batch_size * forward if stack in duplicated else needed

@@ -1,4 +1,4 @@
-"""What is made of a profile: its diff, its trace, its roofline, its shares of the ceilings."""
+"""Outputs of a profile: its diff, its trace, its roofline, its shares of the ceilings."""
 
 import json
 from dataclasses import replace
@@ -139,7 +139,7 @@ def test_events_of_one_thread_do_not_overlap(traced):
         assert all(before[1] <= after[0] + 1e-6 for before, after in pairwise(spans))
 
 
-def test_times_that_nobody_kept_are_called_averages():
+def test_averaged_times_are_labelled_as_averages():
     found = trace(TUNED_PROFILE)
     assert "averages laid end to end" in found["otherData"]["times"]
     steps = [one for one in found["traceEvents"] if one["ph"] == "X" and one["args"]["function"] == "train_step"]

@@ -1,4 +1,4 @@
-"""What a run says while it measures: results as they come, and minutes that are learnt."""
+"""Progress display: results as they come, and estimates that improve."""
 
 import io
 from dataclasses import replace
@@ -34,7 +34,7 @@ def outcome(name, seconds, **extra):
 
 
 def lines_of(steps, outcomes, clock, seconds, later_seconds=0.0):
-    """What is printed while ``steps`` are measured, each in ``seconds``."""
+    """Return the lines printed while ``steps`` are measured, each in ``seconds``."""
     console = Console(file=io.StringIO(), width=60)  # a narrow pipe breaks no line
     with RunProgress(console) as shown:
         shown.expect(steps, later_seconds)

@@ -23,7 +23,7 @@ def test_the_fastest_comes_first():
     assert [str(place) for place in found.values()] == ["1", "2", "3"]
 
 
-def test_a_drift_that_hits_everybody_does_not_hide_a_difference_of_two_percent():
+def test_a_common_drift_does_not_hide_a_difference_of_two_percent():
     """Unpaired, rounds that differ by a factor of two could never tell 2 % apart."""
     noise = (1.001, 0.999, 1.0, 1.001)
     assert rank({"a": rounds(1.0), "b": rounds(1.02, noise)}) == {"a": Rank(1, False), "b": Rank(2, False)}

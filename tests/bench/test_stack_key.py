@@ -1,4 +1,4 @@
-"""What tells one stack from another, and how each is called."""
+"""Identity and names of stacks."""
 
 import pandas as pd
 import pytest

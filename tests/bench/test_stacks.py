@@ -1,4 +1,4 @@
-"""Which stacks are measured and what is left out, with backends that answer as they are told."""
+"""Choice of stacks, with stub backends."""
 
 from __future__ import annotations
 

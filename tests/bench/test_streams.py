@@ -1,4 +1,4 @@
-"""What is printed where signs are missing, or nothing can be written."""
+"""Output to streams with a limited encoding or without a reader."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What is recorded beside timed work: True, False and unknown are three answers."""
+"""Records of a watched measurement: true, false and unknown are three answers."""
 
 import json
 
@@ -21,7 +21,7 @@ def every_gpu_visible(monkeypatch):
 
 
 def watched(device, cpu=(UNKNOWN, UNKNOWN), gpu=None, seconds=3.0, num_epochs=None):
-    """What is recorded of work of ``seconds``."""
+    """Return the record of watched work of ``seconds``."""
     clock = FakeClock()
     library = FakeNvml(gpu) if gpu else FakeNvml(init_error=pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
 

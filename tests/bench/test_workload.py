@@ -1,4 +1,4 @@
-"""What a step has to do follows from widths and batch size; every number here was worked out by hand."""
+"""Operations of a step, from widths and batch size; every number here was worked out by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the contract suite runs over: every stack that can run here, compiled once for each recipe."""
+"""Stacks of the contract suite: all that can run here, compiled once for each recipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TestStack:
 
     @property
     def relative_error(self) -> float:
-        """How far one loss may be from the float64 oracle's: rounding of the products, accumulated over the layers.
+        """Return the tolerance of a loss against the float64 oracle: rounding of the products over the layers.
 
         float32 has 24 bits, bfloat16 has 8 and TF32 has 11 bits of mantissa.
         """
@@ -63,12 +63,12 @@ def _parameter(stack: TestStack):
 
 @lru_cache(maxsize=1)
 def driver_answers() -> bool:
-    """Whether there is an NVIDIA GPU; without one nothing that needs it is collected."""
+    """Return whether there is an NVIDIA GPU; without one no test that needs it is collected."""
     return isinstance(gpu.driver(), gpu.Driver)
 
 
 def required_backends() -> list[str]:
-    """The backends that whoever runs the tests says must be there, so that none is skipped unnoticed."""
+    """Return the backends that must be installed by request of the user, so that none is skipped unnoticed."""
     return os.environ.get("MLP_BENCH_REQUIRED_BACKENDS", "").split()
 
 

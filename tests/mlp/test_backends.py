@@ -73,7 +73,7 @@ def test_with_an_unwritable_compile_directory_theano_is_unavailable(monkeypatch,
 
 
 def test_every_backend_answers_for_the_cpu():
-    """What is not installed says how to install it; Theano and NumPy always are."""
+    """A backend that is not installed gives a remedy; Theano and NumPy are always installed."""
     answers = backends.available()
     assert set(answers) == set(backends.NAMES)
     assert isinstance(answers["theano"], Available) and isinstance(answers["numpy"], Available)

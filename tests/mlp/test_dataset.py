@@ -1,4 +1,4 @@
-"""Loading: the tutorial's arrays from good files, one sentence from bad ones, and a cache nobody need distrust."""
+"""Loading: the tutorial's arrays from good files, one sentence from bad ones, and a safe cache."""
 
 import gzip
 import hashlib

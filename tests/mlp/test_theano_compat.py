@@ -1,4 +1,4 @@
-"""What keeps Theano 1.0.5 running: flags that respect the user's, a BLAS that is really linked, names that are back."""
+"""Compatibility of Theano 1.0.5: the user's flags, a BLAS that is really linked, restored names."""
 
 import inspect
 import os

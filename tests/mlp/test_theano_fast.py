@@ -227,7 +227,7 @@ def finish(process):
 
 @pytest.fixture(scope="module")
 def published():
-    """What as_published computes, compiled as Theano does it."""
+    """Compute as_published's values, compiled as Theano does it."""
     return ten_steps(TheanoBackend())
 
 

@@ -229,7 +229,7 @@ def test_the_users_gpu_flags_win_but_for_the_device():
 
 
 def refusals(*devices):
-    """What a fresh process says when Theano is imported for each of ``devices`` in turn; None where it agrees."""
+    """Return the errors of importing Theano in a fresh process for each of ``devices``; None without one."""
     code = (
         "import json, sys\n"
         "from mlp.backends.theano import TheanoBackend\n"

@@ -335,7 +335,7 @@ def test_arrays_that_are_not_contiguous_are_refused(gather):
 
 
 @pytest.mark.slow
-def test_inputs_are_overwritten_only_where_nobody_else_needs_them(theano):
+def test_inputs_are_overwritten_only_without_other_users(theano):
     from mlp.backends.theano_tuned.dropout_relu import DropoutRelu
 
     T = theano.tensor
@@ -447,7 +447,7 @@ def test_a_batch_may_have_any_size(theano, size):
 
 @pytest.mark.slow
 def test_after_a_fork_a_step_ends_without_helpers(theano, toy_data):
-    """Threads do not survive a fork: whoever waited for them would wait for ever."""
+    """Threads do not survive a fork: waiting for them would hang."""
     tuned = built(PLAIN)
     tuned.compile()
     tuned.train_step(toy_data[0], toy_data[1])

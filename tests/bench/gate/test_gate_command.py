@@ -27,7 +27,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("bench.gate.commands.PROJECT", made)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    monkeypatch.setattr("bench.gate.instructions.why_not", lambda device: "nobody asked")
+    monkeypatch.setattr("bench.gate.instructions.why_not", lambda device: "not measured")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return made
 
@@ -65,7 +65,7 @@ def _command(process):
 
 
 def one_sentence(result):
-    """What was said on stderr: one line, and nothing was measured."""
+    """Return the single line on stderr, and check that nothing was measured."""
     (line,) = result.stderr.strip().splitlines()
     return line
 
@@ -257,5 +257,5 @@ def test_a_gate_that_is_killed_leaves_no_process_and_no_folder(project, tmp_path
     process.stdout.close()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
-    if number is signal.SIGKILL:  # nobody could clean up: the next gate does
+    if number is signal.SIGKILL:  # the next gate cleans up
         assert len(scratch.remove_stale(Path(tmp_path / "scratch"))) == 1

@@ -148,7 +148,7 @@ def test_the_decision_can_be_made_again_from_the_blocks(factor):
     assert rejudge(outcome.blocks, (STEP,)).judgements == outcome.decision.judgements
 
 
-def test_undecided_passes_only_where_somebody_says_so_and_red_never_does():
+def test_undecided_passes_only_if_configured_and_red_never_does():
     undecided = gate(Machine(noise=0.2)).decision
     assert exit_code(undecided, undecided_passes=False) is Exit.UNDECIDED
     assert exit_code(undecided, undecided_passes=True) is Exit.PASS

@@ -51,7 +51,7 @@ def about(seconds):
 def test_every_duration_is_that_of_its_work_alone(replicate):
     one = replicate()
     assert one.load()["seconds"] == about(8)
-    assert one.compile()["seconds"] == about(1 + 2)  # build and compile; importing is nobody's
+    assert one.compile()["seconds"] == about(1 + 2)  # build and compile; importing is not included
     assert one.train(5)["seconds"] == about(4)
     assert one.validate()["seconds"] == about(0.5)
 
@@ -63,7 +63,7 @@ def ready(replicate):
 
 
 def trained_on(one, monkeypatch, turns):
-    """Which examples each turn trained on, in their order, whether it was given them or their numbers."""
+    """Return the examples of each turn in order, given as arrays or as their numbers."""
     seen, whole = [], one._data[0]
     number = {image.tobytes(): row for row, image in enumerate(whole)}
     monkeypatch.setattr(

@@ -62,7 +62,7 @@ def test_cold_compilation_is_what_it_is_called_when_it_is_wanted():
     assert {turn.measure for turn in block.turns} == {"compile_cold"}
 
 
-def test_turns_never_overlap_and_each_round_is_everybodys():
+def test_turns_never_overlap_and_each_round_has_all_processes():
     block = measure(Stage(), measures=("train_epoch",))
     turns = [turn for turn in block.turns if turn.measure == "train_epoch"]
     starts = [turn.t_start_seconds for turn in turns]
@@ -99,7 +99,7 @@ def test_a_process_that_fails_is_out_with_its_reason_and_the_others_go_on():
     ]
 
 
-def test_all_processes_are_ended_even_when_somebody_interrupts():
+def test_an_interruption_ends_all_processes():
     stage = Stage()
     advance, calls = stage.clock.advance, []
 

@@ -23,7 +23,7 @@ def test_it_needs_no_write_token_and_no_secret():
 
 
 def test_a_pull_requests_text_never_becomes_shell():
-    """What others write (titles, branch names) reaches the shell as a variable, never through an expression."""
+    """Text of other people (titles, branch names) reaches the shell as a variable, never through an expression."""
     run = re.findall(r"run: (?:>-\n)?((?:.+\n)(?:          .+\n)*)", WORKFLOW)
     assert run and not any("${{" in command for command in run)
 

@@ -1,4 +1,4 @@
-"""What is recorded of a process is what it imported and loaded."""
+"""Recorded facts of a process: its imported packages and loaded libraries."""
 
 import json
 import sys

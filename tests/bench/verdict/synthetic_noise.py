@@ -20,7 +20,7 @@ def autoregressive(random, shape):
 
 
 def bursts(random, shape):
-    """A quarter of all turns takes twice as long, as when somebody else has one of two cores."""
+    """A quarter of all turns takes twice as long, as when other work uses one of two cores."""
     return white(random, shape) + np.log(2) * (random.random(shape) < 0.25)
 
 

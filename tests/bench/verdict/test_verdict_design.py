@@ -41,7 +41,7 @@ def test_simulated_looks_after_every_block_err_no_more_than_alpha(shape):
 
 
 def test_a_naive_gate_would_err_far_more_often():
-    """What the boundaries are for: the same test at 5 %, repeated at every look, and no boundary between."""
+    """Control: the same test at 5 %, repeated at every look without boundaries."""
     random = np.random.default_rng(5)
     signs = random.integers(0, 2, size=(20_000, 16))
     naive = [stats.binom.isf(0.05, count, 0.5) + 1 for count in range(1, 17)]
