@@ -47,7 +47,8 @@ def test_a_run_beside_other_work_says_so_in_the_first_section(tmp_path):
     machine = {**header()["machine"], "load_average_1min": 3.9}
     path = write_example_run(tmp_path, with_load([150.0] * 6 + [0.0] * 6), machine=machine)
     first = write_report(path).read_text().split("## ")[1]
-    assert "Started under load: in the minute before, 3.90 processes on average competed for the machine's 2 cores." in first
+    started = "in the minute before, 3.90 processes on average competed for the machine's 2 cores."
+    assert f"Started under load: {started}" in first
     assert "beside 6 of 12 processes something else was computing, on 1.50 of 2 cores (median; 1.50 at most)." in first
 
 
