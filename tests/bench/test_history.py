@@ -253,7 +253,7 @@ def test_a_run_that_cannot_be_read_costs_itself_and_is_named(tmp_path, invoke):
     for text in (
         f"schema version {SCHEMA_VERSION + 1}",
         "damaged/run.json is damaged",
-        "timeless: it does not say when",
+        "timeless: it has no start time",
     ):
         assert text in told
     assert "day-02: 0001.json cannot be read" in told

@@ -127,7 +127,7 @@ def test_bytes_that_are_no_text_are_damage_too(folder):
 
 
 @pytest.mark.parametrize(
-    ("wrote", "reader"), [("9.8.7", "mlp-bench 9.8.7 or newer reads it"), (None, "a newer mlp-bench reads it")]
+    ("wrote", "reader"), [("9.8.7", "update to mlp-bench 9.8.7 or newer"), (None, "update to a newer mlp-bench")]
 )
 def test_a_newer_record_says_which_version_reads_it(folder, wrote, reader):
     folder.update_header(schema_version=SCHEMA_VERSION + 1, mlp_bench=wrote)
