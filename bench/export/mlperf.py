@@ -37,8 +37,7 @@ def render(run: Run) -> dict[str, bytes]:
         files[f"{folder}/result_{number}.txt"] = ("\n".join(lines) + "\n").encode()
     if not files:
         raise BenchError(
-            f"run {run.header['run_id']} holds no reference run to log: measure one with "
-            "--harness reference."
+            f"run {run.header['run_id']} holds no reference run to log: measure one with --harness reference."
         )
     return files
 

@@ -119,9 +119,7 @@ def open_run(path: Path) -> Run:
     trusted, left_out = trustworthy(frames)
     series = series_of(trusted)
     if not series:
-        raise BenchError(
-            f"run {folder.path.name} holds no samples to export: measure with make bench."
-        )
+        raise BenchError(f"run {folder.path.name} holds no samples to export: measure with make bench.")
     return Run(folder.header, readable_replicates(folder), frames, series, folder.problems + left_out)
 
 
