@@ -194,8 +194,8 @@ def refused(result, *told):
 
 
 def test_one_run_is_refused(run, invoke):
-    assert refused(invoke("compare", run), "name at least two")
-    assert refused(invoke("compare"), "name at least two")
+    assert refused(invoke("compare", run), "needs at least two runs")
+    assert refused(invoke("compare"), "needs at least two runs")
 
 
 def test_an_empty_results_folder_and_a_name_that_is_none_are_refused(tmp_path, run, invoke):
