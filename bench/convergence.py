@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TypeVar
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -116,8 +116,8 @@ def _paired(differences: Sequence[float]) -> _Loss:
     error = float(np.std(differences, ddof=1)) / math.sqrt(num)
     if error == 0:
         return _exact(difference)
-    low = difference - float(stats.t.ppf(1 - ALPHA, num - 1)) * error
-    return _Loss(difference, low, float(stats.t.cdf(difference / error, num - 1)))
+    low = difference - float(special.stdtrit(num - 1, 1 - ALPHA)) * error
+    return _Loss(difference, low, float(special.stdtr(num - 1, difference / error)))
 
 
 def _exact(difference: float) -> _Loss:
@@ -134,8 +134,8 @@ def _welch(one: Sequence[float], other: Sequence[float]) -> _Loss:
     freedom = sum(shares) ** 2 / sum(
         share**2 / (len(sample) - 1) for share, sample in zip(shares, (one, other), strict=True)
     )
-    low = difference - float(stats.t.ppf(1 - ALPHA, freedom)) * error
-    return _Loss(difference, low, float(stats.t.cdf(difference / error, freedom)))
+    low = difference - float(special.stdtrit(freedom, 1 - ALPHA)) * error
+    return _Loss(difference, low, float(special.stdtr(freedom, difference / error)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,61 +13,12 @@ import numpy as np
 import pandas as pd
 
 from bench.blocks import Blocks
+from bench.columns import CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
 from bench.errors import RecordError, RecordWarning
 from bench.record import RunFolder
-from bench.wellformed import is_number, is_time, misfit
+from bench.wellformed import CASE_FIELDS
 
-CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
-CASE_COLUMNS += ["seed", "without"]
-KEYS = ["run_id", "process", "replicate", *CASE_COLUMNS]
-COLUMNS = {
-    "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
-    "samples": [
-        *KEYS,
-        *("measurement", "round", "seconds", "examples", "flop", "bytes", "throttled", "throttle_reasons"),
-        *("energy_per_epoch_joules", "energy_source"),
-    ],
-    "phases": [*KEYS, "phase", "seconds"],
-    "epochs": [
-        *KEYS,
-        *("epoch", "train_loss", "validation_loss", "validation_accuracy", "train_seconds", "validate_seconds"),
-    ],
-    "results": [
-        *KEYS,
-        *("total_seconds", "rest_seconds", "import_seconds", "num_epochs", "test_loss", "test_accuracy"),
-        *("test_examples", "peak_rss_bytes", "peak_gpu_memory_bytes", "energy_joules", "energy_source"),
-        *("throttled", "throttle_reasons"),
-    ],
-    "timeline": [
-        *KEYS,
-        *("measurement", "t_seconds", "rss_bytes", "cpu_percent", "gpu_memory_bytes", "sm_clock_mhz", "power_watts"),
-        *("temperature_celsius", "gpu_utilization_percent", "throttle_reasons"),
-    ],
-    "machine": ["run_id", "property", "value"],
-    "processes": [*KEYS, "started_at", "wall_seconds", "other_cpu_percent"],
-    "failures": [*KEYS, "reason"],
-}
-CATEGORIES = [
-    *("run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"),
-    *("status", "mode", "energy_source", "without"),
-]
-INTEGERS = ["process", "replicate", "batch_size", "threads", "seed", "round", "epoch", "num_epochs"]
-INTEGERS += ["examples", "test_examples", "usable_cores"]
-UNITS = ("seconds", "flop", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
-# What the harness knows of a measurement as a whole, and every sample of it repeats.
-OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
-OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
-
-
-# The columns that differ from row to row within what one measurement of one process left; the others are its keys.
-OWN = {
-    "samples": ("round", "seconds"),
-    "phases": ("phase", "seconds"),
-    "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
-    "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
-}
-NUMBERS = {name: "d" for own in OWN.values() for name in own if name.endswith(UNITS)} | {"round": "q"}
-CHECKED = set().union(*COLUMNS.values())  # what a damaged replicate can spoil
+NUMBERS = {name: "d" for own in OWN.values() for name in own if kind_of(name) is MEASURED} | {"round": "i"}
 
 
 class Frames(NamedTuple):
@@ -133,7 +84,7 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
         _add_header(rows, folder.header)
         for replicate in measured_replicates(folder):
             _add_replicate(rows, folder.header["run_id"], replicate)
-    return Frames(**{name: _frame(rows[name], columns) for name, columns in COLUMNS.items()})
+    return Frames(**{name: _frame(rows.pop(name), columns) for name, columns in COLUMNS.items()})
 
 
 def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
@@ -141,7 +92,7 @@ def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
 
     What it left would count twice.
     """
-    replicates = readable_replicates(folder)
+    replicates = folder.replicates()
     if all(one["status"] == "ok" for one in replicates):
         return replicates
     complete = _complete_cases(folder.header, replicates)
@@ -151,18 +102,6 @@ def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
     ]
 
 
-def readable_replicates(folder: RunFolder) -> list[dict[str, Any]]:
-    """The replicates of which every value fits its column; the others are named in ``folder.problems``."""
-    found = []
-    for replicate in folder.replicates():
-        why = misfit(replicate, _fits, ALWAYS_FIT)
-        if why is None:
-            found.append(replicate)
-        else:
-            folder.problems.append(f"process {replicate['sequence']} cannot be read ({why}) and was left out")
-    return found
-
-
 def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
     """The cases of the plan that have all their replicates without a failed one."""
     good = Counter(_key(replicate["case"]) for replicate in replicates if replicate["status"] == "ok")
@@ -170,7 +109,7 @@ def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) ->
 
 
 def _key(case: dict[str, Any]) -> str:
-    return json.dumps(case, sort_keys=True)
+    return json.dumps([case.get(name) for name in CASE_FIELDS])
 
 
 def trustworthy(frames: Frames) -> tuple[Frames, list[str]]:
@@ -264,48 +203,11 @@ def _frame(rows: list[dict[str, Any]] | Blocks, columns: list[str]) -> pd.DataFr
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with names as categories, counts as Int64, and measured numbers as float64."""
-    types: dict[str, str] = {}
-    for column in frame.columns:
-        if column in CATEGORIES:
-            types[column] = "category"
-        elif column in INTEGERS:
-            types[column] = "Int64"
-        elif column == "throttled":
-            types[column] = "boolean"
-        elif column == "throttle_reasons":
-            frame[column] = frame[column].map(_joined)
-            types[column] = "string"
-        elif column.endswith(UNITS):
-            types[column] = "float64"
-    return frame.astype(types)
-
-
-def _fits(column: str, value: Any) -> bool:
-    """Whether ``value`` can be one of ``column``, see ``_typed``; what is in no frame may be anything."""
-    return value is None or column not in FITS or FITS[column](value)
-
-
-def _check_of(column: str) -> Callable[[Any], bool]:
-    if column in CATEGORIES:
-        return lambda value: isinstance(value, str)
-    if column == "throttled":
-        return lambda value: isinstance(value, bool)
-    if column == "throttle_reasons":
-        return lambda value: isinstance(value, list) and all(isinstance(reason, str) for reason in value)
-    if column == "started_at":
-        return is_time
-    if column in INTEGERS:
-        return lambda value: is_number(value) and value == int(value)
-    if column.endswith(UNITS):
-        return lambda value: isinstance(value, float) or is_number(value)
-    return lambda value: True
-
-
-FITS = {column: _check_of(column) for column in CHECKED}
-# (column, type): any value of the type can be one of the column, so that a million need not be asked for one by one.
-ALWAYS_FIT = {(column, type(None)) for column in CHECKED}
-ALWAYS_FIT |= {(column, float) for column in CHECKED if column.endswith(UNITS)} | {(name, str) for name in CATEGORIES}
+    """``frame`` with names as categories, counts as nullable integers, and measured numbers as float64."""
+    if "throttle_reasons" in frame:
+        frame["throttle_reasons"] = frame["throttle_reasons"].map(_joined)
+    types = {column: kind_of(column).dtype for column in frame.columns}
+    return frame.astype({column: dtype for column, dtype in types.items() if dtype is not None})
 
 
 def _joined(reasons: Any) -> Any:

@@ -7,16 +7,15 @@ a readable folder.  JSON only, never pickle.  Raw samples are kept, statistics a
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 from bench import __version__, files
 from bench.errors import RecordError
-from bench.json_file import read_json
+from bench.json_file import finite, read_json
 from bench.moments import moment
-from bench.wellformed import check_header, check_replicate
+from bench.wellformed import Replicate, check_header, read_replicate
 
 # 1 (2026-11): first version.
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
@@ -55,7 +54,7 @@ class RunFolder:
         """Open an existing run; raise RecordError if it is missing, damaged, or of a newer schema."""
         path = Path(path)
         try:
-            header = _finite(read_json(path / "run.json"))
+            header = finite(read_json(path / "run.json"))
             version = header["schema_version"]
             if not isinstance(version, int):
                 raise ValueError(f"schema_version is {version!r}")
@@ -94,7 +93,7 @@ class RunFolder:
         self._write(path, {**replicate, "sequence": sequence})
         return path
 
-    def replicates(self) -> list[dict[str, Any]]:
+    def replicates(self) -> list[Replicate]:
         """Return all replicates by sequence; a damaged file is left out and named in ``problems``.
 
         It never raises, so that a damaged file costs one replicate and not the run.
@@ -103,12 +102,9 @@ class RunFolder:
         self.problems = []
         for path in sorted((self.path / "replicates").glob("*.json")):
             try:
-                replicate = _finite(read_json(path))
-                check_replicate(replicate)
+                found.append(read_replicate(path))
             except (OSError, ValueError, RecursionError) as error:
                 self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
-                continue
-            found.append(replicate)
         return sorted(found, key=lambda replicate: replicate["sequence"])
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
@@ -123,7 +119,7 @@ def write_json(path: Path, content: dict[str, Any], remedy: str) -> None:
 
 def as_json(content: Any) -> str:
     """Encode as JSON, with NaN and infinity as null."""
-    return json.dumps(_finite(content), allow_nan=False, indent=1) + "\n"
+    return json.dumps(finite(content), allow_nan=False, indent=1) + "\n"
 
 
 def sources_of(path: Path) -> tuple[Path, ...]:
@@ -152,14 +148,3 @@ def started_seconds(path: Path) -> float:
         return file.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN and infinity by None, as JSON has neither."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

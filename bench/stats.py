@@ -17,7 +17,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 CONFIDENCE = 0.95
 EXACT_FROM = 6  # values; with five, the smallest and the largest enclose the median in 93.75 % of cases
@@ -267,12 +267,18 @@ def _interval_if_positive(coefficients: np.ndarray, confidence: float) -> Interv
 
 
 def binomial_interval(fraction: float, num_examples: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return Wilson's interval of an accuracy on ``num_examples`` examples (Wilson 1927, through SciPy).
+    """Return Wilson's interval of an accuracy on ``num_examples`` examples (Wilson 1927).
 
     Raises ValueError if ``fraction`` is outside [0, 1] or there are no examples.
     """
-    interval = stats.binomtest(round(fraction * num_examples), num_examples).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    if not 0 <= fraction <= 1 or num_examples < 1:
+        raise ValueError(f"{fraction} of {num_examples} examples is no accuracy")
+    # In closed form: scipy.stats, which knows it too, takes a third of a second to import.
+    z = float(special.ndtri((1 + confidence) / 2))
+    fraction = round(fraction * num_examples) / num_examples
+    middle, scale = fraction + z**2 / (2 * num_examples), 1 + z**2 / num_examples
+    half = z * math.sqrt(fraction * (1 - fraction) / num_examples + z**2 / (4 * num_examples**2))
+    return (middle - half) / scale, (middle + half) / scale
 
 
 # Standard deviation of the test accuracy of one stack over seeds, in the committed records: 0.11 points.

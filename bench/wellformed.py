@@ -7,14 +7,82 @@ left out and named, because a text in place of a number would fail the reading o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
 
+import msgspec
+
+from bench.columns import CASE_COLUMNS, COLUMNS, COUNT, OF_ALL_SAMPLES, OWN, kind_of
+from bench.json_file import finite, read_json
 from bench.moments import moment
 
-TABLES = ("epochs", "timeline", "gpu_timeline")  # of a measurement's ``extra``: lists of rows
+CASE_FIELDS = (*CASE_COLUMNS, "num_epochs")
+Count = COUNT.value
 
-Fits = Callable[[str, Any], bool]
+
+def _row(name: str, columns: Iterable[str], **more: Any) -> Any:
+    """The type of a JSON object with a field for each column; each may be null or absent."""
+    return TypedDict(name, {column: kind_of(column).value | None for column in columns} | more, total=False)
+
+
+Case = _row("Case", CASE_FIELDS)
+Epoch = _row("Epoch", OWN["epochs"])
+Moment = _row("Moment", OWN["timeline"])
+Extra = _row(
+    "Extra",
+    [*COLUMNS["results"], *OF_ALL_SAMPLES],
+    phases=dict[str, float | None] | None,
+    epochs=list[Epoch] | None,
+    timeline=list[Moment] | None,
+    gpu_timeline=list[Moment] | None,
+)
+
+
+class Measurement(TypedDict):
+    """Samples of one measurement in one process; ``extra`` holds what else is known of it."""
+
+    name: str
+    seconds: list[float | None]
+    params: Case
+    extra: Extra
+
+
+class Replicate(TypedDict):
+    """What one process left; of fields that this version does not know, none is read."""
+
+    case: Case
+    sequence: Count
+    status: Literal["ok", "failed"]
+    measurements: list[Measurement]
+    schema_version: NotRequired[int | None]
+    replicate: NotRequired[Count | None]
+    reason: NotRequired[str | None]
+    started_at: NotRequired[str | None]
+    wall_seconds: NotRequired[float | None]
+    other_cpu_percent: NotRequired[float | None]
+
+
+_decode = msgspec.json.Decoder(Replicate).decode
+
+
+def read_replicate(path: Path) -> Replicate:
+    """The replicate in a file; NaN, infinity and what is out of range are None.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no JSON, or not of the shape that every reader relies on.
+    """
+    try:
+        replicate = _decode(path.read_bytes())
+    except msgspec.DecodeError:  # Python reads more than strict JSON, and names the line of what is damaged
+        replicate = msgspec.convert(finite(read_json(path)), Replicate)
+    started_at = replicate.get("started_at")
+    _require(started_at is None or is_time(started_at), "started_at", started_at)
+    return replicate
 
 
 def check_header(header: dict[str, Any]) -> None:
@@ -87,76 +155,3 @@ def is_number(value: Any) -> bool:
 def is_duration(value: Any) -> bool:
     """Return whether ``value`` is a positive finite number of seconds."""
     return value is not None and 0 < value < math.inf
-
-
-def check_replicate(replicate: Any) -> None:
-    """Validate a replicate; raise ValueError if a field is missing or has the wrong type."""
-    if not isinstance(replicate, dict) or not isinstance(replicate.get("case"), dict):
-        raise ValueError("it has no case")
-    if not isinstance(replicate.get("sequence"), int) or replicate.get("status") not in ("ok", "failed"):
-        raise ValueError("its sequence or status is missing")
-    measurements = replicate.get("measurements")
-    if not isinstance(measurements, list):
-        raise ValueError("it has no measurements")
-    for measurement in measurements:
-        if not isinstance(measurement, dict) or not isinstance(measurement.get("name"), str):
-            raise ValueError("a measurement has no name")
-        seconds = measurement.get("seconds")
-        if not isinstance(seconds, list) or not (set(map(type, seconds)) <= {float} or all(map(_is_sample, seconds))):
-            raise ValueError(f"the seconds of {measurement['name']} are not a list of numbers")
-        if not all(isinstance(measurement.get(name), dict) for name in ("params", "extra")):
-            raise ValueError(f"the parameters of {measurement['name']} are missing")
-
-
-def _is_sample(value: Any) -> bool:
-    """Return whether ``value`` is a number or null; NaN passes, as invalid durations are dropped later."""
-    return value is None or isinstance(value, float) or is_number(value)
-
-
-def misfit(replicate: dict[str, Any], fits: Fits, always: Container[tuple[str, type]] = ()) -> str | None:
-    """Return the reason why ``replicate`` cannot be read; None if it can.
-
-    ``fits`` tests a value of a column; ``always`` has the (column, type) pairs that need no test.
-    """
-    for column, value in _values(replicate, always):
-        if not fits(column, value):
-            shown = repr(value)
-            return f"its {column} is {shown if len(shown) <= 60 else shown[:60] + '…'}"
-    return None
-
-
-def _values(replicate: dict[str, Any], always: Container[tuple[str, type]]) -> Iterator[tuple[str, Any]]:
-    """Yield (column, value) of everything that becomes a cell, in no order, except pairs in ``always``."""
-    yield "process", replicate["sequence"]
-    for name in ("replicate", "started_at", "wall_seconds", "other_cpu_percent"):
-        yield name, replicate.get(name)
-    yield from replicate["case"].items()
-    for measurement in replicate["measurements"]:
-        yield from measurement["params"].items()
-        for name, value in measurement["extra"].items():
-            if name == "phases":
-                yield from _phases(value)
-            elif name in TABLES:
-                yield from _cells(name, value, always)
-            else:
-                yield name, value
-
-
-def _phases(phases: Any) -> Iterator[tuple[str, Any]]:
-    if phases is not None and not isinstance(phases, dict):
-        yield "phase", phases
-        return
-    for seconds in (phases or {}).values():
-        yield "seconds", seconds
-
-
-def _cells(table: str, rows: Any, always: Container[tuple[str, type]]) -> Iterator[tuple[str, Any]]:
-    if rows is None:
-        return
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        yield "measurement", {table: rows}
-        return
-    for row in rows:
-        for column, value in row.items():
-            if (column, type(value)) not in always:
-                yield column, value

@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from bench.record import RunFolder
 from bench.units import format_bytes, format_seconds
 
-BUDGET_SECONDS, BUDGET_BYTES = 5.0, 10**9
+BUDGET_SECONDS, BUDGET_BYTES = 3.0, 5 * 10**8
 RECORD = Path("results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4")
 PROCESS = """
 import json, resource, sys, time
@@ -63,7 +63,7 @@ def load_once(runs: Path) -> dict[str, Any]:
 @click.option("--record", type=click.Path(path_type=Path), default=RECORD, show_default=True, help="What is copied.")
 @click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON instead.")
 def main(num_samples: int, num_processes: int, record: Path, as_json: bool) -> None:
-    """Load many samples in fresh processes; exit code 1 if the median is over 5 s or a peak over 1 GB.
+    """Load many samples in fresh processes; exit code 1 if the median is over 3 s or a peak over 0.5 GB.
 
     \b
     Examples:
@@ -82,7 +82,7 @@ def main(num_samples: int, num_processes: int, record: Path, as_json: bool) -> N
         click.echo(
             f"{loads[0]['num_samples']:,} samples of {num_runs} runs in {format_seconds(median(seconds))} (median of "
             f"{num_processes} processes, {format_seconds(min(seconds))} to {format_seconds(max(seconds))}); peak "
-            f"memory {format_bytes(peak_bytes)}: {'within' if within else 'OVER'} 5 s and 1 GB"
+            f"memory {format_bytes(peak_bytes)}: {'within' if within else 'OVER'} 3 s and 0.5 GB"
         )
     sys.exit(0 if within else 1)
 

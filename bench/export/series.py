@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench import stats
 from bench.errors import BenchError
-from bench.frames import Frames, frames_of, readable_replicates, trustworthy
+from bench.frames import Frames, frames_of, trustworthy
 from bench.record import RunFolder
 from bench.stack_key import CANONICAL_PRECISION, groups
 
@@ -120,7 +120,7 @@ def open_run(path: Path) -> Run:
     series = series_of(trusted)
     if not series:
         raise BenchError(f"run {folder.path.name} holds no samples to export: measure with make bench.")
-    return Run(folder.header, readable_replicates(folder), frames, series, folder.problems + left_out)
+    return Run(folder.header, folder.replicates(), frames, series, folder.problems + left_out)
 
 
 def series_of(frames: Frames) -> list[Series]:

@@ -136,9 +136,25 @@ def test_a_newer_record_says_which_version_reads_it(folder, wrote, reader):
         RunFolder.open(folder.path)
 
 
-def test_fields_that_a_reader_does_not_know_are_kept(folder):
-    folder.append({**ONE, "added_later": 1})
-    assert folder.replicates()[0]["added_later"] == 1
+def test_fields_that_a_reader_does_not_know_are_ignored(folder):
+    (known,) = ONE["measurements"]
+    newer = {**known, "extra": {**known["extra"], "added_later": 1}, "added_later": [1]}
+    folder.append({**ONE, "measurements": [newer], "added_later": {}})
+    assert folder.replicates() == [{**ONE, "sequence": 1}]
+
+
+def test_numbers_that_json_does_not_have_are_read_as_missing(folder):
+    path = folder.append(replicate(case("epoch"), [measurement("train_epoch", [3.0, 4.0, 2.0], flop=5.0)]))
+    path.write_text(path.read_text().replace("3.0", "NaN").replace("4.0", "1e999").replace("5.0", "-Infinity"))
+    ((read,),) = (one["measurements"] for one in folder.replicates())
+    assert (read["seconds"], read["extra"]) == ([None, None, 2.0], {"flop": None})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_record_that_an_editor_saved_in_its_own_encoding_is_read(folder, encoding):
+    path = folder.append(ONE)
+    path.write_text(path.read_text(), encoding=encoding)
+    assert folder.replicates() == [{**ONE, "sequence": 1}]
 
 
 @pytest.mark.parametrize(

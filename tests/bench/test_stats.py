@@ -293,12 +293,11 @@ def test_a_law_is_not_fitted_to_too_little(sizes, times, why):
 # --- accuracy -------------------------------------------------------------------------------------------------------
 
 
-def test_wilsons_interval_of_the_reference():
-    # Closed form: (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
-    p, n, z = 0.9829, 10_000, 1.959964
-    middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    expected = ((middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n))
-    assert binomial_interval(p, n) == pytest.approx(expected, abs=1e-7)
+@pytest.mark.parametrize(("num_right", "num_examples"), [(9829, 10_000), (0, 5), (5, 5), (1, 1), (3, 7)])
+def test_wilsons_interval_is_scipys(num_right, num_examples):
+    expected = scipy_stats.binomtest(num_right, num_examples).proportion_ci(0.95, method="wilson")
+    found = binomial_interval(num_right / num_examples, num_examples)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 @given(st.integers(1, 10_000), st.data())

@@ -1,0 +1,81 @@
+"""Columns of the frames: which there are, what a file may hold under each, and its type in a frame."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
+
+CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
+CASE_COLUMNS += ["seed", "without"]
+KEYS = ["run_id", "process", "replicate", *CASE_COLUMNS]
+COLUMNS = {
+    "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
+    "samples": [
+        *KEYS,
+        *("measurement", "round", "seconds", "examples", "flop", "bytes", "throttled", "throttle_reasons"),
+        *("energy_per_epoch_joules", "energy_source"),
+    ],
+    "phases": [*KEYS, "phase", "seconds"],
+    "epochs": [
+        *KEYS,
+        *("epoch", "train_loss", "validation_loss", "validation_accuracy", "train_seconds", "validate_seconds"),
+    ],
+    "results": [
+        *KEYS,
+        *("total_seconds", "rest_seconds", "import_seconds", "num_epochs", "test_loss", "test_accuracy"),
+        *("test_examples", "peak_rss_bytes", "peak_gpu_memory_bytes", "energy_joules", "energy_source"),
+        *("throttled", "throttle_reasons"),
+    ],
+    "timeline": [
+        *KEYS,
+        *("measurement", "t_seconds", "rss_bytes", "cpu_percent", "gpu_memory_bytes", "sm_clock_mhz", "power_watts"),
+        *("temperature_celsius", "gpu_utilization_percent", "throttle_reasons"),
+    ],
+    "machine": ["run_id", "property", "value"],
+    "processes": [*KEYS, "started_at", "wall_seconds", "other_cpu_percent"],
+    "failures": [*KEYS, "reason"],
+}
+# The columns that differ from row to row within what one measurement of one process left; the others are its keys.
+OWN = {
+    "samples": ("round", "seconds"),
+    "phases": ("phase", "seconds"),
+    "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
+    "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
+}
+# What the harness knows of a measurement as a whole, and every sample of it repeats.
+OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
+OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
+
+NAMES = {"run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"}
+NAMES |= {"status", "mode", "energy_source", "without"}
+COUNTS = {"process", "replicate", "batch_size", "threads", "round", "epoch", "num_epochs"}
+LARGE_COUNTS = {"seed", "examples", "test_examples", "usable_cores"}
+UNITS = ("seconds", "flop", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
+
+
+class Kind(NamedTuple):
+    """``value`` is the type of a value in a file, where null may stand for each; ``dtype`` that of the frame's column.
+
+    ``dtype`` is None where pandas may choose.
+    """
+
+    value: Any
+    dtype: str | None
+
+
+def _integer(bits: int) -> Any:
+    return Annotated[int, Meta(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1)]
+
+
+NAME, REASONS, FLAG = Kind(str, "category"), Kind(list[str], "category"), Kind(bool, "boolean")
+# Half the bytes of Int64, in seven columns that a million rows repeat.
+COUNT, LARGE_COUNT = Kind(_integer(32), "Int32"), Kind(_integer(64), "Int64")
+MEASURED, OTHER = Kind(float, "float64"), Kind(Any, None)
+
+
+def kind_of(column: str) -> Kind:
+    kinds = [(NAMES, NAME), (COUNTS, COUNT), (LARGE_COUNTS, LARGE_COUNT)]
+    kinds += [({"throttled"}, FLAG), ({"throttle_reasons"}, REASONS)]
+    named = next((kind for names, kind in kinds if column in names), None)
+    return named or (MEASURED if column.endswith(UNITS) else OTHER)
