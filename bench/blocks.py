@@ -27,7 +27,7 @@ class Blocks:
     def __init__(self, columns: list[str], own: tuple[str, ...], types: Mapping[str, str]) -> None:
         self._columns = columns
         self._shared = [column for column in columns if column not in own]
-        self._keys: list[dict[str, Any]] = []
+        self._keys: dict[str, list[Any]] = {column: [] for column in self._shared}
         self._counts: list[int] = []
         self._own: dict[str, list[Any] | array] = {name: array(types[name]) if name in types else [] for name in own}
 
@@ -36,7 +36,8 @@ class Blocks:
         (count,) = {len(own[column]) for column in self._own}
         if not count:
             return
-        self._keys.append(keys)
+        for column, values in self._keys.items():
+            values.append(keys[column])
         self._counts.append(count)
         for column, values in self._own.items():
             is_float = isinstance(values, array) and values.typecode == "d"
@@ -45,9 +46,10 @@ class Blocks:
     def frame(self, typed: Typed) -> pd.DataFrame:
         """All rows in the order they came; ``typed`` gives the columns of a frame their types.
 
-        Column by column, so that no second copy of them all is ever there.
+        Column by column, so that no second copy of them all is ever there; the keys are gone afterwards.
         """
         keys = typed(pd.DataFrame(self._keys, columns=self._shared))
+        self._keys.clear()
         rows = np.repeat(np.arange(len(keys)), self._counts)
         own = typed(pd.DataFrame({name: _column(values) for name, values in self._own.items()}, copy=False))
         columns = {name: keys[name].array.take(rows) if name in keys else own[name].array for name in self._columns}

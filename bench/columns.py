@@ -49,8 +49,10 @@ OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
 
 NAMES = {"run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"}
 NAMES |= {"status", "mode", "energy_source", "without"}
-COUNTS = {"process", "replicate", "batch_size", "threads", "round", "epoch", "num_epochs"}
-LARGE_COUNTS = {"seed", "examples", "test_examples", "usable_cores"}
+COUNTS = {"process", "replicate", "threads", "seed", "round", "epoch", "num_epochs"}
+COUNTS |= {"usable_cores"}
+# What is multiplied with FLOP or bytes, which 32 bits would not hold.
+LARGE_COUNTS = {"batch_size", "examples", "test_examples"}
 UNITS = ("seconds", "flop", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
 
 
@@ -69,7 +71,7 @@ def _integer(bits: int) -> Any:
 
 
 NAME, REASONS, FLAG = Kind(str, "category"), Kind(list[str], "category"), Kind(bool, "boolean")
-# Half the bytes of Int64, in seven columns that a million rows repeat.
+# Half the bytes of Int64, in columns that a million rows repeat.
 COUNT, LARGE_COUNT = Kind(_integer(32), "Int32"), Kind(_integer(64), "Int64")
 MEASURED, OTHER = Kind(float, "float64"), Kind(Any, None)
 

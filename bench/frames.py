@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -174,7 +175,7 @@ def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, A
     if len(seconds) < len(rounds):
         rounds = [number for number in rounds if measurement["seconds"][number] != 0]
     what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
-    samples.add({**keys, "measurement": measurement["name"], **what}, round=rounds, seconds=seconds)
+    samples.add({**keys, "measurement": sys.intern(measurement["name"]), **what}, round=rounds, seconds=seconds)
 
 
 def clean_samples(measurement: dict[str, Any]) -> list[float | None]:

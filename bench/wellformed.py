@@ -7,7 +7,7 @@ left out and named, because a text in place of a number would fail the reading o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -155,3 +155,8 @@ def is_number(value: Any) -> bool:
 def is_duration(value: Any) -> bool:
     """Return whether ``value`` is a positive finite number of seconds."""
     return value is not None and 0 < value < math.inf
+
+
+def are_durations(values: Sequence[float | None]) -> bool:
+    """Whether each of ``values``, of which there is one at least, is a positive finite number of seconds."""
+    return None not in values and is_duration(min(values)) and is_duration(max(values))

@@ -9,7 +9,7 @@ from bench.compare.comparable import Metric
 from bench.compare.naming import REFERENCE, metric_of, reference_measurement, stack_of
 from bench.frames import CASE_COLUMNS, clean_samples, left_out_sentence
 from bench.stack_key import StackKey
-from bench.wellformed import is_duration
+from bench.wellformed import are_durations, is_duration
 
 Samples = dict[Metric, dict[int, list[float]]]
 WITHOUT_STACKS = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stacks
@@ -53,7 +53,7 @@ def _trusted(
         seconds = clean_samples(measurement)
         if seconds:
             measured.append(({**process, **whole, **own, "measurement": measurement["name"]}, measurement, seconds))
-    bad = {_kind(keys) for keys, _, seconds in measured if not all(map(is_duration, seconds))}
+    bad = {_kind(keys) for keys, _, seconds in measured if not are_durations(seconds)}
     counts: dict[str, int] = {}
     for keys, measurement, seconds in measured:
         if _kind(keys) in bad:

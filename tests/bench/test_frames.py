@@ -103,7 +103,7 @@ def test_a_parameter_of_a_measurement_is_the_batch_size_of_its_samples(frames):
 def test_what_a_harness_does_not_know_is_missing_and_not_zero(frames):
     load = frames.samples[frames.samples["measurement"] == "load"]
     assert load[["backend", "variant", "cache", "batch_size", "examples"]].isna().all(axis=None)
-    assert load["batch_size"].dtype == "Int32"
+    assert load["batch_size"].dtype == "Int64"
     assert (load["bytes"] == 219_520_000).all()
 
 
