@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.frames import load_runs
-    from bench.profile.frames import load_operations
+    from bench.records.frames import load_runs
+    from bench.report.profile.frames import load_operations
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_operations", "load_runs"]
 
-_LAZY = {"load_runs": "bench.frames", "load_operations": "bench.profile.frames"}
+_LAZY = {"load_runs": "bench.records.frames", "load_operations": "bench.report.profile.frames"}
 
 
 def __getattr__(name: str) -> Any:

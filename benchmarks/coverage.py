@@ -14,11 +14,11 @@ import click
 import numpy as np
 from tabulate import tabulate
 
-from bench.compare.ratios import speed_ratio
-from bench.frames import load_runs
-from bench.ranking import faster_than
-from bench.report.ranking import epoch_rounds
-from bench.stats import bounds_of
+from bench.records.frames import load_runs
+from bench.report.run.ranking import epoch_rounds
+from bench.stats.estimates import bounds_of
+from bench.stats.ranking import faster_than
+from bench.stats.unpaired import speed_ratio
 from bench.units import format_percent
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]  # (random, sequences, values) -> logs of that shape

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from bench.errors import BenchError
-from bench.record import RunFolder
+from bench.records.run_folder import RunFolder
 from bench.units import format_bytes, format_seconds
 
 BUDGET_SECONDS, BUDGET_BYTES = 3.0, 5 * 10**8

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from optional import need
 from small import make_toy_data
 
-from bench.machine import usable_cores
+from bench.machine.fingerprint import usable_cores
 from mlp import backends
 
 sys.path.append(str(Path(__file__).with_name("bench")))  # its examples serve tests elsewhere, too, whatever is run

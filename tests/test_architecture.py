@@ -96,20 +96,27 @@ def test_what_reads_records_needs_no_framework_and_no_worker(path):
     assert not {name for name in imports if name.split(".")[0] in FRAMEWORKS}
     from_mlp = {name for name in imports if name.split(".")[0] == "mlp"}
     assert {".".join(name.split(".")[:2]) for name in from_mlp} <= MLP_FACTS
-    assert not {name for name in imports if name.startswith(("bench.runner", "bench.worker", "bench.harness"))}
+    assert not {
+        name for name in imports if name.startswith(("bench.measure.runner", "bench.measure.worker", "bench.harness"))
+    }
 
 
 def test_the_reading_side_is_not_empty():
     found = {path.relative_to(PROJECT).as_posix() for path in reading_modules()}
-    assert {"bench/record.py", "bench/frames.py", "bench/stats.py", "bench/report/ranking.py"} <= found
+    assert {
+        "bench/records/run_folder.py",
+        "bench/records/frames.py",
+        "bench/stats/estimates.py",
+        "bench/report/run/ranking.py",
+    } <= found
 
 
 @pytest.mark.parametrize("path", sources("mlp", "bench"), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_only_backends_and_the_canonical_file_import_theano(path):
-    allowed = {"mlp/canonical.py", "mlp/backends/theano.py", "mlp/backends/theano_clock.py"}
-    allowed.add("bench/profile/collect/theano.py")
+    allowed = {"mlp/canonical.py", "mlp/backends/theano/published.py", "mlp/backends/theano/clock.py"}
+    allowed.add("bench/measure/frameworks/theano/profiler.py")
     relative = path.relative_to(PROJECT).as_posix()
-    folders = ("mlp/theano_compat/", "mlp/theano_fast/", "mlp/backends/theano_tuned/")
+    folders = ("mlp/theano_compat/", "mlp/theano_fast/", "mlp/backends/theano/tuned/")
     if relative in allowed or relative.startswith(folders):
         return
     assert not {name for name in imported_modules(path) if name.split(".")[0] in {"theano", "lasagne"}}
@@ -117,7 +124,7 @@ def test_only_backends_and_the_canonical_file_import_theano(path):
 
 @pytest.mark.parametrize("path", sources("mlp", "bench"), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_only_its_backend_imports_pytensor(path):
-    if path.relative_to(PROJECT).as_posix().startswith(("mlp/backends/pytensor", "bench/profile/collect/pytensor")):
+    if path.relative_to(PROJECT).as_posix().startswith(("mlp/backends/pytensor", "bench/measure/profiling/pytensor")):
         return
     assert not {name for name in imported_modules(path) if name.split(".")[0] == "pytensor"}
 
@@ -136,6 +143,6 @@ def test_importing_the_report_draws_nothing_yet():
     import subprocess
     import sys
 
-    code = "import sys, bench.report; print({'matplotlib', 'plotly'} & set(sys.modules))"
+    code = "import sys, bench.report.write; print({'matplotlib', 'plotly'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

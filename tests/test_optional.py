@@ -17,8 +17,8 @@ find_spec = importlib.machinery.PathFinder.find_spec
 importlib.machinery.PathFinder.find_spec = lambda name, *rest: (
     None if name.partition(".")[0] in {packages!r} else find_spec(name, *rest)
 )
-import bench.cli, bench.doctor, bench.report
-from bench.stacks import choose
+import bench.cli, bench.measure.doctor, bench.report.write
+from bench.measure.choose import choose
 from mlp import backends
 answers = {{name: vars(answer) for name, answer in backends.available().items()}}
 choice = choose(("all",), driver=lambda: backends.Unavailable("no GPU", "Add one."))

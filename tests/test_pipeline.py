@@ -57,8 +57,8 @@ def test_a_run_measures_records_and_reports(tmp_path):
 @pytest.mark.slow
 def test_a_case_that_fails_in_its_worker_is_on_record_with_its_sentence(tmp_path, monkeypatch):
     """A data file that is damaged after the run began: the worker fails, the reason is the dataset's own sentence."""
-    from bench import worker
-    from bench.case import Case
+    from bench.measure import worker
+    from bench.measure.case import Case
     from bench.measure.environment import build
 
     damaged = tmp_path / "data"

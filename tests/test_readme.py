@@ -85,7 +85,7 @@ def test_the_python_of_the_readme_runs(tmp_path):
 
 @pytest.mark.slow
 def test_the_result_table_is_the_records():
-    from bench.readme import newest_record, results_block, with_results
+    from bench.report.readme import newest_record, results_block, with_results
 
     records = PROJECT / "results" / "records"
     record = newest_record(records).relative_to(PROJECT)
@@ -94,16 +94,16 @@ def test_the_result_table_is_the_records():
 
 def test_a_readme_without_marks_is_refused():
     from bench.errors import BenchError
-    from bench.readme import with_results
+    from bench.report.readme import with_results
 
     with pytest.raises(BenchError, match="two marks"):
         with_results("# Title\n", "table")
 
 
 def test_a_record_without_reference_runs_does_not_answer(tmp_path):
-    from bench.case import Case, Planned
     from bench.errors import BenchError
-    from bench.readme import newest_record
+    from bench.measure.case import Case, Planned
+    from bench.report.readme import newest_record
 
     def record(harness, day):
         case = Case(harness, "theano", "as_published", "cpu", 2, "mnist")

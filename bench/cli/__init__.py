@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console as RichConsole
 
-from bench import __version__, files
+from bench import __version__
 from bench.errors import BenchError
-from bench.paths import absolute, settle
-from bench.signals import ends_on_signals
-from bench.streams import never_fail, one_line, open_closed, to_nowhere
+from bench.measure.signals import ends_on_signals
+from bench.records import files
+from bench.records.paths import absolute, settle
+from bench.records.streams import never_fail, one_line, open_closed, to_nowhere
 from mlp.errors import MlpError
 
 if TYPE_CHECKING:
-    from bench.git import State
+    from bench.measure.git import State
 
 Item = TypeVar("Item")
 
@@ -133,7 +134,7 @@ def tell_environment(environment: dict[str, Any]) -> None:
 
 def run_folder(word: str | None, runs_dir: Path) -> Path:
     """Where the run is that somebody named by its folder, its id in ``runs_dir`` or its record; no name: the latest."""
-    from bench.find import find_run
+    from bench.records.find import find_run
 
     return find_run(word, runs_dir, RECORDS)
 

@@ -40,12 +40,12 @@ def devices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 def harnesses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from bench.case import HARNESSES
+    from bench.measure.case import HARNESSES
 
     return [name for name in HARNESSES if name.startswith(incomplete)]
 
 
 def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from bench.export import FORMATS
+    from bench.records.formats import FORMATS
 
     return [name for name in FORMATS if name.startswith(incomplete)]

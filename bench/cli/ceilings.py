@@ -10,7 +10,7 @@ import click
 from bench import cli
 from bench.cli.candidates import run_ids
 from bench.errors import BenchError
-from bench.scratch import scratch_folder
+from bench.measure.scratch import scratch_folder
 from mlp.recipe import CANONICAL
 
 PROCESSES = 3
@@ -81,13 +81,13 @@ def _measure(
     """A run of this harness alone, in ``scratch``: nobody keeps it, and no data set is needed."""
     from dataclasses import asdict, replace
 
-    from bench.case import QUICK, make_plan
-    from bench.machine import fingerprint, usable_cores
+    from bench.machine.fingerprint import fingerprint, usable_cores
+    from bench.measure.case import QUICK, make_plan
+    from bench.measure.choose import choose
     from bench.measure.environment import dropped, planning
-    from bench.progress import RunProgress
-    from bench.record import SCHEMA_VERSION, RunFolder
-    from bench.runner import WorkerPool, execute, new_run_id, now
-    from bench.stacks import choose
+    from bench.measure.progress import RunProgress
+    from bench.measure.runner import WorkerPool, execute, new_run_id, now
+    from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 
     with planning():
         choice, here = choose(backends, (), devices), fingerprint()
@@ -118,11 +118,11 @@ def _measure(
 
 
 def _print(path: Path, as_json: bool) -> None:
-    from bench.frames import load_runs, trustworthy
-    from bench.record import RunFolder
-    from bench.render import to_terminal
-    from bench.report.light import light, light_sections
-    from bench.report.summary import light_summary
+    from bench.document.section import to_terminal
+    from bench.records.frames import load_runs, trustworthy
+    from bench.records.run_folder import RunFolder
+    from bench.report.run.lower_bound import light, light_sections
+    from bench.report.run.summary import light_summary
 
     header = RunFolder.open(path).header
     frames, left_out = trustworthy(load_runs(path))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bench import cli, files
+from bench import cli
 from bench.cli.candidates import run_ids
+from bench.records import files
 
 
 @click.command()
@@ -57,10 +58,10 @@ def compare(
       0  the runs were compared
       2  bad input, or runs that cannot be compared: the sentence says why
     """
-    from bench.compare import comparison, sections, sides, tables
-    from bench.find import find
-    from bench.record import as_json, sources_of
-    from bench.render import to_markdown, to_terminal
+    from bench.document.section import to_markdown, to_terminal
+    from bench.records.find import find
+    from bench.records.run_folder import as_json, sources_of
+    from bench.report.compare import comparison, sections, sides, tables
 
     sources = [source for run in runs for source in sources_of(find(run, runs_dir, records_dir))]
     quiet = files.check({"--markdown": markdown, "--csv": csv, "--json": json_path, "--html": html}, sources)
@@ -75,8 +76,8 @@ def compare(
     if csv is not None:
         files.write(csv, tables.to_csv(compared))
     if html is not None:
-        from bench.compare.page import comparison_page
-        from bench.report.html import to_html
+        from bench.document.html import to_html
+        from bench.report.compare.page import comparison_page
 
         files.write(html, to_html(comparison_page(compared)))
     if json_path is not None:

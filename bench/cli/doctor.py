@@ -29,7 +29,7 @@ def doctor(data: Path | None, as_json: bool) -> None:
       0  nothing that is needed is missing
       1  something is missing; what to do about it stands beside it
     """
-    from bench.doctor import MISSING, examine
+    from bench.measure.doctor import MISSING, examine
 
     findings = examine(data)
     if as_json:

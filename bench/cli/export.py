@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from bench import cli, files
+from bench import cli
 from bench.cli import candidates
 from bench.errors import BenchError
+from bench.records import files
 
 
 @click.command()
@@ -50,8 +51,8 @@ def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, a
       0  it was written
       2  there is no such run or format, the run has nothing for it, or the output cannot be written
     """
-    from bench.export import FORMATS, open_run, render, write_files
-    from bench.record import sources_of
+    from bench.records.formats import FORMATS, open_run, render, write_files
+    from bench.records.run_folder import sources_of
 
     output = cli.STDOUT if output is None else output
     if as_json and output == cli.STDOUT:

@@ -74,7 +74,7 @@ def gate(**options: Any) -> None:
     130 interrupted.
     """
     from bench.gate import commands
-    from bench.gate.launch import SideError
+    from bench.gate.processes.launch import SideError
 
     if options["baseline"]:
         options["baseline"] = cli.run_folder(options["baseline"], options["runs_dir"])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bench import cli, files
+from bench import cli
+from bench.records import files
 
 
 @click.command()
@@ -46,10 +47,10 @@ def history(
       0  the history was shown, whether or not something changed
       2  bad input, or no run can be read
     """
-    from bench import history as runs_over_time
-    from bench.history import plot, sections, tables
-    from bench.record import sources_of
-    from bench.render import to_markdown, to_terminal
+    from bench.document.section import to_markdown, to_terminal
+    from bench.records.run_folder import sources_of
+    from bench.report import history as runs_over_time
+    from bench.report.history import plot, sections, tables
 
     paths = runs_over_time.find_runs(folders or (cli.RUNS, cli.RECORDS))
     targets = {"--svg": svg, "--markdown": markdown, "--csv": csv, "--json": cli.STDOUT if as_json else None}

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import cli, files
+from bench import cli
 from bench.cli.candidates import run_ids
 from bench.errors import BenchError, RecordError
+from bench.records import files
 from mlp.recipe import CANONICAL
 
 if TYPE_CHECKING:
-    from bench.case import Stack
-    from bench.profile.operations import Profile
-    from bench.record import RunFolder
+    from bench.measure.case import Stack
+    from bench.records.profile import Profile
+    from bench.records.run_folder import RunFolder
 
 PROFILES = Path("results/profiles")
 DEFAULT_BACKEND = "theano"
@@ -79,7 +80,7 @@ def profile(
     if compared:
         _show_diff(*compared, as_json)
         return
-    from bench.record import RunFolder
+    from bench.records.run_folder import RunFolder
 
     run = RunFolder.open(cli.run_folder(run_id, runs_dir)) if run_id else None
     if run is not None:
@@ -132,13 +133,13 @@ def _profiles(
     settings: tuple[str, ...],
 ) -> Iterator[tuple[Profile, Path]]:
     """Check everything that can be checked before the first minute is spent, then profile one stack after another."""
-    from bench.git import state_of
-    from bench.machine import usable_cores
+    from bench.machine.fingerprint import usable_cores
+    from bench.measure.choose import choose
     from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
+    from bench.measure.git import state_of
     from bench.measure.process import PROJECT
-    from bench.profile.collect.driver import folder_name, new_profile
-    from bench.report.profiles import FOLDER
-    from bench.stacks import choose
+    from bench.measure.profiling.driver import folder_name, new_profile
+    from bench.report.run.profiles import FOLDER
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
     recipe = replace(CANONICAL, batch_size=batch_size)
@@ -190,7 +191,7 @@ def _not_profiled(what: str, why: str) -> None:
 
 def _check_explains(run: RunFolder, started: Profile, sha256: dict[str, str]) -> None:
     """Raise BenchError, before anything is measured, where a profile made here would not explain ``run``."""
-    from bench.profile.belongs import reasons_against
+    from bench.report.profile.explains import reasons_against
 
     reasons = reasons_against(run.header, started, sha256)
     if reasons:
@@ -202,7 +203,7 @@ def _check_explains(run: RunFolder, started: Profile, sha256: dict[str, str]) ->
 
 def _is_complete(folder: Path) -> bool:
     """Whether a whole profile is there: what an interruption left, or damage, is measured again."""
-    from bench.profile.storage import load
+    from bench.records.profile_file import load
 
     try:
         return load(folder).complete
@@ -215,10 +216,10 @@ def _profile(
 ) -> Profile:
     """One stack, with its ceilings measured before and after it.  An interruption leaves what was measured until then,
     and goes on to the caller."""
-    from bench.profile.collect.aside import Aside
-    from bench.profile.collect.driver import collect
-    from bench.profile.outputs import write_outputs
-    from bench.profile.storage import FILE_NAME, load
+    from bench.measure.profiling.context import Aside
+    from bench.measure.profiling.driver import collect
+    from bench.records.profile_file import FILE_NAME, load
+    from bench.report.profile.outputs import write_outputs
 
     with Aside(stack, started, *data) if ceilings else nullcontext() as aside:
         try:
@@ -237,9 +238,9 @@ def _profile(
 
 
 def _show_diff(before: Path, after: Path, as_json: bool) -> None:
-    from bench.profile.diff import diff, first_line, sections
-    from bench.profile.storage import load
-    from bench.render import to_terminal
+    from bench.document.section import to_terminal
+    from bench.records.profile_file import load
+    from bench.report.profile.diff import diff, first_line, sections
 
     found = diff(load(before), load(after))
     if as_json:
@@ -251,8 +252,8 @@ def _show_diff(before: Path, after: Path, as_json: bool) -> None:
 
 
 def _show(one: Profile, folder: Path) -> None:
-    from bench.profile.table import first_line, sections
-    from bench.render import to_terminal
+    from bench.document.section import to_terminal
+    from bench.report.profile.sections import first_line, sections
 
     to_terminal(first_line(one), sections(one), cli.console)
     cli.console.print(f"\nprofile: {folder}\n", markup=False, highlight=False)
@@ -260,6 +261,6 @@ def _show(one: Profile, folder: Path) -> None:
 
 def _report(run: RunFolder) -> None:
     """Its report again, now with the profiles."""
-    from bench.report import write_report
+    from bench.report.write import write_report
 
     cli.errors.print(f"report: {write_report(run.path)}, and report.html beside it", markup=False, highlight=False)

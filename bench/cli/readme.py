@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bench import cli, files
+from bench import cli
 from bench.errors import BenchError
+from bench.records import files
 
 
 @click.command()
@@ -28,7 +29,7 @@ def readme(readme: Path, records: Path, as_json: bool) -> None:
       0  the table was written
       2  there is no record, or the README has no place for the table
     """
-    from bench.readme import newest_record, results_block, with_results
+    from bench.report.readme import newest_record, results_block, with_results
 
     record = newest_record(records)
     beside = record.is_relative_to(readme.parent)  # the README is read in many checkouts

@@ -29,7 +29,7 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
       0  the report was written
       2  there is no such run, or it cannot be read or written
     """
-    from bench.report import print_report, write_report
+    from bench.report.write import print_report, write_report
 
     path = cli.run_folder(run_id, runs_dir)
     written = write_report(path)

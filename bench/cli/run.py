@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from bench import __version__, cli
-from bench.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, Planned, make_plan, more_seeds
 from bench.cli import candidates as completions
 from bench.errors import BenchError, RecordError
+from bench.measure.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, Planned, make_plan, more_seeds
 from mlp.recipe import CANONICAL
 
 NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that say where and how, and not what
@@ -94,8 +94,8 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
       3    every process failed
       130  interrupted; what was measured is kept and reported
     """
-    from bench.report import print_report, write_report
-    from bench.report.load import REMEDY, start_notice
+    from bench.report.run.load import REMEDY, start_notice
+    from bench.report.write import print_report, write_report
 
     folder, data = _reopen(runs_dir, resume, options) if resume else _begin(runs_dir, **options)
     cli.tell_environment(folder.header["environment"])
@@ -123,9 +123,9 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
 
 
 def _measure(folder: Any, data_directory: Path, data_digest: str, console: cli.Console) -> None:
-    from bench import run_lock
-    from bench.progress import RunProgress
-    from bench.runner import WorkerPool, execute, plan_of
+    from bench.measure.progress import RunProgress
+    from bench.measure.runner import WorkerPool, execute, plan_of
+    from bench.records import run_lock
 
     plan = [*plan_of(folder), *(Planned.from_json(entry) for entry in folder.header.get("candidates") or [])]
     quick = folder.header["mode"] == "quick"
@@ -158,14 +158,14 @@ def _begin(
     settings: tuple[str, ...],
 ) -> tuple[Any, tuple[Path, str]]:
     """Check everything that can be checked before the first minute is spent, then open the record."""
-    from bench import machine
-    from bench.git import state_of
+    from bench.machine import fingerprint
+    from bench.measure.choose import Choice, choose, leave_out_slow_starts
     from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
-    from bench.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
-    from bench.record import SCHEMA_VERSION, RunFolder
-    from bench.runner import new_run_id, now
-    from bench.stacks import Choice, choose, leave_out_slow_starts
-    from bench.worker import PROJECT
+    from bench.measure.git import state_of
+    from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
+    from bench.measure.runner import new_run_id, now
+    from bench.measure.worker import PROJECT
+    from bench.records.run_folder import SCHEMA_VERSION, RunFolder
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
     for harness in harnesses:
@@ -180,7 +180,7 @@ def _begin(
     only_data = set(harnesses) == {"data"} and not (backends or variants or devices)
     with planning(passed):
         choice = Choice() if only_data else choose(backends, variants, devices)  # loading needs no stack, no compiler
-        levers, fingerprint = _usable_levers(), machine.fingerprint() | {"blas": _blas()}
+        levers, fingerprint = _usable_levers(), fingerprint.fingerprint() | {"blas": _blas()}
     named = backends or variants or devices or processes or seeds
     has_limit = quick and not named  # what is named is measured in full
     if has_limit:
@@ -192,7 +192,7 @@ def _begin(
         effort,
         harnesses=harnesses or (QUICK_HARNESSES if quick else HARNESSES),
         stacks=tuple(choice.stacks),
-        threads=threads or machine.usable_cores(),
+        threads=threads or fingerprint.usable_cores(),
         dataset=identity.name,
         levers=levers,
         batch_size=batch_size,
@@ -274,7 +274,7 @@ def _check_at_least_1(**counts: int | None) -> None:
 
 def _usable_levers() -> tuple[str, ...]:
     """What theano/tuned uses on this machine, whatever the caller's shell leaves out."""
-    from mlp.backends.theano_tuned.levers import lever_states
+    from mlp.backends.theano.tuned.levers import lever_states
 
     return tuple(state.lever.name for state in lever_states(without="") if state.active)
 
@@ -290,11 +290,11 @@ def _check_planned(harnesses: tuple[str, ...], plan: list[Planned]) -> None:
 
 def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, tuple[Path, str]]:
     """An earlier run, after checking that going on would not mix what cannot be compared."""
-    from bench import machine
-    from bench.git import state_of
+    from bench.machine import fingerprint
     from bench.measure.environment import check_fit_for_code, planning, read_passed
-    from bench.record import RunFolder
-    from bench.worker import PROJECT
+    from bench.measure.git import state_of
+    from bench.measure.worker import PROJECT
+    from bench.records.run_folder import RunFolder
     from mlp.dataset import identify, locate
 
     folder = RunFolder.open(cli.run_folder(resume, runs_dir))
@@ -302,7 +302,7 @@ def _reopen(runs_dir: Path, resume: str, options: dict[str, Any]) -> tuple[Any, 
     identity = identify(source.directory)
     header = folder.header
     with planning(_passed(header)):
-        here = machine.fingerprint()
+        here = fingerprint.fingerprint()
     reasons = []
     if header["dataset"]["sha256"] != identity.sha256:
         reasons.append(f"its dataset is {header['dataset']['identity']}, here is {identity.name}")
@@ -357,8 +357,8 @@ def _blas() -> dict[str, Any]:
 
 
 def _exit_code(folder: Any) -> int:
-    from bench.frames import frames_of
-    from bench.report import learns_worse
+    from bench.records.frames import frames_of
+    from bench.report.write import learns_worse
 
     states = [entry["status"] for entry in folder.replicates()]
     if "ok" not in states:

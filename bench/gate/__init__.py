@@ -1,4 +1,4 @@
-"""The measuring half of the regression gate; what is decided from it is in ``bench/verdict``.
+"""The measuring half of the regression gate; what is decided from it is in ``bench/gate/verdict``.
 
 * ``measures``, ``config``: what can be judged, and what is: ``[tool.bench.gate]`` of pyproject.toml
 * ``sides``: the two things that are compared

@@ -18,24 +18,24 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import machine
-from bench.case import Case, Planned
-from bench.datasets import dataset_identity
 from bench.errors import BenchError
 from bench.gate import emit
 from bench.gate.config import GateConfig
 from bench.gate.drift import Then, judge_against
+from bench.gate.processes.session import stack_of
 from bench.gate.report import GateReport, exit_code, headline
-from bench.gate.session import stack_of
-from bench.git import state_of
+from bench.gate.verdict import Decision
+from bench.machine import fingerprint
+from bench.measure.case import Case, Planned
 from bench.measure.environment import check_fit_for_code, dropped
-from bench.record import RunFolder
-from bench.report.context import environment_notices
-from bench.runner import WorkerPool
-from bench.same_machine import contradictions, identity
+from bench.measure.git import state_of
+from bench.measure.runner import WorkerPool
+from bench.measure.worker import PROJECT, Outcome
+from bench.records.comparability import contradictions, identity
+from bench.records.datasets import dataset_identity
+from bench.records.run_folder import RunFolder
+from bench.report.run.context import environment_notices
 from bench.units import format_seconds, short_commit
-from bench.verdict import Decision
-from bench.worker import PROJECT, Outcome
 from mlp.recipe import CANONICAL
 
 # What is judged, and what the epoch harness calls it.
@@ -51,7 +51,7 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     folder = RunFolder.open(options["baseline"])
     source = locate(options["data"])
     identity = identify(source.directory)
-    here = {"machine": machine.fingerprint(), "dataset": identity.sha256, "recipe": _recipe()}
+    here = {"machine": fingerprint.fingerprint(), "dataset": identity.sha256, "recipe": _recipe()}
     refuse_another_machine(folder.header, here)
     stack = stack_of(options["backend"], options["variant"], options["device"])
     recorded = folder.replicates()

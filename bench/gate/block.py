@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.verdict import ProcessSample, process_values
+from bench.gate.verdict import ProcessSample, process_values
 
 # A measure that is the sum of others; of warm and cold compilation a block has one.
 SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validation_epoch")}

@@ -10,21 +10,21 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import machine
 from bench.errors import BenchError, RecordError
 from bench.gate import emit, instructions, kept, live
 from bench.gate.block import Block
 from bench.gate.config import GateConfig, parse_duration, read_config
-from bench.gate.launch import SideError
+from bench.gate.error_rates.calibration import calibration_sentence, latest_calibration
+from bench.gate.processes.launch import SideError
+from bench.gate.processes.session import Request, Session, opened, stack_of
+from bench.gate.processes.sides import Side, Wanted
 from bench.gate.report import GateReport, exit_code, failure_sentences, headline, nothing_measured, report_of
-from bench.gate.session import Request, Session, opened, stack_of
-from bench.gate.sides import Side, Wanted
-from bench.git import state_of
+from bench.machine import fingerprint
 from bench.measure.environment import dropped
-from bench.report.context import environment_notices
-from bench.runner import now
-from bench.verdict.calibration import calibration_sentence, latest_calibration
-from bench.worker import PROJECT
+from bench.measure.git import state_of
+from bench.measure.runner import now
+from bench.measure.worker import PROJECT
+from bench.report.run.context import environment_notices
 
 MAIN = "main"  # the base, unless somebody says a word about the sides
 INJECTIONS = ("inject", "inject_memory")
@@ -52,16 +52,16 @@ def _mode(name: str) -> Callable[[Console, GateConfig, dict[str, Any]], int]:
     if name in ("compare", "again"):
         return {"compare": compare, "again": again}[name]
     if name == "calibrate":
-        from bench.gate.calibrate import calibrate
+        from bench.gate.error_rates.calibrate import calibrate
 
         return calibrate
     if name == "baseline":
         from bench.gate.baseline import against_record
 
         return against_record
-    from bench.gate import noise
+    from bench.gate.error_rates import record_noise
 
-    return {"record_noise": noise.record, "trace": noise.replay_trace}[name]
+    return {"record_noise": record_noise.record, "trace": record_noise.replay_trace}[name]
 
 
 def config_of(options: dict[str, Any]) -> GateConfig:
@@ -153,7 +153,7 @@ def measured_and_kept(
 def calibration_here(context: dict[str, Any], runs_dir: Path) -> str:
     """How often this gate is wrong on this machine, by its latest calibration: committed, or measured here."""
     folders = [PROJECT / "results" / "calibration", runs_dir / "calibration"]
-    return calibration_sentence(latest_calibration(machine.folder_name(context["machine"]), folders))
+    return calibration_sentence(latest_calibration(fingerprint.folder_name(context["machine"]), folders))
 
 
 def again(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
@@ -171,7 +171,7 @@ def context_of(session: Session, config: GateConfig) -> dict[str, Any]:
     """Who measured what, where: beside the numbers in every file."""
     return {
         "started_at": now(),
-        "machine": machine.fingerprint(),
+        "machine": fingerprint.fingerprint(),
         "stack": asdict(session.launcher.stack),
         "threads": session.launcher.threads,
         "budget_seconds": config.budget_seconds,

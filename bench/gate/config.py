@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.gate.measures import ALL, EXCLUSIVE, MEASURES, STANDARD, all_measures
-from bench.verdict import Metric
+from bench.gate.verdict import Metric
 
 SECTION = "[tool.bench.gate] of pyproject.toml"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from bench.gate.verdict import Judgement, Metric, Verdict, wording
 from bench.units import format_number
-from bench.verdict import Judgement, Metric, Verdict, wording
 
 ALPHA = 0.05  # of red, over all metrics together; there is one look
 CONFIDENCE = 0.95

@@ -10,12 +10,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import files
+from bench.document.section import to_markdown, to_terminal
 from bench.errors import RecordError
 from bench.gate.outputs import sections, to_json, to_junit
 from bench.gate.report import GateReport
-from bench.record import as_json, sources_of
-from bench.render import to_markdown, to_terminal
+from bench.records import files
+from bench.records.run_folder import as_json, sources_of
 
 OPTIONS = {"--json": "json_path", "--junit": "junit", "--markdown": "markdown"}
 READ = ("again", "trace", "baseline")  # options that name what is read

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import files
 from bench.errors import RecordError
 from bench.gate.block import Block
-from bench.json_file import read_json
-from bench.record import write_json
-from bench.runner import new_run_id
-from bench.shape import build
-from bench.verdict import Metric
+from bench.gate.verdict import Metric
+from bench.measure.runner import new_run_id
+from bench.records import files
+from bench.records.json_file import read_json
+from bench.records.run_folder import write_json
+from bench.records.shape import build
 
 # 1 (2026-11): first version.
 GATE_SCHEMA_VERSION = 1

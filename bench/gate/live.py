@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block, samples
-from bench.verdict import DESIGN, Decision, Design, Metric, Verdict, confirm, decide
+from bench.gate.verdict import DESIGN, Decision, Design, Metric, Verdict, confirm, decide
 
 COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # the order is drawn for each block
 CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)

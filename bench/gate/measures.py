@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.verdict.values import Unit
+from bench.gate.verdict.values import Unit
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict
 from typing import Any
 
+from bench.document.section import Section
 from bench.gate.report import Exit, GateReport
-from bench.render import Section
+from bench.gate.verdict import Judgement, Verdict, wording
 from bench.units import MISSING
-from bench.verdict import Judgement, Verdict, wording
 
 HEADERS = ["metric", "verdict", "candidate (95 % interval)", "processes", "could see", "base against base"]
 

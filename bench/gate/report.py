@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from bench.datasets import dataset_identity, dataset_line
 from bench.gate.live import Outcome
-from bench.gate.sides import Side
+from bench.gate.processes.sides import Side
+from bench.gate.verdict import Decision, Judgement, Metric, Verdict
+from bench.records.datasets import dataset_identity, dataset_line
 from bench.units import format_seconds
-from bench.verdict import Decision, Judgement, Metric, Verdict
 
 
 class Exit(IntEnum):

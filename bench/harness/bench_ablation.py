@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bench.harness.step_products import product_call
-from bench.workload import step_products
+from bench.measure.frameworks.products import product_call
+from bench.roofline.workload import step_products
 
 EPOCHS = 2  # timed, after one that warms up
 FLOOR_STEPS = 100  # as many as an epoch of the canonical recipe has

@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-from bench.harness import engines
-from bench.machine import usable_cores
-from bench.workload import Product, step_products
+from bench.machine.fingerprint import usable_cores
+from bench.measure import frameworks
+from bench.roofline.workload import Product, step_products
 from mlp.recipe import CANONICAL
 
 ROLES = [product.role for product in step_products(CANONICAL.layer_widths, CANONICAL.batch_size)]
@@ -26,9 +26,9 @@ MIN_ROUNDS, MAX_ROUNDS = 5, 200
 
 
 @pytest.fixture(scope="module")
-def engine(case) -> engines.Engine:
+def engine(case) -> frameworks.Engine:
     threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cores())
-    return engines.create(case.backend, case.device, threads, engines.Sizes.of(case.device, case.recipe))
+    return frameworks.create(case.backend, case.device, threads, frameworks.Sizes.of(case.device, case.recipe))
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def measure(benchmark, case):
     The shorter a round, the better the chance that one of them has the machine to itself.
     """
 
-    def measure(name: str, work: engines.Work | None, flop: int | None = None, bytes: int | None = None) -> None:
+    def measure(name: str, work: frameworks.Work | None, flop: int | None = None, bytes: int | None = None) -> None:
         if work is None:
             pytest.skip(f"this engine does not tell {name}")
         calls, round_seconds = _calls_per_round(work)
@@ -56,7 +56,7 @@ def measure(benchmark, case):
     return measure
 
 
-def _calls_per_round(work: engines.Work) -> tuple[int, float]:
+def _calls_per_round(work: frameworks.Work) -> tuple[int, float]:
     """So many calls that they take at least ROUND_SECONDS, and how long; whatever is lazy is awake afterwards."""
     calls = 1
     while True:

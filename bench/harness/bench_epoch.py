@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bench.harness.watch import Watch
+from bench.machine.watch import Watch
 
 
 def test_train_epoch(benchmark, case, compiled, data, train_epoch, start_seconds):

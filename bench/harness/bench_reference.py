@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from bench.harness.sampling import ProcessSampler
-from bench.harness.watch import Watch
+from bench.machine.process_sampler import ProcessSampler
+from bench.machine.watch import Watch
 
 
 def test_run(benchmark, case, data_directory):

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import files
 from bench.harness.starting import FIRST_LOAD
 from bench.measure.facts import process_facts
 from bench.measure.process import describe, end_with_parent
+from bench.records import files
 from mlp.errors import MlpError
 from mlp.recipe import CANONICAL, Recipe
 
@@ -162,7 +162,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     measurements = [
         {
             "name": bench.extra_info.pop("name", None) or measurement_name(bench.name),
-            "seconds": list(bench.extra_info.pop("samples_seconds", None) or bench.stats.data),
+            "seconds": list(bench.extra_info.pop("samples_seconds", None) or bench.stats.estimates.data),
             "params": dict(bench.params or {}),
             "extra": dict(bench.extra_info),
         }

@@ -21,18 +21,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bench import paths
-from bench.case import Case
 from bench.errors import BenchError
+from bench.measure.case import Case
 from bench.measure.process import PROJECT
-from bench.scratch import scratch_folder
+from bench.measure.scratch import scratch_folder
+from bench.records import paths
 from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
 from mlp.theano_compat.toolchain import NOEXEC, is_noexec
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 THREAD_COUNTS += ("NPROC",)  # what XLA sizes its pool by, where it is set (measured: with 1 it keeps to one core)
-WITHOUT_LEVERS = "MLP_BENCH_TUNED_WITHOUT"  # as mlp.backends.theano_tuned.levers has it, which needs NumPy
+WITHOUT_LEVERS = "MLP_BENCH_TUNED_WITHOUT"  # as mlp.backends.theano.tuned.levers has it, which needs NumPy
 CONFIGURATION_FILES = {"THEANORC": "~/.theanorc", "PYTENSORRC": "~/.pytensorrc"}  # variable -> the file without it
 MINE = "mlp-bench"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.signals import deferred
+from bench.measure.signals import deferred
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 UMASK = 0o022  # another one may close a process out of the folders that it makes itself

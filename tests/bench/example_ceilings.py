@@ -6,8 +6,8 @@ from typing import Any
 
 from example_run import case, measurement, replicate
 
-from bench.ceilings import Ceiling, Ceilings
-from bench.workload import step_products
+from bench.roofline.ceilings import Ceiling, Ceilings
+from bench.roofline.workload import step_products
 from mlp.recipe import CANONICAL
 
 FLOP_PER_SECOND = 100e9  # of every product of a step

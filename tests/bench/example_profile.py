@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.profile.operations import CompilePhase, Operation, Profile, Timing
-from bench.profile.storage import load
+from bench.records.profile import CompilePhase, Operation, Profile, Timing
+from bench.records.profile_file import load
 
 RECORDED = Path(__file__).parent / "profiles"
 PUBLISHED, TUNED = "recorded-theano-as_published.json", "recorded-theano-tuned.json"

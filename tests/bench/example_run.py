@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.record import RunFolder
+from bench.records.run_folder import RunFolder
 
 BATCH_SIZES = [1, 8, 64, 500, 4096]
 STEP_OVERHEAD_SECONDS, EXAMPLE_SECONDS = 0.002, 0.000032  # the law the example's batch sizes follow exactly

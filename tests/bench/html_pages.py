@@ -16,9 +16,9 @@ from example_profile import PUBLISHED, TUNED, recorded
 from example_race import SKIPPED, race
 from example_run import case, gpu_reference_replicate, replicate, replicates, write_example_run
 
-from bench.profile.operations import Operation
-from bench.profile.storage import FILE_NAME, save
-from bench.report import write_report
+from bench.records.profile import Operation
+from bench.records.profile_file import FILE_NAME, save
+from bench.report.write import write_report
 
 # Each would do something if it were anything but text: to HTML, to a script's end, to Plotly's labels and templates, to
 # the direction of reading.

@@ -26,15 +26,15 @@ from junk import places
 from test_foreign import ASV, HYPERFINE, PYPERF
 
 from bench import cli
+from bench.document.section import clean
 from bench.errors import BenchError
 from bench.gate import kept
 from bench.gate.block import Block, Seat, Turn
-from bench.profile.operations import Event
-from bench.render import clean
-from bench.verdict import Metric
-from bench.verdict.calibration import calibration_sentence, latest_calibration
-from bench.verdict.noise import read_trace
-from bench.verdict.replay import replay
+from bench.gate.error_rates.calibration import calibration_sentence, latest_calibration
+from bench.gate.error_rates.noise_trace import read_trace
+from bench.gate.error_rates.replay import replay
+from bench.gate.verdict import Metric
+from bench.records.profile import Event
 from mlp.errors import MlpError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -186,16 +186,16 @@ def replayed(document: Any, folder: Path) -> None:
 
 def reported(document: Any, folder: Path) -> None:
     """A run of ``document``: its header and replicates, in everything that reads a run but the pictures."""
-    from bench import history
-    from bench.compare.runs import comparable_run
-    from bench.csv_cells import shielded
-    from bench.export import FORMATS, open_run, render
-    from bench.frames import frames_of
-    from bench.history import sections as history_sections
-    from bench.history import tables
-    from bench.record import RunFolder
-    from bench.render import to_markdown
-    from bench.report import first_line, sections, summarize
+    from bench.document.section import to_markdown
+    from bench.records.csv_cells import shielded
+    from bench.records.formats import FORMATS, open_run, render
+    from bench.records.frames import frames_of
+    from bench.records.run_folder import RunFolder
+    from bench.report import history
+    from bench.report.compare.runs import comparable_run
+    from bench.report.history import sections as history_sections
+    from bench.report.history import tables
+    from bench.report.write import first_line, sections, summarize
 
     write(document.get("run"), folder / "run.json")
     (folder / "replicates").mkdir(exist_ok=True)
@@ -233,14 +233,14 @@ def reported(document: Any, folder: Path) -> None:
 
 def profiled(sound: Any) -> Read:
     """Return a reader of profiles: what is made of one, a difference from ``sound``, and the report of a run."""
-    from bench.profile.frames import load_operations
-    from bench.profile.outputs import write_outputs
-    from bench.profile.storage import FILE_NAME, load
-    from bench.profile.table import first_line, sections
-    from bench.record import RunFolder
-    from bench.render import to_markdown
-    from bench.report.html.charts.operations import operations_chart
-    from bench.report.profiles import explained, profile_details, profile_sections
+    from bench.document.section import to_markdown
+    from bench.records.profile_file import FILE_NAME, load
+    from bench.records.run_folder import RunFolder
+    from bench.report.charts.operations import operations_chart
+    from bench.report.profile.frames import load_operations
+    from bench.report.profile.outputs import write_outputs
+    from bench.report.profile.sections import first_line, sections
+    from bench.report.run.profiles import explained, profile_details, profile_sections
 
     def read(document: Any, folder: Path) -> None:
         run = write_example_run(folder, [])

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from bench.git import environment
+from bench.measure.git import environment
 
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 LOCAL = ("-c", "protocol.file.allow=always", "-c", "uploadpack.allowFilter=true")

@@ -11,8 +11,8 @@ from example_run import replicates, write_example_run
 
 import bench
 from bench.errors import RecordError, RecordWarning
-from bench.profile.operations import Operation, Profile, Timing
-from bench.profile.storage import COLUMNS, save
+from bench.records.profile import Operation, Profile, Timing
+from bench.records.profile_file import COLUMNS, save
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
-from bench import report
+from bench.report import write
 
 
 def write_words(path: Path) -> str:
     """Write the reports of the run in ``path`` with no picture in them; returns the text of report.md."""
     with mock.patch.multiple(report, draw_plots=lambda *_: ({}, []), draw_charts=lambda *_: ({}, [])):
-        return report.write_report(path).read_text(encoding="utf-8")
+        return write.write_report(path).read_text(encoding="utf-8")

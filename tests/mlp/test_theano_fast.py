@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from compile_fast import ten_steps
 
-from mlp.backends.theano import TheanoBackend
+from mlp.backends.theano.published import TheanoBackend
 from mlp.patching import replaced
 from mlp.theano_compat import install
 from mlp.theano_fast import fast_compilation, header

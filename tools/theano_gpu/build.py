@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.scratch import scratch_folder
-from bench.signals import ends_on_signals
+from bench.measure.scratch import scratch_folder
+from bench.measure.signals import ends_on_signals
 from mlp.backends import Available, probe
-from mlp.backends.theano_gpu import BUILD, ENVIRONMENT
+from mlp.backends.theano.gpu import BUILD, ENVIRONMENT
 from tools.theano_gpu import cuda
 from tools.theano_gpu.commands import PIP_INSTALL, BuildError, run
 

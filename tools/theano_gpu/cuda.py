@@ -9,7 +9,7 @@ from typing import Any
 
 from mlp.backends import gpu
 from mlp.backends.base import Unavailable
-from mlp.backends.theano_gpu import BUILD, DRIVER_LIBRARY, library_folder, toolkit_problem
+from mlp.backends.theano.gpu import BUILD, DRIVER_LIBRARY, library_folder, toolkit_problem
 from tools.theano_gpu.commands import PIP_INSTALL, BuildError, run
 
 PINS = Path(__file__).resolve().parents[2] / "requirements" / "theano-gpu-cuda.txt"

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from fakes import FakeClock
 
-from bench.gate.process import ReplicateError
+from bench.gate.processes.process import ReplicateError
 
 SECONDS = {"load": 0.5, "compile": 0.25, "train": 0.125, "validate": 0.0625, "steps": 0.03125}
 

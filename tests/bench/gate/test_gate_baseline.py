@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from scipy import stats
 
 from bench import cli
-from bench.case import Case, Stack
 from bench.errors import BenchError
 from bench.gate import baseline
 from bench.gate.drift import Then, judge_against
-from bench.record import RunFolder
-from bench.verdict import Metric, Verdict
-from bench.worker import PROJECT, Outcome
+from bench.gate.verdict import Metric, Verdict
+from bench.measure.case import Case, Stack
+from bench.measure.worker import PROJECT, Outcome
+from bench.records.run_folder import RunFolder
 
 STEP = Metric("train_epoch")
 QUIET = [0.998, 1.0, 1.002, 1.001, 0.999]

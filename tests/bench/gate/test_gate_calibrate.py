@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from bench.case import Stack
 from bench.errors import BenchError
-from bench.gate import calibrate
 from bench.gate.config import GateConfig
+from bench.gate.error_rates import calibrate
+from bench.gate.error_rates.calibration import CalibrationRow, read_calibration
 from bench.gate.live import Outcome
-from bench.verdict import Decision, Judgement, Metric, Verdict
-from bench.verdict.calibration import CalibrationRow, read_calibration
+from bench.gate.verdict import Decision, Judgement, Metric, Verdict
+from bench.measure.case import Stack
 
 
 def test_rows_need_a_measure_that_can_show_their_injection():

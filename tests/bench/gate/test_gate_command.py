@@ -14,8 +14,9 @@ import pytest
 import toy_project
 from click.testing import CliRunner
 
-from bench import cli, scratch
-from bench.worker import PROJECT
+from bench import cli
+from bench.measure import scratch
+from bench.measure.worker import PROJECT
 
 BROKEN = "import a_package_that_is_not_there\n"
 
@@ -228,9 +229,9 @@ def test_a_variable_that_would_make_a_label_false_is_refused(project, gate):
 GATE = """
 import sys, tempfile
 from pathlib import Path
-from bench.gate.session import Request, opened, stack_of
-from bench.gate.sides import Wanted
-from bench.signals import ends_on_signals
+from bench.gate.processes.session import Request, opened, stack_of
+from bench.gate.processes.sides import Wanted
+from bench.measure.signals import ends_on_signals
 project, tempfile.tempdir = Path(sys.argv[1]), sys.argv[2]
 request = Request(Wanted("main"), Wanted(), stack_of("numpy", None, "cpu"), ("train_epoch",), project=project)
 with ends_on_signals(), opened(request) as session:

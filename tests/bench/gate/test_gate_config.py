@@ -5,7 +5,7 @@ import pytest
 from bench.errors import BenchError
 from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.measures import MEASURES, STANDARD
-from bench.worker import PROJECT
+from bench.measure.worker import PROJECT
 
 
 def config(tmp_path, text):

@@ -8,7 +8,7 @@ from fakes import FakeClock
 from bench.gate.block import Block, Seat, Turn
 from bench.gate.live import GIVE_UP_AFTER, rejudge, run
 from bench.gate.report import Exit, exit_code
-from bench.verdict import DESIGN, Metric, Verdict
+from bench.gate.verdict import DESIGN, Metric, Verdict
 
 STEP, MEMORY = Metric("train_epoch"), Metric("peak_memory", "bytes")
 BLOCK_SECONDS = 8.0

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from fake_processes import Stage
 
 from bench import cli
+from bench.gate.error_rates.noise_trace import read_trace
+from bench.gate.error_rates.record_noise import turns_of
 from bench.gate.live import COMPARISON
-from bench.gate.noise import turns_of
-from bench.gate.turns import Program, measure_block
-from bench.verdict.noise import read_trace
+from bench.gate.processes.turns import Program, measure_block
 
 
 def test_a_line_is_the_time_of_a_turn_and_its_process_is_counted_over_the_trace():

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.document.section import to_markdown
 from bench.errors import RecordError
 from bench.gate import kept
 from bench.gate.block import Block, Seat, Turn
 from bench.gate.emit import check_targets, emit
 from bench.gate.live import Outcome
 from bench.gate.outputs import sections, to_json, to_junit
+from bench.gate.processes.sides import Side
 from bench.gate.report import Exit, exit_code, headline, report_of
-from bench.gate.sides import Side
-from bench.render import to_markdown
+from bench.gate.verdict import Decision, Judgement, Metric, Verdict
 from bench.units import MISSING
-from bench.verdict import Decision, Judgement, Metric, Verdict
 
 STEP = Metric("train_epoch")
 RED = Judgement(

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from bench.gate.process import Process, ReplicateError
+from bench.gate.processes.process import Process, ReplicateError
 
 ECHO = "import sys\nfor line in sys.stdin: print('{\"ok\": true}', flush=True)\n"
 BUSY = "import threading, sys\ndef spin():\n  while True: pass\nthreading.Thread(target=spin, daemon=True).start()\n"

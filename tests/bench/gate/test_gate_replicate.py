@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fakes import FakeBackend, FakeClock
 
-from bench.gate.replicate import Replicate, _digest, peak_resident_bytes, serve
+from bench.gate.processes.replicate import Replicate, _digest, peak_resident_bytes, serve
 from mlp.errors import DatasetError
 from mlp.recipe import CANONICAL
 

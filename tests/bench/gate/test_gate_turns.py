@@ -9,8 +9,8 @@ from fake_processes import Stage
 from bench.gate.block import Block, samples
 from bench.gate.live import COMPARISON
 from bench.gate.measures import all_measures
-from bench.gate.turns import Program, measure_block
-from bench.shape import build
+from bench.gate.processes.turns import Program, measure_block
+from bench.records.shape import build
 
 ALL = all_measures()
 TURNS = Program(ALL).turns_per_epoch

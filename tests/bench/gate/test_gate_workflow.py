@@ -4,7 +4,7 @@ import re
 import shlex
 
 from bench.cli.gate import gate
-from bench.worker import PROJECT
+from bench.measure.worker import PROJECT
 
 WORKFLOW = (PROJECT / ".github" / "workflows" / "bench-gate.yml").read_text()
 MAKEFILE = (PROJECT / "Makefile").read_text()

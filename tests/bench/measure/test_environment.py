@@ -9,14 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.case import Case
 from bench.errors import BenchError
-from bench.machine import package_version
+from bench.machine.fingerprint import package_version
 from bench.measure import environment
+from bench.measure.case import Case
 from bench.measure.environment import build, dropped, read_passed
 from bench.measure.process import PROJECT
 from mlp.backends.base import is_installed
-from mlp.backends.theano_tuned import levers
+from mlp.backends.theano.tuned import levers
 from mlp.theano_compat.dialect import THEANO
 
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")

@@ -6,10 +6,10 @@ import sys
 import numpy
 from example_run import header
 
-from bench.case import Case
+from bench.measure.case import Case
 from bench.measure.environment import build
 from bench.measure.process import run_to_end
-from bench.report.processes import loaded_libraries, measured_packages, process_notices
+from bench.report.run.processes import loaded_libraries, measured_packages, process_notices
 
 HOST = Case("data", None, None, "cpu", 1, "mnist")
 

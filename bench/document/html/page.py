@@ -1,0 +1,118 @@
+"""Rendering of sections and charts as an HTML file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.document.html.chart import Chart
+from bench.document.html.plotly import plotly_gzip_base64
+from bench.document.section import Section, clean, with_plots
+from bench.units import MISSING
+
+NUMBER = re.compile(r"(< ?|[+\N{MINUS SIGN}-])?\d")  # start of a cell that is a number with its unit
+MAX_MIN_WIDTH_CH = 20  # characters: as wide as "theano/as_published"
+INSTRUCTIONS = (
+    "Point at a plot for exact values, drag to zoom in, double-click to zoom out. Click an entry of a legend to hide "
+    "it."
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Contents of an HTML file; all text is plain, and escaped when rendered.
+
+    ``headline`` is the main result.  ``facts`` are (name, value) pairs about the run, ``warnings`` sentences for the
+    top of the page, where the first section is, too.
+    """
+
+    title: str
+    headline: str
+    sections: list[Section]
+    charts: Mapping[str, Chart] = field(default_factory=dict)
+    facts: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """Layout of a table's column: ``number`` is right-aligned, ``text`` left-aligned; with a minimum width."""
+
+    kind: str
+    min_width_ch: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Section as the template lays it out, with its plots and columns."""
+
+    anchor: str
+    section: Section
+    charts: list[Chart]
+    columns: list[Column]
+
+
+def to_html(page: Page) -> str:
+    blocks = [
+        Block(f"section-{number}", section, [page.charts[name] for name in names], columns_of(section))
+        for number, (section, names) in enumerate(with_plots(page.sections, page.charts), start=1)
+    ]
+    drawn = any(block.charts for block in blocks)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            page=page,
+            blocks=blocks,
+            instructions=INSTRUCTIONS if drawn else "",
+            style=_asset("style.css"),
+            script=_asset("page.js"),
+            plotly=Markup(plotly_gzip_base64()) if drawn else "",
+        )
+    )
+
+
+def columns_of(section: Section) -> list[Column]:
+    """Classify columns: ``number`` if every cell is a number with its unit, else ``text`` with a minimum width."""
+    columns = zip(*section.rows, strict=True) if section.rows else [()] * len(section.headers)
+    return [
+        Column("number", 0)
+        if _is_numeric(cells)
+        else Column("text", min(MAX_MIN_WIDTH_CH, max((len(cell) for cell in cells), default=0)))
+        for cells in columns
+    ]
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    there = [cell for cell in cells if cell not in ("", MISSING)]
+    return bool(there) and all(NUMBER.match(cell) for cell in there)
+
+
+def _printed(value: Any) -> Any:
+    """Clean and cut text for the template like the other outputs, except the page's own markup."""
+    return clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bench.document.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["trusted"] = Markup  # for markup made by the page, never for a record's text
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    return Markup(files("bench.document.html").joinpath("templates", name).read_text(encoding="utf-8"))

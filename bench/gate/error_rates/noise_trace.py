@@ -1,0 +1,136 @@
+"""Noise traces: what one machine does to one unchanged program over minutes.  Format: results/noise/README.md."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RecordError
+from bench.records import files
+from bench.records.json_file import read_text
+from bench.records.shape import build
+
+# 1 (2026-11): first version.
+TRACE_FORMAT = "mlp-bench noise trace 1"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One line of a trace; ``block``, ``round`` and ``process`` count from 0, the last over the whole trace.
+
+    In a block several fresh processes live side by side; in a round each of them takes one turn.  ``side`` is what the
+    recorder called it: the program is the same, and a replay draws sides of its own.  ``seconds`` is None where the
+    process failed.
+    """
+
+    t_start_seconds: float
+    side: str
+    process: int
+    block: int
+    round: int
+    seconds: float | None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no recorder wrote."""
+        for name in ("process", "block", "round"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, not a count")
+        if not 0 <= self.t_start_seconds < math.inf:
+            raise ValueError(f"t_start_seconds is {self.t_start_seconds!r}, not a time since the start")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds is {self.seconds!r}, not a duration")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """``header`` says what was recorded, where and beside which load; ``problems`` names the lines left out."""
+
+    name: str
+    header: dict[str, Any]
+    turns: tuple[Turn, ...]
+    problems: tuple[str, ...] = ()
+
+
+def check_new(path: Path) -> None:
+    """Raise RecordError, before anything is measured, unless a trace can be written at ``path``."""
+    if path.is_file():
+        raise RecordError(f"{path} exists already: name another file, or remove it.")
+    with suppress(OSError):  # what is in the way, the check says
+        path.parent.mkdir(parents=True, exist_ok=True)
+    files.check({"--record-noise": path})
+
+
+class TraceWriter:
+    """Writes a new trace line by line, so that a killed recording keeps what it has.
+
+    Raises RecordError if the file exists or cannot be written: a recording takes minutes, and none is overwritten.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self._path = Path(path)
+        check_new(self._path)
+        try:
+            self._file = files.open_new(self._path)
+        except OSError as error:
+            raise RecordError(f"the trace {path} cannot be written ({error.strerror}): name another file.") from error
+        self._write({"format": TRACE_FORMAT, **header})
+
+    def append(self, turn: Turn) -> None:
+        self._write(asdict(turn))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> TraceWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(line, allow_nan=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise RecordError(
+                f"cannot write {self._path} ({error.strerror}); its lines so far are kept: free space, record again."
+            ) from error
+
+
+def read_trace(path: Path) -> Trace:
+    """The trace at ``path``; a line that is no turn is named in ``problems`` and left out.
+
+    Raises RecordError if the file cannot be read, is no trace, or has no turn.
+    """
+    path = Path(path)
+    try:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise RecordError(f"the noise trace {path} cannot be read ({why}): see results/noise/README.md.") from error
+    header = _header(lines[0] if lines else "", path)
+    turns, problems = [], []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            turns.append(build(Turn, json.loads(line)))
+        except (ValueError, RecursionError) as error:
+            problems.append(f"{path.name} line {number} is no turn ({error}) and was left out")
+    if not turns:
+        raise RecordError(f"{path} has no turn that can be used: record one with --record-noise.")
+    return Trace(path.stem, header, tuple(turns), tuple(problems))
+
+
+def _header(line: str, path: Path) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict) or "format" not in header:
+        raise RecordError(f"{path} is no noise trace: its first line has no format; see results/noise/README.md.")
+    if header["format"] != TRACE_FORMAT:
+        raise RecordError(f"{path} has the format {header['format']!r}, and this version reads {TRACE_FORMAT!r}.")
+    return header

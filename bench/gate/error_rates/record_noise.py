@@ -1,0 +1,108 @@
+"""Noise traces: record what this machine does to one unchanged program, and replay gate runs from a recording."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench.document.section import to_terminal
+from bench.gate import emit
+from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
+from bench.gate.config import GateConfig
+from bench.gate.error_rates.noise_trace import TraceWriter, Turn, check_new, read_trace
+from bench.gate.error_rates.replay import replay, replay_section
+from bench.gate.error_rates.rivals import replay_rivals
+from bench.gate.live import COMPARISON
+from bench.gate.measures import MEASURES
+from bench.gate.processes.session import opened
+from bench.gate.report import Exit
+from bench.machine import fingerprint
+from bench.measure.runner import now
+from bench.records import files
+from bench.units import format_seconds
+
+MEASURE = "train_epoch"  # its turns are what most verdicts rest on
+DEFAULT_TRIALS = 2000
+
+
+def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
+    """Blocks of one and the same side for the whole budget, a line for each turn of the training epoch.
+
+    The processes measure all that a gate run measures, so that a block takes as long as there.
+    """
+    from bench.gate.commands import request_of
+
+    request = request_of(options, config)
+    request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
+    measures = tuple(dict.fromkeys((*config.measures, MEASURE)))
+    path: Path = options["record_noise"]
+    check_new(path)
+    with console.status("filling the compile cache") as status, opened(request) as session:
+        header = {
+            "metric": MEASURE,
+            "stack": request.stack.label,
+            "threads": session.launcher.threads,
+            "steps_per_turn": session.program.steps_per_turn,
+            "turns_per_epoch": session.program.turns_per_epoch,
+            "recorded_at": now(),
+            "commit": session.base.commit,
+            "dirty": session.base.dirty,
+            "dataset": session.primed.dataset["identity"],
+            "machine": fingerprint.fingerprint(),
+        }
+        writer, start, num_blocks = TraceWriter(path, header), session.clock(), 0
+        try:
+            while session.clock() - start < config.budget_seconds:
+                status.update(f"block {num_blocks + 1}, {format_seconds(session.clock() - start)}")
+                block = session.measure(num_blocks, "comparison", COMPARISON, measures)
+                for turn in turns_of(block, num_blocks * len(COMPARISON), start, session.program.turns_per_epoch):
+                    writer.append(turn)
+                num_blocks += 1
+        finally:
+            writer.close()
+    click.echo(f"{path}: {num_blocks} blocks of {len(COMPARISON)} processes", err=files.is_stdout(path))
+    return Exit.PASS if num_blocks else Exit.NOTHING_MEASURED
+
+
+def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_epoch: int) -> list[Turn]:
+    """The lines of one block: seconds of each turn, processes counted over the whole trace."""
+    sides = {BASE: "A", CANDIDATE: "B", CONTROL: "C"}
+    return [
+        Turn(
+            t_start_seconds=round(turn.t_start_seconds - start_seconds, 6),
+            side=sides[block.seats[turn.seat].role],
+            process=first_process + turn.seat,
+            block=block.number,
+            round=turn.round,
+            seconds=round(turn.value / turns_per_epoch, 9),
+        )
+        for turn in block.turns
+        if turn.measure == MEASURE and turn.value is not None
+    ]
+
+
+def replay_trace(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
+    """What the gate, and the rules of other tools, would have said on a recorded machine."""
+    from bench.gate.commands import check_injections
+
+    check_injections(options)
+    trace = read_trace(options["trace"])
+    trials = options["trials"] or DEFAULT_TRIALS
+    shared = {"inject": options["inject"], "trials": trials, "budget_seconds": config.budget_seconds}
+    rivals, missing = replay_rivals(trace, **shared)
+    effect = next((one.effect for one in config.metrics() if one.name == MEASURE), MEASURES[MEASURE].effect)
+    replays = [replay(trace, effect=effect, num_metrics=len(config.measures), **shared), *rivals]
+    section = replay_section(replays)
+    section.sentences += [*trace.problems, *missing]
+    content = {
+        "trace": str(options["trace"]),
+        "replays": [one.to_json() for one in replays],
+        "notes": section.sentences,
+    }
+    if not emit.json_only(options["json_path"], content):
+        to_terminal(f"{trials} gate runs replayed from {options['trace']}", [section], console)
+    return Exit.PASS

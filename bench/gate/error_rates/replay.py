@@ -1,0 +1,242 @@
+"""Thousands of gate runs from one recorded trace: how often the gate is wrong, and what it takes to be right.
+
+The runs follow the live gate: blocks of the comparison with their control until something looks regressed, everything
+is decided, or the budget is spent; then fresh blocks confirm.  The numbers come from the functions that ``decide``
+and ``confirm`` use (evidence.py), on arrays of all runs at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.document.section import Section
+from bench.gate.error_rates.noise_trace import Trace
+from bench.gate.error_rates.resample import COMPARISON_SHAPE, CONTROL_SHAPE, Urn, recorded_blocks
+from bench.gate.verdict.design import DESIGN, Design
+from bench.gate.verdict.evidence import Evidence, weigh, weigh_control
+from bench.stats.rate import Rate
+from bench.units import MISSING
+
+NUM_METRICS = 6  # what the gate judges by default
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a rule said in resampled runs with the candidate of one metric slowed down by ``inject`` (1.0: not at all).
+
+    A run is ``regressed`` if any of its metrics is, which is a false alarm where nothing was injected and a success
+    where something was; ``undecided`` if none is and any metric is left open, ``unfit`` if one of those because of its
+    control; else it passed.  ``improved`` counts runs in which any metric was found improved.  None: the rule has no
+    such answer.  Seconds are those of a run from the start of its first process to its verdict.
+    """
+
+    rule: str
+    trace: str
+    inject: float
+    num_metrics: int
+    regressed: Rate
+    undecided: Rate | None
+    unfit: Rate | None
+    improved: Rate | None
+    median_seconds: float
+    p95_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        rates = {name: value.to_json() for name, value in vars(self).items() if isinstance(value, Rate)}
+        return {**asdict(self), **rates}
+
+
+@dataclass
+class _Runs:
+    """The state of all runs, (trials,) each; ``first[t]`` is the block of the trace with which run t began."""
+
+    first: np.ndarray
+    assigned: np.ndarray  # (trials, num_metrics, num_blocks): of each block, for each metric by itself
+    blocks: np.ndarray  # of the comparison, when it stopped
+    clearest: np.ndarray  # the metric that looks regressed most clearly; -1: none does
+    open: np.ndarray
+    unfit: np.ndarray
+    improved: np.ndarray
+    regressed: np.ndarray
+    fresh: np.ndarray  # confirming blocks
+
+
+def replay(
+    trace: Trace,
+    inject: float = 1.0,
+    trials: int = 2000,
+    budget_seconds: float = 60.0,
+    effect: float = 0.05,
+    num_metrics: int = NUM_METRICS,
+    seed: int = 0,
+    design: Design = DESIGN,
+) -> Replay:
+    """Resample ``trials`` gate runs from ``trace`` and count their verdicts.
+
+    Every run judges ``num_metrics`` metrics with the noise of the trace and sides drawn for each by itself, and only
+    the first of them is slowed down: the error rate is that of a whole run, the power that of one metric among many.
+
+    Raises RecordError if the trace is too short, ValueError for an injection, effect or number that is not positive.
+    """
+    if not (inject > 0 and effect > 0 and trials >= 1 and num_metrics >= 1 and budget_seconds > 0):
+        raise ValueError("inject, effect, trials, metrics and budget must be positive")
+    blocks = recorded_blocks(trace)
+    gate = _Gate(Urn(blocks, 1.0), Urn(blocks, inject), np.log1p(effect), num_metrics, budget_seconds, design)
+    runs = gate.start(trials, np.random.default_rng(seed))
+    gate.compare(runs)
+    gate.confirm(runs)
+    seconds = gate.elapsed(runs.first, runs.blocks + runs.fresh)
+    undecided = ~runs.regressed & (runs.open | (runs.clearest >= 0))
+    return Replay(
+        rule="mlp-bench gate",
+        trace=trace.name,
+        inject=inject,
+        num_metrics=num_metrics,
+        regressed=Rate(int(runs.regressed.sum()), trials),
+        undecided=Rate(int(undecided.sum()), trials),
+        unfit=Rate(int((undecided & runs.unfit).sum()), trials),
+        improved=Rate(int(runs.improved.sum()), trials),
+        median_seconds=float(np.median(seconds)),
+        p95_seconds=float(np.quantile(seconds, 0.95)),
+    )
+
+
+class _Gate:
+    """The rules of a gate run on arrays of runs; ``effect`` is on the scale of logarithms."""
+
+    def __init__(
+        self, same: Urn, slowed: Urn, effect: float, num_metrics: int, budget_seconds: float, design: Design
+    ) -> None:
+        self._same, self._slowed, self._effect, self._design = same, slowed, effect, design
+        self._num_metrics, self._budget_seconds = num_metrics, budget_seconds
+        self._limit_seconds = budget_seconds * (1 + design.confirming_overrun)
+        self._ends = np.concatenate([[0.0], np.cumsum(same.seconds)])
+        affordable = int(np.ceil(self._limit_seconds / np.median(same.seconds))) + 1
+        self._window = min(affordable, design.looks.last + design.confirming_looks.last, len(same.seconds) // 2)
+
+    def start(self, trials: int, random: np.random.Generator) -> _Runs:
+        num_starts = len(self._same.seconds) - self._window + 1
+        num_assignments = self._same.comparison.shape[1]
+        nothing = np.zeros(trials, bool)
+        return _Runs(
+            first=random.integers(num_starts, size=trials),
+            assigned=random.integers(num_assignments, size=(trials, self._num_metrics, self._window)),
+            blocks=np.zeros(trials, int),
+            clearest=np.full(trials, -1),
+            open=~nothing,
+            unfit=nothing.copy(),
+            improved=nothing.copy(),
+            regressed=nothing.copy(),
+            fresh=np.zeros(trials, int),
+        )
+
+    def elapsed(self, first: np.ndarray, num_blocks: np.ndarray) -> np.ndarray:
+        return self._ends[first + num_blocks] - self._ends[first]
+
+    def compare(self, runs: _Runs) -> None:
+        """Blocks of the comparison until something looks regressed, all is decided, or the time is up."""
+        active = np.arange(len(runs.first))
+        for count in range(1, min(self._window, self._design.looks.last) + 1):
+            if not len(active):
+                break
+            runs.blocks[active] = count
+            if count >= self._design.looks.first:
+                self._look(runs, active, count)
+                active = active[(runs.clearest[active] < 0) & runs.open[active]]
+            limit_seconds = self._budget_seconds if count >= self._design.looks.first else self._limit_seconds
+            active = active[self._has_time(runs.first[active], count, limit_seconds)]
+
+    def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
+        evidence = self._weigh(self._comparison(runs, active, 0, count), count)
+        control = self._gather(self._same.control, runs, active, 0, count)
+        shapes = (CONTROL_SHAPE,) * count
+        _, unfit = weigh_control(np.sort(control), shapes, self._effect, self._num_metrics, self._design)
+        suspected = evidence.worse & ~unfit
+        is_open = unfit | ~(evidence.worse | evidence.better | evidence.unchanged)
+        clearest = np.where(suspected, evidence.low, -np.inf).argmax(axis=1)
+        runs.clearest[active] = np.where(suspected.any(axis=1), clearest, -1)
+        runs.open[active] = is_open.any(axis=1)
+        runs.unfit[active] = unfit.any(axis=1)
+        runs.improved[active] = (evidence.better & ~unfit).any(axis=1)
+
+    def _weigh(self, differences: np.ndarray, count: int) -> Evidence:
+        design, shapes = self._design, (COMPARISON_SHAPE,) * count
+        alpha = design.alpha_of_each(self._num_metrics)
+        return weigh(np.sort(differences), shapes, self._effect, design.looks, alpha, design.interval_alpha)
+
+    def confirm(self, runs: _Runs) -> None:
+        """Fresh blocks for the clearest suspicion: a run is red if and only if that one is confirmed (confirm.py)."""
+        looks, design = self._design.confirming_looks, self._design
+        active = np.flatnonzero(runs.clearest >= 0)
+        for count in range(1, looks.last + 1):
+            past = runs.blocks[active] + count - 1
+            active = active[(past < self._window) & self._has_time(runs.first[active], past, self._limit_seconds)]
+            runs.fresh[active] = count
+            if count < looks.first or not len(active):
+                continue
+            metric = runs.clearest[active]
+            differences = self._comparison(runs, active, runs.blocks[active], count)[np.arange(len(active)), metric]
+            evidence = weigh(
+                np.sort(differences),
+                (COMPARISON_SHAPE,) * count,
+                self._effect,
+                looks,
+                design.confirming_alpha,
+                design.interval_alpha,
+            )
+            runs.regressed[active] = evidence.worse
+            active = active[~(evidence.worse | evidence.unchanged)]
+
+    def _has_time(self, first: np.ndarray, count: int | np.ndarray, limit_seconds: float) -> np.ndarray:
+        """Whether one more block, as long as the longest so far, ends in time; as the live gate asks."""
+        reach = np.arange(self._window)
+        so_far = np.where(reach < np.reshape(count, (-1, 1)), self._same.seconds[first[:, None] + reach], 0.0)
+        return self.elapsed(first, count) + so_far.max(axis=1) <= limit_seconds
+
+    def _comparison(self, runs: _Runs, active: np.ndarray, skip: int | np.ndarray, count: int) -> np.ndarray:
+        differences = self._gather(self._same.comparison, runs, active, skip, count)
+        slowed = self._gather(self._slowed.comparison, runs, active, skip, count, slice(0, 1))
+        return np.concatenate([slowed, differences[:, 1:]], axis=1)
+
+    def _gather(
+        self,
+        table: np.ndarray,
+        runs: _Runs,
+        active: np.ndarray,
+        skip: int | np.ndarray,
+        count: int,
+        metrics: slice = slice(None),
+    ) -> np.ndarray:
+        """Differences of ``count`` blocks after ``skip``, (active, metrics, count * pairs)."""
+        places = np.reshape(skip, (-1, 1)) + np.arange(count)  # (1 or active, count)
+        places = np.broadcast_to(places, (len(active), count))
+        assigned = np.take_along_axis(runs.assigned[active][:, metrics], places[:, None, :], axis=2)
+        blocks = (runs.first[active][:, None] + places)[:, None, :]
+        found = table[blocks, assigned]
+        return found.reshape(*found.shape[:2], -1)
+
+
+def replay_section(replays: Sequence[Replay]) -> Section:
+    """The table that ``gate --replay`` prints: one row for each rule and injection."""
+    headers = ["rule", "injected", "runs", "metrics", "regressed", "undecided", "unfit", "improved", "seconds"]
+    rows = [
+        [
+            one.rule,
+            "nothing" if one.inject == 1 else f"{one.inject:g} times",
+            f"{one.regressed.trials}",
+            f"{one.num_metrics}",
+            *(str(rate) if rate else MISSING for rate in (one.regressed, one.undecided, one.unfit, one.improved)),
+            f"{one.median_seconds:.0f}, {one.p95_seconds:.0f}",
+        ]
+        for one in replays
+    ]
+    sentences = [
+        f"Shares of runs resampled from the trace {replays[0].trace}, with Wilson intervals at 95 %; regressed is a "
+        "false alarm where nothing was injected, and the power where something was.",
+        "Seconds are those of the median run and of one longer than 95 % of them, starting processes included.",
+    ]
+    return Section("Replay of recorded noise", sentences, headers, rows)

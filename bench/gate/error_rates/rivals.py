@@ -1,0 +1,166 @@
+"""The rules of other tools on the same recorded noise, by their own code where it can be imported.
+
+Each rule gets the turns of every process of either side, in seconds, and says whether the candidate regressed.  Two
+arrangements of the same processes are replayed: ``in turn``, all of the base and then all of the candidate, as these
+tools run unless told otherwise, and ``interleaved``, both sides next to each other as in our own blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+import numpy as np
+
+from bench.gate.error_rates.noise_trace import Trace
+from bench.gate.error_rates.replay import Replay
+from bench.gate.error_rates.resample import ROLES, RecordedBlock, recorded_blocks
+from bench.stats.rate import Rate
+
+Processes = Sequence[Sequence[float]]
+Rule = Callable[[Processes, Processes], bool]
+
+MAX_TRIALS = 500  # their code judges one run at a time
+NUM_COMPARED = ROLES.count("A") + ROLES.count("B")  # processes of a block
+PYPERF_VALUES = 3  # for each process, its default
+
+
+def asv() -> Rule:
+    """``asv continuous`` with its default factor of 1.1: Mann-Whitney U over all samples, and the ratio of medians."""
+    from asv.commands.compare import _is_result_better
+    from asv_runner.statistics import compute_stats
+
+    def regressed(base: Processes, candidate: Processes) -> bool:
+        samples = [[turn for process in side for turn in process] for side in (base, candidate)]
+        (base_time, base_stats), (time, stats) = (compute_stats(side, 1) for side in samples)
+        return _is_result_better(base_time, time, (base_stats, samples[0]), (stats, samples[1]), 1.1)
+
+    return regressed
+
+
+def pyperf() -> Rule:
+    """``pyperf compare_to``: Student's t at 95 % over all values, and the larger mean; no least difference."""
+    from pyperf._utils import is_significant
+
+    def regressed(base: Processes, candidate: Processes) -> bool:
+        before, after = ([turn for process in side for turn in process[:PYPERF_VALUES]] for side in (base, candidate))
+        significant, _ = is_significant(before, after)
+        return significant and fmean(after) > fmean(before)
+
+    return regressed
+
+
+def pytest_benchmark() -> Rule:
+    """``--benchmark-compare-fail=mean:5%`` of one process with one saved run of one process."""
+    from pytest_benchmark.utils import parse_compare_fail
+
+    check = parse_compare_fail("mean:5%")
+
+    def regressed(base: Processes, candidate: Processes) -> bool:
+        return check.fails({"mean": fmean(candidate[0])}, {"mean": fmean(base[0])}) is not None
+
+    return regressed
+
+
+def github_action_benchmark(threshold: float) -> Callable[[], Rule]:
+    """Its rule retold, because npm has no such package: an alert if current / previous exceeds the threshold.
+
+    So it reads in src/write/findAlerts.ts, with 200 % as the default; what it takes from Python is pytest-benchmark's
+    ops, which are 1 / mean.
+    """
+
+    def rule() -> Rule:
+        return lambda base, candidate: fmean(candidate[0]) / fmean(base[0]) > threshold
+
+    return rule
+
+
+RULES: dict[str, Callable[[], Rule]] = {
+    "asv continuous": asv,
+    "pyperf compare_to": pyperf,
+    "pytest-benchmark mean:5%": pytest_benchmark,
+    "github-action-benchmark 200 % (retold)": github_action_benchmark(2.0),
+    "github-action-benchmark 110 % (retold)": github_action_benchmark(1.1),
+}
+
+
+def replay_rivals(
+    trace: Trace, inject: float = 1.0, trials: int = MAX_TRIALS, budget_seconds: float = 60.0, seed: int = 0
+) -> tuple[list[Replay], list[str]]:
+    """Two Replays, in turn and interleaved, for each rival here, and a sentence for each that is not installed.
+
+    Every run is a window of blocks that fits ``budget_seconds``; at most MAX_TRIALS runs are judged.  A rule that looks
+    at one process of a side is given the same windows, though it would need less time.
+
+    Raises RecordError if the trace is too short.
+    """
+    blocks = recorded_blocks(trace)
+    found, missing = [], []
+    for name, load in RULES.items():
+        try:
+            rule = load()
+        except ImportError as error:  # not there, or a version that keeps its rule elsewhere
+            package = name.split()[0]
+            missing.append(f"The rule of {package} was not replayed ({error}): pip install {package}.")
+            continue
+        for arrangement, arrange in (("in turn", in_turn), ("interleaved", interleaved)):
+            random = np.random.default_rng(seed)
+            counted, seconds = 0, []
+            for _ in range(min(trials, MAX_TRIALS)):
+                window = draw_window(blocks, budget_seconds, random)
+                base, candidate = arrange(window, random)
+                counted += rule(base, [[turn * inject for turn in process] for process in candidate])
+                seconds.append(sum(block.seconds for block in window))
+            found.append(_counted(f"{name}, {arrangement}", trace, inject, counted, seconds))
+    return found, missing
+
+
+def _counted(rule: str, trace: Trace, inject: float, regressed: int, seconds: Sequence[float]) -> Replay:
+    return Replay(
+        rule=rule,
+        trace=trace.name,
+        inject=inject,
+        num_metrics=1,
+        regressed=Rate(regressed, len(seconds)),
+        undecided=None,
+        unfit=None,
+        improved=None,
+        median_seconds=float(np.median(seconds)),
+        p95_seconds=float(np.quantile(seconds, 0.95)),
+    )
+
+
+def draw_window(
+    blocks: Sequence[RecordedBlock], budget_seconds: float, random: np.random.Generator
+) -> Sequence[RecordedBlock]:
+    """Consecutive blocks from a random start that fit the budget: an even number of them, two at least."""
+    ends = np.cumsum([block.seconds for block in blocks])
+    first = int(random.integers(np.searchsorted(ends, ends[-1] - budget_seconds, side="right") + 1))
+    first = min(first, len(blocks) - 2)
+    start_seconds = ends[first - 1] if first else 0.0
+    count = int(np.searchsorted(ends, start_seconds + budget_seconds, side="right")) - first
+    return blocks[first : first + max(2, count - count % 2)]
+
+
+def in_turn(window: Sequence[RecordedBlock], random: np.random.Generator) -> tuple[Processes, Processes]:
+    """All processes of the first half of the window are the base, all of the second half the candidate."""
+    half = len(window) // 2
+    sides = window[:half], window[half:]
+    return tuple([process for block in side for process in _processes(block, random)] for side in sides)
+
+
+def interleaved(window: Sequence[RecordedBlock], random: np.random.Generator) -> tuple[Processes, Processes]:
+    """In every block one half of the processes, drawn at random, is the base and the other the candidate."""
+    base, candidate = [], []
+    for block in window:
+        processes = _processes(block, random)
+        base += processes[: NUM_COMPARED // 2]
+        candidate += processes[NUM_COMPARED // 2 :]
+    return base, candidate
+
+
+def _processes(block: RecordedBlock, random: np.random.Generator) -> list[list[float]]:
+    """The turns of as many processes of the block as the gate compares, drawn at random."""
+    columns = list(zip(*block.turns, strict=True))
+    drawn = random.permutation(len(columns))[:NUM_COMPARED]
+    return [[turn for turn in columns[place] if turn is not None] for place in drawn]

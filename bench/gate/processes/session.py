@@ -1,0 +1,137 @@
+"""A gate run on this machine: both sides checked, given files and a warm compile cache, ready to be measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+from bench.errors import BenchError
+from bench.gate.block import CANDIDATE, Block
+from bench.gate.processes.launch import Launcher, Primed, check_comparable
+from bench.gate.processes.process import Process
+from bench.gate.processes.sides import Side, Wanted, check_out, resolve
+from bench.gate.processes.turns import Program, measure_block
+from bench.machine import fingerprint
+from bench.measure.case import Stack
+from bench.measure.environment import check_fit_for_code
+from bench.measure.scratch import scratch_folder
+from bench.measure.worker import PROJECT
+from mlp.backends import check_device, load
+from mlp.dataset import identify, locate
+
+MNIST_DIR = "MNIST_DIR"
+DEFAULT_BACKEND, DEFAULT_VARIANT = "theano", "tuned"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared, and on which stack.  Injections are fractions: of a training step, of the peak memory."""
+
+    base: Wanted
+    candidate: Wanted
+    stack: Stack
+    measures: tuple[str, ...]
+    data: Path | None = None
+    threads: int | None = None
+    inject_seconds: float = 0.0
+    inject_bytes: float = 0.0
+    project: Path = PROJECT  # whose working tree and revisions
+
+
+@dataclass
+class Session:
+    """Sides that can be measured; ``random`` draws the orders.
+
+    Seeds count up from ``first_seed``, another one in each run: what was tried on one run's seeds until it passed is
+    judged on others.
+    """
+
+    base: Side
+    candidate: Side
+    primed: Primed
+    launcher: Launcher
+    program: Program
+    random: Random
+    first_seed: int = 1
+    count_instructions: Callable[[Process], float | None] | None = None
+    clock: Callable[[], float] = time.perf_counter
+
+    def measure(self, number: int, kind: str, roles: tuple[str, ...], measures: tuple[str, ...]) -> Block:
+        """Block ``number``: a process for each of ``roles``.
+
+        The first process of each role trains with one seed, the second with the next, and so on: pairs of one seed are
+        what makes learning comparable, and no two blocks share a seed.
+        """
+        nth = [roles[:place].count(role) for place, role in enumerate(roles)]
+        seeds = [self.first_seed + number * len(roles) + place for place in nth]
+        count = self.count_instructions if number == 0 else None
+        program = replace(self.program, measures=measures)
+        return measure_block(number, kind, roles, seeds, program, self._start, self.random, self.clock, count)
+
+    def injected(self, seconds: float = 0.0, bytes_: float = 0.0) -> Session:
+        """The same with other injections on side B: fractions of a training step and of the peak memory."""
+        held = round(bytes_ * (self.primed.peak_bytes or 0))
+        return replace(self, candidate=replace(self.candidate, slowdown=seconds, held_bytes=held))
+
+    def _start(self, role: str, seed: int) -> AbstractContextManager[Process]:
+        return self.launcher.started(self.candidate if role == CANDIDATE else self.base, seed)
+
+
+def stack_of(backend: str, variant: str | None, device: str) -> Stack:
+    """The stack of these names; raises BackendError if there is none.  Without a variant Theano's is ``tuned``."""
+    check_device(device)
+    if variant is None and backend == DEFAULT_BACKEND and device == "cpu":
+        variant = DEFAULT_VARIANT
+    chosen = load(backend).variant_named(variant)
+    return Stack(backend, chosen.name, device, chosen.precision, chosen.caches_code)
+
+
+def _check_data(data: Path | None, sides: Iterable[Side]) -> None:
+    """Raise DatasetError for a directory that cannot be MNIST, before a checkout is made or a process started."""
+    if data is not None:
+        identify(locate(data).directory)
+    elif os.environ.get(MNIST_DIR) and any(MNIST_DIR not in side.variables for side in sides):
+        identify(locate().directory)
+
+
+@contextmanager
+def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
+    """Check both sides and prepare them; whatever happens, their checkouts and caches are gone afterwards.
+
+    Raises
+    ------
+    BenchError
+        If a side is not what it claims, or the two cannot be compared.
+    SideError
+        If a side cannot be measured at all.
+    """
+    base = resolve("A", request.base, request.project)
+    candidate = resolve("B", request.candidate, request.project)
+    if "compile_cold" in request.measures and not request.stack.caches_code:
+        raise BenchError(
+            f"{request.stack.label} keeps no compiled code on disk, so that no compilation is colder than another: "
+            "leave out --metric compile_cold."
+        )
+    if request.stack.caches_code:
+        check_fit_for_code()
+    _check_data(request.data, (base, candidate))
+    with scratch_folder() as folder:
+        base, candidate = check_out(base, folder), check_out(candidate, folder)
+        cold = "compile_cold" in request.measures
+        threads = request.threads or fingerprint.usable_cores()
+        launcher = Launcher(request.stack, threads, folder, request.data, cold)
+        primed, other = launcher.prime((base, candidate))
+        check_comparable(primed, other)
+        base, candidate = (
+            replace(side, data=said.directory, data_digest=said.data_digest)
+            for side, said in ((base, primed), (candidate, other))
+        )
+        program = Program(request.measures, batch_size=primed.recipe["batch_size"])
+        random = Random(seed)
+        session = Session(base, candidate, primed, launcher, program, random, random.randrange(1, 2**31))
+        yield session.injected(request.inject_seconds, request.inject_bytes)

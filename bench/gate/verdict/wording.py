@@ -1,0 +1,19 @@
+"""The sentences of a gate run: why a metric got its verdict."""
+
+from __future__ import annotations
+
+from bench.gate.verdict.values import Metric
+from bench.units import format_percent, format_points
+
+
+def change(metric: Metric, ratio: float, low: float | None = None, high: float | None = None) -> str:
+    """``1.052 times the base (1.031 to 1.074)``; for accuracy ``-0.31 points (-0.42 to -0.20)``."""
+    if metric.is_ratio:
+        interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+        return f"{ratio:.3f} times the base{interval}"
+    interval = "" if low is None or high is None else f" ({low * 100:+.2f} to {high * 100:+.2f})"
+    return f"{format_points(ratio)}{interval}"
+
+
+def effect(metric: Metric, size: float) -> str:
+    return format_percent(size, 1) if metric.is_ratio else f"{size * 100:.2f} points"

@@ -1,0 +1,65 @@
+"""What Linux control groups allow this process: CPU quota, memory, and how often the quota stopped it.
+
+Version 2 and version 1 are read; a limit of any enclosing group counts.  In a container the group's path may be that of
+the host, whose folders are not there: then the mounted root is the container's own group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.machine.sysfs import ROOT, number, read, read_number
+
+UNLIMITED_BYTES = 2**60  # version 1 writes "no limit" as the largest number of whole pages
+
+
+def cpu_quota_cores(root: Path = ROOT) -> float | None:
+    """Cores' worth of time per period, the least of all groups; None without a limit."""
+    quotas = []
+    for folder in _folders(root, "cpu"):
+        limit_us, period_us = read_number(folder / "cpu.cfs_quota_us"), read_number(folder / "cpu.cfs_period_us")
+        version_2 = read(folder / "cpu.max")
+        if version_2 is not None:
+            limit_us, period_us = (number(part) for part in version_2.split())
+        if limit_us and period_us:
+            quotas.append(limit_us / period_us)
+    return min(quotas, default=None)
+
+
+def memory_limit_bytes(root: Path = ROOT) -> int | None:
+    """The least limit of all groups; None without one."""
+    limits = []
+    for folder in _folders(root, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            limit = read_number(folder / name)
+            if limit is not None and limit < UNLIMITED_BYTES:
+                limits.append(limit)
+    return min(limits, default=None)
+
+
+def throttled_periods(root: Path = ROOT) -> int | None:
+    """In how many periods the CPU quota of one of the groups was used up; only its growth means something.
+
+    None where no group says.
+    """
+    counts = []
+    for folder in _folders(root, "cpu"):
+        for line in (read(folder / "cpu.stat") or "").splitlines():
+            name, _, count = line.partition(" ")
+            if name == "nr_throttled":
+                counts.append(int(count))
+    return sum(counts) if counts else None
+
+
+def _folders(root: Path, controller: str) -> Iterator[Path]:
+    """The folders of this process's group and of all that enclose it, from the inside out, as far as they exist."""
+    for line in (read(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        # Version 2 has one line without controllers; beside version 1 it is mounted one level down.
+        for mount in (controller,) if controllers else (".", "unified"):
+            top = root / "sys/fs/cgroup" / mount
+            group = top / path.lstrip("/")
+            yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(top) and folder.is_dir())

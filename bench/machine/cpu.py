@@ -1,0 +1,76 @@
+"""What the CPU is and how it is set to run: from psutil, /proc and /sys."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.machine.sysfs import ROOT, read, read_number
+
+
+def facts(root: Path = ROOT) -> dict[str, Any]:
+    """JSON-ready, units in the names; what Linux does not tell, or another system does not have, is None."""
+    cpu = root / "sys/devices/system/cpu"
+    cpuinfo = _cpuinfo(root)
+    flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()  # "Features" on Arm
+    frequency = _quietly(psutil.cpu_freq)
+    return {
+        "cpu_model": cpuinfo.get("model name") or platform.processor() or None,
+        "architecture": platform.machine(),
+        "physical_cores": psutil.cpu_count(logical=False),
+        "logical_cores": psutil.cpu_count(),
+        "numa_nodes": len(list((root / "sys/devices/system/node").glob("node[0-9]*"))) or None,
+        "cpu_max_mhz": frequency.max or frequency.current if frequency else None,
+        "simd": _simd(flags),
+        "l1d_bytes": _cache_bytes(cpu, 1, "Data"),
+        "l2_bytes": _cache_bytes(cpu, 2, "Unified"),
+        "l3_bytes": _cache_bytes(cpu, 3, "Unified"),
+        "smt": read(cpu / "smt/control"),
+        "turbo": _turbo(cpu),
+        "governor": read(cpu / "cpu0/cpufreq/scaling_governor"),
+        "microcode": cpuinfo.get("microcode"),
+        "hypervisor": "hypervisor" in flags if flags else None,
+    }
+
+
+def _cpuinfo(root: Path) -> dict[str, str]:
+    first_cpu = (read(root / "proc/cpuinfo") or "").split("\n\n")[0]
+    pairs = (line.partition(":") for line in first_cpu.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _simd(flags: list[str]) -> str | None:
+    """The widest of the instruction sets that a BLAS chooses its kernels by."""
+    for level in ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd", "neon"):
+        if level in flags:
+            return level
+    return None
+
+
+def _cache_bytes(cpu: Path, level: int, kind: str) -> int | None:
+    for index in (cpu / "cpu0/cache").glob("index*"):
+        if read_number(index / "level") == level and read(index / "type") == kind:
+            size = read(index / "size")
+            if size and size[-1] in "KM":
+                return int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+    return None
+
+
+def _turbo(cpu: Path) -> bool | None:
+    """Whether the clock may go above its nominal value: Intel's driver has a switch against it, others one for it."""
+    forbidden = read_number(cpu / "intel_pstate/no_turbo")
+    if forbidden is not None:
+        return forbidden == 0
+    allowed = read_number(cpu / "cpufreq/boost")
+    return None if allowed is None else allowed == 1
+
+
+def _quietly(ask: Any) -> Any:
+    """psutil raises whatever the platform raises for what it cannot tell; for a fingerprint that is 'unknown'."""
+    try:
+        return ask()
+    except (OSError, RuntimeError, NotImplementedError, AttributeError, psutil.Error):
+        return None

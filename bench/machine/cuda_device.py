@@ -1,0 +1,63 @@
+"""Which GPU of NVML is ``cuda:1``?  CUDA_VISIBLE_DEVICES renumbers the GPUs for CUDA, and NVML does not look at it.
+
+The rules are those of the CUDA Programming Guide, "CUDA Environment Variables".  They are followed here, rather than
+asking CUDA, so that sampling does not start CUDA before a clock does.  Where they leave a doubt there is no answer:
+numbers of another GPU would be worse than none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from bench.machine.nvml import Gpu, Nvml, NvmlUnavailable
+from mlp.backends.gpu import device_index
+from mlp.cuda_driver import visible_devices
+
+
+def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.environ) -> Gpu:
+    """The GPU that ``device`` (``cuda`` or ``cuda:<index>``) means to CUDA in a process with this ``environment``.
+
+    Raises
+    ------
+    NvmlUnavailable
+        If there is no such GPU, it does not answer, or it cannot be told which one it is.
+    """
+    index = device_index(device)
+    names = visible_devices(environment)
+    if names is not None:
+        if index >= len(names):
+            raise NvmlUnavailable(f"there is no {device}: CUDA_VISIBLE_DEVICES names {len(names)} GPUs for CUDA to see")
+        if not names[index].isdigit():
+            return _by_uuid(nvml, names[index])
+        index = int(names[index])
+    if index >= nvml.count():
+        raise NvmlUnavailable(f"there is no GPU {index}, NVML knows {nvml.count()}")
+    _require_bus_order(nvml, environment)
+    gpu = nvml.gpu(index)
+    if gpu.mig_mode():
+        raise NvmlUnavailable(
+            f"GPU {index} is divided into MIG instances: name the one to sample by its UUID in CUDA_VISIBLE_DEVICES"
+        )
+    return gpu
+
+
+def _by_uuid(nvml: Nvml, name: str) -> Gpu:
+    """By a whole UUID or, for a GPU, by a beginning that only one has."""
+    if name.startswith("MIG-"):
+        return nvml.gpu_by_uuid(name)
+    gpus = [nvml.gpu(index) for index in range(nvml.count())]
+    matching = [gpu for gpu in gpus if (gpu.uuid() or "").startswith(name)]
+    if len(matching) != 1:
+        raise NvmlUnavailable(f"CUDA_VISIBLE_DEVICES names a UUID that {len(matching)} GPUs have")
+    return matching[0]
+
+
+def _require_bus_order(nvml: Nvml, environment: Mapping[str, str]) -> None:
+    """CUDA puts the fastest GPU first unless told otherwise; among equal ones that is the order of the bus, too."""
+    if environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return
+    if len({nvml.gpu(index).name() for index in range(nvml.count())}) > 1:
+        raise NvmlUnavailable(
+            "the GPUs differ, so CUDA may number them otherwise than NVML: set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+        )

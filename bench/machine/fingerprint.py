@@ -1,0 +1,93 @@
+"""What this machine is: the fingerprint that stands beside every number.
+
+No host name, user name or path is recorded, so that a record can be published as it is.  What cannot be found out
+is None.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.machine import cgroup, cpu, nvml
+from bench.machine.sysfs import ROOT, read
+from mlp.cores import allowed_cores
+
+PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", "torch", "numba", "nvidia-ml-py")
+PACKAGES += ("isal", "pandas", "pytest", "pytest-benchmark")
+
+
+def fingerprint() -> dict[str, Any]:
+    """Hardware, limits, system and versions as one JSON-ready dict; units are in the names."""
+    gpus, why_no_gpus = nvml.describe_gpus()
+    return {
+        **cpu.facts(),
+        "usable_cores": usable_cores(),
+        "cpu_quota_cores": cgroup.cpu_quota_cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "memory_limit_bytes": cgroup.memory_limit_bytes(),
+        "transparent_hugepages": transparent_hugepages(),
+        "os": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "compiler": compiler_version(),
+        "gpus": gpus,
+        "gpus_missing_because": why_no_gpus,
+        "cudnn": cudnn_version(),
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "load_average_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def usable_cores(root: Path = ROOT) -> int:
+    """Cores this process may use: its affinity mask, further limited by a cgroup CPU quota (rounded up)."""
+    affinity = allowed_cores()
+    quota = cgroup.cpu_quota_cores(root)
+    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def transparent_hugepages(root: Path = ROOT) -> str | None:
+    """``always``, ``madvise`` or ``never``: the kernel lists all three and puts the one in force in brackets."""
+    chosen = re.search(r"\[(\w+)\]", read(root / "sys/kernel/mm/transparent_hugepage/enabled") or "")
+    return chosen[1] if chosen else None
+
+
+def compiler_version() -> str | None:
+    """First line of ``g++ --version``; None without a C++ compiler on PATH."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        return None
+    try:
+        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.splitlines()[0] if done.stdout else None
+
+
+def cudnn_version() -> str | None:
+    """Of the wheel that frameworks load cuDNN from (nvidia-cudnn-cu12 and the like); None without one."""
+    for distribution in importlib.metadata.distributions():
+        if (distribution.name or "").startswith("nvidia-cudnn-cu"):
+            return distribution.version
+    return None
+
+
+def package_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def folder_name(fingerprint: dict[str, Any]) -> str:
+    """What records and calibrations of such a machine are filed under: ``amd-epyc-2-cores``."""
+    model = re.sub(r"[^a-z0-9]+", "-", str(fingerprint.get("cpu_model") or "unknown cpu").lower()).strip("-")
+    return f"{model}-{fingerprint.get('usable_cores') or 'unknown'}-cores"

@@ -1,0 +1,253 @@
+"""What can be measured: frozen cases, and the plan of a run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
+QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # those of a quick run that names none
+OWN_CEILINGS = ("jax", "torch")  # backends that reach a device through libraries of their own
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A way to execute the recipe that can run here: backend, variant and device, with what the variant declares."""
+
+    backend: str
+    variant: str
+    device: str
+    precision: str = "float32"
+    caches_code: bool = False  # compiled code stays on disk between processes, so that cold and warm differ
+    slow_start: bool = False  # a process takes a minute before its first step
+    masks: str | None = None  # name of the dropout masks that a seed draws, shared by all variants of that name
+
+    @property
+    def label(self) -> str:
+        return f"{self.backend}/{self.variant} on {self.device}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure; everything that makes two durations comparable is in here.
+
+    ``batch_size`` and ``num_epochs`` are ``None`` where the harness has no use for them; ``cache`` is the state
+    of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.  ``precision`` is that
+    of the matrix products; ``None`` for loading, and in records older than schema version 2.  ``without`` names the
+    levers of theano/tuned that are left out, separated by commas; ``None`` leaves none out.  A case of the ablation
+    without a backend is its floor: the eight matrix products of a training step, and nothing else.  One of the ceilings
+    without a backend is the host's own: NumPy, and the BLAS that Theano uses.
+    """
+
+    harness: str
+    backend: str | None
+    variant: str | None
+    device: str
+    threads: int
+    dataset: str
+    batch_size: int | None = None
+    cache: str | None = None
+    num_epochs: int | None = None
+    seed: int = 1
+    precision: str | None = None
+    without: str | None = None
+
+    @property
+    def is_floor(self) -> bool:
+        return self.harness == "ablation" and self.backend is None
+
+    @property
+    def label(self) -> str:
+        """A short name for people, e.g. ``epoch theano/as_published cpu warm``."""
+        parts = [self.harness]
+        if self.backend:
+            parts += ["/".join(filter(None, (self.backend, self.variant))), self.device]
+        elif self.harness == "ceilings":
+            parts.append("host")
+        if self.is_floor:
+            parts.append("eight products")
+        if self.cache:
+            parts.append(self.cache)
+        if self.harness == "reference":
+            parts.append(f"seed {self.seed}")
+        if self.without:
+            parts.append(f"without {self.without}")
+        return " ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Case:
+        """The case of a record; fields a newer version added are ignored."""
+        return cls(**{field.name: record[field.name] for field in fields(cls) if field.name in record})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A case, how many process replicates of it a run wants, one in each round, and how long one may take."""
+
+    case: Case
+    replicates: int
+    limit_seconds: float
+    expected_seconds: float  # a first guess: the mean of Theano's two variants on two cores, until it is measured
+    first_round: int = 0
+
+    @property
+    def rounds(self) -> range:
+        return range(self.first_round, self.first_round + self.replicates)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "case": self.case.to_json(),
+            "replicates": self.replicates,
+            "limit_seconds": self.limit_seconds,
+            "expected_seconds": self.expected_seconds,
+            "first_round": self.first_round,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Planned:
+        return cls(**{**record, "case": Case.from_json(record["case"])})
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a run measures: process replicates of each harness, and seeds of the reference run."""
+
+    data: int
+    compile_cold: int
+    compile_warm: int
+    epoch: int
+    batch_size: int
+    reference_seeds: tuple[int, ...]
+    ablation: int  # 0: not planned
+    ceilings: int  # in a full run as many as epochs: each interleaved round then has what judges it
+    framework_ceilings: bool = True  # beside the host's own
+
+    def with_processes(self, num_processes: int) -> Effort:
+        """The same with so many processes of what is compared pair by pair: epochs, the ablation and the ceilings."""
+        return replace(self, epoch=num_processes, ablation=num_processes, ceilings=num_processes)
+
+    def with_framework_ceilings(self) -> Effort:
+        return replace(self, framework_ceilings=True)
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> Effort:
+        """The same with a reference run for each of ``seeds``."""
+        return replace(self, reference_seeds=seeds)
+
+
+# Six processes are the least from which the exact interval of a median follows.  With two stacks this takes 17 minutes
+# on two cores, a third of it the reference runs.
+FULL = Effort(
+    data=4,
+    compile_cold=2,
+    compile_warm=2,
+    epoch=6,
+    batch_size=4,
+    reference_seeds=(1, 2, 3, 4, 5),
+    ablation=4,
+    ceilings=6,
+)
+# Three processes are the least from which an interval is drawn, and a rank.  Which of them fit into the time of a quick
+# run, and which stack runs all epochs, is settled after the first round: see bench.measure.quick.
+QUICK = Effort(
+    data=1,
+    compile_cold=1,
+    compile_warm=1,
+    epoch=3,
+    batch_size=1,
+    reference_seeds=(1,),
+    ablation=0,
+    ceilings=1,
+    framework_ceilings=False,
+)
+
+
+def make_plan(
+    effort: Effort,
+    *,
+    harnesses: tuple[str, ...] = HARNESSES,
+    stacks: tuple[Stack, ...],
+    threads: int,
+    dataset: str,
+    levers: tuple[str, ...],
+    batch_size: int = 500,
+    num_epochs: int = 20,
+) -> list[Planned]:
+    """The cases of a run: loading once, the ablation once, ceilings for each engine, all else for each of ``stacks``.
+
+    All stacks can run here.  ``levers`` are those of theano/tuned that the ablation leaves out, one at a time.
+    """
+    plan = []
+    if "ceilings" in harnesses:
+        engines = stacks if effort.framework_ceilings else ()
+        cases = _ceilings_cases(engines, threads=threads, dataset=dataset, batch_size=batch_size)
+        plan += [Planned(case, effort.ceilings, 300, 8) for case in cases]
+    if "data" in harnesses:
+        plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 6))
+    for stack in stacks:
+        warm = "warm" if stack.caches_code else None
+
+        def case(harness: str, *, _of=stack, cache: str | None = warm, **more: Any) -> Case:
+            where = (_of.backend, _of.variant, _of.device)
+            return Case(harness, *where, threads, dataset, cache=cache, precision=_of.precision, **more)
+
+        if "compile" in harnesses:
+            if stack.caches_code:
+                plan.append(Planned(case("compile", cache="cold"), effort.compile_cold, 900, 16))
+            plan.append(Planned(case("compile"), effort.compile_warm, 900, 5))
+        if "epoch" in harnesses:
+            plan.append(Planned(case("epoch", batch_size=batch_size), effort.epoch, 900, 10))
+        if "batch_size" in harnesses:
+            plan.append(Planned(case("batch_size"), effort.batch_size, 900, 12))
+        if "reference" in harnesses:
+            for number, seed in enumerate(effort.reference_seeds):
+                reference = case("reference", batch_size=batch_size, num_epochs=num_epochs, seed=seed)
+                limit_seconds, expected_seconds = 600 + 90 * num_epochs, 6 + 1.25 * num_epochs
+                plan.append(Planned(reference, 1, limit_seconds, expected_seconds, first_round=number))
+    if "ablation" in harnesses and effort.ablation:
+        cases = _ablation_cases(stacks, levers, threads=threads, dataset=dataset, batch_size=batch_size)
+        plan += [Planned(case, effort.ablation, 900, 6) for case in cases]
+    return plan
+
+
+def more_seeds(plan: list[Planned], seeds: tuple[int, ...]) -> list[Planned]:
+    """The reference runs with ``seeds`` that ``plan`` lacks, of each stack that it runs, in rounds after its own."""
+    reference = [planned for planned in plan if planned.case.harness == "reference"]
+    by_stack: dict[Case, list[Planned]] = {}
+    for planned in reference:
+        by_stack.setdefault(replace(planned.case, seed=0), []).append(planned)
+    found = []
+    for case, known in by_stack.items():
+        missing = [seed for seed in seeds if seed not in {planned.case.seed for planned in known}]
+        first = max(planned.first_round for planned in known) + 1
+        for number, seed in enumerate(missing, start=first):
+            found.append(replace(known[0], case=replace(case, seed=seed), first_round=number))
+    return found
+
+
+def _ceilings_cases(stacks: tuple[Stack, ...], **shared: Any) -> list[Case]:
+    """The host's, and those of each framework that reaches a device of the run through libraries of its own."""
+    engines = dict.fromkeys((stack.backend, stack.device) for stack in stacks if stack.backend in OWN_CEILINGS)
+    return [
+        Case("ceilings", None, None, "cpu", **shared),
+        *(Case("ceilings", backend, None, device, **shared) for backend, device in engines),
+    ]
+
+
+def _ablation_cases(stacks: tuple[Stack, ...], levers: tuple[str, ...], **shared: Any) -> list[Case]:
+    """Tuned, tuned without each lever, as published, and the floor; nothing unless both variants are raced here."""
+    found = {stack.variant: stack for stack in stacks if (stack.backend, stack.device) == ("theano", "cpu")}
+    if not {"tuned", "as_published"} <= found.keys():
+        return []
+
+    def case(stack: Stack, without: str | None = None) -> Case:
+        where = (stack.backend, stack.variant, stack.device)
+        return Case("ablation", *where, cache="warm", precision=stack.precision, without=without, **shared)
+
+    return [
+        *(case(found["tuned"], lever) for lever in (None, *levers)),
+        case(found["as_published"]),
+        Case("ablation", None, None, "cpu", **shared),
+    ]

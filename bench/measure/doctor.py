@@ -1,0 +1,255 @@
+"""``bench doctor``: what this machine has for the suite, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from bench.machine import fingerprint
+from bench.machine.nvml import describe_gpus
+from bench.measure.case import Case
+from bench.measure.environment import build, dropped, planning, why_unfit_for_code
+from bench.measure.git import state_of
+from bench.measure.process import PROJECT, run_to_end, why_ended
+from bench.units import short_commit
+from mlp.backends import NAMES, Available, Unavailable, load, probe
+from mlp.cuda_driver import find_driver
+from mlp.errors import MlpError
+from mlp.theano_compat.toolchain import toolchain_problem
+
+PROCESS_LIMIT_SECONDS = 120.0
+OK, WARNING, MISSING = "ok", "warning", "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``remedy`` is None when nothing needs doing."""
+
+    subject: str
+    state: str
+    detail: str
+    remedy: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(data: Path | None = None) -> list[Finding]:
+    """All findings; ``missing`` ones stop ``make bench``, warnings only limit what its numbers mean."""
+    checks: list[Callable[[], list[Finding]]] = [
+        _python,
+        _commit,
+        _measured_process,
+        _environment,
+        _compiler,
+        lambda: _planned(_blas),
+        lambda: _planned(_levers),
+        _threads,
+        _compile_directory,
+        _gpus,
+        lambda: _planned(_backends),
+        _decompression,
+        lambda: _dataset(data),
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def _planned(check: Callable[[], list[Finding]]) -> list[Finding]:
+    """What ``check`` finds in the environment that measured processes get."""
+    with planning():
+        return check()
+
+
+def _python() -> list[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    findings = [Finding("Python", OK, f"{version}, NumPy {machine.package_version('numpy')}")]
+    origin = _installed_from()
+    if origin is not None and origin != PROJECT:
+        copied = f"this environment was made for {origin}, and elsewhere runs the code that is there"
+        findings.append(Finding("Python", WARNING, copied, "make doctor, which makes the environment again"))
+    return findings
+
+
+def _installed_from() -> Path | None:
+    """Return the folder of which the suite was installed in place (PEP 610); None if it was not."""
+    try:
+        text = importlib.metadata.distribution("mlp-bench").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return Path(unquote(urlparse(json.loads(text)["url"]).path)).resolve() if text else None
+
+
+def _commit() -> list[Finding]:
+    """Find the commit that a record would name, or the reason why it would name none."""
+    state = state_of(PROJECT)
+    if state.reason is not None:
+        return [Finding("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read it, see there")]
+    if state.commit is None:
+        return [Finding("Commit", OK, "none: no git repository tracks these files")]
+    changes = " with changes of tracked files" if state.dirty else ""
+    return [Finding("Commit", OK, f"{short_commit(state.commit)}{changes}")]
+
+
+def _measured_process() -> list[Finding]:
+    """The versions and the BLAS that a measured process tells of, beside those of this one."""
+    case = Case("data", None, None, "cpu", fingerprint.usable_cores(), "")
+    ended = run_to_end([sys.executable, "-m", "bench.measure.facts"], build(case, None), PROCESS_LIMIT_SECONDS)
+    try:
+        facts = json.loads(ended.text.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        why = ended.cut_short or why_ended(ended.exit_code, ended.text)
+        return [Finding("Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make")]
+    kernels = [f"{one['library']} {one['version']} ({one['architecture']})" for one in facts["libraries"]]
+    versions = {name: version for name, version in facts["packages"].items() if name in ("numpy", "scipy")}
+    detail = ", ".join([*(f"{name} {version}" for name, version in versions.items()), *kernels])
+    if all(fingerprint.package_version(name) == version for name, version in versions.items()):
+        return [Finding("Measured process", OK, detail)]
+    return [Finding("Measured process", WARNING, f"other versions than here: {detail}", "unset PYTHONPATH")]
+
+
+def _environment() -> list[Finding]:
+    names = dropped()
+    if not names:
+        return [Finding("Environment", OK, "nothing set here changes what is measured")]
+    detail = f"set here, and not passed to measured processes: {', '.join(names)}"
+    return [Finding("Environment", WARNING, detail, "unset them, or pass one on purpose: --env NAME=VALUE")]
+
+
+def _compiler() -> list[Finding]:
+    problem = toolchain_problem()
+    if problem is not None:
+        return [Finding("C++ compiler", MISSING, problem.reason, problem.remedy)]
+    return [Finding("C++ compiler", OK, fingerprint.compiler_version() or "it compiles, and does not tell its version")]
+
+
+def _blas() -> list[Finding]:
+    from mlp.theano_compat.blas import choose_blas
+
+    blas = choose_blas()
+    if not blas.ldflags:
+        return [
+            Finding(
+                "BLAS",
+                WARNING,
+                f"{blas.name}: {blas.note}",
+                "reinstall SciPy from its wheel, or name a BLAS in THEANO_FLAGS=blas.ldflags=...",
+            )
+        ]
+    return [Finding("BLAS", OK, f"{blas.name}: {blas.note}")]
+
+
+def _levers() -> list[Finding]:
+    """What theano/tuned can use here; each lever that it cannot, with what happens instead."""
+    from mlp.backends.theano.tuned.levers import VARIABLE, lever_states
+
+    try:
+        states = lever_states()
+    except MlpError as error:
+        return [Finding("theano/tuned", MISSING, str(error), f"correct or unset {VARIABLE}")]
+    active = ", ".join(state.lever.name for state in states if state.active) or "none"
+    findings = [Finding("theano/tuned", OK, f"levers: {active}")]
+    for state in states:
+        if not state.active:
+            remedy = "install SciPy from its wheel, and name no other BLAS" if state.missed else f"unset {VARIABLE}"
+            detail = f"without {state.lever.name}: {state.reason}; {state.lever.otherwise}"
+            findings.append(Finding("theano/tuned", WARNING, detail, remedy))
+    return findings
+
+
+def _threads() -> list[Finding]:
+    usable = fingerprint.usable_cores()
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    findings = [Finding("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
+    if busy > usable / 2:
+        findings.append(
+            Finding(
+                "Load",
+                WARNING,
+                f"load average {busy:.1f} on {usable} cores: something else is computing",
+                "stop it, or expect wide intervals",
+            )
+        )
+    return findings
+
+
+def _compile_directory() -> list[Finding]:
+    folder = Path(tempfile.gettempdir())
+    if not os.access(folder, os.W_OK):
+        return [Finding("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")]
+    if why := why_unfit_for_code():
+        return [Finding("Scratch folder", MISSING, why, "set TMPDIR to another folder")]
+    return [Finding("Scratch folder", OK, "writable; compile caches live there as long as a run")]
+
+
+def _gpus() -> list[Finding]:
+    gpus, problem = describe_gpus()
+    findings = []
+    for gpu in gpus:
+        facts = [gpu["name"], f"driver {gpu['driver']}", f"CUDA {gpu['cuda_version']}"]
+        findings.append(Finding("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None"))))
+    answer = find_driver()  # as make and run do, so that all three say the same
+    if isinstance(answer, Unavailable):
+        findings.append(Finding("GPU", WARNING, answer.reason, answer.remedy))
+    elif problem is not None:
+        unread = f"clocks, power and energy cannot be read: {problem}"
+        findings.append(Finding("GPU", WARNING, unread, "nvidia-smi may say more"))
+    return findings
+
+
+def _backends() -> list[Finding]:
+    """Each backend on each kind of device; variants with the same answer share a line."""
+    findings: dict[tuple[str, str, str, str | None], list[str]] = {}
+    for device in ("cpu", "cuda"):
+        for name in NAMES:
+            for variant in load(name).variants:
+                if device not in variant.devices:
+                    continue
+                answer = probe(name, variant.name, device)
+                if isinstance(answer, Available):
+                    key = (f"{name} on {device}", OK, answer.detail, None)
+                else:
+                    state = MISSING if (name, device) == ("theano", "cpu") else WARNING
+                    key = (f"{name} on {device}", state, answer.reason, answer.remedy)
+                findings.setdefault(key, []).append(variant.name)
+    return [
+        Finding(subject, state, f"{detail} ({', '.join(variants)})", remedy)
+        for (subject, state, detail, remedy), variants in findings.items()
+    ]
+
+
+def _decompression() -> list[Finding]:
+    from mlp import inflate
+
+    if inflate.igzip_lib is None:
+        slower = f"{inflate.library()}: loading takes more than twice as long as with ISA-L"
+        return [Finding("Decompression", WARNING, slower, "pip install isal")]
+    return [Finding("Decompression", OK, inflate.library())]
+
+
+def _dataset(data: Path | None) -> list[Finding]:
+    from mlp.dataset import identify, locate
+
+    try:
+        source = locate(data)
+        identity = identify(source.directory)
+    except MlpError as error:
+        return [Finding("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")]
+    if identity.name == "mnist":
+        return [Finding("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")]
+    called = f"{identity.name} ({identity.twin})" if identity.twin else identity.name
+    return [
+        Finding(
+            "Dataset",
+            WARNING,
+            f"{called}, not MNIST: accuracy is not compared with the reference",
+            "set MNIST_DIR to a directory with the four MNIST files, or connect to a network once",
+        )
+    ]

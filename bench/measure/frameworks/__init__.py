@@ -1,0 +1,22 @@
+"""What computes on a device at its best: NumPy and SciPy on the CPU, JAX, or PyTorch.  One contract, a file each."""
+
+from __future__ import annotations
+
+from bench.measure.frameworks.engine import Engine, Sizes, Work
+
+__all__ = ["Engine", "Sizes", "Work", "create"]
+
+
+def create(backend: str, device: str, threads: int, sizes: Sizes) -> Engine:
+    """The engine that tells a backend's ceilings: its own, if it has one, else the host's."""
+    if backend == "torch":
+        from bench.measure.frameworks.torch.engine import TorchEngine
+
+        return TorchEngine(device, sizes)
+    if backend == "jax":
+        from bench.measure.frameworks.jax.engine import JaxEngine
+
+        return JaxEngine(device, sizes)
+    from bench.measure.frameworks.numpy.engine import HostEngine
+
+    return HostEngine(threads, sizes)

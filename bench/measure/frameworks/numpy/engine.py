@@ -1,0 +1,83 @@
+"""The CPU through NumPy, and through SciPy's BLAS, which Theano links too unless somebody names another."""
+
+from __future__ import annotations
+
+import mmap
+import timeit
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from bench.measure.frameworks.engine import Engine, Sizes, Work
+from bench.measure.frameworks.products import product_call
+from bench.roofline.workload import Product
+
+
+class HostEngine(Engine):
+    """All threads compute, each on a part that it allocated itself; NumPy lets go of the interpreter meanwhile."""
+
+    name = "host"
+
+    def __init__(self, threads: int, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        self._threads = threads
+        self._team = ThreadPoolExecutor(threads)
+
+    def product(self, product: Product) -> Work:
+        call = product_call(product)
+
+        def work(n: int) -> None:
+            for _ in range(n):
+                call()
+
+        return work
+
+    def copy(self) -> Work:
+        def part(size: int) -> Callable[[], object]:
+            source, target = np.ones(size, np.float32), np.ones(size, np.float32)
+            return lambda: np.copyto(target, source)
+
+        return self._shared_out(part, self.sizes.copy_bytes // 4)
+
+    def multiply(self) -> Work:
+        def part(size: int) -> Callable[[], object]:
+            a, b, out = (np.ones(size, np.float32) for _ in range(3))
+            return lambda: np.multiply(a, b, out=out)
+
+        return self._shared_out(part, self.sizes.num_elements)
+
+    def random(self) -> Work:
+        """By SFC64, the fastest of NumPy's generators by its own comparison; each thread has a stream of its own.
+
+        It draws doubles, of 64 random bits each, and each counts as two numbers: a mask needs no more than 32.
+        """
+
+        def part(size: int) -> Callable[[], object]:
+            generator, out = np.random.Generator(np.random.SFC64()), np.empty(size)
+            return lambda: generator.random(out=out)
+
+        return self._shared_out(part, self.sizes.num_random // 2)
+
+    def python_call(self) -> Work:
+        return timeit.Timer("nothing()", globals={"nothing": lambda: None}).timeit
+
+    def page_fault(self) -> Work:
+        def work(n: int) -> None:
+            with mmap.mmap(-1, n * mmap.PAGESIZE) as fresh:
+                touched = np.ndarray((n, mmap.PAGESIZE), np.uint8, fresh)
+                touched[:, 0] = 1
+                del touched  # or the mapping cannot be closed
+
+        return work
+
+    def _shared_out(self, make_part: Callable[[int], Callable[[], object]], size: int) -> Work:
+        """The parts of ``size`` elements; a thread goes through its own n times before it is waited for."""
+        bounds = np.linspace(0, size, self._threads + 1).astype(int)
+        calls = list(self._team.map(make_part, np.diff(bounds)))
+
+        def repeat(call: Callable[[], object], n: int) -> None:
+            for _ in range(n):
+                call()
+
+        return lambda n: list(self._team.map(repeat, calls, [n] * len(calls)))

@@ -1,0 +1,187 @@
+"""PyTensor: Theano's virtual machine in its C mode; of the others what can be seen from outside.
+
+``jax`` is profiled as JAX is.  ``numba`` and ``pytorch`` compile a step into one function: it is one operation, timed
+by PyTensor's own profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from bench.measure.frameworks.jax.profiler import JaxCollector
+from bench.measure.frameworks.profiler import Collector
+from bench.measure.frameworks.section_clock import SectionClock, Watched
+from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, input_names, parameter_names
+from bench.records.profile import Operation
+from mlp.backends import Backend
+from mlp.patching import replaced
+
+FUNCTION_OF = {"train_step": "training", "evaluate": "evaluation"}  # what the backend's graph calls them
+
+
+def compiled_function(backend: Backend, function: str) -> tuple[tuple[str, Any], Any]:
+    """(key, function) in the backend's table: of the one batch size that is profiled."""
+    found = [item for item in backend._functions.items() if item[0][0] == FUNCTION_OF[function]]
+    return found[-1]
+
+
+class CModeCollector(VirtualMachineCollector):
+    profiler = "PyTensor's ProfileStats"
+
+    @contextmanager
+    def compiling(self, clock: SectionClock) -> Iterator[None]:
+        from pytensor.link.c import cmodule
+        from pytensor.link.c.basic import CLinker
+
+        watched = (
+            Watched(CLinker, "cmodule_key", "module_keys"),
+            Watched(CLinker, "code_gen", "c_code"),
+            Watched(cmodule.ModuleCache, "refresh", "read_cache"),
+            Watched(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
+            Watched(cmodule.GCC_compiler, "compile_str", "c_compiler"),
+            Watched(cmodule, "dlimport", "import_modules"),
+        )
+        with functions_watched(self.backend, clock), clock.watching(*watched):
+            yield
+
+    def facts(self) -> dict[str, Any]:
+        from mlp.theano_compat.blas import choose_blas
+        from mlp.theano_compat.dialect import PYTENSOR
+
+        blas, machine = choose_blas(PYTENSOR), self._machine(self._function("train_step"))
+        return {
+            "blas": {"name": blas.name, "note": blas.note, "threads": None},
+            "frees_intermediates": bool(machine.allow_gc),
+            "linker": type(machine).__name__,
+        }
+
+    def _function(self, function: str) -> Any:
+        return compiled_function(self.backend, function)[1]
+
+    @contextmanager
+    def _in_its_place(self, function: str, other: Callable[..., Any]) -> Iterator[None]:
+        key, compiled = compiled_function(self.backend, function)
+        self.backend._functions[key] = other
+        try:
+            yield
+        finally:
+            self.backend._functions[key] = compiled
+
+    def _machine(self, compiled: Any) -> Any:
+        return compiled.vm
+
+    def _new_stats(self) -> Any:
+        return new_stats()
+
+    def _node(self, key: Any) -> Any:
+        _, node = key
+        return node
+
+    def _names(self, compiled: Any) -> Mapping[Any, str]:
+        graph = self.backend._graph
+        known = parameter_names(graph.parameters, graph.accumulators)
+        return input_names(compiled.maker.fgraph.inputs, compiled.input_storage, known)
+
+    def _updates(self, compiled: Any) -> Mapping[Any, Any]:
+        fgraph = compiled.maker.fgraph
+        return {fgraph.outputs[output]: fgraph.inputs[of] for output, of in fgraph.update_mapping.items()}
+
+
+class WholeCollector(Collector):
+    """A step is one compiled function: PyTensor's profile tells how long it ran, and nobody what it did."""
+
+    profiler = "PyTensor's ProfileStats"
+
+    def compiling(self, clock: SectionClock) -> AbstractContextManager[None]:
+        return functions_watched(self.backend, clock)
+
+    def rehearse(self, function: str, call: Callable[[], None]) -> None:
+        call()
+        self.problems.append(
+            f"pytensor/{self.backend.variant.name} compiles a step into one function, inside which no profiler sees: "
+            "it is one row; python -m bench profile --backend pytensor --variant c shows the same network by operations"
+        )
+
+    @contextmanager
+    def profiled(self, function: str) -> Iterator[None]:
+        compiled = compiled_function(self.backend, function)[1]
+        self._stats = compiled.profile = new_stats()
+        try:
+            yield
+        finally:
+            compiled.profile = None
+
+    def operations(self, function: str, num_calls: int) -> list[Operation]:
+        calls, seconds = self._stats.fct_callcount / num_calls, self._stats.vm_call_time / num_calls
+        name = f"compiled function ({self.backend.variant.name})"
+        return [Operation(function, name, "program", calls, seconds, details={"op": "function"})]
+
+    def facts(self) -> dict[str, Any]:
+        return {"linker": self.backend.variant.name}
+
+
+class JaxModeCollector(JaxCollector):
+    """PyTensor hands its graph to ``jax.jit``: the programs are compiled once more to be read, from JAX's cache."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._jitted: dict[str, tuple[Any, Any]] = {}  # what runs each function, and the shapes of its arguments
+
+    @contextmanager
+    def compiling(self, clock: SectionClock) -> Iterator[None]:
+        import jax
+
+        jit = jax.jit
+
+        def remembering_jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+            jitted = jit(function, **options)
+            runs = "evaluate" if "evaluate" in clock.path else "train_step"
+
+            def call(*args: Any) -> Any:
+                if runs not in self._jitted:
+                    shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), args)
+                    self._jitted[runs] = jitted, shapes
+                return jitted(*args)
+
+            return call
+
+        with functions_watched(self.backend, clock), replaced(jax, "jit", remembering_jit):
+            yield
+
+    def rehearse(self, function: str, call: Callable[[], None]) -> None:
+        call()
+        jitted, shapes = self._jitted[function]
+        self._learn(function, [jitted.lower(*shapes).compile().as_text()])
+
+
+@contextmanager
+def functions_watched(backend: Backend, clock: SectionClock) -> Iterator[None]:
+    """Inside the block, what each of the backend's functions takes to make is a section: rewriting its graph, linking,
+    and the call that compiles what PyTensor left for it."""
+    from pytensor.graph.rewriting.basic import GraphRewriter
+
+    make = backend._function
+
+    def timed(name: str, batch_size: int) -> Any:
+        with clock.section("evaluate" if name == "evaluation" else "train_step"):
+            return make(name, batch_size)
+
+    watched = [Watched(GraphRewriter, "rewrite", "rewrite"), Watched(type(backend), "_rehearse", "first_call")]
+    with replaced(backend, "_function", timed), clock.watching(*watched):
+        yield
+
+
+def new_stats() -> Any:
+    from pytensor.compile.debug.profiling import ProfileStats
+
+    return ProfileStats(atexit_print=False)
+
+
+def collector(backend: Backend) -> Collector:
+    by_variant = {"c": CModeCollector, "jax": JaxModeCollector}
+    return by_variant.get(backend.variant.name, WholeCollector)(backend)
+
+
+COLLECTOR = collector

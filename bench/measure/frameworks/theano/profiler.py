@@ -1,0 +1,138 @@
+"""Theano: its virtual machine times each node, and its optimisers time themselves.
+
+Compilation is profiled by Theano's ``profile_optimizer``, read from its objects, and by clocks around its linker, code
+generator, compiler and cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from bench.measure.frameworks.section_clock import SectionClock, Watched
+from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, input_names, parameter_names
+from mlp.patching import replaced
+
+FUNCTION_OF = {"train_step": "_train_fn", "evaluate": "_val_fn"}  # attributes of the backend
+
+
+class TheanoCollector(VirtualMachineCollector):
+    profiler = "Theano's ProfileStats"
+
+    @contextmanager
+    def compiling(self, clock: SectionClock) -> Iterator[None]:
+        import theano
+
+        function = theano.function
+
+        def profiled_function(*args: Any, **kwargs: Any) -> Any:
+            stats = theano.compile.profiling.ProfileStats(atexit_print=False, gpu_checks=False)
+            compiled = function(*args, **kwargs, profile=stats)
+            compiled.profile, compiled.fn.time_thunks = None, 0  # from here on nobody profiles it
+            add_optimisers(clock, f"{clock.path}/optimise", stats.optimizer_profile)
+            return compiled
+
+        asked, theano.config.profile_optimizer = theano.config.profile_optimizer, True
+        try:
+            with replaced(theano, "function", profiled_function), clock.watching(*_watched(type(self.backend))):
+                yield
+        finally:
+            theano.config.profile_optimizer = asked
+
+    def facts(self) -> dict[str, Any]:
+        from mlp.backends.theano.tuned.levers import blas_threads
+        from mlp.theano_compat.blas import choose_blas
+
+        blas = choose_blas()
+        machine = self._function("train_step").fn
+        return {
+            "blas": {"name": blas.name, "note": blas.note, "threads": blas_threads()},
+            "frees_intermediates": bool(machine.allow_gc),
+            "linker": type(machine).__name__,
+        }
+
+    def _function(self, function: str) -> Any:
+        return getattr(self.backend, FUNCTION_OF[function])
+
+    def _in_its_place(self, function: str, other: Callable[..., Any]) -> AbstractContextManager[None]:
+        return replaced(self.backend, FUNCTION_OF[function], other)
+
+    def _machine(self, compiled: Any) -> Any:
+        return compiled.fn
+
+    def _new_stats(self) -> Any:
+        from theano.compile.profiling import ProfileStats
+
+        return ProfileStats(atexit_print=False, gpu_checks=False)
+
+    def _names(self, compiled: Any) -> Mapping[Any, str]:
+        import lasagne
+
+        parameters = lasagne.layers.get_all_params(self.backend.network)
+        accumulators = [shared for shared in self.backend._updates if shared not in set(parameters)]
+        known = parameter_names(parameters, accumulators)
+        return input_names(compiled.maker.fgraph.inputs, compiled.input_storage, known)
+
+    def _updates(self, compiled: Any) -> Mapping[Any, Any]:
+        """They come last among the outputs, in the order of the inputs."""
+        fgraph = compiled.maker.fgraph
+        inputs = zip(fgraph.inputs, compiled.maker.expanded_inputs, strict=True)
+        updated = [variable for variable, declared in inputs if declared.update is not None]
+        return dict(zip(fgraph.outputs[len(fgraph.outputs) - len(updated) :], updated, strict=True))
+
+
+def _watched(backend: type) -> tuple[Watched, ...]:
+    """Where ``theano.function`` spends its time, from the outside."""
+    from theano.gof import cmodule
+    from theano.gof.cc import CLinker
+    from theano.gof.opt import Optimizer
+    from theano.gof.vm import VM_Linker
+
+    from mlp.theano_fast.workshop import Workshop
+
+    return (
+        Watched(backend, "_compile_training", "train_step"),
+        Watched(backend, "_compile_validation", "evaluate"),
+        Watched(Optimizer, "optimize", "optimise"),
+        Watched(VM_Linker, "make_all", "link"),
+        Watched(CLinker, "cmodule_key", "module_keys"),
+        Watched(CLinker, "code_gen", "c_code"),
+        Watched(cmodule.ModuleCache, "refresh", "read_cache"),
+        Watched(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
+        Watched(cmodule.GCC_compiler, "compile_str", "c_compiler"),
+        Watched(Workshop, "wait", "c_compiler"),
+        Watched(cmodule, "dlimport", "import_modules"),
+    )
+
+
+def add_optimisers(clock: SectionClock, path: str, optimizer_profile: Any) -> None:
+    """Theano's record of a sequence of optimisers, as sections below ``path``; of the local ones inside an equilibrium
+    each that took time.
+
+    The records are tuples whose layout only Theano's ``print_profile`` methods document (theano/gof/opt.py).
+    """
+    if optimizer_profile is None:
+        return
+    sequence, (_, seconds_of_each, *_middle, sub_profiles, _validate, _nodes, _callbacks) = optimizer_profile
+    for optimiser, seconds, sub_profile in zip(sequence, seconds_of_each, sub_profiles, strict=False):
+        own_path = f"{path}/{_name(optimiser)}"
+        clock.add(own_path, seconds, calls=1)
+        if type(optimiser).__name__ == "EquilibriumOptimizer" and sub_profile:
+            _add_local_optimisers(clock, own_path, sub_profile)
+
+
+def _add_local_optimisers(clock: SectionClock, path: str, profile: Any) -> None:
+    _, _, process_counts, _, _, _, time_of, *_ = profile
+    for optimiser, seconds in sorted(time_of.items(), key=lambda item: item[1], reverse=True):
+        if seconds > 0:
+            applied = sum(counts.get(optimiser, 0) for counts in process_counts)
+            clock.add(f"{path}/{_name(optimiser)}", seconds, calls=applied)
+
+
+def _name(optimiser: Any) -> str:
+    name = getattr(optimiser, "name", None) or getattr(optimiser, "__name__", None) or type(optimiser).__name__
+    return str(name).replace("/", ":")
+
+
+COLLECTOR = TheanoCollector

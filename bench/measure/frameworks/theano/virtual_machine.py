@@ -1,0 +1,152 @@
+"""What Theano and PyTensor's C mode share: a virtual machine that runs one node after another, and can time each.
+
+The very function that is timed plainly is the one that is profiled: ``time_thunks`` is a switch of its machine, and
+``ProfileStats`` is what the machine empties its counters into.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from bench.measure.frameworks.profiler import Collector
+from bench.measure.frameworks.theano.apply_nodes import Graph, size_of
+from bench.records.profile import Event, Operation
+
+SHOWN_CALLS = 3
+
+
+class VirtualMachineCollector(Collector):
+    """A subclass says where the backend keeps its functions, and what the framework calls things."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._graphs: dict[str, Graph] = {}
+        self._stats: Any = None
+
+    @abstractmethod
+    def _function(self, function: str) -> Any:
+        """The compiled function."""
+
+    @abstractmethod
+    def _in_its_place(self, function: str, other: Callable[..., Any]) -> AbstractContextManager[None]:
+        """Inside the block the backend calls ``other`` instead of the function."""
+
+    @abstractmethod
+    def _machine(self, compiled: Any) -> Any:
+        """The virtual machine of a compiled function."""
+
+    @abstractmethod
+    def _new_stats(self) -> Any:
+        """An empty ProfileStats."""
+
+    def _tables(self) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
+        return self._stats.apply_callcount, self._stats.apply_time
+
+    def _node(self, key: Any) -> Any:
+        """The node that a key of the tables in ProfileStats stands for."""
+        return key
+
+    @abstractmethod
+    def _names(self, compiled: Any) -> Mapping[Any, str]:
+        """Names of the inputs: ``images``, ``W1``, ``W1 (mean square)``."""
+
+    @abstractmethod
+    def _updates(self, compiled: Any) -> Mapping[Any, Any]:
+        """The outputs that become next values, and the inputs of which they do."""
+
+    def rehearse(self, function: str, call: Callable[[], None]) -> None:
+        """Keeps the shapes of a call's arrays too: the profile does not know them."""
+        compiled, arguments = self._function(function), []
+
+        def recorded(*args: Any) -> Any:
+            arguments[:] = args
+            return compiled(*args)
+
+        with self._in_its_place(function, recorded):
+            call()
+        graph = self._graphs[function] = self._run_once(compiled, arguments)
+        self.problems += [f"the operation {name} is not known; it counts as elementwise" for name in graph.unknown]
+
+    def profiled(self, function: str) -> AbstractContextManager[None]:
+        return self._nodes_timed(self._machine(self._function(function)))
+
+    @contextmanager
+    def _nodes_timed(self, machine: Any) -> Iterator[None]:
+        machine.time_thunks = 1
+        try:
+            yield
+        finally:
+            machine.time_thunks = 0
+            self._stats = self._new_stats()
+            machine.update_profile(self._stats)  # and empties the machine's own counters
+
+    def operations(self, function: str, num_calls: int) -> list[Operation]:
+        calls, seconds = ({self._node(key): value for key, value in table.items()} for table in self._tables())
+        graph = self._graphs[function]
+        return [
+            graph.operation(function, node, calls[node] / num_calls, seconds[node] / num_calls) for node in graph.nodes
+        ]
+
+    def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
+        """Of a few calls made once more.  The machine knows durations and the order, in which nodes run one after
+        another: each is drawn where the one before it ends, from the moment at which the function was called."""
+        compiled = self._function(function)
+        starts: list[float] = []
+        events: list[Event] = []
+
+        def shown(*args: Any) -> Any:
+            if len(starts) == SHOWN_CALLS:
+                return compiled(*args)
+            starts.append(self._clock())
+            with self._nodes_timed(self._machine(compiled)):
+                result = compiled(*args)
+            start = starts[-1] - starts[0]
+            for operation in self.operations(function, 1):
+                kind, seconds = operation.kind, operation.seconds
+                events.append(Event(function, operation.name, kind, "virtual machine", start, seconds))
+                start += seconds
+            return result
+
+        with self._in_its_place(function, shown):
+            call()
+        return [event for event in events if event.seconds > 0]
+
+    def _run_once(self, compiled: Any, arguments: Sequence[Any]) -> Graph:
+        """Run each node from Python, and keep the shapes of what it leaves before the memory is given back."""
+        machine = self._machine(compiled)
+        for container, argument in zip(compiled.input_storage, arguments, strict=False):  # shared variables follow
+            container.value = argument
+        for thunk in machine.thunks:
+            thunk()
+        sizes = {}
+        for node in machine.nodes:
+            for variable in (*node.inputs, *node.outputs):
+                constant = getattr(variable, "data", None)
+                sizes[variable] = size_of(machine.storage_map[variable][0] if constant is None else constant)
+        for node in machine.nodes if machine.allow_gc else ():
+            for variable in node.outputs:
+                machine.storage_map[variable][0] = None
+        names = self._names(compiled)
+        learned = {name for name in names.values() if name.startswith(("W", "b"))}
+        new_values = [output for output, of in self._updates(compiled).items() if names[of] in learned]
+        return Graph(machine.nodes, names, new_values, sizes.__getitem__)
+
+
+def parameter_names(parameters: Sequence[Any], accumulators: Sequence[Any]) -> dict[int, str]:
+    """Shared variables by the identity of their storage: ``W1``, ``b1``, ..., and ``W1 (mean square)``."""
+    return {
+        id(shared.container.storage): f"{'Wb'[index % 2]}{index // 2 + 1}{suffix}"
+        for suffix, group in (("", parameters), (" (mean square)", accumulators))
+        for index, shared in enumerate(group)
+    }
+
+
+def input_names(variables: Sequence[Any], containers: Sequence[Any], known: Mapping[int, str]) -> dict[Any, str]:
+    """Of a function's inputs: what they share with, else their own name, else ``state 7``."""
+    return {
+        variable: known.get(id(container.storage)) or variable.name or f"state {number}"
+        for number, (variable, container) in enumerate(zip(variables, containers, strict=True))
+    }

@@ -1,0 +1,132 @@
+"""The host side of a profile: what the process that drives the steps does with cores, memory and the kernel."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.errors import RecordError
+from bench.machine.perf import HardwareCounters
+from bench.machine.process_sampler import ProcessSampler
+from bench.machine.sysfs import read
+from bench.machine.watch import Watch
+from bench.records import files
+
+WATCHED_SECONDS = 1.0  # long enough for the kernel's clock ticks of 10 ms
+SAMPLING_INTERVAL_SECONDS = 0.001
+
+Steps = Callable[[], None]  # makes several steps, and returns when they are done
+
+
+class MemoryTimeline(ProcessSampler):
+    """Samples resident memory and CPU use of this process, each sample with the phase that it fell into.
+
+    A sample looks at every process of the machine for children of this one, and holds Python's lock meanwhile: what is
+    timed is timed inside ``paused()`` (measured: 3 % of a step otherwise).
+    """
+
+    def __init__(self, phase: Callable[[], str], interval_seconds: float = 0.1) -> None:
+        super().__init__(os.getpid(), interval_seconds)
+        self._phase = phase
+        self._is_paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside the block no sample is taken; one before it and one after it are."""
+        self.take()
+        with self._taking:  # a sample that the thread has begun ends before what is timed begins
+            self._is_paused = True
+        try:
+            yield
+        finally:
+            self._is_paused = False
+            self.take()
+
+    def read(self) -> dict[str, Any] | None:
+        sample = None if self._is_paused else super().read()
+        return None if sample is None else {**sample, "phase": self._phase()}
+
+
+def watch(steps: Steps, num_steps: int, device: str) -> dict[str, Any]:
+    """What ``num_steps`` steps, repeated for a second or more, cost beside their time.
+
+    Faults, switches and hardware events are those of the whole process, per step.  ``problems`` are sentences about
+    what could not be counted.
+    """
+    with Watch(device) as beside, HardwareCounters() as counters:
+        threads, usage, start, repeats = (
+            _thread_seconds(),
+            resource.getrusage(resource.RUSAGE_SELF),
+            time.perf_counter(),
+            0,
+        )
+        while (seconds := time.perf_counter() - start) < WATCHED_SECONDS or not repeats:
+            steps()
+            repeats += 1
+        used, after = resource.getrusage(resource.RUSAGE_SELF), _thread_seconds()
+    done = repeats * num_steps
+    events = counters.counts()
+    return {
+        "num_steps": done,
+        "seconds": seconds,
+        "threads": _cpu_use(threads, after, seconds),
+        "page_faults_per_step": (used.ru_minflt - usage.ru_minflt) / done,
+        "major_page_faults_per_step": (used.ru_majflt - usage.ru_majflt) / done,
+        "voluntary_context_switches_per_step": (used.ru_nvcsw - usage.ru_nvcsw) / done,
+        "involuntary_context_switches_per_step": (used.ru_nivcsw - usage.ru_nivcsw) / done,
+        "hardware_events_per_step": {name: count / done for name, count in events.items()},
+        "problems": [] if counters.problem is None else [counters.problem],
+        **beside.extra_info(),
+    }
+
+
+def _thread_seconds() -> dict[int, float]:
+    """Seconds of CPU that each thread of this process has used so far."""
+    return {one.id: one.user_time + one.system_time for one in psutil.Process().threads()}
+
+
+def _cpu_use(before: dict[int, float], after: dict[int, float], seconds: float) -> list[dict[str, Any]]:
+    """Threads that computed meanwhile, the busiest first; 100 % is one core."""
+    found = [
+        {"thread": read(Path(f"/proc/self/task/{one}/comm")) or str(one), "cpu_percent": 100 * used / seconds}
+        for one, total in after.items()
+        if (used := total - before.get(one, 0.0)) > 0
+    ]
+    return sorted(found, key=lambda thread: -thread["cpu_percent"])
+
+
+def memory_by_phase(timeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each phase in its order: memory at its first and last sample, and its peak."""
+    phases: dict[str, list[int]] = {}
+    for sample in timeline:
+        phases.setdefault(sample["phase"], []).append(sample["rss_bytes"])
+    return [
+        {"phase": phase, "first_rss_bytes": sizes[0], "last_rss_bytes": sizes[-1], "peak_rss_bytes": max(sizes)}
+        for phase, sizes in phases.items()
+    ]
+
+
+def flame_graph(steps: Steps, path: Path) -> str | None:
+    """Sample the driver's Python stack during ``steps`` and write it as an HTML page; a sentence if that failed."""
+    try:
+        from pyinstrument import Profiler
+        from pyinstrument.renderers import HTMLRenderer
+    except ImportError:
+        return "There is no flame graph of the driver: the package pyinstrument is not installed."
+    sampler = Profiler(interval=SAMPLING_INTERVAL_SECONDS)
+    start = time.perf_counter()
+    with sampler:
+        while time.perf_counter() - start < WATCHED_SECONDS:
+            steps()
+    try:
+        files.write(path, sampler.output(HTMLRenderer()), "make room")
+    except RecordError as error:
+        return f"The flame graph of the driver is missing: {error}"
+    return None

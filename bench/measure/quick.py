@@ -1,0 +1,214 @@
+"""Plan of a quick run, which is completed when every stack was measured once.
+
+The first round has one process of epochs of each stack.  It determines the fastest stack on each device, which runs all
+epochs by the reference clock, and how many further processes fit into the time of a quick run.  Until then the rest of
+the plan is recorded as candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from statistics import median
+from typing import Any
+
+from bench.measure.case import Case, Planned
+from bench.records.run_folder import RunFolder
+
+BUDGET_SECONDS, BUDGET_SECONDS_WITH_GPU = 120.0, 240.0
+MAX_REPEAT_SECONDS = 40.0  # slower processes are started once
+WARM_SHARE = 0.2  # a warm compilation / a cold one: measured 0.15 (Theano) to 0.3 (JAX)
+OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the framework's import
+
+LeftOut = dict[str, str]  # ``what``, ``reason`` and ``remedy``, as for every skipped part
+HARNESSES_LEFT_OUT: LeftOut = {
+    "what": "the harnesses compile, batch_size and ablation; the ceilings of frameworks",
+    "reason": "a quick run has no time for them",
+    "remedy": "make bench",
+}
+
+
+def budget_seconds(cases: Iterable[Case]) -> float:
+    """Return the measuring time of a quick run of these cases."""
+    return BUDGET_SECONDS if all(case.device == "cpu" for case in cases) else BUDGET_SECONDS_WITH_GPU
+
+
+def first_round(plan: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
+    """Split ``plan`` into the first round, one process of epochs per stack, and the candidates.
+
+    Without epochs there is nothing to decide by: the whole plan is the first round.
+    """
+    epochs = [replace(planned, replicates=1) for planned in plan if planned.case.harness == "epoch"]
+    return (epochs, list(plan)) if epochs else (list(plan), [])
+
+
+@dataclass(frozen=True)
+class FirstProcess:
+    """First process of epochs of a stack, with estimates for further processes; all in seconds."""
+
+    case: Case
+    train_epoch: float
+    validate_epoch: float
+    warm_compile: float
+    repeat: float  # one more process
+
+    @property
+    def stack(self) -> tuple[str | None, str | None, str]:
+        return _stack(self.case)
+
+    @property
+    def is_canonical(self) -> bool:
+        return self.stack == ("theano", "as_published", "cpu")
+
+    def reference_run(self, num_epochs: int) -> float:
+        return OVERHEAD_SECONDS + self.warm_compile + num_epochs * (self.train_epoch + self.validate_epoch)
+
+
+def _stack(case: Case) -> tuple[str | None, str | None, str]:
+    return case.backend, case.variant, case.device
+
+
+def first_processes(replicates: Iterable[Mapping[str, Any]]) -> list[FirstProcess]:
+    """Return the successful first processes of epochs on record, fastest first."""
+    found: dict[Case, FirstProcess] = {}
+    for entry in replicates:
+        case = Case.from_json(entry["case"])
+        seconds = {one["name"]: _median(one["seconds"]) for one in entry["measurements"]}
+        train = seconds.get("train_epoch")
+        if entry["status"] == "ok" and case.harness == "epoch" and train is not None and case not in found:
+            validate, compiled = seconds.get("validate_epoch") or 0.0, seconds.get("compile") or 0.0
+            warm = compiled * (WARM_SHARE if case.cache else 1)
+            found[case] = FirstProcess(case, train, validate, warm, entry["wall_seconds"] - compiled + warm)
+    return sorted(found.values(), key=lambda one: one.train_epoch)
+
+
+def _median(seconds: Iterable[float | None]) -> float | None:
+    """Return the median; None if a sample is not a duration, so that a clock error decides nothing."""
+    values = list(seconds)
+    return median(values) if values and all(value is not None and 0 < value < inf for value in values) else None
+
+
+def fastest_by_device(processes: Sequence[FirstProcess]) -> dict[str, FirstProcess]:
+    """Return the fastest on each device, canonical precision first; ``processes`` are sorted by speed."""
+    found: dict[str, FirstProcess] = {}
+    for one in sorted(processes, key=lambda one: one.case.precision not in (None, "float32")):
+        found.setdefault(one.case.device, one)
+    return found
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Complete plan, and the candidates left out of it."""
+
+    plan: list[Planned]
+    left_out: list[LeftOut]
+
+
+def settle(
+    plan: Sequence[Planned],
+    candidates: Sequence[Planned],
+    replicates: Sequence[Mapping[str, Any]],
+    budget_seconds: float | None,
+) -> Settled:
+    """Complete the plan after the first round, from recorded data only, so that a resumed run does the same.
+
+    Without a budget, every candidate is taken except the reference runs of slower stacks.
+    """
+    processes = first_processes(replicates)
+    fastest = fastest_by_device(processes)
+    references, epochs = (_of(candidates, harness) for harness in ("reference", "epoch"))
+    rest = [one for one in candidates if one not in references and one not in epochs]
+    run = _reference_runs(references, fastest)
+    left_seconds = None
+    if budget_seconds is not None:
+        expected_seconds = sum(one.replicates * one.expected_seconds for one in (*run, *rest))
+        left_seconds = budget_seconds - sum(entry["wall_seconds"] for entry in replicates) - expected_seconds
+    repeated = _affordable(epochs, processes, [first.case for first in fastest.values()], left_seconds)
+    epochs_by_case = {planned.case: planned for planned in (*plan, *repeated)}
+    left_out = _not_run(references, run) + _not_repeated(epochs, repeated, [first.case for first in processes])
+    return Settled([*epochs_by_case.values(), *run, *rest], left_out)
+
+
+def _of(candidates: Sequence[Planned], harness: str) -> list[Planned]:
+    return [one for one in candidates if one.case.harness == harness]
+
+
+def _reference_runs(references: Sequence[Planned], fastest: Mapping[str, FirstProcess]) -> list[Planned]:
+    """Return the reference runs of the fastest stacks, with expected seconds from their epochs."""
+    first_by_stack = {first.stack: first for first in fastest.values()}
+    return [
+        replace(one, expected_seconds=first_by_stack[_stack(one.case)].reference_run(one.case.num_epochs or 0))
+        for one in references
+        if _stack(one.case) in first_by_stack
+    ]
+
+
+def _affordable(
+    epochs: Sequence[Planned], processes: Sequence[FirstProcess], first: Sequence[Case], left_seconds: float | None
+) -> list[Planned]:
+    """Return the cases to repeat: the fastest on each device, the canonical one, then by speed.
+
+    A stack whose first process failed is not started again.
+    """
+    planned = {one.case: one for one in epochs}
+    found = []
+    for one in sorted(processes, key=lambda one: (one.case not in first, not one.is_canonical)):
+        if one.case not in planned:
+            continue
+        seconds = (planned[one.case].replicates - 1) * one.repeat
+        if left_seconds is not None:
+            if one.repeat > MAX_REPEAT_SECONDS or seconds > left_seconds:
+                continue
+            left_seconds -= seconds
+        found.append(replace(planned[one.case], expected_seconds=one.repeat))
+    return found
+
+
+def _not_run(references: Sequence[Planned], run: Sequence[Planned]) -> list[LeftOut]:
+    ran = {one.case for one in run}
+    names = _names(one.case for one in references if one.case not in ran)
+    reason = "a quick run runs all epochs only with the fastest stack on each device and projects the others"
+    return [{"what": f"reference run of {names}", "reason": reason, "remedy": "make bench"}] if names else []
+
+
+def _not_repeated(epochs: Sequence[Planned], repeated: Sequence[Planned], measured: Sequence[Case]) -> list[LeftOut]:
+    again = {one.case for one in repeated}
+    once = [one.case for one in epochs if one.replicates > 1 and one.case not in again]
+    found = []
+    for reason, cases in (
+        ("no time for it in a quick run", [case for case in once if case in measured]),
+        ("its first process failed", [case for case in once if case not in measured]),
+    ):
+        if cases:
+            what = f"more than one process of epochs of {_names(cases)}"
+            found.append({"what": what, "reason": reason, "remedy": "make bench QUICK=1 PROCESSES=3, or make bench"})
+    return found
+
+
+def _names(cases: Iterable[Case]) -> str:
+    return ", ".join(dict.fromkeys(f"{case.backend}/{case.variant} on {case.device}" for case in cases))
+
+
+def settle_plan(folder: RunFolder) -> bool:
+    """Settle the plan on record if it has candidates; return whether there was anything to settle."""
+    candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
+    if not candidates:
+        return False
+    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
+    settled = settle(plan, candidates, folder.replicates(), folder.header.get("budget_seconds"))
+    folder.update_header(
+        plan=[planned.to_json() for planned in settled.plan],
+        candidates=[],
+        left_out=[*(folder.header.get("left_out") or []), *settled.left_out],
+    )
+    return True
+
+
+def expected_later(folder: RunFolder) -> float:
+    """Estimate the seconds that the candidates will add to the plan."""
+    candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
+    references = {one.case.device: one.expected_seconds for one in candidates if one.case.harness == "reference"}
+    others = [one for one in candidates if one.case.harness != "reference"]
+    more = sum((one.replicates - (one.case.harness == "epoch")) * one.expected_seconds for one in others)
+    return sum(references.values()) + more

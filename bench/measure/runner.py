@@ -1,0 +1,230 @@
+"""Execution of a plan: cases in fresh processes, interleaved and time-limited, written to the record.
+
+The order is A B C A B C ..., so that a drift of the machine affects every case alike; within such a round the stacks of
+one harness run in succession, because they are compared.  Each replicate is written before the next one starts: if a
+run ends early, its measurements are kept, and ``resume`` continues.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.machine import other_load
+from bench.machine.fingerprint import usable_cores
+from bench.measure import worker
+from bench.measure.case import Case, Planned
+from bench.measure.environment import build
+from bench.measure.quick import expected_later, settle_plan
+from bench.measure.scratch import scratch_folder, temporary_files_in
+from bench.records.run_folder import SCHEMA_VERSION, RunFolder
+from bench.units import short_commit
+
+Measure = Callable[[Case], worker.Outcome]
+
+
+class Progress(Protocol):
+    """Receiver of a run's progress: see ``bench.measure.progress``."""
+
+    def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
+        """Announce the next steps; the following ones may take ``later_seconds``."""
+
+    def start(self, planned: Planned, replicate: int) -> None: ...
+
+    def finish(self, planned: Planned, outcome: worker.Outcome) -> None: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """Process replicate to measure; ``replicate`` is its interleaved round."""
+
+    planned: Planned
+    replicate: int
+
+
+Done = Collection[tuple[Case, int]]  # (case, interleaved round) of each process replicate on record
+
+
+def interleave(plan: Iterable[Planned], done: Done = ()) -> Iterator[Step]:
+    """Yield the steps of ``plan`` by round, and within a round by harness, without those that are ``done``.
+
+    The harnesses follow one another in the order of their first appearance in ``plan``.
+    """
+    plan = list(plan)
+    harnesses = list(dict.fromkeys(planned.case.harness for planned in plan))
+    steps = [Step(planned, number) for planned in plan for number in planned.rounds]
+    steps.sort(key=lambda step: (step.replicate, harnesses.index(step.planned.case.harness)))  # stable sort
+    return (step for step in steps if (step.planned.case, step.replicate) not in done)
+
+
+def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
+    """Measure the missing replicates of the plan one by one; complete a plan that has candidates.
+
+    A failed replicate is recorded with its reason; only a resumed run repeats it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the record is marked ``interrupted``.
+    RecordError
+        If the record cannot be written; everything before is kept.
+    """
+    folder.update_header(status="running", finished_at=None)
+    tried: set[tuple[Case, int]] = set()
+    try:
+        while True:
+            steps = list(interleave(plan_of(folder), measured(folder) | tried))
+            progress.expect(steps, expected_later(folder))
+            for step in steps:
+                progress.start(step.planned, step.replicate)
+                outcome = _measure_beside_others(folder, step, measure)
+                tried.add((step.planned.case, step.replicate))
+                progress.finish(step.planned, outcome)
+            if not settle_plan(folder):
+                break
+    except KeyboardInterrupt:
+        folder.update_header(status="interrupted", finished_at=now())
+        raise
+    folder.update_header(status="complete", finished_at=now())
+
+
+def _measure_beside_others(folder: RunFolder, step: Step, measure: Measure) -> worker.Outcome:
+    """Measure one step and record it with the CPU use of other processes."""
+    started_at = now()
+    before = other_load.read()
+    outcome = measure(step.planned.case)
+    others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
+    folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others})
+    _keep_facts(folder, step.planned.case, outcome.process)
+    return outcome
+
+
+def plan_of(folder: RunFolder) -> list[Planned]:
+    return [Planned.from_json(entry) for entry in folder.header["plan"]]
+
+
+def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> None:
+    """Add the facts of a process to the header, unless they are known for the same backend."""
+    known = folder.header.get("processes") or []
+    told = None if facts is None else {"backend": case.backend, **facts}
+    if told is not None and told not in known:
+        folder.update_header(processes=[*known, told])
+
+
+def measured(folder: RunFolder) -> set[tuple[Case, int]]:
+    """Return the successful replicates as {(case, interleaved round)}; failed ones are repeated on resume."""
+    return {
+        (Case.from_json(entry["case"]), entry.get("replicate") or 0)
+        for entry in folder.replicates()
+        if entry["status"] == "ok"
+    }
+
+
+def _replicate(step: Step, outcome: worker.Outcome, started_at: str) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "case": step.planned.case.to_json(),
+        "replicate": step.replicate,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "started_at": started_at,
+        "wall_seconds": outcome.wall_seconds,
+        "measurements": outcome.measurements,
+    }
+
+
+class WorkerPool:
+    """Pool of fresh worker processes, with compile caches that live as long as the run.
+
+    The warm cache is filled by the first cold measurement, or by the first process of epochs, which compiles before its
+    epochs and records its compilation as cold; or, if neither is planned, by an unrecorded compilation.  So a warm
+    sample never includes another stack's compilation.
+    """
+
+    def __init__(
+        self,
+        plan: list[Planned],
+        data_directory: Path,
+        quick: bool,
+        warn: Callable[[str], None],
+        data_digest: str | None = None,
+        passed: Mapping[str, str] | None = None,
+    ) -> None:
+        """``passed`` are the variables of --env."""
+        self._passed = passed or {}
+        self._limits = {planned.case: planned.limit_seconds for planned in plan}
+        self._data_directory, self._data_digest = data_directory, data_digest
+        self._quick = quick
+        self._warn = warn
+        self._exit = ExitStack()
+        self._scratch = self._exit.enter_context(scratch_folder())
+        self._warm = self._scratch / "warm"
+        self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
+        self._count = 0
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._exit.close()
+
+    def measure(self, case: Case) -> worker.Outcome:
+        """Measure ``case`` in a fresh process."""
+        stack = (case.backend, case.variant, case.device)
+        code = (stack, case.without)  # without an optimization, a stack compiles other operations
+        if case.cache == "cold" and code not in self._primed:
+            outcome = self._run(case, self._warm)
+            if outcome.reason is None:
+                self._primed.add(code)
+            return outcome
+        if case.cache == "cold":
+            cold = self._scratch / f"cold-{self._count}"
+            try:
+                return self._run(case, cold)
+            finally:
+                shutil.rmtree(cold, ignore_errors=True)
+        if case.cache == "warm" and code not in self._primed:
+            self._primed.add(code)  # once, even if it fails: the measurement then fails with the reason
+            if case.harness == "epoch":
+                return _compiled_cold(self._run(case, self._warm))
+            priming = Case("compile", *stack, case.threads, case.dataset, cache="cold", without=case.without)
+            outcome = self._run(priming, self._warm)
+            if outcome.reason is not None:
+                self._warn(f"the compile cache could not be primed: {outcome.reason}")
+        return self._run(case, self._warm if case.cache else None)
+
+    def _run(self, case: Case, compile_directory: Path | None) -> worker.Outcome:
+        self._count += 1
+        result = self._scratch / f"result-{self._count}.json"
+        argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
+        limit_seconds = self._limits.get(case, 900.0)
+        variables = build(case, compile_directory, self._passed) | temporary_files_in(self._scratch)
+        return worker.measure(argv, variables, result, limit_seconds)
+
+
+def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:
+    """Mark the compilation of a process that found an empty cache as cold."""
+    return replace(
+        outcome,
+        measurements=[
+            {**one, "params": {**one["params"], "cache": "cold"}} if one["params"].get("harness") == "compile" else one
+            for one in outcome.measurements
+        ],
+    )
+
+
+def new_run_id(commit_id: str | None) -> str:
+    """Return e.g. ``20261124-101500-3f2a91c``: sortable by time, with the commit."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    return f"{stamp}-{short_commit(commit_id, 'nocommit')}"
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

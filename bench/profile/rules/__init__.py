@@ -1,1 +1,0 @@
-"""The rules behind ``bench.profile.findings``, by what they look at."""

@@ -1,0 +1,22 @@
+"""github-action-benchmark, tool ``customSmallerIsBetter``: one value for each benchmark (its ``src/extract.ts``)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench.records.formats.series import Run, Series
+from bench.units import format_interval
+
+
+def render(run: Run) -> str:
+    return json.dumps([_result(series) for series in run.series], indent=1, allow_nan=False)
+
+
+def _result(series: Series) -> dict[str, Any]:
+    estimate = series.estimate()
+    result = {"name": series.name, "unit": "s", "value": estimate.center}
+    if estimate.low is not None:
+        result["range"] = f"95 %: {format_interval(estimate.low, estimate.high)}"
+    result["extra"] = f"median of {estimate.num_processes} processes, {estimate.num_samples} samples"
+    return result

@@ -1,0 +1,216 @@
+"""Run folders -> tidy pandas frames: one row per sample, per phase, per epoch; units in the column names."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.columns import CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
+from bench.errors import RecordError, RecordWarning
+from bench.records.blocks import Blocks
+from bench.records.run_folder import RunFolder
+from bench.records.schema import CASE_FIELDS
+
+NUMBERS = {name: "d" for own in OWN.values() for name in own if kind_of(name) is MEASURED} | {"round": "i"}
+
+
+class Frames(NamedTuple):
+    """What the runs hold; every column is explained in results/README.md.  What is missing is NA."""
+
+    runs: pd.DataFrame
+    samples: pd.DataFrame
+    phases: pd.DataFrame
+    epochs: pd.DataFrame
+    results: pd.DataFrame  # one row for each reference run
+    timeline: pd.DataFrame
+    machine: pd.DataFrame
+    processes: pd.DataFrame  # one row for each process replicate
+    failures: pd.DataFrame
+
+
+def load_runs(path: str | Path = "results/runs") -> Frames:
+    """The frames of one run folder, or of every run in a folder of runs.
+
+    A damaged file costs what it held and nothing else: a warning (``RecordWarning``) names it.
+
+    Raises
+    ------
+    RecordError
+        If there is no run, or none can be read: each is damaged or of a newer schema.
+    """
+    folders = open_runs(Path(path))
+    frames = frames_of(folders)
+    for folder in folders:
+        for problem in folder.problems:
+            warnings.warn(f"run {folder.path.name}: {problem}", RecordWarning, stacklevel=2)
+    return frames
+
+
+def open_runs(path: Path) -> list[RunFolder]:
+    """The run in ``path``, or every run in the folders there; a warning names each that cannot be read.
+
+    Raises RecordError as ``load_runs`` does.
+    """
+    if (path / "run.json").exists():
+        return [RunFolder.open(path)]
+    found = sorted(file.parent for file in path.glob("*/run.json"))
+    if not found:
+        raise RecordError(f"{path} holds no runs: measure one with make bench.")
+    folders, errors = [], []
+    for folder in found:
+        try:
+            folders.append(RunFolder.open(folder))
+        except RecordError as error:
+            errors.append(error)
+    if not folders:
+        raise errors[0]
+    for error in errors:
+        warnings.warn(f"left out: {error}", RecordWarning, stacklevel=3)
+    return folders
+
+
+def frames_of(folders: Iterable[RunFolder]) -> Frames:
+    """The frames of runs that are open already; what could not be read stands in each folder's ``problems``."""
+    rows: dict[str, Any] = {name: [] for name in COLUMNS if name not in OWN}
+    rows |= {name: Blocks(COLUMNS[name], own, NUMBERS) for name, own in OWN.items()}
+    for folder in folders:
+        _add_header(rows, folder.header)
+        for replicate in measured_replicates(folder):
+            _add_replicate(rows, folder.header["run_id"], replicate)
+    return Frames(**{name: _frame(rows.pop(name), columns) for name, columns in COLUMNS.items()})
+
+
+def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
+    """The readable replicates; a failed one of a case that a resumed run measured again is without measurements.
+
+    What it left would count twice.
+    """
+    replicates = folder.replicates()
+    if all(one["status"] == "ok" for one in replicates):
+        return replicates
+    complete = _complete_cases(folder.header, replicates)
+    return [
+        {**one, "measurements": []} if one["status"] != "ok" and _key(one["case"]) in complete else one
+        for one in replicates
+    ]
+
+
+def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
+    """The cases of the plan that have all their replicates without a failed one."""
+    good = Counter(_key(replicate["case"]) for replicate in replicates if replicate["status"] == "ok")
+    return {_key(entry["case"]) for entry in header["plan"] if good[_key(entry["case"])] >= entry["replicates"]}
+
+
+def _key(case: dict[str, Any]) -> str:
+    return json.dumps([case.get(name) for name in CASE_FIELDS])
+
+
+def trustworthy(frames: Frames) -> tuple[Frames, list[str]]:
+    """``frames`` without the durations nobody may average, and a sentence for each measurement left out.
+
+    One sample that is missing, zero, negative or infinite takes all samples of that measurement in that process with
+    it: a clock that went wrong once is not trusted for the rest.
+    """
+    bad = frames.samples.assign(bad=~_is_duration(frames.samples["seconds"]))
+    together = bad.groupby(["process", "run_id", "measurement", "batch_size"], observed=True, dropna=False)["bad"]
+    tainted = together.transform("any").astype(bool)
+    counts = bad[tainted].groupby(["process", "measurement"], observed=True).size()
+    left_out = [left_out_sentence(process, count, measurement) for (process, measurement), count in counts.items()]
+    results = frames.results[_is_duration(frames.results["total_seconds"])]
+    return frames._replace(samples=frames.samples[~tainted], results=results), left_out
+
+
+def left_out_sentence(process: int, count: int, measurement: str) -> str:
+    return f"process {process}: all {count} samples of {measurement} were left out, because one is no positive number"
+
+
+def _is_duration(seconds: pd.Series) -> pd.Series:
+    return np.isfinite(seconds) & (seconds > 0)
+
+
+def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
+    machine = header.get("machine") or {}
+    rows["runs"].append(
+        {
+            **{name: header.get(name) for name in ("run_id", "started_at", "finished_at", "status", "mode")},
+            "dataset": (header.get("dataset") or {}).get("identity"),
+            "commit": (header.get("commit") or {}).get("id"),
+            "cpu_model": machine.get("cpu_model"),
+            "usable_cores": machine.get("usable_cores"),
+        }
+    )
+    for name, value in machine.items():
+        text = value if isinstance(value, str) or value is None else json.dumps(value)
+        rows["machine"].append({"run_id": header["run_id"], "property": name, "value": text})
+
+
+def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:
+    case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
+    keys = {"run_id": run_id, "process": replicate["sequence"], "replicate": replicate.get("replicate"), **case}
+    whole = {name: replicate.get(name) for name in ("started_at", "wall_seconds", "other_cpu_percent")}
+    rows["processes"].append({**keys, **whole})
+    if replicate["status"] != "ok":
+        rows["failures"].append({**keys, "reason": replicate.get("reason")})
+    for measurement in replicate["measurements"]:
+        own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
+        _add_samples(rows["samples"], own, measurement)
+        for timeline in ("timeline", "gpu_timeline"):
+            if moments := measurement["extra"].get(timeline):
+                beside = {**own, "measurement": measurement["name"]}
+                rows["timeline"].add(beside, **_by_column(moments, OWN["timeline"]))
+        if measurement["extra"].get("phases") and measurement["seconds"]:
+            _add_reference_run(rows, own, measurement)
+
+
+def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
+    rounds, seconds = range(len(measurement["seconds"])), clean_samples(measurement)
+    if len(seconds) < len(rounds):
+        rounds = [number for number in rounds if measurement["seconds"][number] != 0]
+    what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
+    samples.add({**keys, "measurement": sys.intern(measurement["name"]), **what}, round=rounds, seconds=seconds)
+
+
+def clean_samples(measurement: dict[str, Any]) -> list[float | None]:
+    """Its seconds; a C compiler that did not run (0 at schema 2, in a warm process that needed none) has no sample."""
+    seconds = measurement["seconds"]
+    return [one for one in seconds if one != 0] if measurement["name"] == "compile_c_compiler" else seconds
+
+
+def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: dict[str, Any]) -> None:
+    extra = measurement["extra"]
+    phases, epochs = extra["phases"], extra.get("epochs") or []
+    rows["phases"].add(keys, phase=list(phases), seconds=list(phases.values()))
+    rows["epochs"].add(keys, **_by_column(epochs, OWN["epochs"]))
+    known = {name: extra.get(name) for name in COLUMNS["results"] if name not in keys}
+    total = {"total_seconds": measurement["seconds"][0], "num_epochs": len(epochs)}
+    rows["results"].append({**keys, **known, **total})
+
+
+def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str, list[Any]]:
+    """A list for each column; None where a row lacks it."""
+    return {column: [row.get(column) for row in rows] for column in columns}
+
+
+def _frame(rows: list[dict[str, Any]] | Blocks, columns: list[str]) -> pd.DataFrame:
+    return rows.frame(_typed) if isinstance(rows, Blocks) else _typed(pd.DataFrame(rows, columns=columns))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with names as categories, counts as nullable integers, and measured numbers as float64."""
+    if "throttle_reasons" in frame:
+        frame["throttle_reasons"] = frame["throttle_reasons"].map(_joined)
+    types = {column: kind_of(column).dtype for column in frame.columns}
+    return frame.astype({column: dtype for column, dtype in types.items() if dtype is not None})
+
+
+def _joined(reasons: Any) -> Any:
+    """Several reasons as one text; NA for none, and where it is not known whether there were any."""
+    return "; ".join(reasons) if isinstance(reasons, list) and reasons else pd.NA

@@ -1,0 +1,329 @@
+"""A profile as values: the operations of a training step and of an evaluation, and what compiling them costs.
+
+Everything about an operation is per one call of its function: a ``train_step`` trains on one minibatch, an ``evaluate``
+evaluates one.  What is not known is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median, median_low
+from typing import Any, Required, TypedDict
+
+from bench.records.shape import Positive
+
+# 1 (2026-11): first version.
+SCHEMA_VERSION = 1
+FUNCTIONS = ("train_step", "evaluate")
+KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host", "program")
+
+Shape = tuple[int, ...]
+
+
+# --- the tables of a profile: fields that its readers rely on; a table may hold more ---------------------------------
+
+
+class Details(TypedDict, total=False):
+    """Details of an ``Operation``."""
+
+    op: str
+    id: str
+    inputs: list[str]
+    outputs: list[str]
+    product: str
+    m: int | None
+    n: int | None
+    k: int | None
+    in_place: bool
+    thread_team: int
+    skips_zeros: bool
+
+
+class StackTable(TypedDict, total=False):
+    backend: Required[str]
+    variant: Required[str]
+    device: Required[str]
+    precision: str | None
+
+
+class RecipeTable(TypedDict, total=False):
+    layer_widths: list[int]
+    dropout: float
+    learning_rate: float
+    rho: float
+    epsilon: float
+    batch_size: Required[int]
+    num_epochs: int
+    seed: int
+
+
+class MachineTable(TypedDict, total=False):
+    cpu_model: str | None
+    usable_cores: int | None
+    logical_cores: int | None
+    load_average_1min: float | None
+    gpus: list[Any] | None
+
+
+class CommitTable(TypedDict, total=False):
+    id: str | None
+    dirty: bool | None
+
+
+class EnvironmentTable(TypedDict, total=False):
+    passed: dict[str, str] | None
+    dropped: list[str] | None
+
+
+class Blas(TypedDict, total=False):
+    name: str | None
+    note: str | None
+    threads: int | None
+
+
+class ThreadPool(TypedDict, total=False):
+    library: Required[str]
+    api: str
+    threads: Required[int | None]
+
+
+class Facts(TypedDict, total=False):
+    """Facts of the profiled process, see ``Profile``."""
+
+    blas: Blas | None
+    threads: int
+    thread_pools: list[ThreadPool] | None
+    frees_intermediates: bool | None
+    compile_directory_writable: bool
+    profiler: str
+
+
+class ThreadUse(TypedDict):
+    """A thread that computed during the steps; 100 % is one core."""
+
+    thread: str
+    cpu_percent: float | None
+
+
+class PhaseMemory(TypedDict):
+    phase: str
+    first_rss_bytes: float
+    last_rss_bytes: float
+    peak_rss_bytes: float
+
+
+class HostSample(TypedDict, total=False):
+    """Sample of the process and its GPU at one moment beside the steps."""
+
+    t_seconds: Required[float]
+    rss_bytes: float | None
+    cpu_percent: float | None
+    gpu_memory_bytes: float | None
+    sm_clock_mhz: float | None
+    power_watts: float | None
+    gpu_utilization_percent: float | None
+
+
+class Host(TypedDict, total=False):
+    """Host side of a profile, see ``bench.report.profile.host``."""
+
+    num_steps: int
+    threads: list[ThreadUse]
+    page_faults_per_step: float | None
+    major_page_faults_per_step: float | None
+    voluntary_context_switches_per_step: float | None
+    involuntary_context_switches_per_step: float | None
+    hardware_events_per_step: dict[str, float] | None
+    throttled: bool | None
+    throttle_reasons: list[str] | None
+    timeline: list[HostSample] | None
+    gpu_timeline: list[HostSample] | None
+    gpu_reason: str | None
+    memory_by_phase: list[PhaseMemory] | None
+
+
+class LoadingStep(TypedDict):
+    seconds: Positive
+    bytes: float | None
+
+
+class MeasuredCeiling(TypedDict, total=False):
+    """A ``bench.roofline.ceilings.Ceiling`` in JSON."""
+
+    name: Required[str]
+    engine: Required[str]
+    seconds: Required[Positive]
+    slowest_seconds: Positive | None
+    num_processes: int
+    flop: float | None
+    bytes: float | None
+
+
+class CeilingsTable(TypedDict):
+    device: str
+    threads: int | None
+    measured: list[MeasuredCeiling]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one operation of ``function`` costs in each call of it.
+
+    Attributes
+    ----------
+    name : str
+        The framework's, e.g. ``Dot22(images, W1)``; unique within a function where the framework tells its calls apart.
+    kind : one of KINDS
+        ``update`` is RMSProp's; ``host`` is shape bookkeeping, and the time in which no operation ran; ``program`` is a
+        compiled whole inside which no profiler sees.
+    calls : float
+        How often it runs in a call of the function; usually 1.
+    seconds : float
+        All of these calls together.  The ``host`` row is what is left of the profiled call and may be negative, where
+        operations overlap: it is shown, not hidden.
+    flop, bytes : float or None
+        All of these calls together: floating-point operations, and bytes of the arrays read and written, each once.
+    input_shapes, output_shapes : tuples of shapes
+        () for a scalar.  Empty where the framework does not tell.
+    source : str or None
+        ``file.py:line`` that asked for it, where known.
+    details : dict
+        ``inputs`` and ``outputs`` are identities of arrays: two operations of a function that name the same input read
+        the same values.  Of a gemm ``m``, ``n``, ``k`` and ``product``: equal for two that compute the same product.
+        ``op`` is the framework's name of the kind of operation, ``in_place`` whether it overwrites an input,
+        ``thread_team`` how many threads of its own it uses (not the BLAS's), ``skips_zeros`` that it leaves zeros of
+        its operands out: its ``flop`` are then those of the whole product, and its rate may exceed every ceiling.
+    """
+
+    function: str
+    name: str
+    kind: str
+    calls: float
+    seconds: float
+    flop: float | None = None
+    bytes: float | None = None
+    input_shapes: tuple[Shape, ...] = ()
+    output_shapes: tuple[Shape, ...] = ()
+    source: str | None = None
+    details: Details = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall-clock seconds of one call of a function: each sample is the mean over the consecutive calls of a round.
+
+    ``plain_seconds[i]`` and ``profiled_seconds[i]`` come from one interleaved round of the same process.
+    """
+
+    plain_seconds: tuple[Positive, ...]
+    profiled_seconds: tuple[Positive, ...]
+    calls_per_sample: int
+
+    @property
+    def median_plain_seconds(self) -> float | None:
+        return median(self.plain_seconds) if self.plain_seconds else None
+
+    @property
+    def median_profiled_seconds(self) -> float | None:
+        """Of an even number the lower one: the operations are those of the very round that took it."""
+        return median_low(self.profiled_seconds) if self.profiled_seconds else None
+
+
+@dataclass(frozen=True)
+class CompilePhase:
+    """A part of what it takes to have compiled functions, in one process.
+
+    ``path`` is its name after those of the phases that contain it, e.g. ``compile/train_step/link/c_compiler``; phases
+    of one parent do not overlap.  ``cache`` is ``cold`` or ``warm``, or None for a stack that keeps no compiled code.
+    ``calls`` is how often it ran (of a Theano optimiser inside an equilibrium: how often it changed the graph).
+    """
+
+    path: str
+    seconds: float
+    cache: str | None
+    calls: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def parent(self) -> str | None:
+        """The path of the phase that contains it."""
+        return self.path.rpartition("/")[0] or None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One run of an operation in time: ``start_seconds`` counts from the start of the first shown step."""
+
+    function: str
+    name: str
+    kind: str
+    thread: str
+    start_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One stack on one machine.
+
+    Attributes
+    ----------
+    stack : dict
+        ``backend``, ``variant``, ``device``, ``precision``.
+    recipe : dict
+        As in run.json; its ``batch_size`` is that of both functions.
+    facts : dict
+        What the findings need to know of the process: ``blas`` (name, threads, note), ``threads`` (asked for),
+        ``frees_intermediates`` (bool: buffers are returned after every call and taken anew in the next),
+        ``process`` (see bench.measure.facts),
+        ``thread_pools`` (each: library, threads), ``compile_directory_writable``, ``profiler`` (its name).
+    timings : function -> Timing
+    ceilings, host, data : dict or None
+        Filled in by the modules of these names.
+    environment : dict or None
+        As in run.json: the variables ``passed`` on purpose, and the names of those that were ``dropped``.
+    problems : tuple of str
+        What could not be had, a sentence each.
+    complete : bool
+        False if the profile ended early: what it holds is true, but something is missing.
+    """
+
+    profile_id: str
+    started_at: str
+    stack: StackTable
+    recipe: RecipeTable
+    threads: int
+    dataset: str
+    machine: MachineTable
+    commit: CommitTable
+    facts: Facts = field(default_factory=dict)
+    timings: dict[str, Timing] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    compile_phases: tuple[CompilePhase, ...] = ()
+    events: tuple[Event, ...] = ()
+    host: Host | None = None
+    data: dict[str, LoadingStep] | None = None
+    ceilings: CeilingsTable | None = None
+    problems: tuple[str, ...] = ()
+    complete: bool = True
+    environment: EnvironmentTable | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def label(self) -> str:
+        """``theano/tuned on cpu``"""
+        return f"{self.stack['backend']}/{self.stack['variant']} on {self.stack['device']}"
+
+    def of(self, function: str) -> tuple[Operation, ...]:
+        """The operations of ``function``, the most expensive first."""
+        own = [operation for operation in self.operations if operation.function == function]
+        return tuple(sorted(own, key=lambda operation: operation.seconds, reverse=True))
+
+    def share(self, operation: Operation) -> float | None:
+        """Of the profiled call; None where that was not timed."""
+        timing = self.timings.get(operation.function)
+        whole = timing.median_profiled_seconds if timing else None
+        return operation.seconds / whole if whole else None

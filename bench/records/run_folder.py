@@ -1,0 +1,151 @@
+"""Run folder: ``run.json``, and one file in ``replicates/`` for each process replicate.
+
+Every file is written to a temporary name, flushed and renamed, so that it is complete or absent and a killed run leaves
+a readable folder.  JSON only, never pickle.  Raw samples are kept, statistics are recomputed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from bench import __version__
+from bench.errors import RecordError
+from bench.records import files
+from bench.records.json_file import finite, read_json
+from bench.records.moments import moment
+from bench.records.schema import Replicate, check_header, read_replicate
+
+# 1 (2026-11): first version.
+# 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
+# 3 (2026-11): the harness ablation, whose cases have ``without``.
+# 4 (2026-11): the harness ceilings; a measurement may have the flop of one call.
+SCHEMA_VERSION = 4
+
+
+class RunFolder:
+    """Run on disk; ``problems`` are sentences about unreadable files."""
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = path
+        self.header = header
+        self.problems: list[str] = []
+
+    @classmethod
+    def create(cls, runs_dir: Path, header: dict[str, Any]) -> RunFolder:
+        """Create a folder for ``header``; ``run_id`` gets the suffix ``-2`` if another run started in the same second.
+
+        Raises RecordError if it cannot be written.
+        """
+        remedy = "free space, or name another folder with --runs-dir"
+        path = files.new_folder(Path(runs_dir) / header["run_id"], remedy)
+        folder = cls(path, {**header, "run_id": path.name})
+        try:
+            files.new_folder(path / "replicates", remedy)
+            write_json(path / "run.json", folder.header, remedy)
+        except RecordError:
+            shutil.rmtree(path, ignore_errors=True)  # an incomplete folder is not a run
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run; raise RecordError if it is missing, damaged, or of a newer schema."""
+        path = Path(path)
+        try:
+            header = finite(read_json(path / "run.json"))
+            version = header["schema_version"]
+            if not isinstance(version, int):
+                raise ValueError(f"schema_version is {version!r}")
+            if version <= SCHEMA_VERSION:  # newer schemas are refused below
+                check_header(header)
+        except FileNotFoundError:
+            raise RecordError(f"{path} is not a run, it has no run.json: see the folders in {path.parent}.") from None
+        except OSError as error:
+            raise RecordError(f"{path / 'run.json'} cannot be read ({error.strerror}).") from error
+        except KeyError as error:
+            raise RecordError(
+                f"{path / 'run.json'} is damaged (it has no {error}): restore it from a copy, or measure again."
+            ) from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RecordError(
+                f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
+            ) from error
+        if version > SCHEMA_VERSION:
+            wrote = header.get("mlp_bench")
+            reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
+            raise RecordError(
+                f"run {path.name} has schema version {version}, mlp-bench {__version__} reads up to {SCHEMA_VERSION}: "
+                f"update to {reader}."
+            )
+        return cls(path, header)
+
+    def update_header(self, **changes: Any) -> None:
+        self.header = {**self.header, **changes}
+        self._write(self.path / "run.json", self.header)
+
+    def append(self, replicate: dict[str, Any]) -> Path:
+        """Write one process replicate under the next sequence number; raise RecordError if that fails."""
+        numbers = [int(path.stem) for path in (self.path / "replicates").glob("*.json") if path.stem.isdigit()]
+        sequence = max(numbers, default=0) + 1
+        path = self.path / "replicates" / f"{sequence:04d}.json"
+        self._write(path, {**replicate, "sequence": sequence})
+        return path
+
+    def replicates(self) -> list[Replicate]:
+        """Return all replicates by sequence; a damaged file is left out and named in ``problems``.
+
+        It never raises, so that a damaged file costs one replicate and not the run.
+        """
+        found = []
+        self.problems = []
+        for path in sorted((self.path / "replicates").glob("*.json")):
+            try:
+                found.append(read_replicate(path))
+            except (OSError, ValueError, RecursionError) as error:
+                self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
+        return sorted(found, key=lambda replicate: replicate["sequence"])
+
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        kept = f"the measurements before it are kept: free space, then go on with make bench RESUME={self.path.name}"
+        write_json(path, content, kept)
+
+
+def write_json(path: Path, content: dict[str, Any], remedy: str) -> None:
+    """Write ``content``; raise RecordError with ``remedy`` if that fails."""
+    files.write(path, as_json(content), remedy)
+
+
+def as_json(content: Any) -> str:
+    """Encode as JSON, with NaN and infinity as null."""
+    return json.dumps(finite(content), allow_nan=False, indent=1) + "\n"
+
+
+def sources_of(path: Path) -> tuple[Path, ...]:
+    """Return the files and folders that are read of a run, or of any file."""
+    return (path / "run.json", path / "replicates") if path.is_dir() else (path,)
+
+
+def latest_run(runs_dir: Path) -> Path:
+    """Return the run that started last, or of several the last by name; raise RecordError if there is none."""
+    runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))
+    if not runs:
+        raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
+    return max(runs, key=lambda run: (started_seconds(run), run.name))
+
+
+def started_seconds(path: Path) -> float:
+    """Return the start of a run in seconds since 1970, or if unknown the time of its last change."""
+    file = path / "run.json"
+    try:
+        started = moment(read_json(file)["started_at"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        started = None
+    if started is not None:
+        return started.timestamp()
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

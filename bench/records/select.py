@@ -1,0 +1,17 @@
+"""Estimates over processes, and durations by interleaved round, from rows of the samples frame."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.stats import estimates
+
+
+def estimate_of(samples: pd.DataFrame) -> estimates.Estimate:
+    return estimates.estimate([list(seconds) for _, seconds in samples.groupby("process")["seconds"]])
+
+
+def rounds_of(samples: pd.DataFrame) -> dict[int, float]:
+    """Return {interleaved round: seconds} of one measurement of one stack: medians of process medians."""
+    medians = samples.groupby(["replicate", "process"], observed=True)["seconds"].median()
+    return {int(number): float(seconds) for number, seconds in medians.groupby(level="replicate").median().items()}

@@ -1,0 +1,158 @@
+"""Charts of learning: validation accuracy over time for every seed, and test accuracies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.document.html.chart import Chart, figure, hover_text, label, log_axis, rows_layout
+from bench.records.frames import Frames
+from bench.records.stack_key import StackKey
+from bench.report.charts.style import ACCENT, GREY, looks_of
+from bench.report.run.learning import TARGET, accuracies_by_stack, accuracy_curves, arrivals
+from bench.report.run.plots import LOG_SCALE_FROM, drawn_stacks
+from bench.stats import estimates
+from bench.stats.learning import TARGET_VALIDATION_ACCURACY
+from bench.units import format_percent, format_seconds
+from mlp.recipe import REFERENCE
+
+
+def accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+    """Draw a line for each seed, and the target accuracy."""
+    curves = dict(accuracy_curves(frames))
+    if not curves:
+        return None
+    looks = looks_of(drawn_stacks(frames))
+    traces = [
+        _curve(stack, run, looks[stack], first=number == 0)
+        for stack, runs in curves.items()
+        for number, run in enumerate(runs)
+    ]
+    ends = [run["elapsed_seconds"].iloc[-1] for runs in curves.values() for run in runs]
+    first = min(run["elapsed_seconds"].iloc[0] for runs in curves.values() for run in runs)
+    log = log_axis(first, max(ends)) if max(ends) > LOG_SCALE_FROM * min(ends) and first > 0 else {}
+    target = {"color": GREY, "width": 1, "dash": "dot"}
+    layout = {
+        "height": 420,
+        "xaxis": {"title": {"text": "training and validation, s"}, "tickformat": "~g", **log},
+        "yaxis": {"title": {"text": "validation accuracy, %"}},
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": TARGET_VALIDATION_ACCURACY * 100,
+                "y1": TARGET_VALIDATION_ACCURACY * 100,
+                "line": target,
+                "label": {"text": TARGET, "textposition": "start", "font": {"size": 10}},
+            }
+        ],
+        "hovermode": "closest",
+    }
+    title = "Validation accuracy against time, a line for each seed"
+    return Chart(name, title, _alt(frames), figure(traces, **layout), _data(curves))
+
+
+def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool) -> Any:
+    import plotly.graph_objects as go
+
+    seed = run["seed"].iloc[0]
+    which = f"process {run['process'].iloc[0]}" if pd.isna(seed) else f"seed {seed}"
+    return go.Scatter(
+        x=run["elapsed_seconds"].tolist(),
+        y=(run["validation_accuracy"] * 100).tolist(),
+        mode="lines+markers",
+        name=label(stack.name).replace("<br>", " "),
+        legendgroup=hover_text(stack.name),
+        showlegend=first,  # one entry in the legend for all seeds of a stack
+        line={"color": look["color"], "dash": look["dash"], "width": 1},
+        marker={"symbol": look["symbol"], "size": 4},
+        customdata=run["epoch"].tolist(),
+        hovertemplate=f"{hover_text(stack.name)}, {which}<br>"
+        "epoch %{customdata}, %{x:.6g} s: %{y:.2f} %<extra></extra>",
+    )
+
+
+def _alt(frames: Frames) -> str:
+    found = [one for one in arrivals(frames) if one.median_seconds is not None]
+    if not found:
+        return f"Validation accuracy against time; no stack reaches {TARGET} in half of its seeds."
+    soonest = min(found, key=lambda one: one.median_seconds)
+    return (
+        f"Validation accuracy against time, a line for each seed. {soonest.stack.name} reaches {TARGET} first, after "
+        f"{format_seconds(soonest.median_seconds)} of training and validating (median over seeds)."
+    )
+
+
+def _data(curves: dict[StackKey, list[pd.DataFrame]]) -> pd.DataFrame:
+    columns = ["process", "seed", "epoch", "elapsed_seconds", "validation_accuracy"]
+    return pd.concat(
+        [run[columns].assign(stack=stack.name)[["stack", *columns]] for stack, runs in curves.items() for run in runs]
+    )
+
+
+def test_accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+    """Draw a dot for each seed, and the published accuracy with its binomial interval."""
+    import plotly.graph_objects as go
+
+    accuracies = {stack: values for stack, values in accuracies_by_stack(header, frames).items() if values}
+    if not accuracies:
+        return None
+    published = REFERENCE.test_accuracy
+    low, high = estimates.binomial_interval(published, REFERENCE.test_examples)
+    points = [(row, stack.name, value) for row, (stack, values) in enumerate(accuracies.items()) for value in values]
+    seeds = go.Scatter(
+        x=[value * 100 for *_, value in points],
+        y=[row for row, *_ in points],
+        mode="markers",
+        name="one seed",
+        marker={"color": ACCENT, "size": 8, "opacity": 0.7},
+        text=[hover_text(stack) for _, stack, _ in points],
+        hovertemplate="%{text}<br>test accuracy %{x:.2f} %<extra></extra>",
+    )
+    means = go.Scatter(
+        x=[float(np.mean(values)) * 100 for values in accuracies.values()],
+        y=list(range(len(accuracies))),
+        mode="markers",
+        name="mean",
+        marker={"symbol": "line-ns-open", "size": 16, "color": ACCENT, "line": {"width": 2}},
+        text=[hover_text(stack.name) for stack in accuracies],
+        hovertemplate="%{text}<br>mean test accuracy %{x:.3f} %<extra></extra>",
+    )
+    layout = rows_layout([stack.name for stack in accuracies], "test accuracy, %")
+    layout["shapes"] = _published(low * 100, published * 100, high * 100)
+    ends = [low, high, *(value for *_, value in points)]
+    layout["xaxis"]["range"] = [min(ends) * 100 - 0.05, max(ends) * 100 + 0.05]
+    alt = (
+        f"Test accuracy of every seed of {len(accuracies)} stacks, {format_percent(min(v for *_, v in points))} to "
+        f"{format_percent(max(v for *_, v in points))}; published: {format_percent(published)}, binomial 95 % interval "
+        f"{format_percent(low)} to {format_percent(high)}."
+    )
+    title = "Test accuracy, a dot for each seed; the band is the binomial 95 % interval of the published draw"
+    data = pd.DataFrame([{"stack": stack, "test_accuracy": value} for _, stack, value in points])
+    return Chart(name, title, alt, figure([seeds, means], **layout), data)
+
+
+def _published(low_percent: float, percent: float, high_percent: float) -> list[dict[str, Any]]:
+    whole_height = {"yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
+    return [
+        {
+            "type": "rect",
+            "x0": low_percent,
+            "x1": high_percent,
+            "fillcolor": GREY,
+            "opacity": 0.15,
+            "line": {"width": 0},
+            **whole_height,
+        },
+        {
+            "type": "line",
+            "x0": percent,
+            "x1": percent,
+            "line": {"color": GREY, "width": 1, "dash": "dot"},
+            **whole_height,
+        },
+    ]

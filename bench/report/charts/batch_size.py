@@ -1,0 +1,143 @@
+"""Chart of throughput against batch size: processes, medians, linear laws and crossovers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from bench.document.html.chart import Chart, figure, hover_text, label
+from bench.records.frames import Frames
+from bench.records.stack_key import StackKey, by_stack
+from bench.report.charts.style import GREY, looks_of
+from bench.report.run.batch_size import batch_law, crossovers, process_medians, step_curves
+from bench.report.run.plots import drawn_stacks
+from bench.stats import estimates
+from bench.stats.crossover import Lead
+from bench.units import format_number, format_seconds
+
+
+def batch_size_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+    curves = step_curves(frames)
+    if not curves:
+        return None
+    looks = looks_of(drawn_stacks(frames))
+    samples = dict(by_stack(frames.samples[frames.samples["harness"] == "batch_size"]))
+    traces, rows = [], []
+    for stack, curve in curves.items():
+        law = batch_law(process_medians(samples[stack]))
+        medians = samples[stack].groupby(["process", "batch_size"], observed=True)["seconds"].median()
+        traces += _traces(stack, curve, law, medians, looks[stack])
+        rows += _rows(stack, curve, law, medians)
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    layout = {
+        "height": 440,
+        "xaxis": {
+            "type": "log",
+            "title": {"text": "batch size, examples"},
+            "tickvals": [size for size in sizes if size.bit_count() == 1][::3] or sizes,
+            "tickformat": ",",
+        },
+        "yaxis": {"type": "log", "title": {"text": "training steps, examples/s"}, "tickformat": "~s", "dtick": "D2"},
+        "hovermode": "closest",
+        **_crossings(frames),
+    }
+    alt = f"Examples per second of a training step against the batch size, {sizes[0]:,} to {sizes[-1]:,}: " + "; ".join(
+        f"{stack.name} reaches {format_number(max(size / seconds for size, seconds in curve.items()))}"
+        for stack, curve in curves.items()
+    )
+    title = "Batch size: medians, every process (small), and the law t(B) = a + b·B (dotted)"
+    return Chart(name, title, alt + ".", figure(traces, **layout), pd.DataFrame(rows).astype({"process": "Int64"}))
+
+
+def _traces(
+    stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series, look: dict[str, Any]
+) -> list[Any]:
+    """Return the traces of one stack; one entry in the legend toggles all of them."""
+    import plotly.graph_objects as go
+
+    name = hover_text(stack.name)
+    shared = {"legendgroup": name, "hoverlabel": {"bordercolor": look["color"]}}
+    sizes = sorted(curve)
+    found = [
+        go.Scatter(
+            x=[int(size) for _, size in medians.index],
+            y=[int(size) / seconds for (_, size), seconds in medians.items()],
+            mode="markers",
+            marker={"color": look["color"], "size": 4, "opacity": 0.55, "symbol": f"{look['symbol']}-open"},
+            text=[
+                f"{name}<br>process {process}, median step {format_seconds(t)}" for (process, _), t in medians.items()
+            ],
+            hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
+            showlegend=False,
+            **shared,
+        )
+    ]
+    if law is not None:
+        rates = [size / (law.a_seconds + law.b_seconds * size) for size in sizes]
+        found.append(
+            go.Scatter(
+                x=sizes,
+                y=[rate if rate > 0 else None for rate in rates],
+                mode="lines",
+                line={"color": look["color"], "dash": "dot", "width": 1, "shape": "spline"},
+                hovertemplate=f"{name}<br>the law at B = %{{x:,}}: %{{y:,.6g}} examples/s<extra></extra>",
+                showlegend=False,
+                **shared,
+            )
+        )
+    found.append(
+        go.Scatter(
+            x=sizes,
+            y=[size / curve[size] for size in sizes],
+            mode="lines+markers",
+            name=label(stack.name).replace("<br>", " "),
+            line={"color": look["color"], "dash": look["dash"], "width": 1.5},
+            marker={"symbol": look["symbol"], "size": 7},
+            text=[f"{name}<br>median step {format_seconds(curve[size])}" for size in sizes],
+            hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
+            **shared,
+        )
+    )
+    return found
+
+
+def _crossings(frames: Frames) -> dict[str, Any]:
+    """Return vertical lines at the crossovers, as shapes and annotations of the layout."""
+    found = [(pair, crossing) for pair, crossing in crossovers(frames) if crossing.lead is Lead.CROSSES]
+    whole_height = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
+    line = {"color": GREY, "width": 1, "dash": "dot"}
+    return {
+        "shapes": [{"x0": one.batch_size, "x1": one.batch_size, "line": line, **whole_height} for _, one in found],
+        "annotations": [
+            {
+                "text": f"from {format_number(one.batch_size)} on: {hover_text(pair.gpu.name)}",
+                "x": math.log10(one.batch_size),  # Plotly takes the logarithm here, for annotations only
+                "y": 1,
+                "yref": "paper",
+                "textangle": -90,
+                "xanchor": "right",
+                "yanchor": "top",
+                "showarrow": False,
+                "font": {"size": 10},
+            }
+            for pair, one in found
+        ],
+    }
+
+
+def _rows(
+    stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series
+) -> list[dict[str, Any]]:
+    def row(statistic: str, size: int, seconds: float, process: int | None = None) -> dict[str, Any]:
+        rate = size / seconds
+        shared = {"stack": stack.name, "statistic": statistic, "process": process, "batch_size": size}
+        return {**shared, "step_seconds": seconds, "examples_per_second": rate}
+
+    of_law = [] if law is None else [row("law", size, law.a_seconds + law.b_seconds * size) for size in sorted(curve)]
+    return [
+        *(row("median", size, curve[size]) for size in sorted(curve)),
+        *of_law,
+        *(row("process", int(size), seconds, int(process)) for (process, size), seconds in medians.items()),
+    ]

@@ -1,0 +1,70 @@
+"""Chart of each stack's share of the speed of light, from this machine's ceilings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench.document.html.chart import Chart, figure, hover_text, rows_layout
+from bench.records.frames import Frames
+from bench.report.charts.style import ACCENT, GREY
+from bench.report.run.lower_bound import Share, light
+from bench.stats import estimates
+from bench.units import format_percent
+
+KINDS = {  # of epoch: its attribute of a share, colour, symbol, and height in a row
+    "training epoch": ("train_epoch", ACCENT, "circle", -0.1),
+    "validation epoch": ("validation_epoch", GREY, "square-open", 0.2),
+}
+
+
+def light_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+    """Draw the median share over interleaved rounds with its interval, and a line at 100 %."""
+    shares = [share for device in light(header, frames) for share in device.shares]
+    if not any(share.train_epoch or share.validation_epoch for share in shares):
+        return None
+    rows = [_row(y, share, kind) for kind in KINDS for y, share in enumerate(shares)]
+    rows = [row for row in rows if row is not None]
+    layout = rows_layout([share.stack.name for share in shares], "speed of light / measured, %")
+    layout["xaxis"]["rangemode"] = "tozero"
+    line = {"color": GREY, "width": 1, "dash": "dot"}
+    layout["shapes"] = [{"type": "line", "x0": 100, "x1": 100, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
+    traces = [_trace(kind, [row for row in rows if row["measurement"] == kind]) for kind in KINDS]
+    alt = "Share of the speed of light, of a training epoch: " + "; ".join(
+        f"{share.stack.name} {format_percent(share.train_epoch.center, 1)}" for share in shares if share.train_epoch
+    )
+    title = "Share of the speed of light: median over interleaved rounds with its 95 % interval"
+    data = pd.DataFrame(rows).drop(columns=["y"])
+    return Chart(name, title, f"{alt}.", figure(traces, **layout), data)
+
+
+def _row(y: int, share: Share, kind: str) -> dict[str, Any] | None:
+    attribute, _, _, offset = KINDS[kind]
+    ratio: estimates.Ratio | None = getattr(share, attribute)
+    if ratio is None:
+        return None
+    shared = {"stack": share.stack.name, "measurement": kind, "rounds": ratio.num_rounds, "y": y + offset}
+    return {**shared, "share": ratio.center, "low": ratio.low, "high": ratio.high}
+
+
+def _trace(kind: str, rows: list[dict[str, Any]]) -> Any:
+    import plotly.graph_objects as go
+
+    _, color, symbol, _ = KINDS[kind]
+    return go.Scatter(
+        x=[row["share"] * 100 for row in rows],
+        y=[row["y"] for row in rows],
+        mode="markers",
+        name=kind,
+        marker={"color": color, "symbol": symbol, "size": 8},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [0 if row["high"] is None else (row["high"] - row["share"]) * 100 for row in rows],
+            "arrayminus": [0 if row["low"] is None else (row["share"] - row["low"]) * 100 for row in rows],
+            "thickness": 1.5,
+        },
+        text=[f"{hover_text(row['stack'])}<br>{kind}, {row['rounds']} rounds" for row in rows],
+        hovertemplate="%{text}: %{x:.4g} %<extra></extra>",
+    )

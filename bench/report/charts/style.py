@@ -1,0 +1,56 @@
+"""Styles of stacks and phases in the plots of a page, on light and on dark background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.records.stack_key import StackKey
+
+# After Okabe and Ito (2008), "Color universal design", distinguishable for the colour-blind.  Their orange, sky blue
+# and purple are darkened for a contrast of 3:1 with white and with the page's dark background (WCAG 2.2, 1.4.11).
+BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY = (
+    *("#0072B2", "#D55E00", "#009E73", "#B8649A", "#AE7C00", "#3F8FC0"),
+    "#767C83",
+)
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY)
+ACCENT = BLUE
+SYMBOLS = {"cpu": ("circle", "square", "triangle-up", "diamond"), "cuda": ("star", "cross", "x", "hexagon")}
+DASHES = {"cpu": "solid", "cuda": "dash"}
+PHASES = {
+    "load": GREY,
+    "build": PURPLE,
+    "transfer": OCHRE,
+    "compile": VERMILION,
+    "train": BLUE,
+    "validate": SKY,
+    "test": GREEN,
+}
+# Of operations in a profile: (colour, pattern), as there are more kinds than colours.
+KINDS = {
+    "gemm": (BLUE, ""),
+    "elementwise": (SKY, ""),
+    "rng": (VERMILION, ""),
+    "reduction": (PURPLE, ""),
+    "copy": (OCHRE, ""),
+    "softmax": (GREEN, ""),
+    "update": (GREEN, "/"),
+    "host": (GREY, ""),
+    "program": (BLUE, "/"),
+}
+REST = (GREY, "/")
+# A dot on top of a bar of any colour.
+DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}}
+
+
+def looks_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:
+    """Return {stack: {"color", "symbol", "dash"}}; after seven stacks colours repeat with the next symbol."""
+    looks = {}
+    for index, stack in enumerate(stacks):
+        symbols = SYMBOLS.get(stack.device_kind, ("circle",))
+        looks[stack] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "symbol": symbols[index // len(COLOURS) % len(symbols)],
+            "dash": DASHES.get(stack.device_kind, "dot"),
+        }
+    return looks

@@ -1,0 +1,93 @@
+"""One side of a comparison: the durations of a run's or another tool's processes, with their origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, NamedTuple
+
+from bench.roofline.ceilings import Ceilings
+
+NO_STACK = ""  # for loading, which uses no framework, and for files without stacks
+REFERENCE_CLOCK = "reference clock"
+TRAIN_EPOCH, VALIDATE_EPOCH = "train_epoch", "validate_epoch"
+BATCH_SIZE = "batch size"  # in the names of steps at other batch sizes than the recipe's
+
+
+class Metric(NamedTuple):
+    """A duration that two runs may have in common, e.g. ``("jax/scan on cpu", "train_epoch")``."""
+
+    stack: str
+    measurement: str
+
+    @property
+    def is_detail(self) -> bool:
+        """True if it is a step at one of many batch sizes, or a part of another metric."""
+        return BATCH_SIZE in self.measurement or self.measurement.startswith(("compile_", "build_and_compile"))
+
+
+# Interleaved round (or seed) -> samples of its process, in seconds.  Processes of one round ran close together; a
+# process whose round is unknown or taken has a negative number.
+Processes = Mapping[int, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """One side of a comparison.  Missing facts are None or empty; nothing is guessed.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the sides of one comparison.
+    tool : str
+        Name of the tool that measured it: ``mlp-bench`` or another.
+    samples : Mapping[Metric, Processes]
+        Positive finite seconds.  The process is the unit of statistics: a tool that ran one process gives one entry.
+    facts : Mapping[str, Any]
+        The machine and the software, JSON-ready, as the source has it; units are in the names.
+    dataset : Mapping[str, Any] | None
+        ``identity`` and ``sha256``.
+    recipe : Mapping[str, Any] | None
+        The hyper-parameters; ``num_epochs`` is that of the reference runs.
+    passed : Mapping[str, str] | None
+        Environment variables set for the measured processes with ``--env``.
+    precisions : Mapping[str, frozenset[str]]
+        Of the matrix products, for each ``backend/variant on device``.
+    ceilings : Mapping[str, Ceilings]
+        Device -> the ceilings that the run measured.
+    devices : Mapping[str, str]
+        Stack -> its device.
+    canonical_stacks : frozenset[str]
+        Stacks whose reference clock covers the whole canonical run.
+    learns_worse : frozenset[str]
+        Stacks whose speed may not count, because they learn worse than the canonical one.
+    energy_joules : Mapping[str, float]
+        Stack -> energy of its reference run, of the whole card; none on the CPU.
+    per_iteration : bool
+        Whether the tool divides durations by the number of calls, so that none is too short to compare.
+    notes : Sequence[str]
+        Warnings for the reader, e.g. of a partial run or unreadable files.
+    """
+
+    name: str
+    tool: str
+    samples: Mapping[Metric, Processes]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    started_at: str | None = None
+    mode: str | None = None
+    dataset: Mapping[str, Any] | None = None
+    recipe: Mapping[str, Any] | None = None
+    passed: Mapping[str, str] | None = None
+    precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ceilings: Mapping[str, Ceilings] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    canonical_stacks: frozenset[str] = frozenset()
+    learns_worse: frozenset[str] = frozenset()
+    energy_joules: Mapping[str, float] = field(default_factory=dict)
+    per_iteration: bool = False
+    notes: Sequence[str] = ()
+
+    def medians(self, metric: Metric) -> dict[int, float]:
+        """{round: median of its process, in seconds}; empty where ``metric`` was not measured."""
+        return {number: float(median(samples)) for number, samples in self.samples.get(metric, {}).items()}

@@ -1,0 +1,97 @@
+"""Layout for four or more runs: a row for each run, with common facts stated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.document.section import Section, named
+from bench.report.compare.comparable import NO_STACK, REFERENCE_CLOCK, Metric
+from bench.report.compare.comparison import Comparison, Score
+from bench.report.compare.facts import differences
+from bench.report.compare.metric_ratios import MetricRatio
+from bench.stats.unpaired import SpeedRatio
+from bench.units import MISSING, format_number, format_range, format_seconds
+
+MANY_RUNS = 4
+MARK = "A ratio in brackets shows no difference: its interval includes 1, or there is none."
+
+
+def is_many(comparison: Comparison) -> bool:
+    return len(comparison.sides) >= MANY_RUNS
+
+
+def score_ends(scores: Sequence[Score], base: str) -> str:
+    """Return a sentence with the best and the worst score and the number of runs that differ from the base."""
+    best, worst = max(scores, key=_center), min(scores, key=_center)
+    differ = sum(score.speed.differs for score in scores)
+    return (
+        f"By {scores[0].measurement}, of {len(scores)} runs {best.run} is the fastest, {_times(best.speed)} times as "
+        f"fast as {base}, and {worst.run} the slowest, {_times(worst.speed)} times; {differ} differ from {base}."
+    )
+
+
+def _center(score: Score) -> float:
+    return score.speed.center
+
+
+def _times(ratio: SpeedRatio) -> str:
+    interval = "" if ratio.low is None else f" ({format_range(ratio.low, ratio.high)})"
+    return f"{format_number(ratio.center)}{interval}"
+
+
+def score_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """(headers, rows): a row for each run, a column for each mean of several stacks."""
+    cells = {(score.run, score.measurement): _cell(score.speed) for score in comparison.scores if len(score.stacks) > 1}
+    means = list(dict.fromkeys(measurement for _, measurement in cells))
+    rows = [[other.name, *(cells.get((other.name, name), MISSING) for name in means)] for other in comparison.others]
+    return ["run", *means], rows if means else []
+
+
+def ratio_sections(comparison: Comparison, details: bool = False) -> list[Section]:
+    """Return a table for each stack: the base's seconds, then the speed ratio of each run."""
+    found = []
+    chosen = [ratio for ratio in comparison.ratios if _is_detail(ratio.metric) == details]
+    for stack in dict.fromkeys(ratio.metric.stack for ratio in chosen):
+        own = [ratio for ratio in chosen if ratio.metric.stack == stack]
+        found.append(_of_stack(comparison, stack, own, details))
+    return found
+
+
+def _is_detail(metric: Metric) -> bool:
+    """Return whether to list the metric among the details: also phases of the reference clock, to limit the columns."""
+    return metric.is_detail or metric.measurement.startswith(f"{REFERENCE_CLOCK}, ")
+
+
+def _of_stack(comparison: Comparison, stack: str, ratios: list[MetricRatio], details: bool) -> Section:
+    base = comparison.base.name
+    what = list(dict.fromkeys(ratio.metric.measurement for ratio in ratios))
+    seconds = {ratio.metric.measurement: format_seconds(ratio.base_seconds.center) for ratio in ratios}
+    cells = {(ratio.run, ratio.metric.measurement): _cell(ratio.speed) for ratio in ratios}
+    rows = [[f"{base}, the base", *(seconds[name] for name in what)]]
+    rows += [[one.name, *(cells.get((one.name, name), MISSING) for name in what)] for one in comparison.others]
+    of = "in detail" if details else "times as fast as the base"
+    return Section(f"{stack if stack != NO_STACK else 'Loading'}, {of}", [MARK], ["run", *what], rows)
+
+
+def _cell(ratio: SpeedRatio) -> str:
+    return format_number(ratio.center) if ratio.differs else f"({format_number(ratio.center)})"
+
+
+def difference_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return (headers, rows): a row for each value of each differing fact, with the runs that have it."""
+    names = [side.name for side in comparison.sides]
+    rows = []
+    for one in differences(comparison.sides):
+        runs: dict[str, list[str]] = {}
+        for name, value in zip(names, one.values, strict=True):
+            runs.setdefault(value, []).append(name)
+        rows += [[one.fact, value, named(having)] for value, having in runs.items()]
+    return ["fact", "value", "runs"], rows
+
+
+def grouped(entries: Iterable[tuple[str, tuple[str, ...]]]) -> list[list[str]]:
+    """Group (run, texts) into rows, where runs with the same texts share one row."""
+    runs: dict[tuple[str, ...], list[str]] = {}
+    for run, texts in entries:
+        runs.setdefault(texts, []).append(run)
+    return [[named(names), *texts] for texts, names in runs.items()]

@@ -1,0 +1,45 @@
+"""Names of measured cases in a comparison: the same name for the same work in every file format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.records.stack_key import StackKey
+from bench.report.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, Metric
+
+REFERENCE = "reference"
+COMPARED_HARNESSES = ("data", "compile", "epoch", "batch_size", REFERENCE)
+
+
+def stack_of(keys: Mapping[str, Any]) -> StackKey | None:
+    """Return the stack of a case, or None for loading, which has none."""
+    stack = StackKey(**{name: keys.get(name) for name in StackKey._fields})
+    return None if stack.backend is None else stack
+
+
+def metric_of(keys: Mapping[str, Any]) -> Metric | None:
+    """Return the metric of a case with its measurement; None if it is not compared.
+
+    ``keys`` are columns of the samples frame.  Stacks without one of their optimizations, the ceilings and the ablation
+    answer other questions and are not compared.
+    """
+    harness = keys.get("harness")
+    if harness not in COMPARED_HARNESSES or keys.get("without") is not None:
+        return None
+    stack = stack_of(keys)
+    return Metric(NO_STACK if stack is None else stack.name, _measurement(harness, keys))
+
+
+def _measurement(harness: str, keys: Mapping[str, Any]) -> str:
+    name, cache = str(keys.get("measurement")), keys.get("cache")
+    if harness == REFERENCE:
+        return reference_measurement(None, cache)
+    if harness == "compile" and cache is not None:
+        return f"{name}, {cache} cache"
+    return f"{name}, {BATCH_SIZE} {keys.get('batch_size')}" if harness == "batch_size" else name
+
+
+def reference_measurement(phase: str | None, cache: str | None) -> str:
+    """Name the reference clock or one of its phases; the cache is warm unless "cold cache" is in the name."""
+    return ", ".join(filter(None, [REFERENCE_CLOCK, phase, "cold cache" if cache == "cold" else None]))

@@ -1,0 +1,126 @@
+"""Side of a comparison from a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.records.frames import Frames, frames_of, measured_replicates, trustworthy
+from bench.records.run_folder import RunFolder
+from bench.records.stack_key import CANONICAL_PRECISION, StackKey, by_stack
+from bench.report.compare.comparable import Comparable
+from bench.report.compare.timed import timed
+from bench.report.run import load
+from bench.report.run.canonical import has_canonical_recipe
+from bench.report.run.learning import learning_verdicts
+from bench.report.run.processes import loaded_libraries, measured_packages
+from bench.report.run.tables import of_whole_stacks
+from bench.roofline.ceilings import Ceilings, ceilings_of
+from bench.stats.learning import Learning
+from mlp.recipe import CANONICAL
+
+
+def comparable_run(path: Path, name: str) -> Comparable:
+    """Return the run in ``path`` as the side ``name``; raises RecordError if it cannot be read."""
+    folder = RunFolder.open(path)
+    run = timed_run(folder, name)
+    frames, _ = trustworthy(frames_of([folder]))
+    header = folder.header
+    stacks = list(dict.fromkeys(stack for stack, _ in by_stack(of_whole_stacks(frames.samples))))
+    return replace(
+        run,
+        precisions=precisions(stacks),
+        ceilings=_ceilings(frames),
+        devices={stack.name: stack.device for stack in stacks},
+        canonical_stacks=_canonical_stacks(header, frames),
+        learns_worse=_learns_worse(header, frames),
+        energy_joules=_energy_joules(frames),
+    )
+
+
+def timed_run(folder: RunFolder, name: str) -> Comparable:
+    """Return the durations, work and machine of a run without its frames, for a history of thousands of runs."""
+    header, replicates = folder.header, measured_replicates(folder)
+    found = timed(replicates)
+    return Comparable(
+        name=name,
+        tool="mlp-bench",
+        samples=found.samples,
+        facts=_facts(header, found.stacks),
+        started_at=header.get("started_at"),
+        mode=header["mode"],
+        dataset=header.get("dataset") or {},
+        recipe=header.get("recipe") or {},
+        passed=passed_variables(header),
+        notes=(*_notes(header, replicates), *folder.problems, *found.left_out),
+    )
+
+
+def _ceilings(frames: Frames) -> dict[str, Ceilings]:
+    found = {device: ceilings_of(frames, device) for device in frames.samples["device"].dropna().unique()}
+    return {device: ceilings for device, ceilings in found.items() if ceilings is not None}
+
+
+def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
+    commit = header.get("commit") or {}
+    threads = sorted({stack.threads for stack in stacks if stack.threads is not None})
+    passed = passed_variables(header)
+    environment = {} if passed is None else {"variables passed": [f"{name}={value}" for name, value in passed.items()]}
+    machine = header.get("machine") or {}
+    packages = {**(machine.get("packages") or {}), **measured_packages(header)}
+    libraries = {"libraries loaded": loaded_libraries(header)} if header.get("processes") else {}
+    machine = {**machine, "packages": packages} if packages else machine
+    known = {**machine, "threads": threads or None, "mlp-bench commit": commit.get("id")}
+    return {**known, **libraries, **environment}
+
+
+def passed_variables(header: dict[str, Any]) -> dict[str, str] | None:
+    """Return the variables of --env; None for records whose processes inherited the caller's environment."""
+    environment = header.get("environment")
+    return None if environment is None else dict(environment.get("passed") or {})
+
+
+def precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
+    """Return {``backend/variant on device``: the precisions it was measured in}."""
+    found: dict[str, set[str]] = {}
+    for stack in stacks:
+        precision = CANONICAL_PRECISION if stack.has_canonical_precision else str(stack.precision)
+        found.setdefault(stack._replace(precision=None).name, set()).add(precision)
+    return {name: frozenset(measured) for name, measured in found.items()}
+
+
+def _canonical_stacks(header: dict[str, Any], frames: Frames) -> frozenset[str]:
+    if not has_canonical_recipe(header):
+        return frozenset()
+    whole = frames.results["num_epochs"] == CANONICAL.num_epochs
+    return frozenset(stack.name for stack, rows in by_stack(frames.results) if whole[rows.index].all())
+
+
+def _learns_worse(header: dict[str, Any], frames: Frames) -> frozenset[str]:
+    verdicts = learning_verdicts(header, frames).items()
+    return frozenset(stack.name for stack, verdict in verdicts if verdict.learning is Learning.WORSE)
+
+
+def _energy_joules(frames: Frames) -> dict[str, float]:
+    medians = {stack.name: results["energy_joules"].median() for stack, results in by_stack(frames.results)}
+    return {stack: float(joules) for stack, joules in medians.items() if pd.notna(joules)}
+
+
+def _notes(header: dict[str, Any], replicates: list[dict[str, Any]]) -> list[str]:
+    notes = []
+    if header["status"] != "complete":
+        notes.append(f"it is partial (status: {header['status']}); what it measured is compared")
+    if header["mode"] == "quick":
+        notes.append("it is a quick run, for a first look and not for a claim")
+    if (header.get("commit") or {}).get("dirty"):
+        notes.append("it was measured with uncommitted changes")
+    if passed := passed_variables(header):
+        notes.append(f"it was measured with {', '.join(f'{name}={value}' for name, value in passed.items())}")
+    if failed := sum(one["status"] != "ok" for one in replicates):
+        notes.append(f"{failed} of its processes failed")
+    processes = [(one["case"].get("threads"), one.get("other_cpu_percent")) for one in replicates]
+    known = [(threads, percent) for threads, percent in processes if None not in (threads, percent)]
+    return [*notes, *(notice.removesuffix(".") for notice in load.notices(header, known))]

@@ -1,0 +1,276 @@
+"""Sections of a comparison, for the terminal, Markdown and HTML alike."""
+
+from __future__ import annotations
+
+from bench.document.section import Section, named
+from bench.records.comparability import contradictions, identity
+from bench.records.moments import day
+from bench.report.compare import many
+from bench.report.compare.comparable import NO_STACK, Comparable
+from bench.report.compare.comparison import Comparison, Score
+from bench.report.compare.facts import differences
+from bench.report.compare.metric_ratios import MetricRatio
+from bench.stats.unpaired import SpeedRatio
+from bench.units import (
+    MISSING,
+    format_expectation,
+    format_joules,
+    format_number,
+    format_range,
+    format_seconds,
+)
+
+NOT_IN_THE_INTERVAL = (
+    "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs "
+    "were not interleaved: an interval combines the 95 % intervals of both, each within its own run, and a drift of a "
+    "machine between the runs is not in it."
+)
+
+
+DRIFT_BY_CEILINGS = "The part of that drift that the ceilings of both runs show is listed above, under hardware."
+# Names of the plots beside the scores, in outputs that have plots.
+PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
+
+
+def first_line(comparison: Comparison) -> str:
+    return f"{named([other.name for other in comparison.others])} against {comparison.base.name}"
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the sentence with the scores."""
+    scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
+    if not scores:
+        return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
+    if many.is_many(comparison):
+        return many.score_ends(scores, comparison.base.name)
+    told = "; ".join(_score_clause(score, comparison.base.name) for score in scores)
+    return f"By {scores[0].measurement}, {told}."
+
+
+def comparison_sections(comparison: Comparison) -> list[Section]:
+    """Return the sections of every output, most important first."""
+    return [
+        _runs(comparison),
+        _score(comparison),
+        *_hardware(comparison),
+        *_all_ratios(comparison),
+        *_costs(comparison),
+        *_differences(comparison),
+        *_not_compared(comparison),
+        *_notes(comparison),
+    ]
+
+
+def detail_sections(comparison: Comparison) -> list[Section]:
+    """Return the long tables that a terminal omits."""
+    return [section for section in _all_ratios(comparison, details=True) if section.rows]
+
+
+def _all_ratios(comparison: Comparison, details: bool = False) -> list[Section]:
+    """Return a table for each run beside the base, or for many runs one for each stack."""
+    if many.is_many(comparison):
+        found = many.ratio_sections(comparison, details)
+        for section in found[: 0 if details else 1]:
+            section.sentences[:0] = _explanation(comparison)
+        return found
+    return [_ratios(comparison, other, details) for other in comparison.others]
+
+
+def _explanation(comparison: Comparison) -> list[str]:
+    return [NOT_IN_THE_INTERVAL, *([DRIFT_BY_CEILINGS] if comparison.hardware else [])]
+
+
+def _runs(comparison: Comparison) -> Section:
+    rows = [
+        [side.name, side.tool, _day(side), str(side.facts.get("cpu_model") or MISSING), side.mode or MISSING]
+        for side in comparison.sides
+    ]
+    identities = {side.dataset.get("identity") for side in comparison.sides if side.dataset}
+    data = f"Dataset: {', '.join(sorted(str(name or 'unknown') for name in identities))}." if identities else ""
+    sentences = [sentence for sentence in (f"The base is {comparison.base.name}. {data}".strip(),) if sentence]
+    silent = [side.name for side in comparison.sides if side.dataset is None]
+    if silent and identities:
+        sentences.append(
+            f"{named(silent)}: the file names neither dataset nor recipe, so whether it measured the same work  "
+            "is not checked."
+        )
+    return Section("Runs compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
+
+
+def _day(side: Comparable) -> str:
+    return day(side.started_at) or MISSING
+
+
+def _score(comparison: Comparison) -> Section:
+    known = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
+    if not known:
+        return Section("Score", [headline(comparison)])
+    sentences = [
+        f"The score of a run is the geometric mean of its speed ratios to {comparison.base.name}, whose "
+        f"score is 1: of {known[0].measurement}{_over(known[0].stacks)}.",
+        headline(comparison),
+    ]
+    unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
+    if unfit:
+        sentences.append(f"Left out of every score, because they learn worse in some run: {', '.join(unfit)}.")
+    if many.is_many(comparison):
+        headers, rows = many.score_rows(comparison)
+        return Section("Score", [*sentences, *([many.MARK] if rows else [])], headers if rows else [], rows, [*PLOTS])
+    names = [other.name for other in comparison.others]
+    by_measurement: dict[str, dict[str, Score]] = {}
+    for score in comparison.scores:
+        by_measurement.setdefault(score.measurement, {})[score.run] = score
+    rows = [
+        [what, str(len(next(iter(scores.values())).stacks)), *_score_cells(scores, names)]
+        for what, scores in by_measurement.items()
+        if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
+    ]
+    headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, f"{name}, 95 % interval"))]
+    return Section("Score", sentences, headers if rows else [], rows, plots=[*PLOTS])
+
+
+def _over(stacks: tuple[str, ...]) -> str:
+    if len(stacks) > 1:
+        return f", over {len(stacks)} stacks that every run measured"
+    return f", of {stacks[0]}" if stacks[0] != NO_STACK else ""
+
+
+def _score_clause(score: Score, base: str) -> str:
+    interval = "" if score.speed.low is None else f"95 % interval {format_range(score.speed.low, score.speed.high)}"
+    shown = "" if score.speed.differs else "no difference is shown"
+    known = ", ".join(filter(None, (interval, shown)))
+    told = f"{score.run} is {format_number(score.speed.center)} times as fast as {base}"
+    return f"{told} ({known})" if known else told
+
+
+def _score_cells(scores: dict[str, Score], names: list[str]) -> list[str]:
+    return [cell for name in names for cell in _ratio_cells(scores[name].speed if name in scores else None)]
+
+
+def _ratio_cells(ratio: SpeedRatio | None) -> list[str]:
+    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+
+
+def _hardware(comparison: Comparison) -> list[Section]:
+    title = "Faster hardware, or better use of it"
+    if not comparison.hardware:
+        without = [side.name for side in comparison.sides if not side.ceilings]
+        why = f"{named(without)} measured none" if without else "no epoch has ceilings beside it in both runs"
+        unclear = [
+            f"{side.name}: {one.notice}" for side in comparison.sides for one in side.ceilings.values() if one.notice
+        ]
+        return [
+            Section(title, [f"The two are not separated, as this needs ceilings of both machines: {why}.", *unclear])
+        ]
+    sentences = [
+        "The speed ratio is about hardware x use. Hardware: ratio of the speeds of the two machines, by the ceilings "
+        "that each run measured itself, round by round, with the engines that both measured; use: ratio of the "
+        "distances from these ceilings. All three are medians of their own, over processes of the same interleaved "
+        "round."
+    ]
+    base_identity = identity(comparison.base.facts)
+    same = [other.name for other in comparison.others if not contradictions(base_identity, identity(other.facts))]
+    if same:
+        sentences.append(
+            f"{named(same)}: no record contradicts that it is the base's own machine, so hardware is the drift of "
+            "the machine between the runs, and use is the ratio without that drift."
+        )
+    rows = [
+        [
+            share.run,
+            share.metric.stack,
+            share.metric.measurement,
+            format_number(share.speed.center),
+            *_ratio_cells(share.hardware),
+            *_ratio_cells(share.use),
+        ]
+        for share in comparison.hardware
+    ]
+    headers = [
+        "run",
+        "stack",
+        "measurement",
+        "times as fast",
+        "hardware",
+        "95 % interval, hardware",
+        "use",
+        "95 % interval, use",
+    ]
+    return [Section(title, sentences, headers, rows)]
+
+
+def _ratios(comparison: Comparison, other: Comparable, details: bool = False) -> Section:
+    of_run = [ratio for ratio in comparison.ratios if ratio.run == other.name]
+    chosen = [ratio for ratio in of_run if ratio.metric.is_detail == details]
+    with_interval = [ratio for ratio in chosen if ratio.speed.low is not None]
+    shown = sum(ratio.speed.differs for ratio in with_interval)
+    is_first = other is comparison.others[0] and not details
+    sentences = [
+        *(_explanation(comparison) if is_first else []),
+        f"{shown} of {len(with_interval)} intervals exclude 1; if nothing differed, about "
+        f"{format_expectation(len(with_interval) / 20)} would.",
+    ]
+    if len(with_interval) < len(chosen):
+        sentences.append(
+            f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
+        )
+    headers = ["stack", "measurement", comparison.base.name, other.name, "processes", "times as fast", "95 % interval"]
+    of = "batch sizes and parts of the compilation" if details else "phase by phase"
+    return Section(
+        f"{other.name} against {comparison.base.name}, {of}", sentences, headers, [_ratio_row(one) for one in chosen]
+    )
+
+
+def _ratio_row(ratio: MetricRatio) -> list[str]:
+    return [
+        ratio.metric.stack if ratio.metric.stack != NO_STACK else MISSING,
+        ratio.metric.measurement,
+        format_seconds(ratio.base_seconds.center),
+        format_seconds(ratio.seconds.center),
+        f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
+        *_ratio_cells(ratio.speed),
+    ]
+
+
+def _costs(comparison: Comparison) -> list[Section]:
+    if not comparison.costs:
+        return []
+    rows = [
+        [
+            cost.run,
+            cost.stack,
+            format_seconds(cost.seconds.center),
+            format_number(cost.price),
+            format_number(None if cost.price is None else 1 / cost.price if cost.price else None),
+            format_joules(cost.energy_joules),
+        ]
+        for cost in comparison.costs
+    ]
+    sentences = [
+        "By the reference clock; preparing a machine and idling are not included. Prices are in the currency in which "
+        "they were given; energy is that of the whole graphics card, and unknown on the CPU."
+    ]
+    headers = ["run", "stack", "canonical run", "price of a run", "runs for 1", "energy"]
+    return [Section("Price and energy of a canonical run", sentences, headers, rows)]
+
+
+def _differences(comparison: Comparison) -> list[Section]:
+    if many.is_many(comparison):
+        headers, rows = many.difference_rows(comparison)
+    else:
+        headers = ["fact", *(side.name for side in comparison.sides)]
+        rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
+    if not rows:
+        return [Section("Differences between the machines", ["None in the facts that two sides recorded."])]
+    return [Section("Differences between the machines", [], headers, rows)]
+
+
+def _not_compared(comparison: Comparison) -> list[Section]:
+    rows = many.grouped((entry.run, (entry.what, entry.reason)) for entry in comparison.not_compared)
+    return [Section("Not compared", [], ["run", "part", "reason"], rows)] if rows else []
+
+
+def _notes(comparison: Comparison) -> list[Section]:
+    grouped = many.grouped((side.name, (note,)) for side in comparison.sides for note in side.notes)
+    notes = [f"{runs}: {note}." for runs, note in grouped]
+    return [Section("Notes on the runs", notes)] if notes else []

@@ -1,0 +1,57 @@
+"""What an operation would take at the machine's measured best, and the share of it that it reaches."""
+
+from __future__ import annotations
+
+from math import prod
+
+from bench.records.profile import Operation, Profile
+from bench.roofline.ceilings import ELEMENTWISE, RANDOM, SQUARE, Ceilings
+from bench.roofline.workload import FLOAT32_BYTES, step_products
+from mlp.recipe import Recipe
+
+
+def recipe_of(profile: Profile) -> Recipe:
+    return Recipe(**{**profile.recipe, "layer_widths": tuple(profile.recipe["layer_widths"])})
+
+
+def share_of_ceiling(operation: Operation, profile: Profile) -> float | None:
+    """Seconds at best / seconds; None without ceilings, and for what no ceiling bounds.
+
+    A product is bounded by the measured rate of the same product, or of the large square one; random numbers by
+    theirs, 4 bytes each; everything else by the bytes it moves, at the rate of elementwise arithmetic.
+    """
+    if profile.ceilings is None or operation.seconds <= 0:
+        return None
+    at_best = _seconds_at_best(operation, profile, Ceilings.from_json(profile.ceilings))
+    return None if at_best is None else at_best / operation.seconds
+
+
+def _seconds_at_best(operation: Operation, profile: Profile, ceilings: Ceilings) -> float | None:
+    if operation.kind == "host":
+        return None
+    if operation.kind == "gemm":
+        ceiling = ceilings.best(_product_ceiling(operation, recipe_of(profile))) or ceilings.best(SQUARE)
+        rate, amount = (ceiling.flop_per_second if ceiling else None), operation.flop
+    elif operation.kind == "rng":
+        ceiling = ceilings.best(RANDOM)
+        rate, amount = (ceiling.bytes_per_second if ceiling else None), _drawn_bytes(operation)
+    else:
+        ceiling = ceilings.best(ELEMENTWISE)
+        rate, amount = (ceiling.bytes_per_second if ceiling else None), operation.bytes
+    return amount / rate if rate and amount else None
+
+
+def _product_ceiling(operation: Operation, recipe: Recipe) -> str:
+    """The ceiling of the same product; shapes alone do not tell a layer's output from a gradient at this batch size."""
+    details = operation.details
+    shape = tuple(details.get(name) for name in "mnk")
+    transposed = tuple(factor.endswith(".T") for factor in details.get("product", "").split(" @ "))
+    same = [one for one in step_products(recipe.layer_widths, recipe.batch_size) if (one.m, one.n, one.k) == shape]
+    exact = [one for one in same if (one.transpose_a, one.transpose_b) == transposed]
+    return f"gemm_{(exact or same)[0].role}" if same else SQUARE
+
+
+def _drawn_bytes(operation: Operation) -> float | None:
+    """Of the numbers alone: the largest output, not the generator's state."""
+    sizes = [prod(shape) for shape in operation.output_shapes]
+    return FLOAT32_BYTES * max(sizes) if sizes else None

@@ -1,0 +1,248 @@
+"""Two profiles -> operation by operation what changed: two variants, two versions, two machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.document.section import Section
+from bench.errors import RecordError
+from bench.records.profile import FUNCTIONS, KINDS, Operation, Profile
+from bench.report.compare.refusal import settings_text
+from bench.report.profile.explains import passed_variables
+from bench.report.profile.sections import TITLES
+from bench.units import MISSING, format_number, format_percent, format_seconds
+
+SAME_WORK = ("layer_widths", "dropout", "batch_size")  # of the recipe: what makes steps the same work
+MOST_ROWS = 25
+
+
+@dataclass(frozen=True)
+class Change:
+    """One operation in both profiles, or in one: the other's name and seconds are then None."""
+
+    function: str
+    kind: str
+    before: str | None
+    after: str | None
+    seconds_before: float | None
+    seconds_after: float | None
+
+    @property
+    def difference_seconds(self) -> float:
+        return (self.seconds_after or 0.0) - (self.seconds_before or 0.0)
+
+    @property
+    def ratio(self) -> float | None:
+        """after / before; None where it was in one only."""
+        if self.seconds_before is None or self.seconds_after is None or self.seconds_before <= 0:
+            return None
+        return self.seconds_after / self.seconds_before
+
+
+@dataclass(frozen=True)
+class Diff:
+    """``changes`` of each function, the largest first; ``notes`` say what else differs and must be kept in mind."""
+
+    before: Profile
+    after: Profile
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+    def of(self, function: str) -> list[Change]:
+        return [change for change in self.changes if change.function == function]
+
+    def frame(self) -> pd.DataFrame:
+        rows = [
+            {**asdict(change), "difference_seconds": change.difference_seconds, "ratio": change.ratio}
+            for change in self.changes
+        ]
+        columns = [
+            "function",
+            "kind",
+            "before",
+            "after",
+            "seconds_before",
+            "seconds_after",
+            "difference_seconds",
+            "ratio",
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+
+def diff(before: Profile, after: Profile) -> Diff:
+    """What changed from ``before`` to ``after``.
+
+    Operations are matched by name and shapes, then by kind and shapes (a product by m, n, k and what is transposed),
+    the most expensive first; two frameworks name theirs differently, so that across them a pair is work of the same
+    kind and size.
+
+    Raises
+    ------
+    RecordError
+        If one profile has no operations, or the two did not do the same work: all reasons in one sentence.
+    """
+    for profile in (before, after):
+        if not profile.operations:
+            raise RecordError(
+                f"profile {profile.profile_id} of {profile.label} holds no operations"
+                f"{_why_empty(profile)}: profile it again with python -m bench profile."
+            )
+    reasons = [
+        f"{name.replace('_', ' ')} {_plain(before.recipe.get(name))} and {_plain(after.recipe.get(name))}"
+        for name in SAME_WORK
+        if _plain(before.recipe.get(name)) != _plain(after.recipe.get(name))
+    ]
+    if before.dataset != after.dataset:
+        reasons.append(f"dataset {before.dataset} and {after.dataset}")
+    if reasons:
+        raise RecordError(
+            f"{before.label} and {after.label} did not do the same work ({'; '.join(reasons)}): profile both with the "
+            "same options."
+        )
+    changes = [change for function in FUNCTIONS for change in _changes(function, before, after)]
+    return Diff(before, after, tuple(changes), tuple(_notes(before, after)))
+
+
+def _plain(value: Any) -> Any:
+    """JSON makes lists of tuples."""
+    return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def _why_empty(profile: Profile) -> str:
+    return f" ({profile.problems[0].rstrip('.')})" if profile.problems else ""
+
+
+def _changes(function: str, before: Profile, after: Profile) -> list[Change]:
+    old, new = list(before.of(function)), list(after.of(function))
+    pairs = [*_matched(old, new, _same_name), *_matched(old, new, _same_work)]
+    changes = [Change(function, b.kind, a.name, b.name, a.seconds, b.seconds) for a, b in pairs]
+    changes += [Change(function, one.kind, one.name, None, one.seconds, None) for one in old]
+    changes += [Change(function, one.kind, None, one.name, None, one.seconds) for one in new]
+    return sorted(changes, key=lambda change: -abs(change.difference_seconds))
+
+
+def _matched(
+    old: list[Operation], new: list[Operation], key: Callable[[Operation], Hashable]
+) -> list[tuple[Operation, Operation]]:
+    """Pairs with the same key, in order; they are taken out of ``old`` and ``new``."""
+    waiting: dict[Hashable, list[Operation]] = {}
+    for operation in new:
+        waiting.setdefault(key(operation), []).append(operation)
+    pairs = []
+    for operation in list(old):
+        found = waiting.get(key(operation))
+        if found:
+            partner = found.pop(0)
+            pairs.append((operation, partner))
+            old.remove(operation)
+            new.remove(partner)
+    return pairs
+
+
+def _same_name(operation: Operation) -> Hashable:
+    return operation.name, operation.kind, operation.input_shapes, operation.output_shapes
+
+
+def _same_work(operation: Operation) -> Hashable:
+    if operation.kind == "gemm":
+        details = operation.details
+        transposed = tuple(factor.endswith(".T") for factor in details.get("product", "").split(" @ "))
+        return "gemm", details.get("m"), details.get("n"), details.get("k"), transposed
+    return operation.kind, tuple(sorted(operation.output_shapes))
+
+
+def _notes(before: Profile, after: Profile) -> list[str]:
+    """What differs beside the stack, and what is missing."""
+    notes = []
+    for name in ("cpu_model", "usable_cores"):
+        old, new = before.machine.get(name), after.machine.get(name)
+        if old != new:
+            notes.append(f"The machines differ: {name.replace('_', ' ')} {old or MISSING} and {new or MISSING}.")
+    if before.threads != after.threads:
+        notes.append(f"The threads differ: {before.threads} and {after.threads}.")
+    old, new = (passed_variables(one.environment) for one in (before, after))
+    if None not in (old, new) and old != new:
+        notes.append(f"The variables of --env differ: {settings_text(old)} and {settings_text(new)}.")
+    if before.profile_id != after.profile_id and not notes:
+        notes.append(
+            "The two were not profiled in one run: what the machine did meanwhile is part of every difference."
+        )
+    notes += [f"{one.label} is incomplete: {'; '.join(one.problems)}" for one in (before, after) if not one.complete]
+    return notes
+
+
+# --- as sections ------------------------------------------------------------------------------------------------------
+
+
+def first_line(found: Diff) -> str:
+    return f"From {found.before.label} ({found.before.profile_id}) to {found.after.label} ({found.after.profile_id})"
+
+
+def sections(found: Diff) -> list[Section]:
+    made = [section for function in FUNCTIONS for section in _of_function(found, function)]
+    return [*made, Section("To keep in mind", list(found.notes))] if found.notes else made
+
+
+def _of_function(found: Diff, function: str) -> list[Section]:
+    changes = found.of(function)
+    if not changes:
+        return []
+    headers = ["before", "after", "kind", "time before", "time after", "difference", "ratio"]
+    rows = [
+        [
+            change.before or MISSING,
+            change.after or MISSING,
+            change.kind,
+            format_seconds(change.seconds_before),
+            format_seconds(change.seconds_after),
+            _signed(change.difference_seconds),
+            format_number(change.ratio),
+        ]
+        for change in changes[:MOST_ROWS]
+    ]
+    if len(changes) > MOST_ROWS:
+        rest = sum(change.difference_seconds for change in changes[MOST_ROWS:])
+        rows.append([f"{len(changes) - MOST_ROWS} more", *[MISSING] * 4, _signed(rest), MISSING])
+    whole = Section(TITLES[function], _sentences(found, function), headers, rows)
+    return [whole, _by_kind(function, changes)]
+
+
+def _sentences(found: Diff, function: str) -> list[str]:
+    timings = [profile.timings.get(function) for profile in (found.before, found.after)]
+    old, new = (timing.median_plain_seconds if timing else None for timing in timings)
+    if not old or not new:
+        return []
+    return [
+        f"Unprofiled it takes {format_seconds(old)} before and {format_seconds(new)} after: "
+        f"{format_number(new / old)} times as long ({format_percent(new / old - 1, 1)})."
+    ]
+
+
+def _by_kind(function: str, changes: list[Change]) -> Section:
+    rows = []
+    for kind in KINDS:
+        own = [change for change in changes if change.kind == kind]
+        if own:
+            rows.append(
+                [
+                    kind,
+                    _total(one.seconds_before for one in own),
+                    _total(one.seconds_after for one in own),
+                    _signed(sum(one.difference_seconds for one in own)),
+                ]
+            )
+    return Section(f"{TITLES[function]}, by kind", [], ["kind", "time before", "time after", "difference"], rows)
+
+
+def _total(seconds: Iterable[float | None]) -> str:
+    """A dash where there is no such operation at all."""
+    known = [value for value in seconds if value is not None]
+    return format_seconds(sum(known)) if known else MISSING
+
+
+def _signed(seconds: float) -> str:
+    return f"{'-' if seconds < 0 else '+'}{format_seconds(abs(seconds))}"

@@ -1,0 +1,1 @@
+"""The rules behind ``bench.report.profile.findings``, by what they look at."""

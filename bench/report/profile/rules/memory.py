@@ -1,0 +1,68 @@
+"""Rules about memory: buffers that come and go in each step, and pages that the kernel must give each time."""
+
+from __future__ import annotations
+
+from math import prod
+
+from bench.records.profile import Operation, Profile
+from bench.report.profile.rules.finding import Finding, of_step, step_seconds
+from bench.roofline.ceilings import Ceilings
+from bench.roofline.workload import FLOAT32_BYTES
+from bench.units import format_bytes, format_count, format_number, format_seconds
+
+PAGE_BYTES = 4096
+# A page that is touched for the first time, where no ceiling was measured: the kernel is entered, finds a page and
+# fills it with zeros.  Bare hardware needs about as much; nested paging in virtual machines several times more.
+FAULT_SECONDS = 0.5e-6
+FAULT_SHARE = 0.02  # of a step, from which faults are worth a word
+
+
+def reallocated_buffers(profile: Profile) -> Finding | None:
+    """Intermediate results are freed after each step and allocated anew in the next."""
+    if not profile.facts.get("frees_intermediates"):
+        return None
+    allocated = sum(_output_bytes(one) for one in profile.of("train_step") if not one.details.get("in_place"))
+    faults = _faults(profile)
+    known = "" if faults is None else f", with {format_count(round(faults))} page faults"
+    return Finding(
+        "reallocated buffers",
+        f"Each training step allocates {format_bytes(allocated)} of intermediate results and frees them again{known}.",
+        "Theano's garbage collection (allow_gc) returns every buffer as soon as nothing reads it any more.",
+        "Keep them: THEANO_FLAGS=allow_gc=False; theano/tuned does (its lever buffers).",
+        None if faults is None else faults * _fault_seconds(profile),
+    )
+
+
+def _output_bytes(operation: Operation) -> int:
+    """Views and scalars have none."""
+    if operation.kind == "host":
+        return 0
+    return sum(FLOAT32_BYTES * prod(shape) for shape in operation.output_shapes if shape)
+
+
+def page_fault_storm(profile: Profile) -> Finding | None:
+    """So many first touches of pages in each step that giving them costs a noticeable share of it."""
+    faults, whole = _faults(profile), step_seconds(profile)
+    if faults is None or not whole:
+        return None
+    seconds = faults * _fault_seconds(profile)
+    if seconds < FAULT_SHARE * whole:
+        return None
+    return Finding(
+        "page-fault storm",
+        f"{format_number(faults)} page faults in each step, {format_bytes(faults * PAGE_BYTES)} of fresh pages: about "
+        f"{of_step(seconds, profile)}, at {format_seconds(_fault_seconds(profile))} each.",
+        "Large buffers go back to the kernel when they are freed, and come back as pages of zeros.",
+        "Keep the buffers, or let the C library keep them: GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1073741824:"
+        "glibc.malloc.trim_threshold=1073741824.",
+        seconds,
+    )
+
+
+def _faults(profile: Profile) -> float | None:
+    return (profile.host or {}).get("page_faults_per_step")
+
+
+def _fault_seconds(profile: Profile) -> float:
+    measured = Ceilings.from_json(profile.ceilings).best("page_fault") if profile.ceilings else None
+    return FAULT_SECONDS if measured is None else measured.seconds

@@ -1,0 +1,183 @@
+"""A profile as sections of a report: where a step goes, where an evaluation goes, where compilation goes."""
+
+from __future__ import annotations
+
+from bench.document.section import Section
+from bench.records.profile import KINDS, CompilePhase, Operation, Profile, Timing
+from bench.report.profile.attainable import recipe_of, share_of_ceiling
+from bench.report.profile.breakdown import BETWEEN, between_seconds, compile_seconds, overhead_ratio
+from bench.report.profile.data import data_sections
+from bench.report.profile.findings import RULES, findings
+from bench.report.profile.host import host_sections
+from bench.report.run.load import REMEDY, start_notice
+from bench.roofline.ceilings import Ceilings
+from bench.roofline.lower_bound import speed_of_light
+from bench.units import MISSING, format_count, format_number, format_percent, format_range, format_seconds
+
+FINDINGS = "Findings"
+MOST_ROWS = 20  # the rest is one row: profile.json and operations.csv have them all
+SMALLEST_PHASE = 0.01  # of all of compilation
+SKIPPED_ZEROS = (
+    "Products that leave out zeros count as whole ones: their rates may exceed what this machine can multiply."
+)
+TITLES = {"train_step": "A training step", "evaluate": "An evaluation of one minibatch"}
+
+
+def first_line(profile: Profile) -> str:
+    state = "" if profile.complete else ", INCOMPLETE"
+    return (
+        f"{profile.label}, batches of {profile.recipe['batch_size']}, {profile.threads} threads, {profile.dataset}: "
+        f"profile {profile.profile_id}{state}"
+    )
+
+
+def sections(profile: Profile) -> list[Section]:
+    """Everything for a terminal or a report; a section stands only where something was measured."""
+    made = [_findings(profile)] if profile.operations else []
+    made += [section for function in TITLES for section in _function(profile, function)]
+    if profile.compile_phases:
+        made.append(_compilation(profile.compile_phases))
+    made += [*data_sections(profile), *host_sections(profile)]
+    if profile.problems:
+        made.append(Section("What is missing", list(profile.problems)))
+    return made
+
+
+def _findings(profile: Profile) -> Section:
+    """The rules' sentences, and how far the step is from what the machine can do."""
+    found = [f"{finding.rule}: {finding.text}" for finding in findings(profile)]
+    none = f"None of {len(RULES)} rules found a defect."
+    busy = start_notice(profile.machine)
+    notices = [f"{busy} {REMEDY}"] if busy else []
+    return Section(FINDINGS, [*_speed_of_light(profile), *(found or [none])], notices=notices)
+
+
+def _speed_of_light(profile: Profile) -> list[str]:
+    timing = profile.timings.get("train_step")
+    if not profile.ceilings or timing is None or not timing.median_plain_seconds:
+        return []
+    ceilings, step = Ceilings.from_json(profile.ceilings), timing.median_plain_seconds
+    speed = speed_of_light(ceilings, recipe_of(profile))
+    if speed is None:
+        return [ceilings.notice] if ceilings.notice else []
+    at_best = format_seconds(speed.step_seconds)
+    if speed.step_seconds > step:
+        return [
+            f"A training step takes {format_seconds(step)}, less than the {at_best} of its dense products and "
+            "passes at the ceilings measured beside it: it leaves out work that dense products do, or something else "
+            "was computing while the ceilings were measured. So no share is given."
+        ]
+    return [
+        f"A training step takes {format_seconds(step)}; at the speed of light of this machine it would take "
+        f"{at_best}: {format_percent(speed.step_seconds / step, 1)} of it is reached.",
+    ]
+
+
+def _function(profile: Profile, function: str) -> list[Section]:
+    operations, timing = profile.of(function), profile.timings.get(function)
+    if not operations or timing is None:
+        return []
+    section = Section(
+        TITLES[function],
+        sentences=_sentences(operations, timing),
+        headers=["operation", "kind", "calls", "time", "share", "GFLOP/s", "GB/s", "of ceiling", "source"],
+        rows=[_row(profile, operation) for operation in operations[:MOST_ROWS]],
+    )
+    rest = operations[MOST_ROWS:]
+    if rest:
+        seconds = sum(operation.seconds for operation in rest)
+        share = sum(profile.share(operation) or 0 for operation in rest)
+        blank = [MISSING] * 4
+        name = f"{len(rest)} more operations"
+        section.rows.append([name, MISSING, MISSING, format_seconds(seconds), format_percent(share, 1), *blank])
+    return [section, _kinds(profile, function, operations)]
+
+
+def _sentences(operations: tuple[Operation, ...], timing: Timing) -> list[str]:
+    whole = timing.median_profiled_seconds
+    rounds, calls = len(timing.plain_seconds), timing.calls_per_sample
+    return [
+        f"It takes {format_seconds(timing.median_plain_seconds)} unprofiled (median of {rounds} rounds of {calls} "
+        f"calls each) and {format_seconds(whole)} profiled, in turn in one process: {overhead(timing)}.",
+        f"The operations add up to {format_percent(1 - between_seconds(operations) / whole, 1)} of the profiled time; "
+        f'the rest is the row "{BETWEEN}".',
+        *([SKIPPED_ZEROS] if any(operation.details.get("skips_zeros") for operation in operations) else []),
+    ]
+
+
+def overhead(timing: Timing) -> str:
+    """What profiling costs, as a ratio over the interleaved rounds."""
+    ratio = overhead_ratio(timing)
+    if ratio is None:
+        return "the overhead is not known"
+    interval = f", 95 % interval {format_range(ratio.low, ratio.high)}" if ratio.low is not None else ""
+    return f"profiling multiplies it by {format_number(ratio.center)} (n = {ratio.num_rounds}{interval})"
+
+
+def _row(profile: Profile, operation: Operation) -> list[str]:
+    def rate(amount: float | None) -> str:
+        return format_number(amount / operation.seconds / 1e9) if amount and operation.seconds > 0 else MISSING
+
+    return [
+        operation.name,
+        operation.kind,
+        format_count(round(operation.calls, 2)),
+        format_seconds(operation.seconds),
+        format_percent(profile.share(operation), 1),
+        rate(operation.flop),
+        rate(operation.bytes),
+        _of_ceiling(share_of_ceiling(operation, profile)),
+        operation.source or MISSING,
+    ]
+
+
+def _of_ceiling(share: float | None) -> str:
+    """What is faster than its ceiling leaves out zeros, or found a ceiling that is too low: no share says how much."""
+    return "> 100 %" if share is not None and share > 1.005 else format_percent(share, 0)
+
+
+def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -> Section:
+    rows = []
+    for kind in KINDS:
+        own = [operation for operation in operations if operation.kind == kind]
+        if own:
+            share = sum(profile.share(operation) or 0 for operation in own)
+            seconds = sum(operation.seconds for operation in own)
+            rows.append([kind, str(len(own)), format_seconds(seconds), format_percent(share, 1)])
+    return Section(f"{TITLES[function]}, by kind", headers=["kind", "operations", "time", "share"], rows=rows)
+
+
+def _compilation(phases: tuple[CompilePhase, ...]) -> Section:
+    """One row for each phase that takes a hundredth of the whole or more, with cold and warm side by side."""
+    seconds = {(phase.path, phase.cache): phase.seconds for phase in phases}
+    whole = compile_seconds(phases)
+    caches = list(whole)
+    rows = []
+    for path in _in_tree_order(phases):
+        row = [seconds.get((path, cache)) for cache in caches]
+        if any((one or 0) >= SMALLEST_PHASE * whole[cache] for one, cache in zip(row, caches, strict=True)):
+            rows.append([_indented(path), *map(format_seconds, row)])
+    rows.append(["all", *(format_seconds(whole[cache]) for cache in caches)])
+    return Section(
+        "Compilation",
+        ["Phases of a fresh process; what is indented is inside. Only what takes a hundredth of the whole is listed."],
+        ["phase", *(f"{cache} cache" if cache else "time" for cache in caches)],
+        rows,
+    )
+
+
+def _in_tree_order(phases: tuple[CompilePhase, ...]) -> list[str]:
+    """Each path after its parent and before its parent's next child, in the order of first appearance."""
+    children: dict[str | None, dict[str, None]] = {}
+    for phase in phases:
+        children.setdefault(phase.parent, {})[phase.path] = None
+
+    def below(path: str | None) -> list[str]:
+        return [one for child in children.get(path, {}) for one in (child, *below(child))]
+
+    return below(None)
+
+
+def _indented(path: str) -> str:
+    *above, name = path.split("/")
+    return "\N{MIDDLE DOT} " * len(above) + name

@@ -1,0 +1,231 @@
+"""First line and section of the report: the canonical workload on this machine, and the fastest stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.document.section import Section
+from bench.records.datasets import dataset_identity, dataset_line
+from bench.records.frames import Frames
+from bench.records.reference_clock import compared_with_2016
+from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack
+from bench.report.run.canonical import agreement_of, is_comparable
+from bench.report.run.context import environment_notices
+from bench.report.run.learning import learning_verdicts
+from bench.report.run.load import load_notices
+from bench.report.run.processes import process_notices
+from bench.report.run.projection import projection_sentences, projections
+from bench.report.run.ranking import RankedStack, fastest_of
+from bench.stats import estimates
+from bench.stats.learning import Learning
+from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
+from mlp.recipe import REFERENCE
+
+
+def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> Section:
+    section = Section("The canonical workload on this machine", plots=["phases"])
+    if header["status"] != "complete":
+        section.notices.append(
+            f"This run is partial (status: {header['status']}): make bench RESUME={header['run_id']} completes it."
+        )
+    if header["mode"] == "quick":
+        section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
+    section.notices += load_notices(header, frames)
+    section.notices += [*environment_notices(header), *process_notices(header)]
+    if dataset_identity(header) == "mnist":  # any other data is named in the first line
+        section.sentences.append(f"{dataset_line('mnist')}.")
+    section.sentences.append(_reference_sentence(header, reference_answer(header, frames)))
+    section.sentences += projection_sentences(projections(header, frames))
+    if len(ranked) > 1:
+        section.sentences += _fastest_sentences(header, frames, ranked)
+    skipped = header.get("skipped") or []
+    if skipped:
+        names = ", ".join(str(entry["what"]) for entry in skipped)
+        section.sentences.append(f"{len(skipped)} skipped: {names} (see Skipped).")
+    return section
+
+
+@dataclass(frozen=True)
+class ReferenceAnswer:
+    """Reference run of the stack that represents this machine.
+
+    ``comparable`` says whether it may be compared with the published pair; ``agreement`` is None if accuracy may not.
+    """
+
+    stack: StackKey
+    total: estimates.Estimate
+    num_epochs: int
+    warm_cache: bool
+    comparable: bool
+    agreement: estimates.Agreement | None
+
+    @property
+    def compared(self) -> str:
+        """Comparison with the 2016 reference, ``1.48 times as long as`` or ``2 times as fast as``."""
+        ratio = REFERENCE.total_seconds / self.total.center
+        return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
+
+    @property
+    def ratio_range(self) -> str | None:
+        """Interval of ``compared``, from that of the total; None without one."""
+        if self.total.low is None or self.total.high is None:
+            return None
+        ratios = [REFERENCE.total_seconds / self.total.high, REFERENCE.total_seconds / self.total.low]
+        if self.total.center > REFERENCE.total_seconds:
+            ratios = [1 / ratio for ratio in ratios[::-1]]
+        return format_range(*ratios)
+
+    @property
+    def ran(self) -> str:
+        return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
+
+
+def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceAnswer]:
+    """Return the answer of every stack with a reference run, fastest first."""
+    found = [
+        ReferenceAnswer(
+            stack=stack,
+            total=estimates.estimate([[seconds] for seconds in results["total_seconds"]]),
+            num_epochs=int(results["num_epochs"].max()),
+            warm_cache=bool((results["cache"] == "warm").all()),
+            comparable=is_comparable(header, frames),
+            agreement=agreement_of(header, results),
+        )
+        for stack, results in by_stack(frames.results)
+    ]
+    return sorted(found, key=lambda answer: answer.total.center)
+
+
+def reference_answer(header: dict[str, Any], frames: Frames) -> ReferenceAnswer | None:
+    """Return the answer of the canonical stack, or if it was not run, of the fastest reference run."""
+    answers = reference_answers(header, frames)
+    return next((answer for answer in answers if answer.stack.is_canonical), answers[0] if answers else None)
+
+
+def headline(header: dict[str, Any], frames: Frames) -> str:
+    """Return the headline: the fastest reference run that does not learn worse, compared with 2016."""
+    verdicts = learning_verdicts(header, frames)
+    worse = {stack for stack, verdict in verdicts.items() if verdict.learning is Learning.WORSE}
+    answers = [answer for answer in reference_answers(header, frames) if answer.stack not in worse]
+    if not answers:
+        return "The canonical workload was not completed."
+    first = answers[0]
+    took = format_seconds(first.total.center)
+    if not first.comparable:
+        return f"{first.stack.name}: {took} for {first.ran}, which is not the canonical run, so not compared with 2016."
+    compared = compared_with_2016(first.total.center)
+    parts = [f"{first.stack.name}: {took} for the canonical {first.ran}, {compared}; {_accuracy(header, first)}."]
+    return " ".join([*parts, *_certainty(first), *_beside(first, answers[1:])])
+
+
+def _accuracy(header: dict[str, Any], answer: ReferenceAnswer) -> str:
+    if answer.agreement is None:
+        return "accuracy is not compared" + (", none was recorded" if dataset_identity(header) == "mnist" else "")
+    measured = f"test accuracy {format_percent(answer.agreement.mean)}"
+    if answer.agreement.agrees:
+        return f"{measured}, as published"
+    return f"{measured}, NOT the published {format_percent(REFERENCE.test_accuracy)}"
+
+
+def _certainty(answer: ReferenceAnswer) -> list[str]:
+    """State the number of runs and the interval, or that one run has none."""
+    total = answer.total
+    if total.num_processes > 1:
+        text = f"Median of {total.num_processes} runs"
+        if total.low is not None:
+            text += f", 95 % interval {format_interval(total.low, total.high)}, which is {answer.ratio_range} times"
+        return [f"{text}."]
+    sentence = "One run: the spread between runs is unknown"
+    if answer.agreement is not None:
+        within = (answer.agreement.high - answer.agreement.low) / 2 * 100
+        sentence += f", and one seed counts as published within {within:.2f} points"
+    return [f"{sentence}; make bench measures five."]
+
+
+def _beside(first: ReferenceAnswer, others: list[ReferenceAnswer]) -> list[str]:
+    """Name the fastest stack on the other kind of device, else the canonical stack."""
+    other = next((one for one in others if one.stack.device_kind != first.stack.device_kind), None)
+    if other is not None:
+        device = "CPU" if other.stack.device_kind == "cpu" else "GPU"
+        took, ratio = format_seconds(other.total.center), other.total.center / first.total.center
+        name = f"{other.stack.backend}/{other.stack.variant}"
+        return [f"On the {device} {name} takes {took}, {ratio:.2g} times as long."]
+    canonical = next((one for one in others if one.stack.is_canonical), None)
+    return [] if canonical is None else [f"{CANONICAL_NAME} takes {format_seconds(canonical.total.center)}."]
+
+
+def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) -> str:
+    if answer is None:
+        return "The reference run was not measured, so nothing is compared with 32.2 s."
+    stack, total, agreement = answer.stack, answer.total, answer.agreement
+    runs = f"median of {total.num_processes} seeds" if total.num_processes > 1 else "one seed"
+    cache = ", compile cache warm" if answer.warm_cache else ""
+    took = f"{format_seconds(total.center)} by the reference clock{cache} ({runs}"
+    took += f", 95 % interval {format_interval(total.low, total.high)})" if total.low is not None else ")"
+    if not answer.comparable:
+        return (
+            f"With {stack.name}, {answer.ran} took {took}; that is not the canonical run, so it has no ratio to 32.2 s."
+        )
+    compared = answer.compared if total.center <= REFERENCE.total_seconds else f"it takes {answer.compared}"
+    ratio = f", 95 % interval {answer.ratio_range}" if answer.ratio_range else ""
+    sentence = (
+        f"This machine runs the canonical workload with {stack.name} in {took}: {compared} the 2016 reference of "
+        f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date}){ratio}."
+    )
+    if agreement is None:
+        why = "none was recorded" if dataset_identity(header) == "mnist" else "the data is not MNIST"
+        return f"{sentence} Accuracy is not compared: {why}."
+    return f"{sentence} {_accuracy_sentence(agreement)}"
+
+
+def _accuracy_sentence(agreement: estimates.Agreement) -> str:
+    verdict = "agrees with" if agreement.agrees else "does NOT agree with"
+    spread = "scatter normally over seeds"
+    if agreement.assumed_spread:
+        spread += f" as they do in the committed records ({stats.SPREAD_OVER_SEEDS * 100:.2f} points)"
+    return (
+        f"Its mean test accuracy of {format_percent(agreement.mean)} {verdict} the published "
+        f"{format_percent(REFERENCE.test_accuracy)}: the difference is {format_points(agreement.difference)}, and 95 % "
+        f"of single seeds would lie within {agreement.high * 100:.2f} points of this mean, if accuracies on the same "
+        f"test images {spread}."
+    )
+
+
+def _leaders(among: str, leaders: list[RankedStack], first: RankedStack) -> str:
+    """Return the start of the sentence: one fastest stack, several, or too few rounds."""
+    names = [one.stack.name for one in leaders]
+    if not names:
+        return f"Too few rounds were measured to determine the fastest of {among}; with {first.stack.name}"
+    if len(names) == 1:
+        return f"The fastest of {among} is {first.stack.name}:"
+    tied = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"The fastest of {among} are {tied}, which this run cannot distinguish; with {first.stack.name}"
+
+
+def _fastest_sentences(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> list[str]:
+    """Return a sentence on the fastest stacks, without those that learn worse."""
+    fit = [one for one in ranked if one.train_epoch is not None and not one.learns_worse]
+    if not fit:
+        return []
+    leaders = fastest_of(frames, ranked)
+    left_out = sum(one.learns_worse and one.train_epoch is not None for one in ranked)
+    among = f"{len(ranked)} stacks"
+    if left_out:
+        among += f" (without the {left_out} that {'learns' if left_out == 1 else 'learn'} worse)"
+    fastest = leaders[0] if leaders else fit[0]
+    epoch = format_seconds(fastest.train_epoch.center)
+    sentence = f"{_leaders(among, leaders, fastest)} a training epoch takes {epoch}"
+    ratio = fastest.speed_ratio
+    if fastest.stack.is_canonical:
+        sentence += ", and that is the canonical stack itself"
+    elif ratio is None:
+        sentence += f"; {CANONICAL_NAME} was not measured beside it, so there is no ratio to the canonical stack"
+    else:
+        interval = "" if ratio.low is None else f" (95 % interval {format_range(ratio.low, ratio.high)})"
+        sentence += f", {format_number(ratio.center)} times as fast as the canonical {CANONICAL_NAME}{interval}"
+    if not fastest.stack.is_canonical and fastest.reference_clock is not None and is_comparable(header, frames):
+        clock = fastest.reference_clock.center
+        faster = format_number(REFERENCE.total_seconds / clock)
+        sentence += f"; its reference clock reads {format_seconds(clock)}, {faster} times as fast as the 2016 reference"
+    return [sentence + "."]

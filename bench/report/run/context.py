@@ -1,0 +1,153 @@
+"""Circumstances of a run: machine, failures, skipped stacks, reproduction."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pandas as pd
+
+from bench.document.section import Section
+from bench.records.frames import Frames
+from bench.report.run.processes import loaded_libraries
+from bench.units import MISSING, format_bytes, format_number
+from mlp.recipe import CANONICAL
+
+# The options of ``python -m bench run`` that have a variable of make; the others go through its OPTIONS.
+MAKE_VARIABLES = {"--quick": "QUICK", "--backend": "BACKENDS", "--variant": "VARIANTS", "--device": "DEVICES"}
+MAKE_VARIABLES |= {"--processes": "PROCESSES", "--seeds": "SEEDS"}
+# Defaults of runs up to schema version 4: harnesses without --harness, epochs of a quick run without --epochs.
+ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "reference"}, 2
+FAILED = "Failures"  # section title
+
+
+def machine_section(header: dict[str, Any]) -> Section:
+    machine = header.get("machine") or {}
+    rows = [[_property(name), _describe(name, value)] for name, value in machine.items()]
+    commit = header.get("commit") or {}
+    if libraries := loaded_libraries(header):
+        rows.append(["libraries loaded", "; ".join(libraries)])
+    state = " with uncommitted changes" if commit.get("dirty") else ""
+    rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
+    return Section("The machine", [], ["property", "value"], rows)
+
+
+def environment_notices(header: dict[str, Any]) -> list[str]:
+    """Return notices on the variables passed with --env, and on those not passed to the processes."""
+    environment = header.get("environment") or {}
+    passed = [f"{name}={value}" for name, value in (environment.get("passed") or {}).items()]
+    dropped = environment.get("dropped") or []
+    notices = [f"Measured with {', '.join(passed)}, as --env says."] if passed else []
+    if dropped:
+        names = ", ".join(map(str, dropped))
+        notices.append(f"Set in the caller's environment, and not passed to the measured processes: {names}.")
+    return notices
+
+
+def _property(name: str) -> str:
+    return name.removesuffix("_bytes").replace("_", " ")
+
+
+def _describe(name: str, value: Any) -> str:
+    """Describe a property of the machine in words; the unit is in its name."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        known = {key: item for key, item in value.items() if item is not None}
+        return ", ".join(f"{_property(key)} {_describe(key, item)}" for key, item in known.items())
+    if isinstance(value, list):
+        return "; ".join(_describe(name, item) for item in value) or "none"
+    if isinstance(value, (int, float)) and name.endswith("_bytes"):
+        return format_bytes(value)
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def _reason(failure: Any) -> str:
+    return "no reason was recorded" if pd.isna(failure.reason) else str(failure.reason)
+
+
+def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
+    rows = [[str(row.harness), _failed_stack(row), _reason(row)] for row in frames.failures.itertuples()]
+    if not rows and not problems:
+        return []
+    headers = ["harness", "stack", "reason"] if rows else []
+    return [Section(FAILED, headers=headers, rows=rows, notices=problems)]
+
+
+def _failed_stack(failure: Any) -> str:
+    """Name the failed stack; empty for loading and the eight products of the ablation, which have none."""
+    names = [str(part) for part in (failure.backend, failure.variant) if pd.notna(part)]
+    without = "" if pd.isna(failure.without) else f" without {failure.without}"
+    return f"{'/'.join(names)} on {failure.device}{without}" if names else ""
+
+
+def skipped_sections(header: dict[str, Any]) -> list[Section]:
+    entries = [*(header.get("skipped") or []), *(header.get("left_out") or [])]
+    rows = [[entry["what"], entry["reason"], entry["remedy"]] for entry in entries]
+    return [Section("Skipped", [], ["part", "reason", "remedy"], rows)] if rows else []
+
+
+def reproduce_section(header: dict[str, Any]) -> Section:
+    command = " ".join(["make bench", *_make_arguments(header)])
+    commit = (header.get("commit") or {}).get("id") or "the same commit"
+    return Section(
+        "How to reproduce",
+        [
+            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. make compare tests whether "
+            "another run or machine differs: it does if the interval of the ratio excludes 1."
+        ],
+    )
+
+
+def _make_arguments(header: dict[str, Any]) -> list[str]:
+    """Return the options of a run as arguments of ``make bench``; those without a variable are in OPTIONS."""
+    options = _options(header)
+    rest = {option: values for option, values in options.items() if option not in MAKE_VARIABLES}
+    name = "OPTIONS"
+    if rest and "options" not in header:  # the Makefile of its commit has no OPTIONS: replace all of them
+        name, rest = "RUN_OPTIONS", options
+    words = [word for option, values in rest.items() for value in values or [""] for word in (option, value) if word]
+    arguments = [
+        f"{MAKE_VARIABLES[option]}={_quoted(' '.join(values) or '1')}"
+        for option, values in options.items()
+        if option in MAKE_VARIABLES
+    ]
+    return [*arguments, *([f"{name}={_quoted(shlex.join(words))}"] if words else [])]
+
+
+def _quoted(text: str) -> str:
+    """Quote ``text`` as one word of a shell, with $ doubled for make."""
+    return shlex.quote(text.replace("$", "$$"))
+
+
+def _options(header: dict[str, Any]) -> dict[str, list[str]]:
+    """Return each option given to ``python -m bench run`` with its values; a switch has none."""
+    given = header.get("options")
+    if given is None:
+        return _options_of_older(header)
+    return {name: [str(value) for value in values] for name, values in given.items()}
+
+
+def _options_of_older(header: dict[str, Any]) -> dict[str, list[str]]:
+    """Reconstruct the options of a record without ``options`` from its choices, plan and recipe."""
+    quick = header["mode"] == "quick"
+    found: dict[str, list[str]] = {"--quick": []} if quick else {}
+    for name, values in (header.get("chosen") or {}).items():
+        if values:
+            several = isinstance(values, list)
+            found[f"--{name.removesuffix('s') if several else name}"] = [*map(str, values if several else [values])]
+    cases = [entry["case"] for entry in header["plan"]]
+    harnesses = list(dict.fromkeys(str(case.get("harness")) for case in cases))
+    if cases and not ALWAYS_PLANNED <= set(harnesses):
+        found["--harness"] = harnesses
+    recipe, usable_cores = header.get("recipe") or {}, (header.get("machine") or {}).get("usable_cores")
+    for option, value, default in (
+        ("--threads", cases[0].get("threads") if cases else None, usable_cores),
+        ("--batch-size", recipe.get("batch_size"), CANONICAL.batch_size),
+        ("--epochs", recipe.get("num_epochs"), QUICK_EPOCHS if quick else CANONICAL.num_epochs),
+    ):
+        if value not in (None, default):
+            found[option] = [str(value)]
+    return found

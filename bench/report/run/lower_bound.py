@@ -1,0 +1,201 @@
+"""Share of each stack in this machine's speed of light, and the parts of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.document.section import Section
+from bench.records.frames import Frames
+from bench.records.select import rounds_of
+from bench.records.stack_key import StackKey, by_stack
+from bench.report.run.tables import select
+from bench.roofline.ceilings import HOST, SQUARE, Ceiling, Ceilings, ceilings_of
+from bench.roofline.lower_bound import Part, SpeedOfLight, speed_of_light
+from bench.stats import estimates
+from bench.units import MISSING, format_bytes, format_number, format_percent, format_seconds
+from mlp.recipe import CANONICAL, Recipe
+
+TITLE = "Share of the speed of light"
+SCIPY_BLAS = "SciPy's OpenBLAS"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Ratio speed of light / measured for a stack; 1 is the best that this machine showed in library calls.
+
+    ``train_epoch`` and ``validation_epoch`` are over the epochs of the interleaved rounds; ``canonical_run``, of the
+    median run, is None unless the record has reference runs of the canonical number of epochs.
+    """
+
+    stack: StackKey
+    train_epoch: estimates.Ratio | None
+    validation_epoch: estimates.Ratio | None
+    canonical_run: float | None
+
+
+@dataclass(frozen=True)
+class Light:
+    """Speed of light of one device: ceilings, the bounds that follow, and each stack's shares."""
+
+    device: str
+    ceilings: Ceilings
+    speed: SpeedOfLight | None
+    shares: list[Share]
+
+
+def light(header: dict[str, Any], frames: Frames) -> list[Light]:
+    """Return one for each device whose ceilings the run measured, the CPU first."""
+    recipe = recipe_of(header)
+    found = []
+    for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
+        ceilings = ceilings_of(frames, device)
+        if ceilings is not None:
+            speed = speed_of_light(ceilings, recipe)
+            found.append(Light(device, ceilings, speed, _shares(frames, ceilings, speed) if speed else []))
+    return found
+
+
+def recipe_of(header: dict[str, Any]) -> Recipe:
+    """Return the recipe of the record, with the canonical number of epochs."""
+    written = header.get("recipe") or {}
+    known = {name: written[name] for name in ("dropout", "batch_size") if name in written}
+    widths = tuple(written.get("layer_widths") or CANONICAL.layer_widths)
+    return Recipe(layer_widths=widths, num_epochs=CANONICAL.num_epochs, **known)
+
+
+def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Share]:
+    epochs = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["device"] == ceilings.device)]
+    shares = [
+        Share(
+            stack,
+            _share(speed.train_epoch_seconds, rows, "train_epoch"),
+            _share(speed.validation_epoch_seconds, rows, "validate_epoch"),
+            _canonical_run(frames, stack, speed),
+        )
+        for stack, rows in by_stack(epochs)
+    ]
+    return sorted(shares, key=lambda share: -share.train_epoch.center if share.train_epoch else 0.0)
+
+
+def _share(best_seconds: float, rows: Any, measurement: str) -> estimates.Ratio | None:
+    """Return the share with the same bound for every round, as load beside a round does not change the machine."""
+    rounds = rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["replicate"]))
+    return estimates.paired_ratio(dict.fromkeys(rounds, best_seconds), rounds)
+
+
+def _canonical_run(frames: Frames, stack: StackKey, speed: SpeedOfLight) -> float | None:
+    results = select(frames.results, stack)
+    whole = results[results["num_epochs"] == speed.recipe.num_epochs]["total_seconds"]
+    return None if whole.empty else speed.canonical_run_seconds / float(whole.median())
+
+
+# --- as sections ------------------------------------------------------------------------------------------------------
+
+
+def light_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
+    found = light(header, frames)
+    return [section for one in found for section in _of_device(one, several=len(found) > 1, header=header)]
+
+
+def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Section]:
+    where = f" on {one.device}" if several else ""
+    notices = [one.ceilings.notice] if one.ceilings.notice else []
+    rows = ceiling_rows(one.ceilings)
+    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, rows, ["ceilings"], notices)
+    if one.speed is None:
+        ceilings.sentences.append("No speed of light follows: a part of a step has no measured ceiling.")
+        return [ceilings]
+    rows = [_share_row(share) for share in one.shares]
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
+    parts = Section(f"Parts of the speed of light{where}", [], PART_HEADERS, part_rows(one.speed))
+    return [shares, parts, ceilings]
+
+
+SHARE_HEADERS = ["stack", "training epoch", "95 % interval, training", "validation epoch", "95 % interval, validation"]
+SHARE_HEADERS += ["canonical run"]
+PART_HEADERS = ["part of a training step", "lower bound", "share", "bounded by"]
+CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "slowest process", "rate"]
+
+
+def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
+    speed = one.speed
+    sentences = [
+        f"At the rates measured in this run a training step takes at least {format_seconds(speed.step_seconds)} "
+        f"({format_percent(speed.products_seconds / speed.step_seconds, 0)} of it matrix products), a training epoch "
+        f"{format_seconds(speed.train_epoch_seconds)}, a validation epoch "
+        f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
+        f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
+        "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
+        "each random number at its rate, one after the other. A rate is that of the fastest sample of the run. Shares "
+        "are medians over interleaved rounds; that of the canonical run is of the median run.",
+    ]
+    above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
+    if above:
+        sentences.append(
+            f"Above 100 %: {', '.join(above)}. The speed of light is that of dense products in library calls and can "
+            "be exceeded: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or "
+            "by working on memory while a product computes. It is also too low if something else was computing "
+            "whenever the ceilings were measured."
+        )
+    blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
+    if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
+        sentences.append(f"The host's products went through {SCIPY_BLAS}, Theano's through another BLAS: {blas}.")
+    return sentences
+
+
+def _share_row(share: Share) -> list[str]:
+    return [
+        share.stack.name,
+        *_percent_cells(share.train_epoch),
+        *_percent_cells(share.validation_epoch),
+        format_percent(share.canonical_run, 1),
+    ]
+
+
+def _percent_cells(ratio: estimates.Ratio | None) -> list[str]:
+    if ratio is None:
+        return [MISSING, MISSING]
+    if ratio.low is None:
+        return [format_percent(ratio.center, 1), MISSING]
+    return [format_percent(ratio.center, 1), f"{format_percent(ratio.low, 1)} to {format_percent(ratio.high, 1)}"]
+
+
+def part_rows(speed: SpeedOfLight) -> list[list[str]]:
+    """Return the parts of a training step and their sum."""
+    total = speed.step_seconds
+
+    def row(part: Part) -> list[str]:
+        name = f"product {part.name}" if part.ceiling.startswith("gemm_") else part.name
+        return [name, format_seconds(part.seconds), format_percent(part.seconds / total, 1), part.ceiling]
+
+    return [*map(row, speed.step_parts), ["step", format_seconds(total), "100 %", MISSING]]
+
+
+def ceiling_rows(ceilings: Ceilings) -> list[list[str]]:
+    """Return the ceilings of every engine, grouped by kind of work."""
+    square = ceilings.best(SQUARE)
+    return [
+        [
+            name,
+            one.engine if one.engine != HOST else f"{HOST}, {ceilings.threads} threads",
+            str(one.num_processes),
+            format_seconds(one.seconds),
+            format_seconds(one.slowest_seconds),
+            _rate(one, square),
+        ]
+        for name in ceilings.names
+        for one in ceilings.measured
+        if one.name == name
+    ]
+
+
+def _rate(one: Ceiling, square: Ceiling | None) -> str:
+    if one.flop_per_second is not None and one.name.startswith("gemm_"):
+        rate = f"{format_number(one.flop_per_second / 1e9)} GFLOP/s"
+        if square is None or one.name == SQUARE or not square.flop_per_second:
+            return rate
+        return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square product's rate"
+    if one.bytes_per_second is not None:
+        return f"{format_bytes(one.bytes_per_second)}/s"
+    return MISSING

@@ -1,0 +1,89 @@
+"""Common parts of the sections: estimates of groups of samples, and cells of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from bench.document.section import Section, without_columns_of
+from bench.records.frames import Frames
+from bench.records.select import estimate_of
+from bench.records.stack_key import StackKey, groups
+from bench.roofline.ceilings import HARNESS as CEILINGS
+from bench.stats import estimates
+from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
+
+ABLATION = "ablation"  # harness whose samples are of stacks without one of their optimizations
+ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
+
+
+def estimates(
+    frames: Frames, harness: str, columns: list[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, estimates.Estimate]]:
+    """Yield (keys, samples, estimate) for each group of a harness's samples."""
+    for keys, samples in groups(frames.samples[frames.samples["harness"] == harness], columns):
+        yield keys, samples, estimate_of(samples)
+
+
+def estimate_cells(measured: estimates.Estimate) -> list[str]:
+    interval = format_interval(measured.low, measured.high)
+    return [str(measured.num_processes), str(measured.num_samples), format_seconds(measured.center), interval]
+
+
+def ratio_cells(ratio: estimates.Ratio | None) -> list[str]:
+    """Return centre and interval; one round has no interval."""
+    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+
+
+def interval_sentences(*measured: Iterable[estimates.Estimate | estimates.Ratio | None]) -> list[str]:
+    """Return a sentence on the method of the intervals of a table."""
+    kinds = {one.interval_of for group in measured for one in group if one is not None} - {None}
+    median = "exact for the median, by order statistics"
+    mean = "of the geometric mean, by Student's t, which assumes lognormal times"
+    if not kinds:
+        return []
+    if kinds == {estimates.IntervalOf.MEDIAN}:
+        how = median
+    elif kinds == {estimates.IntervalOf.GEOMETRIC_MEAN}:
+        how = mean
+    else:
+        how = f"{median}, from {stats.EXACT_FROM} processes or rounds on; from fewer {mean}"
+    return [f"Intervals are 95 % within this run: {how}."]
+
+
+def groups_sentences(measured: Mapping[str, estimates.Estimate | None]) -> list[str]:
+    """Return a sentence for each name whose processes ran at two speeds."""
+    found = {name: one.groups for name, one in measured.items() if one is not None and one.groups is not None}
+    return [
+        f"{name}: processes fall into two groups, {format_seconds(groups.fast_seconds)} ({groups.num_fast}) and "
+        f"{format_seconds(groups.slow_seconds)} ({groups.num_slow}); the median describes at most one of them."
+        for name, groups in found.items()
+    ]
+
+
+def stack_of(keys: dict[str, Any]) -> StackKey:
+    return StackKey(*(keys[name] for name in StackKey._fields))
+
+
+def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
+    """Return the rows of ``stack``."""
+    for name, value in stack._asdict().items():
+        frame = frame[frame[name].isna() if value is None else frame[name] == value]
+    return frame
+
+
+def of_whole_stacks(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples of complete stacks: no ablation, no ceilings."""
+    return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS])]
+
+
+def narrowed(section: Section) -> Section:
+    """Drop blank columns, and move the only stack from every row to a sentence."""
+    names = {row[0] for row in section.rows if row[0]}
+    if len(names) == 1:
+        rows = [["", *row[1:]] for row in section.rows]
+        section = replace(section, sentences=[*names, *section.sentences], rows=rows)
+    return without_columns_of(section, "")

@@ -1,0 +1,143 @@
+"""What a machine can do at best, from a record; and the time that a step, an epoch and a run would take at that.
+
+A ceiling is the rate of the fastest engine that the run measured on a device: the host's own libraries, JAX or PyTorch.
+Of a process counts the fastest sample, as in STREAM (J. McCalpin): whatever else the machine did can only have hidden
+what it is capable of.  So it is over processes: the fastest of the run.  What they can disagree in is then a sign that
+something else was computing for as long as one of them ran, and by such a ceiling nothing is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from bench.records.frames import Frames
+from bench.records.select import rounds_of
+from bench.records.stack_key import groups, or_none
+from bench.units import format_number
+
+HARNESS = "ceilings"
+HOST = "host"  # the engine of cases without a backend
+COPY, ELEMENTWISE, RANDOM, SQUARE = "copy", "elementwise", "random_numbers", "gemm_square"
+MOST_DISAGREEMENT = 1.5  # of two processes, each with its fastest sample
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The best of one kind of work: ``seconds`` of one call, which is so many ``flop`` and moves so many ``bytes``.
+
+    ``seconds`` is the fastest sample of all processes, ``slowest_seconds`` that of the slowest process, and ``rounds``
+    maps an interleaved round to that of its process.
+    """
+
+    name: str
+    engine: str
+    seconds: float
+    slowest_seconds: float | None = None
+    num_processes: int = 1
+    flop: float | None = None
+    bytes: float | None = None
+    rounds: Mapping[int, float] | None = None
+
+    @property
+    def disagreement(self) -> float:
+        """How many times as long the slowest process took as the fastest; 1 where only one is known."""
+        return 1.0 if self.slowest_seconds is None else self.slowest_seconds / self.seconds
+
+    @property
+    def flop_per_second(self) -> float | None:
+        return None if self.flop is None else self.flop / self.seconds
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        return None if self.bytes is None else self.bytes / self.seconds
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """Those of one device.  ``measured`` holds every engine's; ``best(name)`` is the one to judge by."""
+
+    device: str
+    threads: int | None
+    measured: tuple[Ceiling, ...]
+
+    def best(self, name: str) -> Ceiling | None:
+        """The fastest engine's; None if it was not measured, or if its processes disagree."""
+        found = self._fastest(name)
+        return None if found is None or found.disagreement > MOST_DISAGREEMENT else found
+
+    def _fastest(self, name: str) -> Ceiling | None:
+        return min((one for one in self.measured if one.name == name), key=_seconds_for_its_work, default=None)
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence where processes disagree on a ceiling."""
+        by_name = {name: self._fastest(name).disagreement for name in self.names}
+        unclear = {name: ratio for name, ratio in by_name.items() if ratio > MOST_DISAGREEMENT}
+        if not unclear:
+            return None
+        return (
+            f"The processes of this run disagree on what {self.device} can do at best, by up to "
+            f"{format_number(max(unclear.values()))} times ({', '.join(unclear)}): something else was computing. "
+            "Nothing is judged by these ceilings; measure again on a quiet machine."
+        )
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(ceiling.name for ceiling in self.measured))
+
+    def in_round(self, number: int) -> Ceilings | None:
+        """What the engines that are best over all rounds did in one of them.
+
+        None if that round lacks any of it, or if processes disagree on one.
+        """
+        best = [self.best(name) for name in self.names]
+        if any(ceiling is None or number not in (ceiling.rounds or {}) for ceiling in best):
+            return None
+        return replace(self, measured=tuple(replace(ceiling, seconds=ceiling.rounds[number]) for ceiling in best))
+
+    @property
+    def round_numbers(self) -> list[int]:
+        return sorted({number for ceiling in self.measured for number in ceiling.rounds or {}})
+
+    def to_json(self) -> dict[str, Any]:
+        measured = [{name: value for name, value in asdict(one).items() if name != "rounds"} for one in self.measured]
+        return {"device": self.device, "threads": self.threads, "measured": measured}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Ceilings:
+        """Of a profile; what an older one says of an interval over processes is left out."""
+        known = {field.name for field in fields(Ceiling)}
+        measured = [Ceiling(**{key: value for key, value in one.items() if key in known}) for one in record["measured"]]
+        return cls(record["device"], record["threads"], tuple(measured))
+
+
+def _seconds_for_its_work(ceiling: Ceiling) -> float:
+    """Engines may have done different amounts: a GPU's arrays are larger than the host's."""
+    return ceiling.seconds / (ceiling.flop or ceiling.bytes or 1)
+
+
+def ceilings_of(frames: Frames, device: str) -> Ceilings | None:
+    """The ceilings of ``device`` that the run in ``frames`` measured, or None if it measured none there."""
+    samples = frames.samples
+    own = samples[(samples["harness"] == HARNESS) & (samples["device"] == device)]
+    if own.empty:
+        return None
+    measured = []
+    for keys, rows in groups(own, ["backend", "measurement"]):
+        rows = rows.loc[rows.groupby("process")["seconds"].idxmin()]
+        fastest = rows.groupby("process")["seconds"].min()
+        measured.append(
+            Ceiling(
+                name=keys["measurement"],
+                engine=keys["backend"] or HOST,
+                seconds=float(fastest.min()),
+                slowest_seconds=float(fastest.max()),
+                num_processes=len(fastest),
+                flop=or_none(rows["flop"].max()),
+                bytes=or_none(rows["bytes"].max()),
+                rounds=rounds_of(rows),
+            )
+        )
+    return Ceilings(device, or_none(own["threads"].max()), tuple(measured))

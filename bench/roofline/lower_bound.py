@@ -1,0 +1,114 @@
+"""Lower bound of the time of a step, an epoch and a run, from the rates measured on this machine.
+
+``step = sum of products, each at its own shape's rate + sum of passes, bytes / bandwidth + random numbers / rate``
+
+It is a sum: one library call after the other.  Passes whose data is in a cache go at the rate of elementwise arithmetic
+on arrays of a step's size, others at that of a copy far beyond the caches.  The products are dense: an implementation
+that leaves out factors known to be zero (pixels that are blank in a whole minibatch), or overlaps passes with products,
+may be faster than this bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.roofline.ceilings import COPY, ELEMENTWISE, RANDOM, Ceilings
+from bench.roofline.workload import (
+    FLOAT32_BYTES,
+    MemoryPass,
+    Product,
+    evaluation_passes,
+    forward_products,
+    random_numbers,
+    step_products,
+    training_passes,
+)
+from mlp.recipe import CANONICAL, TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_EXAMPLES, Recipe
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part of a step: its name, the ceiling that bounds it, and its lower bound in seconds."""
+
+    name: str
+    ceiling: str
+    seconds: float
+    flop: float | None = None
+    bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class SpeedOfLight:
+    """Parts of a training step and of the evaluation of a minibatch, and their sums.
+
+    An epoch is its whole minibatches.  The canonical run is all epochs of the recipe, each with its validation, and the
+    test; loading, building and compiling count as 0, as no measured rate bounds them.
+    """
+
+    recipe: Recipe
+    step_parts: tuple[Part, ...]
+    evaluation_parts: tuple[Part, ...]
+
+    @property
+    def step_seconds(self) -> float:
+        return sum(part.seconds for part in self.step_parts)
+
+    @property
+    def evaluation_seconds(self) -> float:
+        return sum(part.seconds for part in self.evaluation_parts)
+
+    @property
+    def train_epoch_seconds(self) -> float:
+        return TRAINING_EXAMPLES // self.recipe.batch_size * self.step_seconds
+
+    @property
+    def validation_epoch_seconds(self) -> float:
+        return VALIDATION_EXAMPLES // self.recipe.batch_size * self.evaluation_seconds
+
+    @property
+    def canonical_run_seconds(self) -> float:
+        test_seconds = TEST_EXAMPLES // self.recipe.batch_size * self.evaluation_seconds
+        return self.recipe.num_epochs * (self.train_epoch_seconds + self.validation_epoch_seconds) + test_seconds
+
+    @property
+    def products_seconds(self) -> float:
+        """Sum of the matrix products of a step."""
+        return sum(part.seconds for part in self.step_parts if part.ceiling.startswith("gemm_"))
+
+
+def speed_of_light(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> SpeedOfLight | None:
+    """Return the bounds, or None if a needed ceiling was not measured, as the sum would be too low."""
+    products = step_products(recipe.layer_widths, recipe.batch_size)
+    forward = forward_products(recipe.layer_widths, recipe.batch_size)
+    step = [_product_part(product, ceilings) for product in products]
+    step += [_pass_part(one, ceilings) for one in training_passes(recipe)]
+    step += [_random_part(recipe, ceilings)] if random_numbers(recipe) else []
+    evaluation = [_product_part(product, ceilings) for product in forward]
+    evaluation += [_pass_part(one, ceilings) for one in evaluation_passes(recipe)]
+    if None in step or None in evaluation:
+        return None
+    return SpeedOfLight(recipe, tuple(step), tuple(evaluation))
+
+
+def _product_part(product: Product, ceilings: Ceilings) -> Part | None:
+    """Return the part at the rate of the same product; None if not measured, as for networks of other depth."""
+    name = f"gemm_{product.role}"
+    ceiling = ceilings.best(name)
+    if ceiling is None or not ceiling.flop_per_second:
+        return None
+    return Part(product.role, name, product.flop / ceiling.flop_per_second, flop=product.flop, bytes=product.bytes)
+
+
+def _pass_part(one: MemoryPass, ceilings: Ceilings) -> Part | None:
+    name = COPY if one.from_memory else ELEMENTWISE
+    ceiling = ceilings.best(name)
+    if ceiling is None or not ceiling.bytes_per_second:
+        return None
+    return Part(one.name, name, one.bytes / ceiling.bytes_per_second, bytes=one.bytes)
+
+
+def _random_part(recipe: Recipe, ceilings: Ceilings) -> Part | None:
+    ceiling, num_bytes = ceilings.best(RANDOM), FLOAT32_BYTES * random_numbers(recipe)
+    if ceiling is None or not ceiling.bytes_per_second:
+        return None
+    return Part("random numbers", RANDOM, num_bytes / ceiling.bytes_per_second, bytes=num_bytes)

@@ -1,0 +1,72 @@
+"""Matrix products by the team: the BLAS's kernels without the BLAS's threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import theano
+import theano.tensor as T
+from theano.scalar import bool as boolean
+from theano.tensor.blas import ldflags
+
+from mlp.backends.theano.tuned.native import NativeOp
+
+
+class Product(NativeOp):
+    """``op(a) @ op(b)`` for float32 matrices, where ``op`` transposes what is marked so.
+
+    It links SciPy's OpenBLAS, the one BLAS whose own threads it knows how to switch off.  With ``skip_zeros`` it counts
+    the zeros of ``a`` in each call, and leaves them out where there are enough; see ``sparse_product.h``.  Its gradient
+    is defined for the plain product.
+    """
+
+    __props__ = ("num_threads", "transpose_a", "transpose_b", "skip_zeros")
+    numbers = {"transpose_a": boolean, "transpose_b": boolean, "skip_zeros": boolean}  # noqa: RUF012
+    sources = ("product.h", "nonzero.h", "sparse_product.h")
+
+    def __init__(
+        self, num_threads: int, transpose_a: bool = False, transpose_b: bool = False, skip_zeros: bool = False
+    ) -> None:
+        super().__init__(num_threads)
+        self.transpose_a = transpose_a
+        self.transpose_b = transpose_b
+        self.skip_zeros = skip_zeros
+
+    def make_node(self, a: Any, b: Any) -> theano.Apply:
+        return theano.Apply(self, [a, b], [T.fmatrix()])
+
+    def L_op(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+        if self.transpose_a or self.transpose_b:
+            raise NotImplementedError("the gradient of a transposed product is not needed by any network here.")
+        (a, b), (gradient,) = inputs, output_gradients
+        return [
+            Product(self.num_threads, transpose_b=True, skip_zeros=self.skip_zeros)(gradient, b),
+            Product(self.num_threads, transpose_a=True, skip_zeros=self.skip_zeros)(a, gradient),
+        ]
+
+    def c_libraries(self) -> list[str]:
+        return ldflags()
+
+    def c_lib_dirs(self) -> list[str]:
+        return ldflags(libs=False, libs_dir=True)
+
+    def c_compile_args(self) -> list[str]:
+        return [*super().c_compile_args(), *ldflags(libs=False, flags=True)]
+
+    def c_code(self, node: Any, name: str, inputs: Any, outputs: Any, sub: dict[str, str]) -> str:
+        (a, b), (c,), params = inputs, outputs, sub["params"]
+        return f"""
+        {{
+            bool ta = {params}->transpose_a, tb = {params}->transpose_b;
+            npy_intp k = PyArray_DIM({a}, !ta), shape[2] = {{PyArray_DIM({a}, ta), PyArray_DIM({b}, !tb)}};
+            if (PyArray_DIM({b}, tb) != k) {{
+                PyErr_SetString(PyExc_ValueError, "the matrices of a product do not fit each other");
+                {sub["fail"]};
+            }}
+            if (!require_contiguous({a}, "a factor") || !require_contiguous({b}, "a factor") ||
+                !provide_output(&{c}, 2, shape, NPY_FLOAT32)) {sub["fail"]};
+            Product product = {{ta, tb, shape[0], shape[1], k, data<float>({a}), data<float>({b}), data<float>({c})}};
+            if (!{params}->skip_zeros || !sparse::multiply({params}->num_threads, product))
+                product.compute({params}->num_threads);
+        }}
+        """

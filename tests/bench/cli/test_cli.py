@@ -1,0 +1,370 @@
+"""Bad input gets one sentence and exit code 2, before anything is measured."""
+
+import json
+import signal
+
+import pytest
+
+from bench import cli
+from bench.cli.run import read_seeds
+from bench.errors import BenchError, RecordError
+from bench.measure import doctor
+from bench.measure.git import State
+from bench.measure.runner import WorkerPool
+from bench.measure.worker import Outcome
+from mlp.backends import Available, Unavailable
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--batch-size", "0"], "batch size must be at least 1"),
+        (["--batch-size", "-5"], "batch size must be at least 1"),
+        (["--batch-size", "20000"], "larger than the validation set"),
+        (["--epochs", "0"], "number of epochs must be at least 1"),
+        (["--backend", "caffe"], "unknown backend 'caffe'"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+        (["--harness", "speed"], "unknown harness 'speed'"),
+        (["--threads", "0"], "--threads must be at least 1"),
+        (["--seeds", "0"], "--seeds '0' names no seeds"),
+        (["--processes", "0"], "--processes must be at least 1, got 0"),
+        (["--harness", "ablation", "--backend", "numpy"], "the ablation cannot be planned"),
+        (["--harness", "ablation", "--variant", "tuned"], "theano/as_published on cpu, so both must be among the"),
+        (["--harness", "ablation", "--quick"], "with --quick it needs --processes"),
+        (["--resume", "no-such-run"], "no-such-run"),
+        (["--env", "THEANO_FLAGS=floatX=float64"], "precision"),
+    ],
+)
+def test_bad_input_is_one_sentence(invoke, small_data, tmp_path, options, sentence):
+    result = invoke("run", "--runs-dir", tmp_path / "runs", *options)
+    assert result.exit_code == cli.BAD_INPUT
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "runs").glob("*/replicates/*"))
+
+
+def test_a_missing_data_directory_is_one_sentence(invoke, tmp_path):
+    result = invoke("run", "--data", tmp_path / "nowhere", "--runs-dir", tmp_path / "runs")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "nowhere" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_results_folder_is_one_sentence(invoke, tmp_path):
+    result = invoke("report", "--runs-dir", tmp_path)
+    assert result.exit_code == cli.BAD_INPUT
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def answers(outcome):
+    return lambda self, case: outcome
+
+
+GOOD = Outcome([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
+BAD = Outcome([], "it crashed (SIGSEGV): it printed nothing", 1.0)
+
+
+def run_data(invoke, tmp_path, *more):
+    return invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", *more)
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_a_report(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == 0, result.output
+    (report,) = (tmp_path / "runs").glob("*/report.md")
+    assert "custom" in report.read_text().splitlines()[0].lower()
+
+
+@pytest.mark.slow
+def test_processes_are_planned_and_said_again_where_the_report_tells_how_to_reproduce(
+    invoke, small_data, tmp_path, monkeypatch
+):
+    """An inherited MLP_BENCH_TUNED_WITHOUT takes no row away: each process gets its own."""
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
+    monkeypatch.setattr("bench.cli.run._measure", lambda *arguments: None)
+    invoke("run", "--harness", "ablation", "--quick", "--processes", "15", "--runs-dir", tmp_path / "runs")
+    (path,) = (tmp_path / "runs").glob("*")
+    plan = json.loads((path / "run.json").read_text())["plan"]
+    assert {entry["replicates"] for entry in plan} == {15}
+    assert {"update", "dropout"} <= {entry["case"]["without"] for entry in plan}
+    assert "make bench QUICK=1 PROCESSES=15 OPTIONS='--harness ablation'." in (path / "report.md").read_text()
+
+
+def test_every_option_that_says_what_is_measured_is_on_record():
+    """Whatever option is added to the command, unless it is one of those that only say where and how."""
+    from bench.cli.run import NOT_MEASURED, _options_given, run
+
+    example = {"backends": "jax", "variants": "scan", "devices": "cpu", "harnesses": "data", "settings": "A=1"}
+    argv, expected = [], {}
+    for option in run.params:
+        if option.name not in NOT_MEASURED:
+            values = [] if option.is_flag else [example.get(option.name, "7")]
+            argv += [option.opts[0], *values]
+            expected[option.opts[0]] = values
+    assert _options_given(run.make_context("run", argv)) == expected
+    assert _options_given(run.make_context("run", ["--data", "x", "--json"])) == {}
+
+
+@pytest.mark.slow
+def test_what_the_shell_holds_is_named_and_what_is_passed_is_on_record(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setenv("XLA_FLAGS", "--a")
+    result = run_data(invoke, tmp_path, "--env", "OPENBLAS_CORETYPE=Prescott")
+    assert "not passed to the measured processes: " in result.stderr and "XLA_FLAGS" in result.stderr
+    (path,) = (tmp_path / "runs").glob("*")
+    report, environment = (path / "report.md").read_text(), json.loads((path / "run.json").read_text())["environment"]
+    assert environment["passed"] == {"OPENBLAS_CORETYPE": "Prescott"}
+    assert "XLA_FLAGS" in environment["dropped"] and "XLA_FLAGS" in report
+    assert "Measured with OPENBLAS_CORETYPE=Prescott" in report
+    again = invoke("run", "--resume", path.name, "--runs-dir", tmp_path / "runs", "--env", "OPENBLAS_CORETYPE=Haswell")
+    assert again.exit_code == cli.BAD_INPUT and "other variables" in again.stderr
+
+
+@pytest.mark.slow
+def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(BAD))
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == cli.NOTHING_MEASURED
+    assert "SIGSEGV" in next((tmp_path / "runs").glob("*/report.md")).read_text()
+
+
+@pytest.mark.slow
+def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_path, monkeypatch):
+    outcomes = iter([GOOD, BAD, GOOD, GOOD])
+    monkeypatch.setattr(WorkerPool, "measure", lambda self, case: next(outcomes))
+    assert run_data(invoke, tmp_path).exit_code == cli.FAILED
+    assert len(list((tmp_path / "runs").glob("*/replicates/*.json"))) == 4
+
+
+@pytest.mark.slow
+def test_a_stack_that_learns_worse_fails_the_run(invoke, small_data, tmp_path, monkeypatch):
+    import bench.report.write
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr(bench.report.write, "learns_worse", lambda frames, header: ["jax/scan on cuda learns worse."])
+    assert run_data(invoke, tmp_path).exit_code == cli.FAILED
+
+
+@pytest.mark.slow
+def test_what_was_skipped_is_in_the_record(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path, "--device", "cpu")
+    (header,) = (json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json"))
+    skipped = {entry["what"]: entry for entry in header["skipped"]}
+    assert {"jax", "torch", "pytensor"} <= set(skipped)
+    assert all(entry["reason"] and entry["remedy"] for entry in skipped.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_what_was_measured_and_resume_goes_on(invoke, small_data, tmp_path, monkeypatch, number):
+    outcomes = iter([GOOD])
+
+    def interrupted(self, case):
+        try:
+            return next(outcomes)
+        except StopIteration:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(WorkerPool, "measure", interrupted)
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == cli.INTERRUPTED
+    (report,) = (tmp_path / "runs").glob("*/report.md")
+    run_id = report.parent.name
+    assert f"RESUME={run_id}" in result.stderr
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    resumed = invoke("run", "--resume", run_id, "--runs-dir", tmp_path / "runs")
+    assert resumed.exit_code == 0, resumed.output
+    header = json.loads((report.parent / "run.json").read_text())
+    assert header["status"] == "complete"
+    assert len(list((report.parent / "replicates").glob("*.json"))) == 4
+
+
+@pytest.mark.slow
+def test_a_run_that_is_being_measured_is_not_resumed_and_can_be_read(invoke, small_data, tmp_path, monkeypatch):
+    from bench.records import run_lock
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path)
+    (path,) = (tmp_path / "runs").iterdir()
+    with run_lock.held(path):
+        result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs")
+        assert result.exit_code == cli.BAD_INPUT
+        assert "is being measured by process" in result.stderr
+        assert invoke("report", path).exit_code == 0
+    assert len(list((path / "replicates").iterdir())) == 4
+
+
+def test_a_report_that_cannot_be_written_is_a_warning_and_is_printed(invoke, small_data, tmp_path, monkeypatch):
+    def full(path):
+        raise RecordError("cannot write report.md (No space left on device): make room.")
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr("bench.report.write.write_report", full)
+    result = run_data(invoke, tmp_path)
+    assert result.exit_code == 0
+    assert "Dataset:" in result.stdout and "warning: cannot write report.md" in result.stdout
+    assert run_data(invoke, tmp_path, "--json").exit_code == cli.BAD_INPUT
+
+
+@pytest.mark.slow
+def test_runs_that_start_in_one_second_get_folders_of_their_own(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    monkeypatch.setattr("bench.measure.runner.new_run_id", lambda commit: "20260102-030405-nocommit")
+    assert [run_data(invoke, tmp_path).exit_code for _ in range(2)] == [0, 0]
+    assert sorted(path.name[24:] for path in (tmp_path / "runs").iterdir()) == ["", "-2"]
+
+
+@pytest.mark.slow
+def test_a_run_on_other_data_is_not_resumed(invoke, small_data, tmp_path, monkeypatch):
+    from mlp import dataset
+
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path)
+    monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {"train-images": "ff"}))
+    result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "its dataset is custom" in result.stderr
+
+
+def test_doctor_names_what_is_missing_and_fails(invoke, monkeypatch):
+    findings = [
+        doctor.Finding("BLAS", doctor.OK, "OpenBLAS"),
+        doctor.Finding("C++ compiler", doctor.MISSING, "none on PATH", "install g++"),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda data: findings)
+    result = invoke("doctor")
+    assert result.exit_code == cli.FAILED
+    assert "install g++" in result.stdout
+    as_json = json.loads(invoke("doctor", "--json").stdout)
+    assert as_json[1]["remedy"] == "install g++"
+
+
+def test_doctor_says_which_levers_tuned_goes_without_and_why(monkeypatch):
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
+    active, update = doctor._levers()
+    assert active.state == doctor.OK and "dropout" in active.detail and "update" not in active.detail
+    assert update == doctor.Finding(
+        "theano/tuned",
+        doctor.WARNING,
+        "without update: left out by MLP_BENCH_TUNED_WITHOUT; one pass for each parameter, as Theano fuses it",
+        "unset MLP_BENCH_TUNED_WITHOUT",
+    )
+
+
+def test_doctor_refuses_a_lever_that_is_none(monkeypatch):
+    monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "turbo")
+    (finding,) = doctor._levers()
+    assert finding.state == doctor.MISSING and "no lever 'turbo'" in finding.detail
+
+
+def test_doctor_says_that_an_environment_was_made_for_another_checkout(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "_installed_from", lambda: doctor.PROJECT)
+    assert [finding.state for finding in doctor._python()] == [doctor.OK]
+    monkeypatch.setattr(doctor, "_installed_from", lambda: tmp_path)
+    _, copied = doctor._python()
+    assert copied.state == doctor.WARNING and str(tmp_path) in copied.detail
+
+
+@pytest.mark.parametrize(
+    ("state", "finding"),
+    [
+        (State("0123456789", True), ("ok", "0123456 with changes of tracked files")),
+        (State(None, None), ("ok", "none: no git repository tracks these files")),
+        (State(None, None, "git refuses it"), ("warning", "it would not be on record: git refuses it")),
+    ],
+)
+def test_doctor_says_which_commit_a_record_would_name_or_why_none(monkeypatch, state, finding):
+    monkeypatch.setattr(doctor, "state_of", lambda project: state)
+    (found,) = doctor._commit()
+    assert (found.state, found.detail) == finding
+
+
+def test_doctor_says_why_a_gpu_that_is_there_is_not_used(monkeypatch):
+    gpu = {"name": "H200", "driver": "470.82", "cuda_version": "11.4"}
+    monkeypatch.setattr(doctor, "describe_gpus", lambda: ([gpu], None))
+    monkeypatch.setattr(doctor, "find_driver", lambda: Unavailable("it supports CUDA 11.4", "Update it."))
+    found, unusable = doctor._gpus()
+    assert found.detail == "H200, driver 470.82, CUDA 11.4"
+    assert unusable == doctor.Finding("GPU", doctor.WARNING, "it supports CUDA 11.4", "Update it.")
+
+
+def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (finding,) = doctor._compiler()
+    assert finding.state == doctor.MISSING
+    assert "g++" in finding.remedy
+
+
+@pytest.mark.slow
+def test_doctor_looks_at_everything_on_a_real_machine(small_data):
+    subjects = {finding.subject for finding in doctor.examine(None)}
+    assert {
+        "Python",
+        "C++ compiler",
+        "BLAS",
+        "Threads",
+        "GPU",
+        "theano on cpu",
+        "theano on cuda",
+        "Dataset",
+    } <= subjects
+
+
+def test_doctor_joins_variants_with_one_answer_and_says_how_to_add_what_is_missing(monkeypatch):
+    def probe(name, variant, device):
+        if name == "jax":
+            return Unavailable("not installed", "Install it.")
+        return Available(f"{name} is here")
+
+    monkeypatch.setattr(doctor, "probe", probe)
+    found = {finding.subject: finding for finding in doctor._backends()}
+    assert found["jax on cpu"] == doctor.Finding("jax on cpu", "warning", "not installed (scan, step)", "Install it.")
+    assert found["numpy on cpu"].state == doctor.OK
+    assert "numpy on cuda" not in found
+
+
+def test_doctor_says_what_loading_costs_without_isa_l(monkeypatch):
+    from mlp import inflate
+
+    monkeypatch.setattr(inflate, "igzip_lib", None)
+    (finding,) = doctor._decompression()
+    assert (finding.state, finding.remedy) == (doctor.WARNING, "pip install isal")
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", (1, 2, 3)), ("6-8", (6, 7, 8)), ("7,9", (7, 9)), ("1,6-7,6", (1, 6, 7)), ("7-7", (7,))]
+)
+def test_seeds_are_a_count_or_a_list(text, seeds):
+    assert read_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-3", "1001", "8-6", "1-5000", "1,,2", "six", "1.5", "7,"])
+def test_what_names_no_seeds_is_one_sentence(text):
+    with pytest.raises(BenchError, match=r"names no seeds: give a count, 1 to 1,000, or the seeds, e\.g\. 6-15"):
+        read_seeds(text)
+
+
+@pytest.mark.slow
+def test_resume_adds_seeds_to_a_complete_run(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    invoke("run", "--quick", "--harness", "reference", "--variant", "as_published", "--runs-dir", tmp_path / "runs")
+    resumed = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs", "--seeds", "1-3")
+    assert resumed.exit_code == 0, resumed.output
+    (path,) = (tmp_path / "runs").iterdir()
+    replicates = [json.loads(file.read_text()) for file in sorted((path / "replicates").glob("*.json"))]
+    assert [(one["case"]["seed"], one["replicate"]) for one in replicates] == [(1, 0), (2, 1), (3, 2)]
+    assert json.loads((path / "run.json").read_text())["options"]["--seeds"] == ["1,2,3"]
+
+
+@pytest.mark.slow
+def test_a_run_without_a_reference_run_takes_no_seeds(invoke, small_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    run_data(invoke, tmp_path)
+    result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs", "--seeds", "6-8")
+    assert result.exit_code == cli.BAD_INPUT
+    assert "has no reference run to add seeds to" in result.stderr

@@ -1,0 +1,82 @@
+"""The fingerprint: complete, JSON-ready, free of names and paths, and None where nothing is known."""
+
+import getpass
+import importlib.metadata
+import json
+import socket
+import sys
+from types import SimpleNamespace
+
+import pynvml
+import pytest
+from fake_nvml import H200, FakeNvml
+from fakes import write
+
+from bench.machine import fingerprint
+
+
+@pytest.fixture(scope="module")
+def fingerprint():
+    return fingerprint.fingerprint()
+
+
+def test_it_is_json_and_names_what_decides_speed(fingerprint):
+    again = json.loads(json.dumps(fingerprint, allow_nan=False))
+    assert again == fingerprint
+    assert {"cpu_model", "usable_cores", "memory_bytes", "compiler", "gpus", "packages"} <= set(fingerprint)
+    assert fingerprint["memory_bytes"] > 2**27
+    assert fingerprint["packages"]["theano"] == "1.0.5"
+
+
+def test_the_fingerprint_does_not_identify_the_machines_owner(fingerprint):
+    text = json.dumps({key: value for key, value in fingerprint.items() if key not in {"os", "cpu_model"}})
+    assert socket.gethostname() not in text
+    assert f"/{getpass.getuser()}/" not in text
+
+
+def test_an_unknown_package_has_no_version():
+    assert fingerprint.package_version("a-package-nobody-has-installed") is None
+
+
+def test_without_a_compiler_there_is_no_version(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert fingerprint.compiler_version() is None
+
+
+def test_gpus_are_described_by_nvml_and_not_identified(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(H200))
+    found = fingerprint.fingerprint()
+    assert [gpu["name"] for gpu in found["gpus"]] == ["NVIDIA H200"]
+    assert found["gpus_missing_because"] is None
+    assert "8932f937" not in json.dumps(found)
+
+
+def test_a_broken_driver_leaves_no_gpus_but_a_reason(monkeypatch):
+    mismatch = pynvml.NVMLError(pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(H200, init_error=mismatch))
+    found = fingerprint.fingerprint()
+    assert found["gpus"] == []
+    assert "kernel module" in found["gpus_missing_because"]
+
+
+def test_a_cgroup_quota_limits_the_usable_cores(monkeypatch, tmp_path):
+    monkeypatch.setattr(fingerprint.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    write(tmp_path, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "150000 100000"})
+    assert fingerprint.usable_cores(tmp_path) == 2
+    write(tmp_path, {"sys/fs/cgroup/cpu.max": "max 100000"})
+    assert fingerprint.usable_cores(tmp_path) == 8
+    write(tmp_path, {"sys/fs/cgroup/cpu.max": "10000 100000"})
+    assert fingerprint.usable_cores(tmp_path) == 1
+
+
+def test_the_hugepage_setting_in_force_is_the_one_in_brackets(tmp_path):
+    assert fingerprint.transparent_hugepages(tmp_path) is None
+    write(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never"})
+    assert fingerprint.transparent_hugepages(tmp_path) == "madvise"
+
+
+@pytest.mark.parametrize(("wheel", "version"), [("nvidia-cudnn-cu13", "9.14.0.64"), ("nvidia-cublas", None)])
+def test_cudnn_is_known_by_its_wheel(monkeypatch, wheel, version):
+    installed = [SimpleNamespace(name="numpy", version="2.0"), SimpleNamespace(name=wheel, version="9.14.0.64")]
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: installed)
+    assert fingerprint.cudnn_version() == version
