@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bench.version import __version__
+
 if TYPE_CHECKING:
     from bench.records.frames import load_runs
     from bench.report.profile.frames import load_operations
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load_operations", "load_runs"]
 
 _LAZY = {"load_runs": "bench.records.frames", "load_operations": "bench.report.profile.frames"}

@@ -1,13 +1,13 @@
-"""Errors of the measuring and the reading side; each message is one sentence a user can act on."""
+"""Exceptions of the suite; each message is one actionable sentence."""
 
 
 class BenchError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base class of the user-facing errors of this package."""
 
 
 class RecordError(BenchError):
-    """A file or a run folder cannot be written, read or understood."""
+    """A file or a run folder cannot be written, read or decoded."""
 
 
 class RecordWarning(UserWarning):
-    """Part of a record cannot be read; the rest was."""
+    """Part of a record cannot be read and was skipped."""

@@ -1,1 +1,1 @@
-"""Benchmarks of the suite itself: what reading and reporting cost.  No part of a run."""
+"""Benchmarks of the suite itself, of reading and reporting; not part of a run."""

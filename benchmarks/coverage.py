@@ -1,7 +1,7 @@
-"""``python -m benchmarks.coverage``: how often the intervals and ranks of the reports are right, by simulation.
+"""``python -m benchmarks.coverage``: coverage of the intervals and error rates of the ranks, by simulation.
 
 Prints the tables of ``docs/statistics.md``.  Every noise model draws the logarithms of process medians; the committed
-records are resampled, with the median of what was measured for the truth.
+records are resampled, with the measured median as the true value.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def _lognormal(random: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def _exponential(random: np.random.Generator, *shape: int) -> np.ndarray:
-    """A fastest time, and delays that only add to it."""
+    """Draw a minimum time with exponential delays."""
     return np.log1p(random.exponential(0.1, shape))
 
 
 def _contaminated(random: np.random.Generator, *shape: int) -> np.ndarray:
-    """One process in ten meets something else that computes."""
+    """Draw normal noise in which one process in ten is disturbed by other load."""
     return random.normal(0, 0.02, shape) + (random.random(shape) < 0.1) * random.exponential(0.3, shape)
 
 
 def _bimodal(random: np.random.Generator, *shape: int) -> np.ndarray:
-    """Two speeds, 1.9 apart; a quarter of the processes gets the slow one."""
+    """Draw two modes with a ratio of 1.9; a quarter of the processes is slow."""
     return random.normal(0, 0.05, shape) + (random.random(shape) < 0.25) * np.log(1.9)
 
 
 def _autoregressive(correlation: float, random: np.random.Generator, *shape: int) -> np.ndarray:
-    """AR(1): each process is correlated with the one before it."""
+    """Draw AR(1) noise: each process is correlated with its predecessor."""
     noise = random.normal(0, 0.05, shape)
     logs = np.empty(shape)
     logs[:, 0] = noise[:, 0]
@@ -67,7 +67,7 @@ DEPENDENT: dict[str, Draw] = {f"AR(1), correlation {rho}": partial(_autoregressi
 
 
 def recorded() -> dict[str, Draw]:
-    """The training epochs of each stack in the records of 15 rounds, resampled."""
+    """Return resamplers of the training epochs of each stack in the records of 15 rounds."""
     found = {}
     for name in RECORDS_OF_15_ROUNDS:
         for stack, rounds in epoch_rounds(load_runs(RECORDS / name)).items():
@@ -76,7 +76,7 @@ def recorded() -> dict[str, Draw]:
 
 
 def _resampled(logs: np.ndarray, random: np.random.Generator, *shape: int) -> np.ndarray:
-    """Between neighbours as often as at them: the median itself, drawn again and again, would be covered too often."""
+    """Resample with interpolation between neighbours: repeated draws of the median itself would inflate coverage."""
     return np.quantile(logs, random.random(shape))
 
 
@@ -87,14 +87,14 @@ def true_median(draw: Draw) -> float:
 
 
 def coverage(draw: Draw, num_values: int, num_draws: int = 20_000) -> float:
-    """The share of intervals of ``num_values`` processes that hold the true median."""
+    """Return the share of intervals of ``num_values`` processes that contain the true median."""
     low, high, _ = bounds_of(np.exp(draw(np.random.default_rng(num_values), num_draws, num_values)))
     median = np.exp(true_median(draw))
     return float(np.mean((low <= median * (1 + 1e-12)) & (median <= high * (1 + 1e-12))))
 
 
 def coverage_of_ratio(draw: Draw, num_values: int, num_draws: int = 2000) -> float:
-    """The same for the ratio of two runs that were not interleaved, truly 1."""
+    """Return the coverage of the ratio of two runs that were not interleaved, with the true value 1."""
     random = np.random.default_rng(num_values)
     sides = zip(*(np.exp(draw(random, num_draws, num_values)) for _ in range(2)), strict=True)
     return float(np.mean([not speed_ratio(base, other).differs for base, other in sides]))
@@ -103,7 +103,7 @@ def coverage_of_ratio(draw: Draw, num_values: int, num_draws: int = 2000) -> flo
 def false_and_found(
     draw: Draw, num_stacks: int, num_rounds: int, step: float, num_runs: int = 400
 ) -> tuple[float, float]:
-    """Of runs with pairs of equal stacks: the share with a wrong "faster"; and the share of true ones that are found.
+    """Return the share of runs with a false "faster", and the share of true differences that are found.
 
     Stacks 0 and 1 are equal, 2 and 3 slower by ``step``, and so on; each round drifts for all stacks alike.
     """
@@ -140,7 +140,7 @@ def rank_rows() -> Iterator[list[str]]:
 
 
 def tables() -> Iterator[tuple[str, str]]:
-    """Each table's name and Markdown."""
+    """Yield each table's name and Markdown."""
     sizes = [f"n = {size}" for size in SIZES]
     found = {
         "Coverage of the interval of a median": (["process medians", *sizes], coverage_rows()),

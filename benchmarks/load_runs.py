@@ -1,4 +1,4 @@
-"""``python -m benchmarks.load_runs``: how long ``bench.load_runs()`` takes on a million samples, and its memory.
+"""``python -m benchmarks.load_runs``: time and memory of ``bench.load_runs()`` for a million samples.
 
 A committed record is copied, under new run ids, until the copies hold that many samples: files, sizes and the mix of
 harnesses are those of real runs.  Each measurement is a fresh process that imports pandas too, as a user's would.
@@ -36,7 +36,7 @@ print(json.dumps({"seconds": seconds, "peak_rss_bytes": peak_rss_bytes, "num_sam
 
 
 def copy_until(num_samples: int, record: Path, target: Path) -> int:
-    """Copies of ``record`` in ``target`` with at least ``num_samples`` samples together; returns how many copies."""
+    """Copy ``record`` into ``target`` until there are at least ``num_samples`` samples; return the number of copies."""
     folder = RunFolder.open(record)
     replicates = folder.replicates()
     in_each = sum(len(measurement["seconds"]) for entry in replicates for measurement in entry["measurements"])
@@ -52,7 +52,7 @@ def copy_until(num_samples: int, record: Path, target: Path) -> int:
 
 
 def load_once(runs: Path) -> dict[str, Any]:
-    """Seconds, peak resident bytes and number of samples of one fresh process that loads ``runs``."""
+    """Return seconds, peak resident bytes and number of samples of one fresh process that loads ``runs``."""
     done = subprocess.run([sys.executable, "-c", PROCESS, str(runs)], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -60,8 +60,8 @@ def load_once(runs: Path) -> dict[str, Any]:
 @click.command()
 @click.option("--samples", "num_samples", default=1_000_000, show_default=True, help="Samples to load, at least.")
 @click.option("--processes", "num_processes", default=5, show_default=True, help="Fresh processes to measure.")
-@click.option("--record", type=click.Path(path_type=Path), default=RECORD, show_default=True, help="What is copied.")
-@click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON instead.")
+@click.option("--record", type=click.Path(path_type=Path), default=RECORD, show_default=True, help="Record to copy.")
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON.")
 def main(num_samples: int, num_processes: int, record: Path, as_json: bool) -> None:
     """Load many samples in fresh processes; exit code 1 if the median is over 3 s or a peak over 0.5 GB.
 

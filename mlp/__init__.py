@@ -4,7 +4,7 @@
 >>> network = flm.run_network()                 # doctest: +SKIP
 >>> flm.get_class(network, flm.load_data().X_test[-10])  # doctest: +SKIP
 
-Names are imported when they are first used, so that ``import mlp`` starts no framework.  ``import theano`` and
+Names are imported lazily, so that ``import mlp`` imports no framework.  ``import theano`` and
 ``import lasagne`` work after it, in any order: see ``mlp.theano_compat.finder``.
 """
 

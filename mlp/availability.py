@@ -1,4 +1,4 @@
-"""The two answers to "can it run here?"."""
+"""Availability of a backend on a device."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Available:
-    """This backend can run on that device; ``detail`` says on what exactly (for people)."""
+    """The backend can run on the device; ``detail`` describes versions and hardware for display."""
 
     detail: str
 
 
 @dataclass(frozen=True)
 class Unavailable:
-    """It cannot: why, and the command or step that would change that."""
+    """The backend cannot run on the device: the reason, and a remedy."""
 
     reason: str
     remedy: str

@@ -1,4 +1,4 @@
-"""Cutting a dataset into minibatches."""
+"""Division of a dataset into minibatches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def iterate_minibatches(
     shuffle: bool = False,
     order: np.ndarray | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield ``(inputs, targets)`` of ``batchsize`` examples each; an incomplete last one is left out.
+    """Yield ``(inputs, targets)`` of ``batchsize`` examples each, without an incomplete last one.
 
     ``shuffle=True`` draws the order from NumPy's global generator, as the tutorial does; ``order``
     (a permutation of the indices) fixes it instead.  Without either, slices are views, not copies.
@@ -24,9 +24,9 @@ def iterate_minibatches(
     Raises
     ------
     DatasetError
-        If there are not as many targets as inputs.
+        If the numbers of inputs and targets differ.
     RecipeError
-        If ``batchsize`` is below 1 or larger than the data: no minibatch could be cut.
+        If ``batchsize`` is below 1 or larger than the data.
     """
     if len(inputs) != len(targets):
         raise DatasetError(f"{len(inputs)} inputs but {len(targets)} targets: they must pair up.")

@@ -1,7 +1,7 @@
 """The canonical network and its Theano functions: the tutorial as one flat file.
 
 Source: "Lasagne Feedforward Tutorial", code walk-through, January 2016.  The network is the tutorial's, line by line;
-what is added is that its numbers come from a Recipe, whose defaults are the tutorial's.
+only its numbers come from a Recipe, whose defaults are the tutorial's.
 
 Shapes: images are float32 (n, 1, 28, 28) in [0, 1), labels are integers (n,) from 0 to 9.
 """
@@ -24,7 +24,7 @@ from mlp.recipe import CANONICAL, Recipe  # noqa: E402
 
 
 def build_mlp(input_var=None, recipe: Recipe = CANONICAL) -> DenseLayer:
-    """Stack the layers 784-500-300-10; returns the last one, an expression of ``input_var``.
+    """Stack the layers 784-500-300-10; return the last one, an expression of ``input_var``.
 
     ``input_var`` is a Theano tensor4 of images.  Weights are drawn from Lasagne's random generator; seed it with
     ``lasagne.random.set_rng`` for the same network twice.
@@ -32,7 +32,7 @@ def build_mlp(input_var=None, recipe: Recipe = CANONICAL) -> DenseLayer:
     *hidden_widths, num_classes = recipe.layer_widths[1:]
     layer = InputLayer(shape=(None, 1, 28, 28), input_var=input_var)
     for num_units in hidden_widths:
-        # Glorot's uniform initialisation and zero biases: Lasagne's defaults, which the tutorial spells out once.
+        # Glorot's uniform initialisation and zero biases are Lasagne's defaults.
         layer = DenseLayer(layer, num_units=num_units, nonlinearity=rectify, W=lasagne.init.GlorotUniform())
         # Drops 40 % of the units and scales the others by 1/0.6, so that evaluation needs no scaling.
         layer = DropoutLayer(layer, p=recipe.dropout)
@@ -41,7 +41,7 @@ def build_mlp(input_var=None, recipe: Recipe = CANONICAL) -> DenseLayer:
 
 
 def training_expressions(network: DenseLayer, target_var, recipe: Recipe = CANONICAL):
-    """The training loss (dropout on), and the RMSProp updates that lower it."""
+    """Return the training loss (with dropout), and the RMSProp updates that minimize it."""
     prediction = lasagne.layers.get_output(network)
     loss = categorical_crossentropy(prediction, target_var).mean()
     params = lasagne.layers.get_all_params(network, trainable=True)
@@ -50,7 +50,7 @@ def training_expressions(network: DenseLayer, target_var, recipe: Recipe = CANON
 
 
 def evaluation_expressions(network: DenseLayer, target_var):
-    """Loss and accuracy with dropout off: ``deterministic=True`` is how Lasagne says so."""
+    """Return loss and accuracy without dropout (``deterministic=True`` in Lasagne)."""
     test_prediction = lasagne.layers.get_output(network, deterministic=True)
     test_loss = categorical_crossentropy(test_prediction, target_var).mean()
     correct = T.eq(T.argmax(test_prediction, axis=1), target_var)
@@ -59,18 +59,18 @@ def evaluation_expressions(network: DenseLayer, target_var):
 
 
 def compile_train_function(network: DenseLayer, input_var, target_var, recipe: Recipe = CANONICAL):
-    """``train_fn(images, labels) -> mean loss``, each call one RMSProp update; and the updates, whose keys are the
-    shared variables it changes: the parameters, and RMSProp's accumulators."""
+    """Return ``train_fn(images, labels) -> mean loss``, one RMSProp update per call; and {shared variable: update} of
+    the parameters and RMSProp's accumulators."""
     loss, updates = training_expressions(network, target_var, recipe)
     return theano.function([input_var, target_var], loss, updates=updates), updates
 
 
 def compile_validation_function(network: DenseLayer, input_var, target_var):
-    """``val_fn(images, labels) -> [mean loss, accuracy]``, for validation and test data alike."""
+    """Return ``val_fn(images, labels) -> [mean loss, accuracy]``, for validation and test data."""
     return theano.function([input_var, target_var], list(evaluation_expressions(network, target_var)))
 
 
 def compile_probabilities_function(network: DenseLayer):
-    """``probabilities_fn(images) -> float32 (n, 10)``: softmax outputs, dropout off."""
+    """Return ``probabilities_fn(images) -> float32 (n, 10)``: softmax outputs without dropout."""
     (input_layer,) = [layer for layer in lasagne.layers.get_all_layers(network) if isinstance(layer, InputLayer)]
     return theano.function([input_layer.input_var], lasagne.layers.get_output(network, deterministic=True))

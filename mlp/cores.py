@@ -1,4 +1,4 @@
-"""How many cores this process may run on."""
+"""Number of cores available to this process."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def allowed_cores() -> int:
-    """By the scheduler's affinity mask where there is one (Linux), else all; a cgroup's CPU quota is not counted."""
+    """Return the cores of the affinity mask if supported (Linux), else all; ignores CPU quotas of cgroups."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""The NVIDIA driver, asked before any framework is installed or started.
+"""Detection of the NVIDIA driver without any framework.
 
-``make`` chooses by it what to install, ``doctor`` and ``run`` what to measure, so that they never disagree.  It needs
-the standard library alone, of Python 3.8 or newer: ``make`` asks before there is an environment.
+``make`` selects by it what to install, ``doctor`` and ``run`` what to measure, so that they agree.  It uses only the
+standard library of Python 3.8 or newer, because ``make`` runs it before there is an environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from mlp.availability import Unavailable
 
-LIBRARY_LIMIT_SECONDS = 10.0  # the first cuInit of a machine with many GPUs and no persistence daemon takes seconds
+LIBRARY_LIMIT_SECONDS = 10.0  # the first cuInit with many GPUs and no persistence daemon takes seconds
 BANNER_LIMIT_SECONDS = 5.0
 OLDEST_CUDA = (12, 0)  # of the builds that JAX offers; PyPI's PyTorch is built for CUDA 13
 # CUDA 13 has no code for GPUs before Turing (CUDA Toolkit 13.0 Release Notes, "Deprecated Architectures").
@@ -28,7 +28,7 @@ OLDEST_GPU_OF_CUDA_13 = (7, 5)
 RESTART = "Restart the machine, or reinstall the driver."
 UPDATE_DRIVER = "Update the NVIDIA driver: 525.60 is the first for CUDA 12, 580.65 the first for CUDA 13."
 
-# CUresult of cuInit (CUDA Driver API, "Data types used by CUDA driver") that a user can do something about.
+# CUresult of cuInit (CUDA Driver API, "Data types used by CUDA driver") with a remedy.
 _CU_INIT_ERRORS = {
     2: ("the GPU has no memory left", "End the processes that nvidia-smi lists, then try again."),
     34: ("the CUDA library is a stub without a driver", "Install the NVIDIA driver."),
@@ -48,20 +48,20 @@ NO_ANSWER = Unavailable(f"the NVIDIA driver did not answer within {LIBRARY_LIMIT
 
 @dataclass(frozen=True)
 class Driver:
-    """A driver that answers: the newest CUDA it supports, and the compute capability of each GPU, where it told."""
+    """Working driver: the newest CUDA it supports, and the compute capability of each GPU, if known."""
 
     cuda_version: tuple[int, int]
     compute_capabilities: tuple[tuple[int, int], ...]
 
     @property
     def build(self) -> int:
-        """The CUDA, 12 or 13, of the newest builds that this driver and all its GPUs can run."""
+        """Major CUDA version, 12 or 13, of the newest builds that this driver and all its GPUs can run."""
         new_gpus = all(capability >= OLDEST_GPU_OF_CUDA_13 for capability in self.compute_capabilities)
         return 13 if self.cuda_version >= (13, 0) and new_gpus else 12
 
 
 def driver(load: Callable[[str], Any] = ctypes.CDLL) -> Driver | Unavailable:
-    """Ask the CUDA driver's library in this process; ``load`` opens a shared library, for tests."""
+    """Query the CUDA driver's library in this process; ``load`` opens a shared library, for tests."""
     try:
         cuda = load("libcuda.so.1")
     except OSError:
@@ -91,10 +91,10 @@ def find_driver(
     ask: Callable[[], Driver | Unavailable] | None = None,
     banner: Callable[[], Driver | Unavailable] | None = None,
 ) -> Driver | Unavailable:
-    """Return a driver that can run today's builds on a GPU that this process may see; else the reason why not.
+    """Return a driver that can run current builds on a visible GPU; else the reason why not.
 
-    A process of its own asks the driver's library, within a time limit: a broken driver may crash or hang.  Where there
-    is no such library, the banner of nvidia-smi answers.
+    A separate process queries the driver's library within a time limit: a broken driver may crash or hang.  Without
+    that library the banner of nvidia-smi is parsed.
     """
     if visible_devices(environment) == []:
         value = environment["CUDA_VISIBLE_DEVICES"]
@@ -129,7 +129,7 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str] | 
 
 
 def driver_elsewhere() -> Driver | Unavailable:
-    """Call ``driver`` in a process of its own, within a time limit."""
+    """Call ``driver`` in a separate process, within a time limit."""
     project = str(Path(__file__).resolve().parent.parent)
     code = f"import sys; sys.path.insert(0, {project!r}); from mlp.cuda_driver import answer; answer()"
     try:
@@ -167,7 +167,7 @@ def _driver_of_banner() -> Driver | Unavailable:
 
 
 def driver_in_banner(exit_code: int, text: str) -> Driver | Unavailable:
-    """Read the banner of nvidia-smi: ``CUDA Version: 12.4``, from driver 610 on ``CUDA UMD Version: 13.3``."""
+    """Parse the banner of nvidia-smi: ``CUDA Version: 12.4``, from driver 610 on ``CUDA UMD Version: 13.3``."""
     found = re.search(r"CUDA (?:UMD )?Version\s*:\s*(\S+)", text)
     version = re.fullmatch(r"(\d+)\.(\d+)", found[1]) if found else None
     if exit_code == 0 and version:
@@ -184,7 +184,7 @@ def driver_in_banner(exit_code: int, text: str) -> Driver | Unavailable:
 def _run(argv: list[str], limit_seconds: float) -> tuple[int, str] | None:
     """Return exit code and output of a process; None if it was killed because it ran longer than ``limit_seconds``.
 
-    A process that waits for a broken driver may not even die when it is killed, so its end is not waited for.
+    A process that waits for a broken driver may survive SIGKILL, so its end is not awaited.
     """
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,8 +1,7 @@
-"""MNIST as six float32 arrays: where it is found, how it is read, and what proves that it is MNIST.
+"""MNIST as six arrays: location, reading and verification of its files.
 
-Where ``load_data`` looks, in this order: an explicit directory (argument or MNIST_DIR), the user's cache directory,
-a verified download, and only when none can be had, the surrogate.  An explicit directory that is damaged is an
-error: it is never passed over in silence.
+Search order of ``load_data``: an explicit directory (argument or MNIST_DIR), the user's cache directory, a verified
+download, and only if all fail, the surrogate.  A damaged explicit directory is an error.
 
 IDX, the format of the files (Y. LeCun, "The MNIST database"): two zero bytes, a type byte (8 = unsigned byte), the
 number of dimensions, each dimension as a big-endian 32-bit integer, then the bytes in row-major order.
@@ -40,7 +39,7 @@ PAIRS = (
     (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
     (*STEMS[2:], TEST_EXAMPLES),
 )
-CACHED_BYTES = 512 * 1024  # of pixels that are decompressed and converted in one go: they stay in a core's own cache
+CACHED_BYTES = 512 * 1024  # of pixels decompressed and converted at a time, which stay in a core's own cache
 
 # SHA-256 of the decompressed files: compressed ones differ between mirrors.
 MNIST_SHA256 = {
@@ -54,8 +53,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "http://yann.lecun.com/exdb/mnist/",
 )
-# The longest wait for a file from one mirror: the small files come first, so that a network that swallows or trickles
-# is given up soon.
+# Time limit of a file from one mirror: the small files come first, so that a dead or slow network is abandoned soon.
 DOWNLOAD_LIMITS_SECONDS = {
     "t10k-labels-idx1-ubyte": 10.0,
     "train-labels-idx1-ubyte": 10.0,
@@ -77,7 +75,7 @@ class Dataset(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Where the four files are, and how they came there: directory, cache, download or surrogate."""
+    """Directory of the four files, and its origin: directory, cache, download or surrogate."""
 
     directory: Path
     origin: str
@@ -85,10 +83,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Identity:
-    """What the files are: ``mnist``, ``surrogate`` or ``custom``, by the SHA-256 of their decompressed bytes.
+    """Identity of the files: ``mnist``, ``surrogate`` or ``custom``, by the SHA-256 of their decompressed bytes.
 
-    ``digest`` is the SHA-256 of all four as they are on disk, which is soon had again; ``twin`` is the name of a data
-    set that is known to look like MNIST.
+    ``digest`` is the SHA-256 of all four files on disk, which is faster to recompute; ``twin`` is the name of a known
+    data set in MNIST's format.
     """
 
     name: str
@@ -98,31 +96,30 @@ class Identity:
 
 
 def load_data(directory: str | os.PathLike | None = None, progress: bool | None = None) -> Dataset:
-    """The six arrays of the tutorial; see ``locate`` for where they come from.
+    """Load the six arrays of the tutorial; see ``locate`` for their source.
 
     Raises
     ------
     DatasetError
-        If the files are missing from an explicit directory, damaged, or not what they claim to be.
+        If the files are missing from an explicit directory, damaged, or of another format.
     """
     source = locate(directory, progress)
     if source.origin == "surrogate":
-        print("MNIST could not be had: using the surrogate, whose accuracy means nothing for MNIST.", file=sys.stderr)
+        print("MNIST is not available: using the surrogate, whose accuracy means nothing for MNIST.", file=sys.stderr)
     return load_files(source.directory)
 
 
 def locate(directory: str | os.PathLike | None = None, progress: bool | None = None) -> Source:
-    """Find the four files, downloading or generating them if need be.
+    """Find the four files; download or generate them if necessary.
 
     ``progress`` shows a bar while downloading (default: if stderr is a terminal).  Cached files are verified each
-    time; a damaged one is discarded and fetched again.  MLP_BENCH_OFFLINE=1 keeps from downloading, and
+    time; a damaged one is discarded and fetched again.  MLP_BENCH_OFFLINE=1 disables downloads, and
     MLP_BENCH_CACHE names another cache directory.
 
     Raises
     ------
     DatasetError
-        If an explicit directory lacks a file, the cache directory cannot be written, or MLP_BENCH_OFFLINE says neither
-        yes nor no.
+        If an explicit directory lacks a file, the cache directory cannot be written, or MLP_BENCH_OFFLINE is invalid.
     """
     explicit = directory or os.environ.get("MNIST_DIR")
     if explicit:
@@ -142,7 +139,7 @@ def _absolute(path: str | os.PathLike) -> Path:
 
 
 def _explicit(directory: Path) -> Path:
-    """``directory``, if it holds four files of the right names; raises DatasetError if it does not."""
+    """Return ``directory`` if it has four files of the right names; raise DatasetError otherwise."""
     try:
         if not directory.is_dir():
             raise DatasetError(f"{directory} {_no_directory(directory)}: name one that holds the four MNIST files.")
@@ -154,19 +151,19 @@ def _explicit(directory: Path) -> Path:
 
 
 def _no_directory(path: Path) -> str:
-    """Why ``path`` is not a directory, as far as that can be seen."""
+    """Return the reason why ``path`` is not a directory, as the end of a sentence."""
     if path.is_file():
         with open(path, "rb") as file:
             head = file.read(512)
         found = None if head[:2] == MAGIC else what_it_is(head)
         return f"is not a directory, but {found[0]}" if found else "is a file and not a directory"
     if any(part.startswith("~") for part in path.parts):
-        return "is not a directory (~ was not expanded: there is no such user, or no home)"
+        return "is not a directory (~ was not expanded: unknown user, or no home)"
     return "is not a directory"
 
 
 def cache_directory() -> Path:
-    """MLP_BENCH_CACHE, or the platform's cache directory for this user."""
+    """Return MLP_BENCH_CACHE, or the platform's cache directory of this user."""
     chosen = os.environ.get("MLP_BENCH_CACHE")
     if chosen:
         return _absolute(chosen)
@@ -176,12 +173,12 @@ def cache_directory() -> Path:
 
 
 def identify(directory: Path) -> Identity:
-    """Hash the four files, and check that they can be MNIST; a tenth of a second, kept out of every timed load.
+    """Hash the four files, and check their format and shapes; takes a tenth of a second, outside of timed loading.
 
     Raises
     ------
     DatasetError
-        If a file is missing, damaged, something else than IDX, or of another shape than MNIST's.
+        If a file is missing, damaged, not IDX, or of another shape than MNIST's.
     """
     sha256, on_disk = {}, hashlib.sha256()
     for images_stem, labels_stem, num_examples in PAIRS:
@@ -201,7 +198,7 @@ def identify(directory: Path) -> Identity:
 
 
 def check_unchanged(directory: Path, digest: str) -> None:
-    """Raise DatasetError unless ``directory`` still holds what ``identify`` found: for the process that measures."""
+    """Raise DatasetError if the files of ``directory`` have changed since ``identify``; for measuring processes."""
     on_disk = hashlib.sha256()
     for stem in STEMS:
         on_disk.update(read_bytes(find_file(directory, stem)))
@@ -212,7 +209,7 @@ def check_unchanged(directory: Path, digest: str) -> None:
 
 
 def _sound(raw: bytes, path: Path, directory: Path, stem: str) -> bytes:
-    """``decompress``; where that fails, the error names a file of the same data beside it."""
+    """Decompress; on failure the error names an alternative file of the same data."""
     try:
         return decompress(raw, path)
     except DatasetError as error:
@@ -227,9 +224,9 @@ def _sound(raw: bytes, path: Path, directory: Path, stem: str) -> bytes:
 
 
 def find_file(directory: Path, stem: str) -> Path:
-    """The file of ``stem`` in ``directory``: gzip or plain, with ``-idx`` or ``.idx`` in its name.
+    """Return the file of ``stem`` in ``directory``: gzip or plain, with ``-idx`` or ``.idx`` in its name.
 
-    Of several, the first that is as long as MNIST's: beside a download that was cut short, the sound file is taken.
+    Of several, the first of MNIST's length, which skips a truncated download beside a complete file.
     """
     found = _candidates(directory, stem)
     if not found:
@@ -243,7 +240,7 @@ def _candidates(directory: Path, stem: str) -> list[Path]:
 
 
 def _has_right_size(path: Path, stem: str) -> bool:
-    """Whether the content is as long as MNIST's: a gzip file says how long that is in its last four bytes."""
+    """Return True if the content has MNIST's length, which a gzip file stores in its last four bytes."""
     images, count = "images" in stem, PAIRS[0][2] if stem in PAIRS[0] else PAIRS[1][2]
     expected = HEADER_BYTES[3] + count * math.prod(IMAGE_SHAPE) if images else HEADER_BYTES[1] + count
     try:
@@ -257,7 +254,7 @@ def _has_right_size(path: Path, stem: str) -> bool:
 
 
 def _not_found(directory: Path, stem: str) -> str:
-    """What the directory holds instead, and where below it the files were seen."""
+    """Return a sentence on the contents of the directory, and on matching files below it."""
     missing = f"{directory} has no file {stem}.gz (nor {stem}); {contents_of(directory)}"
     seen = None
     for folder in below(directory):
@@ -270,7 +267,7 @@ def _not_found(directory: Path, stem: str) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file as it is on disk."""
+    """Read the file unchanged."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -278,7 +275,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decompress(raw: bytes, path: Path) -> bytes:
-    """The IDX bytes; plain IDX passes through.  CRC and length of a gzip file are checked."""
+    """Return the IDX bytes of a gzip file, whose CRC and length are checked, or of a plain file."""
     if raw[:2] != MAGIC:
         return raw
     try:
@@ -289,7 +286,7 @@ def decompress(raw: bytes, path: Path) -> bytes:
 
 
 def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
-    """The uint8 array of ``ndim`` dimensions in ``content``: a read-only view, not a copy."""
+    """Return the uint8 array of ``ndim`` dimensions in ``content``: a read-only view, not a copy."""
     expected_magic = 0x800 + ndim
     header_bytes = 4 + 4 * ndim
     if bytes(content[:2]) != b"\0\0" and (found := what_it_is(content)) is not None:
@@ -313,15 +310,15 @@ def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
 
 
 def convert(images: np.ndarray) -> np.ndarray:
-    """uint8 (n, 28, 28) to float32 (n, 1, 28, 28), pixel / 256 as in the tutorial (not 255)."""
+    """Convert uint8 (n, 28, 28) to float32 (n, 1, 28, 28), pixel / 256 as in the tutorial (not 255)."""
     result = np.empty((len(images), 1, *IMAGE_SHAPE), np.float32)
     _scale(images.reshape(-1), result.reshape(-1))
     return result
 
 
 def _scale(pixels: np.ndarray, out: np.ndarray) -> None:
-    # Cast, then scale what was just written while it is in the cache: two plain loops are faster than one that makes
-    # NumPy buffer its casts.  1/256 is a power of two, so multiplying by it rounds nothing.
+    # Cast, then scale while the values are in the cache: two plain loops are faster than one that makes NumPy buffer
+    # its casts.  1/256 is a power of two, so the multiplication is exact.
     for start in range(0, pixels.size, CACHED_BYTES):
         block = out[start : start + CACHED_BYTES]
         np.copyto(block, pixels[start : start + CACHED_BYTES])
@@ -329,10 +326,10 @@ def _scale(pixels: np.ndarray, out: np.ndarray) -> None:
 
 
 def decompress_and_convert(raw: bytes, num_images: int) -> np.ndarray | None:
-    """``convert`` of the images in a gzip file, block by block while the pixels are in the cache.
+    """Decompress and convert the images of a gzip file block by block, while the pixels are in the cache.
 
-    It only ever accepts: for anything but one sound gzip member with exactly ``num_images`` images of 28 x 28, and
-    without ISA-L, the answer is None, and ``decompress`` and ``parse_idx`` say what is wrong, if anything is.
+    Returns None unless the file is one valid gzip member with exactly ``num_images`` images of 28 x 28 and ISA-L is
+    installed; ``decompress`` and ``parse_idx`` then report errors, if any.
     """
     stream = Stream(raw)
     header = struct.pack(">4I", 0x803, num_images, *IMAGE_SHAPE)
@@ -340,7 +337,7 @@ def decompress_and_convert(raw: bytes, num_images: int) -> np.ndarray | None:
         return None
     result = np.empty((num_images, 1, *IMAGE_SHAPE), np.float32)
     scaled, filled = result.reshape(-1), 0
-    while block := stream.read(min(CACHED_BYTES, scaled.size - filled + 1)):  # one more: is there more than promised?
+    while block := stream.read(min(CACHED_BYTES, scaled.size - filled + 1)):  # one more byte, to detect trailing data
         if filled + len(block) > scaled.size:
             return None
         _scale(np.frombuffer(block, np.uint8), scaled[filled : filled + len(block)])
@@ -354,7 +351,7 @@ def load_files(directory: Path) -> Dataset:
 
 
 def load_memory_mapped(directory: Path) -> Dataset:
-    """The same from plain IDX files without reading them into memory first."""
+    """Load plain IDX files by memory mapping, without reading them into memory first."""
 
     def mapped(path: Path) -> memoryview:
         if path.suffix == ".gz":
@@ -373,7 +370,7 @@ def _assemble(directory: Path, read: Callable[[Path], bytes | memoryview]) -> Da
 def _load_pair(
     directory: Path, images_stem: str, labels_stem: str, num_examples: int, read: Callable[[Path], bytes | memoryview]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images float32 (num_examples, 1, 28, 28) and labels uint8 (num_examples,)."""
+    """Return images float32 (num_examples, 1, 28, 28) and labels uint8 (num_examples,)."""
     images_path, labels_path = find_file(directory, images_stem), find_file(directory, labels_stem)
     raw = read(images_path)
     images = decompress_and_convert(raw, num_examples) if raw[:2] == MAGIC else None
@@ -402,7 +399,7 @@ def _kin(array: np.ndarray) -> str:
     return f" (as {KIN[len(array)]} has)" if len(array) in KIN else ""
 
 
-# --- the cache: nothing gets in unless its hash is right ---------------------------------------------------------
+# --- the cache: only verified files are added ---------------------------------------------------------------------
 
 
 def _is_verified(directory: Path, stem: str, sha256: str) -> bool:
@@ -415,9 +412,9 @@ def _is_verified(directory: Path, stem: str, sha256: str) -> bool:
 
 
 def _download(stems: list[str], cache: Path, progress: bool) -> bool:
-    """Fetch files from the first mirror that has the right bytes of each; whether all could be had.
+    """Fetch each file from the first mirror with the correct hash; return True if all succeeded.
 
-    A mirror that failed once is not asked again, and the first file that no mirror has ends it.
+    A mirror that failed once is not tried again, and the first file that all mirrors lack ends the download.
     """
     mirrors = list(MIRRORS)
     for stem in stems:
@@ -437,8 +434,7 @@ def _download_from(mirror: str, stem: str, cache: Path, progress: bool) -> bool:
 
 
 def _surrogate_files() -> Path:
-    """The surrogate's four files in the cache, made there if they are not, so that loading them costs what MNIST's
-    loading costs."""
+    """Return the surrogate's four files in the cache, generated if missing, so that they load like MNIST's."""
     cache = cache_directory() / f"surrogate-{surrogate.VERSION}"
     if not all(_is_verified(cache, stem, surrogate.SHA256[stem]) for stem in STEMS):
         arrays = surrogate.make()
@@ -451,7 +447,7 @@ def _surrogate_files() -> Path:
 
 
 def _scratch_in(cache: Path) -> tempfile.TemporaryDirectory:
-    """A scratch folder on the cache's own file system, so that a finished file can be moved in one step."""
+    """Return a scratch folder on the cache's own file system, from which a file can be moved atomically."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=cache, prefix="incoming-", ignore_cleanup_errors=True)

@@ -1,4 +1,4 @@
-"""Files from the network, within a time that is known beforehand."""
+"""Downloads with a time limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 
 
 def is_offline() -> bool:
-    """Tell if MLP_BENCH_OFFLINE forbids downloads; raise DatasetError for a value that is neither yes nor no."""
+    """Return True if MLP_BENCH_OFFLINE disables downloads; raise DatasetError for an invalid value."""
     value = os.environ.get(OFFLINE, "").strip().lower()
     if value not in YES + NO:
         raise DatasetError(f"{OFFLINE} is {value!r}: write 1 to download nothing, or 0.")
@@ -25,7 +25,7 @@ def is_offline() -> bool:
 
 
 def download(url: str, directory: Path, progress: bool, limit_seconds: float) -> bool:
-    """Fetch the file at ``url`` into ``directory``; False if that failed or would take longer than the limit."""
+    """Fetch the file at ``url`` into ``directory``; return False if that failed or exceeded the limit."""
     print(f"downloading {url}, for {limit_seconds:g} s at most ({OFFLINE}=1 goes without)", file=sys.stderr, flush=True)
     return ends_well(lambda: fetch(url, directory, progress), limit_seconds)
 
@@ -37,19 +37,20 @@ def fetch(url: str, directory: Path, progress: bool) -> None:
 
     pooch.get_logger().setLevel(logging.ERROR)
     downloader = pooch.HTTPDownloader(progressbar=progress, timeout=CONNECT_TIMEOUT_SECONDS)
-    # The identity is checked on the decompressed bytes afterwards: mirrors may compress differently.
+    # The hash of the decompressed bytes is checked afterwards: mirrors may compress differently.
     pooch.retrieve(url, known_hash=None, fname=url.rpartition("/")[2], path=directory, downloader=downloader)
 
 
 def ends_well(work: Callable[[], None], limit_seconds: float) -> bool:
-    """Run ``work`` in a thread and leave it when its time is up; True if it ended before that without an error.
+    """Run ``work`` in a thread with a time limit; return True if it ended in time without an error.
 
-    The time limits of a connection hold for each byte: a server that sends one in five seconds keeps them for ever.
+    The thread is abandoned, because time limits of a connection apply to single reads and never expire for a slow
+    server.
     """
     succeeded = []
 
     def attempt() -> None:
-        with contextlib.suppress(Exception):  # no network, no such file, broken off: the next mirror may have it
+        with contextlib.suppress(Exception):  # no network, file not found, interrupted: try the next mirror
             work()
             succeeded.append(True)
 

@@ -1,12 +1,12 @@
-"""Errors a user can act on: each message says what is wrong, where, and what to do next."""
+"""User-facing exceptions: each message has the fact, the place and a remedy."""
 
 
 class MlpError(Exception):
-    """Base of every error this package raises on purpose; its text is one clear sentence."""
+    """Base class of the user-facing errors of this package; the message is one sentence."""
 
 
 class DatasetError(MlpError):
-    """The data files are missing, damaged or not what they claim to be."""
+    """The data files are missing, damaged or of another format."""
 
 
 class RecipeError(MlpError):
@@ -18,4 +18,4 @@ class BackendError(MlpError):
 
 
 class DivergedError(MlpError):
-    """The loss became NaN or infinite, so nothing after it would mean anything."""
+    """The loss became NaN or infinite."""

@@ -1,8 +1,7 @@
-"""gzip, decompressed by the fastest library that is installed: Intel's ISA-L (package ``isal``), else zlib.
+"""gzip decompression by the fastest installed library: Intel's ISA-L (package ``isal``), else zlib.
 
-On MNIST ISA-L takes less than half of zlib's time.  It only ever accepts: what is not one sound gzip member from the
-first byte to the last is left to Python's ``gzip``, so what counts as damaged, and how that is said, is the same
-everywhere.
+On MNIST ISA-L takes less than half of zlib's time.  It is used for a single valid gzip member only; other files are
+left to Python's ``gzip``, so that errors do not depend on the library.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ except ImportError:
     igzip_lib = None
 
 MAGIC = b"\x1f\x8b"
-MOST_EXPANSION = 1032  # a deflate stream yields at most 1032 bytes for each of its own (zlib's technical notes)
+MOST_EXPANSION = 1032  # output bytes per input byte of a deflate stream (zlib's technical notes)
 
 
 def library() -> str:
-    """The library that is used, for people."""
+    """Return the display name of the active library."""
     return "zlib" if igzip_lib is None else f"ISA-L (isal {importlib.metadata.version('isal')})"
 
 
 def gunzip(raw: bytes) -> bytes:
-    """The content of the gzip file ``raw``, its CRC and length checked.
+    """Return the content of the gzip file ``raw``, with CRC and length checked.
 
     Raises
     ------
@@ -41,22 +40,22 @@ def gunzip(raw: bytes) -> bytes:
 
 
 class Stream:
-    """Reads a gzip file piece by piece with ISA-L; without it, or where something is wrong, there is nothing to read.
+    """Incremental reader of a gzip file with ISA-L; without ISA-L, or after an error, it is empty.
 
-    Only when ``is_sound`` is true, which it can be only at the end, may what was read be used.
+    The data may be used only if ``is_sound`` is True at the end.
     """
 
     def __init__(self, raw: bytes) -> None:
         self._input = raw
-        # This flag has ISA-L check the CRC and the length at the end.
+        # With this flag ISA-L checks the CRC and the length at the end.
         self._decompressor = igzip_lib and igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
         self._failed = igzip_lib is None
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` bytes of the content, fewer at its end, then none."""
+        """Return the next ``size`` bytes of the content, fewer at its end, then none."""
         if self._failed or self._decompressor.eof:
             return b""
-        given, self._input = self._input, b""  # the decompressor keeps what it has not used
+        given, self._input = self._input, b""  # the decompressor buffers unused input
         try:
             return self._decompressor.decompress(given, size)
         except igzip_lib.error:
@@ -65,5 +64,5 @@ class Stream:
 
     @property
     def is_sound(self) -> bool:
-        """Whether the end was reached, the checks were passed, and the file holds nothing else."""
+        """True if the end was reached, the checks passed, and there is no trailing data."""
         return not self._failed and self._decompressor.eof and not self._decompressor.unused_data

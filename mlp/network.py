@@ -1,4 +1,4 @@
-"""The tutorial's usage: train a network, train it further, ask it, keep it."""
+"""The tutorial's interface: train, retrain, query and save a network."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def run_network(
     callbacks: Iterable[Callback] = (),
     verbose: bool = True,
 ) -> Any:
-    """Train the recipe's network and return it, printing what the tutorial prints.
+    """Train the recipe's network and return it, with the tutorial's output.
 
     Parameters
     ----------
     data : the six arrays of ``load_data()``, optional
-        Loaded, inside the clock, if not given.
+        Loaded, as part of the measured time, if not given.
     num_epochs : int, optional
         Default: the recipe's, 20.
     network : optional
@@ -73,7 +73,7 @@ def run_network(
 
 
 def get_class(network: Any, example: np.ndarray) -> int:
-    """The digit, 0 to 9, that ``network`` sees in ``example``: one image of 784 values in any shape, in [0, 1)."""
+    """Return the predicted digit, 0 to 9, of ``example``: one image of 784 values in any shape, in [0, 1)."""
     image = np.asarray(example, dtype=np.float32)
     if image.size != 28 * 28:
         raise RecipeError(f"an example must have 784 values, got an array of shape {image.shape}.")
@@ -88,9 +88,9 @@ def get_class(network: Any, example: np.ndarray) -> int:
 
 
 def save_parameters(network: Any, path: str | os.PathLike) -> None:
-    """Keep the trained parameters of ``network`` as .npz: arrays W1, b1, W2, b2, ..., float32, no pickle.
+    """Save the trained parameters of ``network`` as .npz: arrays W1, b1, W2, b2, ..., float32, no pickle.
 
-    The file appears complete or not at all, and keeps its mode; a link is followed, a device or pipe written.
+    The file is replaced atomically and keeps its mode; a link is followed, a device or pipe written.
     """
     parameters = _parameters_of(network)
     names = [f"{kind}{layer + 1}" for layer in range(len(parameters) // 2) for kind in ("W", "b")]
@@ -114,7 +114,7 @@ def save_parameters(network: Any, path: str | os.PathLike) -> None:
 
 
 def load_parameters(path: str | os.PathLike) -> list[np.ndarray]:
-    """The arrays that ``save_parameters`` kept, ``[W1, b1, W2, b2, ...]``; raises MlpError for any other file."""
+    """Load the arrays of ``save_parameters``, ``[W1, b1, W2, b2, ...]``; raise MlpError for any other file."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             num_layers = len(archive.files) // 2
@@ -134,7 +134,7 @@ def load_parameters(path: str | os.PathLike) -> list[np.ndarray]:
 
 
 def load_network(path: str | os.PathLike, recipe: Recipe = CANONICAL) -> Any:
-    """A Lasagne network with the parameters that ``save_parameters`` kept, ready for ``get_class`` or retraining."""
+    """Return a Lasagne network with the parameters of ``save_parameters``, ready for ``get_class`` or retraining."""
     parameters = load_parameters(path)
     from mlp import canonical
 

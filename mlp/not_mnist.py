@@ -1,7 +1,7 @@
-"""Recognise what lies where MNIST should be: another format, a placeholder, an error message, another data set.
+"""Detection of files that are not MNIST: other formats, placeholders, error messages, other data sets.
 
-Files get their names from people and from scripts that download, so that a name says little.  Nothing here is on a
-timed path: it is asked only what a file is once that file is no IDX.
+Detection is by content, as file names are unreliable, and runs only after a file was found not to be IDX, so that no
+timed path depends on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ANOTHER = "name another directory with --data or MNIST_DIR"
 FETCH_AGAIN = f"fetch it again, or {ANOTHER}"
 UNPACK = f"unpack it, and keep the four IDX files, or {ANOTHER}"
 
-# (offset, bytes there, what that is, what to do)
+# (offset, signature, description, remedy)
 SIGNATURES = (
     (0, b"\x1f\x8b", "a gzip file inside a gzip file", f"decompress it once, or {FETCH_AGAIN}"),
     (0, b"PK\x03\x04", "a zip archive", UNPACK),
@@ -41,7 +41,7 @@ SIGNATURES = (
 ENCODINGS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 HEAD_BYTES = 4096  # enough to recognise a format by
 PICKLE = re.compile(rb"\x80[\x02-\x05]|\(lp|\(dp|c(numpy|copy_reg|__builtin__)")  # protocols 2 to 5, and 0
-# Other data sets in MNIST's format, by how many examples their training or test file holds.
+# Other data sets in MNIST's format, by the number of examples of their training or test file.
 KIN = {
     697_932: "EMNIST ByClass or ByMerge",
     116_323: "EMNIST ByClass or ByMerge",
@@ -65,7 +65,7 @@ MOST_NAMES, MOST_FOLDERS, MOST_DEPTH = 8, 1000, 4
 
 
 def what_it_is(content: bytes | memoryview) -> tuple[str, str] | None:
-    """What ``content`` is, and what to do about it; None if that is not recognised."""
+    """Return description and remedy of ``content``; None if not recognised."""
     head = bytes(content[:HEAD_BYTES])
     if not head:
         return "empty", FETCH_AGAIN
@@ -80,12 +80,12 @@ def what_it_is(content: bytes | memoryview) -> tuple[str, str] | None:
 
 
 def twin(labels_file: bytes) -> str | None:
-    """The data set of MNIST's shape whose compressed test labels these are."""
+    """Return the name of the data set with these compressed test labels; None if unknown."""
     return TWINS.get(hashlib.md5(labels_file, usedforsecurity=False).hexdigest())
 
 
 def _text(head: bytes) -> str | None:
-    """``head`` as text without blanks around it; None if it is none."""
+    """Return ``head`` as stripped text; None if it is not text."""
     mark, encoding = next((known for known in ENCODINGS if head.startswith(known[0])), (b"", "utf-8"))
     if not mark and not any(head[1:64:2]):
         encoding = "utf-16-le"  # without its mark: every second byte of English is zero
@@ -120,14 +120,14 @@ def _is_json(text: str) -> bool:
     try:
         json.loads(text)
     except ValueError as error:
-        return getattr(error, "pos", 0) >= len(text) - 1  # the head of a longer one
+        return getattr(error, "pos", 0) >= len(text) - 1  # truncated document
     except RecursionError:
         return False
     return True
 
 
 def shown(text: str, most: int = 60) -> str:
-    """One short line of ``text``, whatever bytes it came from."""
+    """Return one short printable line of ``text``."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= most else f"{line[:most]}…"
 
@@ -136,7 +136,7 @@ def shown(text: str, most: int = 60) -> str:
 
 
 def contents_of(directory: Path) -> str:
-    """What a directory holds, in words: some names, with what is odd about them."""
+    """Describe the contents of a directory: some names, with remarks on unusual entries."""
     names = sorted(os.listdir(directory))
     if not names:
         return "it is empty"
@@ -155,7 +155,7 @@ def _entry(path: Path) -> str:
 
 
 def below(directory: Path) -> Iterator[Path]:
-    """``directory``'s folders, the near ones first, as far as a person may have nested a data set."""
+    """Yield the folders below ``directory``, breadth first, to a limited depth."""
     level, seen = [directory], 0
     for _ in range(MOST_DEPTH):
         folders = []
@@ -163,7 +163,7 @@ def below(directory: Path) -> Iterator[Path]:
             try:
                 folders += sorted(Path(entry) for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False))
             except OSError:
-                continue  # a folder that may not be read
+                continue  # unreadable folder
         yield from folders[: MOST_FOLDERS - seen]
         seen, level = seen + len(folders), folders
         if seen >= MOST_FOLDERS:

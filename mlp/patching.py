@@ -1,4 +1,4 @@
-"""Replace an attribute for a while, and put the original back."""
+"""Temporary replacement of attributes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ABSENT = object()
 
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """``owner.name`` is ``value`` inside the block; afterwards it is what it was, also if that was inherited."""
+    """Set ``owner.name`` to ``value`` inside the block, and restore it afterwards, also if it was inherited."""
     original = vars(owner).get(name, _ABSENT)
     setattr(owner, name, value)
     try:

@@ -1,8 +1,8 @@
-"""The canonical recipe and the published reference, each number with its source.
+"""Canonical recipe and published reference, each number with its source.
 
 Source of both: "Lasagne Feedforward Tutorial: Code walk-through" (January 2016), a Lasagne/Theano
 multilayer perceptron on MNIST.  RMSProp's ``rho`` and ``epsilon`` are the defaults of
-``lasagne.updates.rmsprop`` in Lasagne 0.1, which the tutorial uses without naming them.
+``lasagne.updates.rmsprop`` in Lasagne 0.1, which the tutorial uses implicitly.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlp.errors import RecipeError
 
 @dataclass(frozen=True)
 class Recipe:
-    """The frozen hyper-parameters of one training run.
+    """Hyper-parameters of one training run.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Recipe:
     learning_rate, rho, epsilon : float
         RMSProp: ``accu = rho*accu + (1-rho)*g**2; p -= learning_rate * g / sqrt(accu + epsilon)``.
     batch_size : int
-        Examples per minibatch; an incomplete last minibatch is left out, as in the tutorial.
+        Examples per minibatch; an incomplete last minibatch is skipped, as in the tutorial.
     num_epochs : int
         Passes over the training set.
     seed : int in [0, 2**31)
@@ -65,7 +65,7 @@ class Recipe:
         _require_number("epsilon", self.epsilon, low=0.0)
 
     def check_batch_fits(self, num_examples: int, what: str = "training set") -> None:
-        """Raise RecipeError unless one whole minibatch fits into ``num_examples``."""
+        """Raise RecipeError if ``num_examples`` are fewer than one minibatch."""
         if self.batch_size > num_examples:
             raise RecipeError(
                 f"batch size {self.batch_size} is larger than the {what} of {num_examples} examples: "
@@ -92,7 +92,7 @@ TRAINING_EXAMPLES, VALIDATION_EXAMPLES, TEST_EXAMPLES = 50_000, 10_000, 10_000
 
 @dataclass(frozen=True)
 class Reference:
-    """A published result of the canonical recipe."""
+    """Published result of the canonical recipe."""
 
     total_seconds: float  # wall clock, loading and compilation included
     test_accuracy: float  # fraction of the 10,000 test examples

@@ -1,7 +1,7 @@
-"""One seed, several independent streams.
+"""Independent random streams from one seed.
 
-A generator seeded alike for weights and for masks would draw the same uniform numbers for both, and correlate what
-must be independent; so each purpose gets a stream of its own from the recipe's seed.
+Equal seeds for weights and masks would draw the same uniform numbers for both and correlate them; so each purpose gets
+a separate stream from the recipe's seed.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ PURPOSES = ("weights", "order", "dropout")
 
 
 def random_stream(recipe: Recipe, purpose: str) -> np.random.RandomState:
-    """The stream of ``recipe.seed`` for one of PURPOSES; RandomState, because NumPy has frozen its streams."""
+    """Return the stream of ``recipe.seed`` for one of PURPOSES, as RandomState, whose streams NumPy has frozen."""
     return np.random.RandomState([recipe.seed, PURPOSES.index(purpose)])

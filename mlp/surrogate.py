@@ -1,4 +1,4 @@
-"""A deterministic stand-in with MNIST's shapes, for machines that cannot get MNIST.
+"""Deterministic surrogate with MNIST's shapes, for machines without MNIST.
 
 Digits are drawn as strokes on a 28 x 28 grid: each class is a few polylines and arcs whose points are moved by a
 random affine map and by jitter; a pixel's brightness falls with its distance to the nearest stroke.  Everything is
@@ -37,7 +37,7 @@ GLYPHS: tuple[tuple[tuple[tuple[int, int], ...], ...], ...] = (
 POINTS_PER_DIGIT = 48  # samples along the strokes; closer than a stroke's width
 AMBIGUOUS_PER_1024 = 40  # images that show a second class as well
 
-# Of the IDX bytes of ``make()``; a test makes them anew.
+# Of the IDX bytes of ``make()``; a test regenerates them.
 SHA256 = {
     "train-images-idx3-ubyte": "a66fb21c54a26f196c98a17f6024a13502b023afc9939ddfcedeb33f616a33d1",
     "train-labels-idx1-ubyte": "eea3a37fe0335b43469df971f23182151ac8309e701c9b28544aff9a94a8910c",
@@ -47,7 +47,7 @@ SHA256 = {
 
 
 def make(seed: int = SEED) -> dict[str, np.ndarray]:
-    """The four arrays by the names of MNIST's files: images uint8 (n, 28, 28), labels uint8 (n,)."""
+    """Generate the four arrays, {name of MNIST's file: images uint8 (n, 28, 28) or labels uint8 (n,)}."""
     bits = np.random.PCG64(seed)
     train_images, train_labels = _draw(NUM_TRAIN, bits)
     test_images, test_labels = _draw(NUM_TEST, bits)
@@ -60,7 +60,7 @@ def make(seed: int = SEED) -> dict[str, np.ndarray]:
 
 
 def to_idx(array: np.ndarray) -> bytes:
-    """``array`` (uint8) as the content of an IDX file."""
+    """Return ``array`` (uint8) as the content of an IDX file."""
     return struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
 
 
@@ -72,7 +72,7 @@ def _draw(num_images: int, bits: np.random.PCG64) -> tuple[np.ndarray, np.ndarra
         count = chunk.stop - chunk.start
         labels[chunk] = _uniform(bits, (count,), 0, 10)
         canvas = _strokes(labels[chunk], bits)
-        # A second class on top of some: those are hard, or hopeless.
+        # A second class on top of some images, which are hard or impossible to classify.
         second = np.flatnonzero(_uniform(bits, (count,), 0, 1024) < AMBIGUOUS_PER_1024)
         others = _uniform(bits, (len(second),), 0, 10)
         canvas[second] = np.maximum(canvas[second], _strokes(others, bits))
@@ -82,7 +82,7 @@ def _draw(num_images: int, bits: np.random.PCG64) -> tuple[np.ndarray, np.ndarra
 
 
 def _strokes(labels: np.ndarray, bits: np.random.PCG64) -> np.ndarray:
-    """Brightness int32 (n, 28, 28), 0 to 255, of one randomly moved digit for each label."""
+    """Draw one randomly transformed digit for each label; brightness int32 (n, 28, 28), 0 to 255."""
     count = len(labels)
     points = _POINTS[labels] - 10 * UNIT  # (n, points, 2), about the centre
     # x' = (a x + b y) / 1024 + shift: scale 0.75 to 1.1 in each direction, shear and rotation up to about 20 degrees
@@ -103,13 +103,13 @@ def _strokes(labels: np.ndarray, bits: np.random.PCG64) -> np.ndarray:
 
 
 def _uniform(bits: np.random.PCG64, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
-    """int64 in [low, high) from the top 32 of each raw 64 bits; the bias is below 2**-20 for ranges this small."""
+    """Draw int64 in [low, high) from the top 32 of each raw 64 bits; the bias is below 2**-20 for these ranges."""
     raw = bits.random_raw(int(np.prod(shape))).reshape(shape) >> np.uint64(32)
     return ((raw * np.uint64(high - low)) >> np.uint64(32)).astype(np.int64) + low
 
 
 def _sample_points() -> np.ndarray:
-    """POINTS_PER_DIGIT points along each digit's strokes, int64 (10, points, 2) in fixed point."""
+    """Return POINTS_PER_DIGIT points along each digit's strokes, int64 (10, points, 2) in fixed point."""
     table = np.empty((10, POINTS_PER_DIGIT, 2), np.int64)
     for digit, strokes in enumerate(GLYPHS):
         segments = [pair for stroke in strokes for pair in pairwise(stroke)]

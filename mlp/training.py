@@ -1,5 +1,4 @@
-"""One training loop for every backend: phases by the reference clock, history, callbacks, and a Ctrl-C that keeps
-the network."""
+"""Training loop for all backends: phases by the reference clock, history, callbacks; Ctrl-C keeps the network."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
     from mlp.backends.base import Backend
     from mlp.dataset import Dataset
 
-# ``transfer`` is there only for variants that keep the data on their device.
+# ``transfer`` exists only for variants that keep the data on their device.
 PHASES = ("load", "build", "transfer", "compile", "train", "validate", "test")
 Phase = Callable[[str], AbstractContextManager[None]]  # with phase("load"): ...
 
 
 @dataclass
 class EpochRecord:
-    """What one epoch gave; accuracies are fractions."""
+    """Results of one epoch; accuracies are fractions."""
 
     epoch: int  # from 1
     train_loss: float
@@ -39,10 +38,10 @@ class EpochRecord:
 
 @dataclass
 class History:
-    """What a training run did and how long each phase took.
+    """Results and phase times of a training run.
 
     ``phases`` maps each of PHASES to seconds.  ``total_seconds`` is the reference clock: loading, building and
-    compilation included, the framework's import (``import_seconds``) not.  What is None was not reached.
+    compilation included, the framework's import (``import_seconds``) not.  None means not reached.
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -56,26 +55,26 @@ class History:
 
     @property
     def rest_seconds(self) -> float | None:
-        """The part of the total that no phase explains."""
+        """Seconds of the total outside of all phases."""
         return None if self.total_seconds is None else self.total_seconds - sum(self.phases.values())
 
 
 class Callback:
-    """What may be told of a training run; override what you need.  ``logs`` holds plain numbers."""
+    """Base class of callbacks of a training run; all methods are optional.  ``logs`` holds plain numbers."""
 
     def on_train_begin(self, logs: dict[str, Any]) -> None: ...
 
     def on_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
-        """After minibatch ``batch`` (from 0 in each epoch); ``logs["loss"]`` is its mean loss."""
+        """Called after minibatch ``batch`` (from 0 in each epoch); ``logs["loss"]`` is its mean loss."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        """After epoch ``epoch`` (from 0); ``logs`` holds the fields of EpochRecord."""
+        """Called after epoch ``epoch`` (from 0); ``logs`` holds the fields of EpochRecord."""
 
     def on_train_end(self, logs: dict[str, Any]) -> None: ...
 
 
 class LossHistory(Callback):
-    """Collects the loss of every minibatch in ``losses``: the tutorial's first exercise."""
+    """Callback that collects the loss of every minibatch in ``losses``: the tutorial's first exercise."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -88,7 +87,7 @@ class LossHistory(Callback):
 
 
 def initial_parameters(recipe: Recipe) -> list[np.ndarray]:
-    """``[W1, b1, W2, b2, ...]``, float32, from the recipe's seed: the same for every backend.
+    """Return ``[W1, b1, W2, b2, ...]``, float32, from the recipe's seed, equal for every backend.
 
     Weights are uniform in ``[-a, a)`` with ``a = sqrt(6 / (inputs + units))`` (Glorot and Bengio 2010, eq. 16),
     drawn in float64 by ``numpy.random.RandomState``, whose stream NumPy has frozen; biases are zero.
@@ -119,16 +118,16 @@ def train(
     Parameters
     ----------
     data : six arrays, or a callable that returns them
-        A callable is called inside the clock: that is the phase ``load``.
+        A callable is timed as the phase ``load``.
     parameters : arrays, optional
-        Where to start from; default: ``initial_parameters(recipe)``, or those of ``network`` if one is given.
+        Initial values; default: ``initial_parameters(recipe)``, or those of ``network`` if given.
     network : optional
-        A network of an earlier run on the same backend, to be trained further.
+        Network of an earlier run on the same backend, to be trained further.
 
     Raises
     ------
     RecipeError
-        If a minibatch does not fit the data; nothing has been compiled by then.
+        If a minibatch is larger than the data; raised before compiling.
     DivergedError
         If the training or validation loss is NaN or infinite.
     """
@@ -173,7 +172,7 @@ def train(
 
 
 def _phases(backend: Backend, history: History, clock: Callable[[], float]) -> Phase:
-    """``with phase("load"): ...`` adds the seconds to the history's phase, the device's work included."""
+    """Return ``phase``; ``with phase("load"): ...`` adds the seconds, including the device's work, to the history."""
 
     @contextmanager
     def phase(name: str) -> Iterator[None]:
@@ -226,7 +225,7 @@ def _train_epochs(
 
 
 def _tell_batches(callbacks: list[Callback]) -> Callable[[int, float], None] | None:
-    """None if nobody listens, so that a backend need not fetch every minibatch's loss from its device."""
+    """Return a function that calls ``on_batch_end``; None without callbacks, which avoids fetching each loss."""
     listeners = [callback for callback in callbacks if type(callback).on_batch_end is not Callback.on_batch_end]
     if not listeners:
         return None

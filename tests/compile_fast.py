@@ -1,4 +1,4 @@
-"""``python tests/mlp/compile_fast.py``: a small canonical network, compiled fast, and ten steps of it, told as JSON.
+"""``python tests/compile_fast.py``: a small canonical network, compiled fast, and ten steps of it, told as JSON.
 
 A process of its own, because a compile cache is read and a damaged module is met only once in a process.
 """
@@ -6,11 +6,15 @@ A process of its own, because a compile cache is read and a damaged module is me
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from mlp.backends.theano.published import TheanoBackend
+from mlp.backends.theano import TheanoBackend
 from mlp.recipe import CANONICAL
 from mlp.training import initial_parameters
 
@@ -30,6 +34,21 @@ def ten_steps(backend: TheanoBackend) -> dict:
     labels = random.randint(0, 10, 20).astype(np.uint8)
     losses = [backend.train_step(images, labels).hex() for _ in range(10)]
     return {"losses": losses, "evaluation": [float(value).hex() for value in backend.evaluate(images, labels)]}
+
+
+def start(cache: Path) -> subprocess.Popen[str]:
+    """Start the program, with ``cache`` as Theano's compile directory."""
+    flags = [flag for flag in os.environ["THEANO_FLAGS"].split(",") if "compiledir" not in flag]
+    variables = {**os.environ, "THEANO_FLAGS": ",".join([*flags, f"base_compiledir={cache}"])}
+    variables["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
+    argv = [sys.executable, __file__]
+    return subprocess.Popen(argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> dict:
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    return json.loads(output.splitlines()[-1])
 
 
 def main() -> None:

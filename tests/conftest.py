@@ -1,8 +1,11 @@
 """Shared by all tests: real MNIST where MNIST_DIR names it, one compile cache, and what a parallel run needs."""
 
+import json
 import os
 import shutil
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from small import make_toy_data
 
 from bench.machine.fingerprint import usable_cores
 from mlp import backends
+from mlp.theano_compat.compiler import base_compile_directory
 
 sys.path.append(str(Path(__file__).with_name("bench")))  # its examples serve tests elsewhere, too, whatever is run
 MAX_WORKERS = 8  # each may need a gigabyte, and the longest file takes about an eighth of the time of all
@@ -85,6 +89,36 @@ def compile_directories(run_directory):
         if "compiledir" not in flags:
             directory = run_directory / variable.lower()
             os.environ[variable] = ",".join(filter(None, [flags, more, f"base_compiledir={directory}"]))
+
+
+@pytest.fixture(scope="session")
+def both_cold(once):
+    """Two processes that compile the canonical graph at once into one empty cache: (the cache, their answers).
+
+    What they compiled is copied into the compile directory of all workers.  Theano itself would compile one module
+    after the other, under the lock for which the other workers wait.
+    """
+    need("theano", "as_published")
+    from compile_fast import finish, start
+
+    def make(folder):
+        folder.mkdir()
+        processes = [start(folder / "cache"), start(folder / "cache")]
+        answers = [finish(process) for process in processes]
+        (folder / "answers.json").write_text(json.dumps(answers))
+        _copy_modules(folder / "cache", base_compile_directory())
+
+    folder = once("both_cold", make)
+    return folder / "cache", json.loads((folder / "answers.json").read_text())
+
+
+def _copy_modules(cache, directory):
+    """Copy compiled modules into a directory in use, where each appears as a whole."""
+    for module in cache.glob("compiledir_*/*/"):
+        target = directory / module.relative_to(cache)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache.parent) as scratch, suppress(OSError):  # it may be there already
+            shutil.copytree(module, Path(scratch) / module.name).rename(target)
 
 
 @pytest.fixture(scope="session")

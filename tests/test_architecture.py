@@ -1,68 +1,24 @@
 """The tree is the data flow: what may be imported from where, read from the source and not by importing it."""
 
 import ast
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 FRAMEWORKS = {"theano", "lasagne", "pytensor", "jax", "torch"}
-# Right of the wall that `results/` is: files, pandas and arithmetic only.
-READING = (
-    "record",
-    "find",
-    "shape",
-    "csv_cells",
-    "moments",
-    "json_file",
-    "paths",
-    "datasets",
-    "blocks",
-    "wellformed",
-    "frames",
-    "stack_key",
-    "stats",
-    "samples",
-    "workload",
-    "ceilings",
-    "speed_of_light",
-    "ranking",
-    "crossover",
-    "convergence",
-    "units",
-    "errors",
-    "report",
-    "render",
-    "verdict",
-    "gate/config",
-    "gate/measures",
-    "gate/block",
-    "gate/live",
-    "gate/drift",
-    "compare",
-    "export",
-    "readme",
-    "same_machine",
-    "history",
-    "profile/attainable",
-    "profile/belongs",
-    "profile/breakdown",
-    "profile/data",
-    "profile/diff",
-    "profile/findings",
-    "profile/host",
-    "profile/operations",
-    "profile/outputs",
-    "profile/roofline",
-    "profile/rules",
-    "profile/storage",
-    "profile/table",
-    "profile/trace",
-)
-# Of mlp, these are facts and words, not execution.
+# The wall: what reads records imports nothing that measures, and of mlp facts and words only.
+READING = ("records", "stats", "roofline", "document", "report", "gate/verdict")
+MEASURING = ("measure", "machine", "harness", "gate", "cli")
 MLP_FACTS = {"mlp.recipe", "mlp.errors"}
+PUBLISHED = ("mlp/canonical.py", "mlp/theano_compat/", "mlp/theano_fast/")
+LINKERS = ("mlp/backends/pytensor/", "bench/measure/frameworks/pytensor/")  # of PyTensor
+ELSEWHERE = {"theano": PUBLISHED, "lasagne": PUBLISHED, "jax": LINKERS, "torch": LINKERS}
 
 
+@cache
 def imported_modules(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
@@ -84,49 +40,71 @@ def test_mlp_never_imports_bench(path):
     assert not {name for name in imported_modules(path) if name.split(".")[0] == "bench"}
 
 
-def reading_modules() -> list[Path]:
-    """Each of READING: a file, or every file of a package."""
-    files = [path for name in READING if (path := PROJECT / "bench" / f"{name}.py").exists()]
-    return files + [path for name in READING for path in sorted((PROJECT / "bench" / name).rglob("*.py"))]
+@pytest.mark.parametrize("room", READING)
+def test_the_wall(room):
+    files = sources(f"bench/{room}")
+    assert files
+    for path in files:
+        imports = imported_modules(path)
+        assert not {name for name in imports if name.split(".")[0] in FRAMEWORKS}, path
+        from_mlp = {name for name in imports if name.split(".")[0] == "mlp"}
+        assert {".".join(name.split(".")[:2]) for name in from_mlp} <= MLP_FACTS, path
+        assert not {name for name in imports if _room(name) in MEASURING and _room(name) != room.partition("/")[0]}, (
+            path
+        )
+        if room == "gate/verdict":
+            inside = {name for name in imports if _room(name) == "gate"}
+            assert all(name.startswith("bench.gate.verdict") for name in inside), path
 
 
-@pytest.mark.parametrize("path", reading_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_what_reads_records_needs_no_framework_and_no_worker(path):
-    imports = imported_modules(path)
-    assert not {name for name in imports if name.split(".")[0] in FRAMEWORKS}
-    from_mlp = {name for name in imports if name.split(".")[0] == "mlp"}
-    assert {".".join(name.split(".")[:2]) for name in from_mlp} <= MLP_FACTS
-    assert not {
-        name for name in imports if name.startswith(("bench.measure.runner", "bench.measure.worker", "bench.harness"))
+def _room(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "bench" and len(parts) > 1 else None
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """{module: modules of the package that it imports}, wherever in the file it does."""
+    modules = {module_name(path): path for path in sources(package)}
+    return {name: {one for one in imported_modules(path) if one in modules} - {name} for name, path in modules.items()}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("package", ["bench", "mlp"])
+def test_no_module_imports_itself_through_others(package):
+    """A package's ``__init__`` hands names on: importing one of its modules is no import of the others."""
+    graph = arrows(package)
+    for name, targets in graph.items():
+        targets -= {one for one in targets if any(other.startswith(f"{one}.") for other in (*targets, name))}
+    TopologicalSorter(graph).prepare()
+
+
+def test_no_room_of_bench_is_above_and_below_another():
+    rooms: dict[str, set[str]] = {}
+    for name, targets in arrows("bench").items():
+        if name != "bench":  # the front door, which hands out what lies in the rooms
+            rooms.setdefault(_room(name), set()).update({_room(one) for one in targets} - {_room(name), None})
+    TopologicalSorter(rooms).prepare()
+
+
+def test_bench_has_ten_rooms_and_six_small_files():
+    entries = [entry for entry in (PROJECT / "bench").iterdir() if entry.name != "__pycache__"]
+    assert sum(entry.is_dir() for entry in entries) <= 10
+    assert sum(entry.is_file() for entry in entries) <= 6
+
+
+@pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
+def test_a_framework_is_imported_in_its_own_folders_only(framework):
+    name = "theano" if framework == "lasagne" else framework
+    homes = [f"mlp/backends/{name}/", f"bench/measure/frameworks/{name}/", *ELSEWHERE.get(framework, ())]
+    found = {
+        path.relative_to(PROJECT).as_posix()
+        for path in sources("mlp", "bench")
+        if framework in {name.split(".")[0] for name in imported_modules(path)}
     }
-
-
-def test_the_reading_side_is_not_empty():
-    found = {path.relative_to(PROJECT).as_posix() for path in reading_modules()}
-    assert {
-        "bench/records/run_folder.py",
-        "bench/records/frames.py",
-        "bench/stats/estimates.py",
-        "bench/report/run/ranking.py",
-    } <= found
-
-
-@pytest.mark.parametrize("path", sources("mlp", "bench"), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_only_backends_and_the_canonical_file_import_theano(path):
-    allowed = {"mlp/canonical.py", "mlp/backends/theano/published.py", "mlp/backends/theano/clock.py"}
-    allowed.add("bench/measure/frameworks/theano/profiler.py")
-    relative = path.relative_to(PROJECT).as_posix()
-    folders = ("mlp/theano_compat/", "mlp/theano_fast/", "mlp/backends/theano/tuned/")
-    if relative in allowed or relative.startswith(folders):
-        return
-    assert not {name for name in imported_modules(path) if name.split(".")[0] in {"theano", "lasagne"}}
-
-
-@pytest.mark.parametrize("path", sources("mlp", "bench"), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_only_its_backend_imports_pytensor(path):
-    if path.relative_to(PROJECT).as_posix().startswith(("mlp/backends/pytensor", "bench/measure/profiling/pytensor")):
-        return
-    assert not {name for name in imported_modules(path) if name.split(".")[0] == "pytensor"}
+    assert {file for file in found if not file.startswith(tuple(homes))} == set()
 
 
 def test_importing_the_package_starts_no_framework():

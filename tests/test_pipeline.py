@@ -11,21 +11,17 @@ import bench
 
 PROJECT = Path(__file__).resolve().parent.parent
 NUM_PROCESSES = 2
+# ``python -m bench`` with a small workload in each worker.
+BENCH = """
+from bench import cli, worker
+worker.PYTEST += ("-p", "small_workload")
+cli.main()
+"""
 
 
 def run(tmp_path, *options):
-    argv = [
-        sys.executable,
-        "-m",
-        "bench",
-        "run",
-        "--quick",
-        "--backend",
-        "numpy",
-        "--runs-dir",
-        str(tmp_path),
-        *options,
-    ]
+    argv = [sys.executable, "-c", BENCH, "run", "--quick", "--backend", "numpy", "--runs-dir", str(tmp_path)]
+    argv += ["--env", f"PYTHONPATH={Path(__file__).parent}", *options]
     return subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, timeout=900)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from example_run import write_example_run
+from fresh import run_fresh
 
 from bench import cli
 
@@ -73,11 +74,8 @@ def test_the_harnesses_run_by_hand(tmp_path):
 
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path):
-    code = blocks("python")[0]
-    variables = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=900
-    )
+    code = "import small_workload\n" + blocks("python")[0]
+    done = run_fresh(code, folder=tmp_path, PYTHONPATH=f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Epoch 1 of 1 took" in done.stdout
     assert "Final results in" in done.stdout
@@ -85,16 +83,16 @@ def test_the_python_of_the_readme_runs(tmp_path):
 
 @pytest.mark.slow
 def test_the_result_table_is_the_records():
-    from bench.report.readme import newest_record, results_block, with_results
+    from tools.readme import newest_record, results_block, with_results
 
     records = PROJECT / "results" / "records"
     record = newest_record(records).relative_to(PROJECT)
-    assert with_results(README, results_block(record)) == README, "run: python -m bench readme"
+    assert with_results(README, results_block(record)) == README, "run: python -m tools.readme"
 
 
 def test_a_readme_without_marks_is_refused():
     from bench.errors import BenchError
-    from bench.report.readme import with_results
+    from tools.readme import with_results
 
     with pytest.raises(BenchError, match="two marks"):
         with_results("# Title\n", "table")
@@ -102,12 +100,12 @@ def test_a_readme_without_marks_is_refused():
 
 def test_a_record_without_reference_runs_does_not_answer(tmp_path):
     from bench.errors import BenchError
-    from bench.measure.case import Case, Planned
-    from bench.report.readme import newest_record
+    from bench.measure.case import Case, PlannedCase
+    from tools.readme import newest_record
 
     def record(harness, day):
         case = Case(harness, "theano", "as_published", "cpu", 2, "mnist")
-        plan = [Planned(case, 1, 60, 1).to_json()]
+        plan = [PlannedCase(case, 1, 60, 1).to_json()]
         started_at = f"2026-01-{day}T00:00:00+00:00"
         return write_example_run(tmp_path / "machine", [], run_id=harness, started_at=started_at, plan=plan)
 

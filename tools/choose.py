@@ -1,9 +1,9 @@
-"""``python tools/choose.py GOAL... NAME=VALUE...``: decide for `make`, before it starts anything.
+"""``python tools/choose.py GOAL... NAME=VALUE...``: check options and environment for `make` before it starts.
 
 It checks the options by name, and prints on one line ``keep`` (``.venv`` works) or ``base=PYTHON`` (make it with that
 one), and what to install beside requirements.txt.  ``stop`` means that stderr says why nothing may start.
 
-It needs the standard library alone, of Python 3.8 or newer, because it runs before there is an environment.
+It uses only the standard library of Python 3.8 or newer, because it runs before there is an environment.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def choose(goals: list[str], options: dict[str, str]) -> list[str]:
         words = ["keep"]
         check_toolchain(str(PROJECT / ".venv/bin/python"), compiles)
     else:
-        if problem and (PROJECT / ".venv").is_symlink():  # whose folder it is may have others who need it
+        if problem and (PROJECT / ".venv").is_symlink():  # its target may be shared
             raise Refused(f".venv is a link, and {problem}: remove the link, and make creates an environment.")
         if problem:
             tell(f".venv is made again: {problem}.")
@@ -99,9 +99,9 @@ def options_of(goals: list[str]) -> set[str]:
 
 
 def check_names(goals: list[str], given: dict[str, str]) -> None:
-    """Raise Refused for a variable of the command line that none of the goals has a use for."""
+    """Raise Refused for a variable of the command line that none of the goals uses."""
     if os.environ.get("MAKELEVEL", "0") != "0" or not set(goals) <= set(GOALS):
-        return  # another Makefile's variables come along; or a goal that is a file
+        return  # a file goal, or variables of another Makefile
     wanted = options_of(goals)
     for name in given:
         if name in wanted or name in ENVIRONMENT:
@@ -133,7 +133,7 @@ def check_values(options: dict[str, str]) -> None:
             raise Refused(f"{name}={options[name]}: write {remedy}.")
     for name in options.get("BACKENDS", "").split():
         if name not in (*BACKENDS, "all"):
-            raise Refused(f"BACKENDS={options['BACKENDS']}: there is no backend {name}; choose from "
+            raise Refused(f"BACKENDS={options['BACKENDS']}: unknown backend {name}; choose from "
                           f"{', '.join(BACKENDS)}, or all.")  # fmt: skip
 
 
@@ -208,9 +208,9 @@ def shortcoming(path: str) -> str | None:
 
 
 def ask(python: str) -> list | None:
-    """Return version, implementation, is it free-threaded, can it make environments; None if it does not run."""
+    """Return version, implementation, free-threaded flag, venv flag; None if it does not run."""
     try:
-        argv = [python, "-I", "-c", ASK]  # -I: whatever the user's variables and user site would make of it
+        argv = [python, "-I", "-c", ASK]  # -I: ignore the user's variables and user site
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=True)
         return json.loads(done.stdout.splitlines()[-1])
     except (OSError, ValueError, IndexError, subprocess.SubprocessError):
@@ -225,7 +225,7 @@ def dotted(version) -> str:
 
 
 def needs_compiler(goals: list[str], options: dict[str, str]) -> bool:
-    """Tell if Theano must run; a backend that can be left out says in the report what it lacked."""
+    """Return True if Theano must run; other backends may be skipped with a reason in the report."""
     chosen = options.get("BACKENDS", "theano").split()
     return bool(set(goals) & set(MEASURING)) and "theano" in chosen and "--harness" not in options.get("OPTIONS", "")
 

@@ -1,7 +1,7 @@
-"""``python tools/pip_install.py ARGUMENTS``: ``pip install`` for the environment of this Python, and nowhere else.
+"""``python tools/pip_install.py ARGUMENTS``: ``pip install`` restricted to the environment of this Python.
 
 A user's settings may redirect or forbid what pip installs (target, user, prefix, only-binary, require-hashes, ...), in
-variables and in configuration files alike.  Of all settings only those pass that say where packages come from.
+variables and in configuration files alike.  Only settings of the sources of packages are kept.
 """
 
 from __future__ import annotations

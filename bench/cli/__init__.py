@@ -1,4 +1,4 @@
-"""``python -m bench``: the commands, a file for each.  Each reads as: find out what is wanted, do it, say how it ended.
+"""``python -m bench``: the commands, one file each.
 
 Results go to stdout, everything else to stderr.  ``EXIT_CODES`` below is the one table of how a command can end.
 """
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console as RichConsole
 
-from bench import __version__
 from bench.errors import BenchError
 from bench.measure.signals import ends_on_signals
 from bench.records import files
 from bench.records.paths import absolute, settle
 from bench.records.streams import never_fail, one_line, open_closed, to_nowhere
+from bench.version import __version__
 from mlp.errors import MlpError
 
 if TYPE_CHECKING:
@@ -42,20 +42,17 @@ EXIT_CODES = {
 }
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
 STDOUT = Path("-")  # as the value of an option that names a file
-# In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, loaded when it is called.
-COMMANDS = (
-    *("run", "report", "gate", "compare", "history", "export", "profile", "ceilings"),
-    *("readme", "doctor", "completion"),
-)
+# In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, imported lazily.
+COMMANDS = ("run", "report", "gate", "compare", "history", "export", "profile", "doctor", "completion")
 
 COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench
-WIDE = 160  # columns where nobody's terminal sets a limit: logs and pipes scroll
+WIDE = 160  # columns without a terminal: logs and pipes scroll
 
 
 class Console(RichConsole):
-    """A console whose reader may leave: ``make bench | head`` shows some lines and still measures to the end.
+    """Console that survives a closed stdout: ``make bench | head`` shows some lines and still measures to the end.
 
-    So it does when the disk of a log is full.  Colours follow NO_COLOR, see no-color.org.
+    The same holds for a full disk.  Colours follow NO_COLOR, see no-color.org.
     """
 
     def on_broken_pipe(self) -> None:
@@ -72,7 +69,7 @@ class Console(RichConsole):
 
 
 class AbsolutePath(click.Path):
-    """A path, made absolute when it is read: what measures it may run in another folder; ``-`` stays stdout."""
+    """Path parameter, made absolute because measuring processes run in other folders; ``-`` stays stdout."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -92,7 +89,7 @@ errors = Console(stderr=True, soft_wrap=True)
 
 
 def write(text: str) -> None:
-    """``text`` on stdout, as it is: for results that programs read."""
+    """Write ``text`` to stdout unchanged, for results that programs read."""
     files.write(files.STDOUT, text)
 
 
@@ -105,7 +102,7 @@ def as_json(value: Any) -> str:
 
 
 def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
-    """``items`` with a bar on stderr while they are gone through, where that is a terminal; it leaves no trace."""
+    """Iterate ``items`` with a transient progress bar on stderr, if that is a terminal."""
     from rich.progress import track
 
     return track(items, what, console=errors, transient=True, disable=not errors.is_terminal)
@@ -120,29 +117,29 @@ def tell_error(error: BaseException) -> None:
 
 
 def tell_state(state: State) -> None:
-    """Warn of a commit that git does not tell."""
+    """Warn if git cannot give the commit."""
     if state.reason:
         warn(f"the commit is not on record: {state.reason}")
 
 
 def tell_environment(environment: dict[str, Any]) -> None:
-    """Warn of what the caller's environment holds and does not reach the measured processes."""
+    """Warn of variables of the caller that are not passed to the measured processes."""
     if environment["dropped"]:
         names = ", ".join(environment["dropped"])
         warn(f"set here, and not passed to the measured processes: {names} (--env NAME=VALUE passes one on purpose)")
 
 
 def run_folder(word: str | None, runs_dir: Path) -> Path:
-    """Where the run is that somebody named by its folder, its id in ``runs_dir`` or its record; no name: the latest."""
+    """Return the folder of a run named by its folder, its id in ``runs_dir`` or its record; default: the latest."""
     from bench.records.find import find_run
 
     return find_run(word, runs_dir, RECORDS)
 
 
 def one_sentence(command: Any) -> Any:
-    """Turn an error made for the user into its sentence on stderr and exit code 2: never a traceback.
+    """Print a user-facing error as one sentence on stderr without a traceback, and exit with code 2.
 
-    A signal that ends the command ends its processes first, and removes its scratch folders.
+    A signal that ends the command first ends its processes and removes its scratch folders.
     """
 
     @wraps(command)
@@ -161,7 +158,7 @@ def one_sentence(command: Any) -> Any:
 
 
 class Commands(click.Group):
-    """The commands of ``COMMANDS``; a command's file is imported when it is called, or listed in ``--help``."""
+    """Lazily imported commands of ``COMMANDS``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -172,7 +169,7 @@ class Commands(click.Group):
         return getattr(importlib.import_module(f"bench.cli.{cmd_name}"), cmd_name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Turn the failed import of a package, which can happen anywhere below, into a sentence and exit code 2."""
+        """Report the failed import of a package anywhere below as a sentence, and exit with code 2."""
         _check_current_folder()
         try:
             return super().main(*args, **kwargs)

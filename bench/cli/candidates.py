@@ -1,7 +1,7 @@
-"""What a shell offers on <Tab> for an argument or an option: run ids, and the names of what can be measured.
+"""Shell completion: candidates for run ids, backends, variants, devices, harnesses and formats.
 
-Each is a ``shell_complete`` callback of click, see "Overriding Value Completion" in its documentation.  What cannot be
-listed is not offered; nothing is ever said, because the terminal belongs to the line that is being typed.
+Each is a ``shell_complete`` callback of click, see "Overriding Value Completion" in its documentation.  Errors give an
+empty list without a message, which would disturb the line being typed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench import cli
 
 
 def run_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The runs of ``--runs-dir``, the latest first."""
+    """Return the runs of ``--runs-dir``, the latest first."""
     runs_dir = Path(ctx.params.get("runs_dir") or cli.RUNS)
     found = sorted((path.parent.name for path in runs_dir.glob("*/run.json")), reverse=True)
     return [run_id for run_id in ("latest", *found) if run_id.startswith(incomplete)] if found else []
@@ -27,7 +27,7 @@ def backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """As ``--variant`` takes them: ``backend/variant``, of the chosen backends if some were chosen."""
+    """Return variants as ``backend/variant``, restricted to the chosen backends, if any."""
     from mlp.backends import NAMES, load
 
     chosen = [name for name in ctx.params.get("backends") or () if name in NAMES] or NAMES

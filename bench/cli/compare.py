@@ -18,14 +18,14 @@ from bench.records import files
     *("--price-per-hour", "prices"),
     multiple=True,
     metavar="[RUN=]PRICE",
-    help="What an hour of a run's machine costs, or of every machine; repeat for several.",
+    help="Price of an hour of a run's machine, or of every machine; repeat for several.",
 )
-@click.option("--markdown", type=cli.PATH, default=None, help="Write the comparison here, too.")
-@click.option("--csv", type=cli.PATH, default=None, help="Write the ratios here, a row for each.")
+@click.option("--markdown", type=cli.PATH, default=None, help="Write the comparison to this file.")
+@click.option("--csv", type=cli.PATH, default=None, help="Write the ratios to this file, one per row.")
 @click.option(
-    *("--json", "json_path"), type=cli.PATH, metavar="FILE|-", help="Write everything here; - prints it instead."
+    *("--json", "json_path"), type=cli.PATH, metavar="FILE|-", help="Write all results to this file; - is stdout."
 )
-@click.option("--html", type=cli.PATH, default=None, help="Write one HTML file with plots here, too.")
+@click.option("--html", type=cli.PATH, default=None, help="Write an HTML page with plots to this file.")
 @click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--records-dir", type=cli.PATH, default=cli.RECORDS, show_default=True)
 @cli.one_sentence
@@ -43,8 +43,8 @@ def compare(
     """Compare RUNs phase by phase and stack by stack: ratios with intervals, a score, hardware against use, cost.
 
     A RUN is a run's id or folder, a committed record, "latest", or a file that mlp-bench export, pytest-benchmark,
-    pyperf, hyperfine or asv wrote as JSON, compressed or not. What differs in dataset, recipe or precision is
-    refused; what only some runs measured is listed.
+    pyperf, hyperfine or asv wrote as JSON, compressed or not. Runs that differ in dataset, recipe or precision are
+    refused; measurements of only some runs are listed.
 
     \b
     Examples:
@@ -56,7 +56,7 @@ def compare(
     \b
     Exit codes:
       0  the runs were compared
-      2  bad input, or runs that cannot be compared: the sentence says why
+      2  bad input, or runs that cannot be compared, with the reason
     """
     from bench.document.section import to_markdown, to_terminal
     from bench.records.find import find

@@ -1,4 +1,4 @@
-"""``python -m bench completion``: the script that teaches a shell to complete ``mlp-bench``."""
+"""``python -m bench completion``: shell completion of ``mlp-bench``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from click.shell_completion import get_completion_class
 
 from bench import cli
 
-PROGRAM = "mlp-bench"  # what installing this project puts beside its interpreter; the same as python -m bench
+PROGRAM = "mlp-bench"  # console script of this project; the same as python -m bench
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -30,7 +30,7 @@ def completion(shell: str) -> None:
     \b
     Exit codes:
       0  the script was printed
-      2  no script for such a shell
+      2  unknown shell
     """
     if shutil.which(PROGRAM) is None:
         cli.warn(f"{PROGRAM} is not on PATH, so there is nothing to complete yet: source .venv/bin/activate")

@@ -1,4 +1,4 @@
-"""``python -m bench doctor``: what this machine has, lacks, and what to do about it."""
+"""``python -m bench doctor``: the requirements of the suite on this machine, with remedies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench import cli
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
 @cli.one_sentence
 def doctor(data: Path | None, as_json: bool) -> None:
-    """Say what this machine has for the suite, what is missing, and what to do about it.
+    """Check the requirements of the suite on this machine, and name remedies for missing ones.
 
     \b
     Examples:
@@ -26,8 +26,8 @@ def doctor(data: Path | None, as_json: bool) -> None:
 
     \b
     Exit codes:
-      0  nothing that is needed is missing
-      1  something is missing; what to do about it stands beside it
+      0  all requirements are met
+      1  a requirement is missing; the table names the remedy
     """
     from bench.measure.doctor import MISSING, examine
 

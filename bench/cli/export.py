@@ -22,7 +22,7 @@ from bench.records import files
     help="File or folder to write; '-' is stdout, the default of single files.",
 )
 @click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON; needs --output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the written files as JSON; needs --output.")
 @cli.one_sentence
 def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, as_json: bool) -> None:
     """Write RUN (a run's id or folder, or a committed record; default: the latest run) for another tool.
@@ -49,7 +49,7 @@ def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, a
     \b
     Exit codes:
       0  it was written
-      2  there is no such run or format, the run has nothing for it, or the output cannot be written
+      2  unknown run or format, the run has no data for it, or the output cannot be written
     """
     from bench.records.formats import FORMATS, open_run, render, write_files
     from bench.records.run_folder import sources_of

@@ -1,4 +1,4 @@
-"""``python -m bench gate``: is the candidate worse than the base?"""
+"""``python -m bench gate``: the regression gate."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ def _side_options(command: Any) -> Any:
 
 @click.command()
 @_side_options
-@click.option("--baseline", metavar="RUN", help="Base: a run or record of this machine, where no side can run beside.")
+@click.option("--baseline", metavar="RUN", help="Base: a run or record of this machine instead of a second side.")
 @click.option("--backend", default="theano", show_default=True)
 @click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
 @click.option("--device", default="cpu", show_default=True)
 @click.option(
-    "--metric", "metrics", multiple=True, help="Judge this, or all; repeat. [default: what a minute can decide]"
+    "--metric", "metrics", multiple=True, help="Metric to judge, or all; repeat. [default: those decidable in a minute]"
 )
-@click.option("--budget", default=None, help="Time to measure for, e.g. 60s or 5m. [default: pyproject.toml's, or 60s]")
-@click.option("--undecided", type=click.Choice(["fail", "pass"]), default=None, help="Exit code 4, or 0.")
+@click.option("--budget", default=None, help="Measuring time, e.g. 60s or 5m. [default: pyproject.toml's, or 60s]")
+@click.option("--undecided", type=click.Choice(["fail", "pass"]), default=None, help="Exit code 4, or 0, if undecided.")
 @click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. [default: usable cores]")
 @click.option("--inject", type=float, default=1.0, help="Slow B's training steps down, e.g. 1.05: a test of the gate.")
 @click.option("--inject-memory", type=float, default=1.0, help="Make B hold more memory, e.g. 1.05.")
-@click.option("--calibrate", is_flag=True, help="Measure how often this gate is wrong here: A/A and injections.")
+@click.option("--calibrate", is_flag=True, help="Measure the gate's error rates here: A/A and injections.")
 @click.option("--replay", "trace", type=cli.PATH, help="Replay a noise trace instead of measuring.")
 @click.option("--trials", type=click.IntRange(min=1), default=None, help="Of --replay, or of each row of --calibrate.")
 @click.option("--record-noise", type=cli.PATH, help="Record a noise trace of A for --budget.")
 @click.option("--again", type=cli.PATH, help="Judge a kept run again, without measuring.")
 @click.option("--json", "json_path", type=cli.PATH, metavar="FILE", help="Write the verdict as JSON; - is stdout.")
-@click.option("--junit", type=cli.PATH, help="Write it as JUnit XML.")
-@click.option("--markdown", type=cli.PATH, help="Write it as Markdown.")
+@click.option("--junit", type=cli.PATH, help="Write the verdict as JUnit XML.")
+@click.option("--markdown", type=cli.PATH, help="Write the verdict as Markdown.")
 @click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @cli.one_sentence
 def gate(**options: Any) -> None:
-    """Compare two sides on this machine and say whether B, the candidate, is worse than A, the base.
+    """Compare two sides on this machine and judge if B, the candidate, is worse than A, the base.
 
     Each side is the working tree unless you name a revision, run by the backend's Python unless you name another, with
-    the variables you set.  Fresh processes of both sides live next to each other and measure in short turns, together
-    with a null control, A against A.  Red is confirmed on fresh blocks.  What was measured is kept in --runs-dir.
+    the variables you set.  Concurrent fresh processes of both sides measure in short turns, together with a null
+    control, A against A.  Regressions are confirmed on fresh blocks.  The measurements are kept in --runs-dir.
 
     \b
     Examples:

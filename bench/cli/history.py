@@ -1,4 +1,4 @@
-"""``python -m bench history``: what changed over many runs."""
+"""``python -m bench history``: changes over many runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.records import files
 @click.argument("folders", nargs=-1, type=cli.PATH, metavar="[FOLDER]...")
 @click.option("--stack", default=None, help="Only stacks whose name contains this, e.g. theano/tuned.")
 @click.option("--measurement", default=None, help="Only this measurement, e.g. train_step; or all.")
-@click.option("--all", "everything", is_flag=True, help="List what did not change, too, run by run.")
-@click.option("--svg", type=cli.PATH, default=None, help="Draw the trends here, too.")
-@click.option("--markdown", type=cli.PATH, default=None, help="Write the history here, too.")
-@click.option("--csv", type=cli.PATH, default=None, help="Write a row for each run and metric here.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
+@click.option("--all", "everything", is_flag=True, help="List unchanged series, too, run by run.")
+@click.option("--svg", type=cli.PATH, default=None, help="Draw the trends to this file.")
+@click.option("--markdown", type=cli.PATH, default=None, help="Write the history to this file.")
+@click.option("--csv", type=cli.PATH, default=None, help="Write one row per run and metric to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print all results as JSON.")
 @cli.one_sentence
 def history(
     folders: tuple[Path, ...],
@@ -30,7 +30,7 @@ def history(
     csv: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what changed over the runs in FOLDERs (default: all local runs and committed records), and when.
+    """Show the changes over the runs in FOLDERs (default: all local runs and committed records).
 
     Series are kept apart by machine, dataset and recipe. CSV and JSON hold every measurement, the rest the main ones
     that changed.
@@ -44,7 +44,7 @@ def history(
 
     \b
     Exit codes:
-      0  the history was shown, whether or not something changed
+      0  the history was shown, with or without changes
       2  bad input, or no run can be read
     """
     from bench.document.section import to_markdown, to_terminal

@@ -1,4 +1,4 @@
-"""``python -m bench profile``: where the time goes."""
+"""``python -m bench profile``: time of training, evaluation and compilation by operation."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def profile(
 ) -> None:
     """Profile stacks down to the operation: a training step, an evaluation, and compilation, cold and warm.
 
-    Each stack is profiled in fresh processes, plain and profiled steps in turn, so that what profiling costs is known.
+    Each stack is profiled in fresh processes, plain and profiled steps in turn, which gives the profiling overhead.
     A profile is written to OUTPUT/<id>/<stack>/: profile.json, operations.csv, findings.csv, trace.json (opens in
     ui.perfetto.dev), roofline.svg, and flame_graph.html of the driver.  With --run it goes to profiles/<stack>/ in the
     run's folder, and into the run's report; a run of another machine, data, recipe or commit is refused.  --diff
@@ -70,8 +70,8 @@ def profile(
       python -m bench profile --diff PROFILES/theano-as_published-cpu PROFILES/theano-tuned-cpu
 
     \b
-    Exit codes: 0 complete; 1 something is missing, and the profile says what; 2 bad input; 130 interrupted, and what
-    was measured until then is written.
+    Exit codes: 0 complete; 1 incomplete, as stated in the profile; 2 bad input; 130 interrupted, the measurements so
+    far are written.
     """
     if run_id and (output or compared):
         raise BenchError("--run says where the profiles go, so leave out --output; and --diff measures none.")
@@ -96,7 +96,7 @@ def profile(
 def _profile_all(
     run: RunFolder | None, output: Path, as_json: bool, options: dict[str, Any]
 ) -> tuple[list[Profile], bool]:
-    """What was profiled, and whether that was interrupted.  The report of ``run`` is written however it ends."""
+    """Return the profiles, and True if interrupted.  The report of ``run`` is written in any case."""
     made: list[Profile] = []
     interrupted = False
     try:
@@ -132,9 +132,9 @@ def _profiles(
     ceilings: bool,
     settings: tuple[str, ...],
 ) -> Iterator[tuple[Profile, Path]]:
-    """Check everything that can be checked before the first minute is spent, then profile one stack after another."""
+    """Check all input before measuring, then profile one stack after another."""
     from bench.machine.fingerprint import usable_cores
-    from bench.measure.choose import choose
+    from bench.measure.choose import select_stacks
     from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
     from bench.measure.git import state_of
     from bench.measure.process import PROJECT
@@ -146,7 +146,7 @@ def _profiles(
     recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
     passed = read_passed(settings)
     with planning(passed):
-        choice = choose(backends or (DEFAULT_BACKEND,), variants, (device,))
+        choice = select_stacks(backends or (DEFAULT_BACKEND,), variants, (device,))
     if any(stack.caches_code for stack in choice.stacks):
         check_fit_for_code()
     environment = {"passed": passed, "dropped": dropped(passed=passed)}
@@ -168,7 +168,7 @@ def _profiles(
         )
         if run is not None and profile_id is None:
             _check_explains(run, started, dataset.sha256)
-        if run is None and profile_id is None:  # two that start in one second do not share a folder
+        if run is None and profile_id is None:  # two profiles started in the same second must not share a folder
             made = files.new_folder(output / started.profile_id, "name another with --output")
             started = replace(started, profile_id=made.name)
         profile_id = started.profile_id
@@ -190,7 +190,7 @@ def _not_profiled(what: str, why: str) -> None:
 
 
 def _check_explains(run: RunFolder, started: Profile, sha256: dict[str, str]) -> None:
-    """Raise BenchError, before anything is measured, where a profile made here would not explain ``run``."""
+    """Raise BenchError before measuring if a profile made here would not explain ``run``."""
     from bench.report.profile.explains import reasons_against
 
     reasons = reasons_against(run.header, started, sha256)
@@ -202,7 +202,7 @@ def _check_explains(run: RunFolder, started: Profile, sha256: dict[str, str]) ->
 
 
 def _is_complete(folder: Path) -> bool:
-    """Whether a whole profile is there: what an interruption left, or damage, is measured again."""
+    """Return True if ``folder`` has a complete profile; interrupted or damaged ones are measured again."""
     from bench.records.profile_file import load
 
     try:
@@ -214,14 +214,13 @@ def _is_complete(folder: Path) -> bool:
 def _profile(
     stack: Stack, started: Profile, folder: Path, data: tuple[Path, str], ceilings: bool, **effort: int
 ) -> Profile:
-    """One stack, with its ceilings measured before and after it.  An interruption leaves what was measured until then,
-    and goes on to the caller."""
-    from bench.measure.profiling.context import Aside
+    """Profile one stack, with its ceilings measured before and after it; save partial results if interrupted."""
+    from bench.measure.profiling.context import ContextRun
     from bench.measure.profiling.driver import collect
     from bench.records.profile_file import FILE_NAME, load
     from bench.report.profile.outputs import write_outputs
 
-    with Aside(stack, started, *data) if ceilings else nullcontext() as aside:
+    with ContextRun(stack, started, *data) if ceilings else nullcontext() as aside:
         try:
             if aside is not None:
                 aside.measure()
@@ -260,7 +259,7 @@ def _show(one: Profile, folder: Path) -> None:
 
 
 def _report(run: RunFolder) -> None:
-    """Its report again, now with the profiles."""
+    """Rewrite the report of ``run`` with its profiles."""
     from bench.report.write import write_report
 
     cli.errors.print(f"report: {write_report(run.path)}, and report.html beside it", markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""``python -m bench report``: the report of a run, again."""
+"""``python -m bench report``: report of an existing run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
     \b
     Exit codes:
       0  the report was written
-      2  there is no such run, or it cannot be read or written
+      2  the run was not found, or it cannot be read or written
     """
     from bench.report.write import print_report, write_report
 

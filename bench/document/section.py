@@ -6,12 +6,14 @@ import html
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from rich import table as rich
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 from tabulate import tabulate
 
+from bench.document.table import Column
 from bench.units import MISSING
 
 COLUMN_GAP = "  "
@@ -28,19 +30,31 @@ class Plot:
 
 @dataclass
 class Section:
-    """Heading with sentences, plots, and a table if ``headers`` are given.
+    """Heading with sentences, plots, and a table if ``columns`` are given; a column that is a text holds texts.
 
-    All of it is plain text, escaped when rendered.  ``notices`` are warnings, shown first.  ``plots`` are names: each
+    ``rows`` hold values by the kinds of their columns, None for a missing one; ``cells`` are their texts.  All of it is
+    plain text, escaped when rendered.  ``notices`` are warnings, shown first.  ``plots`` are names: each
     output draws those that it has, and a terminal none.  ``folded`` marks sections that a page may show folded.
     """
 
     title: str
     sentences: list[str] = field(default_factory=list)
-    headers: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
+    columns: list[Column | str] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
     plots: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     folded: bool = False
+
+    def __post_init__(self) -> None:
+        self.columns = [Column(one) if isinstance(one, str) else one for one in self.columns]
+
+    @property
+    def headers(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        return [[column.text(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
 
 
 def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tuple[Section, list[str]]]:
@@ -52,7 +66,7 @@ def with_plots(sections: list[Section], drawn: Collection[str]) -> Iterator[tupl
     for section in map(without_dashes, sections):
         names = [name for name in section.plots if name in left]
         left -= set(names)
-        if names or section.notices or section.sentences or section.headers:
+        if names or section.notices or section.sentences or section.columns:
             yield section, names
 
 
@@ -61,15 +75,21 @@ def without_dashes(section: Section) -> Section:
 
     A table of two columns keeps such rows: there a dash is information.
     """
-    rows = [row for row in section.rows if sum(cell not in (MISSING, "") for cell in row) > 1 or len(row) < 3]
+    rows = [
+        row
+        for row, cells in zip(section.rows, section.cells, strict=True)
+        if sum(cell not in (MISSING, "") for cell in cells) > 1 or len(row) < 3
+    ]
     return without_columns_of(replace(section, rows=rows), MISSING)
 
 
 def without_columns_of(section: Section, nothing: str) -> Section:
-    used = [index for index in range(len(section.headers)) if any(row[index] != nothing for row in section.rows)]
+    """Drop the columns whose cells are all ``nothing``."""
+    cells = section.cells
+    used = [index for index in range(len(section.columns)) if any(row[index] != nothing for row in cells)]
     return replace(
         section,
-        headers=[section.headers[index] for index in used],
+        columns=[section.columns[index] for index in used],
         rows=[[row[index] for index in used] for row in section.rows],
     )
 
@@ -81,8 +101,8 @@ def to_markdown(first_line: str, sections: list[Section], plots: Mapping[str, Pl
         parts.append(f"## {escape_markdown(section.title)}")
         parts += [_paragraph(sentence) for sentence in (*section.notices, *section.sentences)]
         parts += [f"![{escape_markdown(plots[name].alt)}]({plots[name].path})" for name in names]
-        if section.headers:
-            headers, *rows = [[escape_markdown(cell) for cell in row] for row in (section.headers, *section.rows)]
+        if section.columns:
+            headers, *rows = [[escape_markdown(cell) for cell in row] for row in (section.headers, *section.cells)]
             parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
     return "\n\n".join(parts) + "\n"
 
@@ -93,26 +113,26 @@ def to_terminal(first_line: str, sections: list[Section], console: Console) -> N
         console.print(f"\n[bold]{escape(clean(section.title))}[/bold]", highlight=False)
         for sentence in (*section.notices, *section.sentences):
             console.print(clean(sentence), markup=False, highlight=False)
-        if section.headers:
+        if section.columns:
             console.print(_table(section, console.width), highlight=False)
 
 
-def _table(section: Section, width: int) -> Table:
+def _table(section: Section, width: int) -> rich.Table:
     """Return a table whose cells wrap, between words if every column has room for its longest word.
 
     Nothing is cut, as shortened names may be ambiguous.
     """
-    headers, *rows = [[clean(cell) for cell in row] for row in (section.headers, *section.rows)]
+    headers, *rows = [[clean(cell) for cell in row] for row in (section.headers, *section.cells)]
     longest = [
         max(len(word) for cell in column for word in cell.split() or [""])
         for column in zip(headers, *rows, strict=True)
     ]
     fits = sum(longest) + len(COLUMN_GAP) * len(longest) <= width
     columns = [
-        Column(escape(header), overflow="fold", min_width=words if fits else None)
+        rich.Column(escape(header), overflow="fold", min_width=words if fits else None)
         for header, words in zip(headers, longest, strict=True)
     ]
-    table = Table(*columns, show_edge=False, box=None, padding=(0, len(COLUMN_GAP), 0, 0))
+    table = rich.Table(*columns, show_edge=False, box=None, padding=(0, len(COLUMN_GAP), 0, 0))
     for row in rows:
         table.add_row(*map(escape, row))
     return table

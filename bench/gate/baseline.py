@@ -1,9 +1,9 @@
-"""Against a committed record of this machine, where no fresh second side can be had.
+"""Comparison of the working tree with a committed record of this machine, without a fresh second side.
 
-The same harnesses measure now what the record holds, and the machine's floor beside it: the matrix products of a
-training step.  How the floor has changed since is the drift, and it is divided out, with its own uncertainty.  What
-drifts otherwise than the products do (memory, loading, compilation) cannot be told from a change, so that only what
-the products dominate is judged; and with less than two processes of anything nothing is decided.
+The same harnesses measure the metrics of the record again, and the machine's floor: the matrix products of a training
+step.  The change of the floor since the record is the drift; it is divided out, with its own uncertainty.  Metrics that
+drift differently from the products (memory, loading, compilation) cannot be distinguished from a change, so only
+metrics dominated by the products are judged; and with less than two processes of a metric nothing is decided.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from rich.console import Console
 from bench.errors import BenchError
 from bench.gate import emit
 from bench.gate.config import GateConfig
-from bench.gate.drift import Then, judge_against
-from bench.gate.processes.session import stack_of
+from bench.gate.drift import BaselineData, judge_against
+from bench.gate.processes.session import resolve_stack
 from bench.gate.report import GateReport, exit_code, headline
 from bench.gate.verdict import Decision
 from bench.machine import fingerprint
-from bench.measure.case import Case, Planned
+from bench.measure.case import Case, PlannedCase
 from bench.measure.environment import check_fit_for_code, dropped
 from bench.measure.git import state_of
 from bench.measure.runner import WorkerPool
-from bench.measure.worker import PROJECT, Outcome
+from bench.measure.worker import PROJECT, WorkerResult
 from bench.records.comparability import contradictions, identity
 from bench.records.datasets import dataset_identity
 from bench.records.run_folder import RunFolder
@@ -38,14 +38,14 @@ from bench.report.run.context import environment_notices
 from bench.units import format_seconds, short_commit
 from mlp.recipe import CANONICAL
 
-# What is judged, and what the epoch harness calls it.
+# Metric of the gate -> measurement of the epoch harness.
 MEASURED_AS = {"train_epoch": "train_epoch", "validation_epoch": "validate_epoch", "train_step_500": "train_step"}
 SOFTWARE = ("python", "compiler", "os")
 LIMIT_SECONDS = 900.0
 
 
 def against_record(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
-    """Judge the working tree by a record; raises BenchError if the record is of another machine, recipe or dataset."""
+    """Judge the working tree against a record; raise BenchError if its machine, recipe or dataset differs."""
     from mlp.dataset import identify, locate
 
     folder = RunFolder.open(options["baseline"])
@@ -53,12 +53,12 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     identity = identify(source.directory)
     here = {"machine": fingerprint.fingerprint(), "dataset": identity.sha256, "recipe": _recipe()}
     refuse_another_machine(folder.header, here)
-    stack = stack_of(options["backend"], options["variant"], options["device"])
+    stack = resolve_stack(options["backend"], options["variant"], options["device"])
     recorded = folder.replicates()
     epochs = epoch_case(recorded, stack, folder.path)
     floor = floor_case(recorded)
     cases = [epochs] if floor is None else [floor, epochs]
-    plan = [Planned(case, 1, LIMIT_SECONDS, 10) for case in cases]
+    plan = [PlannedCase(case, 1, LIMIT_SECONDS, 10) for case in cases]
     check_fit_for_code()
     notices = environment_notices({"environment": {"dropped": dropped()}})
     warnings: list[str] = []
@@ -71,20 +71,20 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     names = {metric.name: MEASURED_AS[metric.name] for metric in config.metrics() if metric.name in MEASURED_AS}
     if not names:
         raise BenchError(f"a record can only judge {', '.join(MEASURED_AS)}: name one of them with --metric.")
-    then = Then(
+    data = BaselineData(
         base={name: process_values(recorded, epochs, called) for name, called in names.items()},
         candidate={name: process_values(fresh, epochs, called) for name, called in names.items()},
         base_floor=floor_values(recorded, floor),
         candidate_floor=floor_values(fresh, floor),
     )
     metrics = tuple(metric for metric in config.metrics() if metric.name in names)
-    decision = Decision(judge_against(then, metrics), None, (), False)
+    decision = Decision(judge_against(data, metrics), None, (), False)
     report = GateReport(
         headline(decision),
-        (*_sentences(folder, here, then, seconds, fresh), *notices, *warnings),
+        (*_sentences(folder, here, data, seconds, fresh), *notices, *warnings),
         decision.judgements,
         exit_code(decision, config.undecided_passes),
-        {"machine": here["machine"], "baseline": folder.path.name, "then": vars(then)},
+        {"machine": here["machine"], "baseline": folder.path.name, "then": vars(data)},
     )
     emit.emit(report, console, options)
     return report.exit_code
@@ -93,12 +93,12 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
 def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """Raise BenchError with the list of differences unless the record is of this machine, dataset and recipe.
 
-    What one of the two does not say, as an older record does not, is no difference.
+    A field missing on one side, as in older records, is not a difference.
     """
     then, now = identity(header.get("machine") or {}), identity(here["machine"])
     reasons = [f"its {name} is {then[name]}, here is {now[name]}" for name in contradictions(then, now)]
     if "cpu_model" not in then:
-        reasons.append("it does not say which processor it was measured on")
+        reasons.append("its processor is unknown")
     if (header.get("dataset") or {}).get("sha256") != here["dataset"]:
         reasons.append(f"its dataset is {dataset_identity(header)}, and here are other files")
     recipe = header.get("recipe") or {}
@@ -108,7 +108,7 @@ def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -
         if recipe.get(name) != value
     ]
     passed = (header.get("environment") or {}).get("passed") or {}
-    reasons += [f"it was measured with {name}={value}, and here is no such variable" for name, value in passed.items()]
+    reasons += [f"it was measured with {name}={value}, which is not set here" for name, value in passed.items()]
     if reasons:
         raise BenchError(
             f"the record {header.get('run_id')} is of another machine or workload: {'; '.join(reasons)}. Compare two "
@@ -117,7 +117,7 @@ def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -
 
 
 def epoch_case(recorded: Iterable[Mapping[str, Any]], stack: Any, path: Path) -> Case:
-    """The case of the epoch harness that the record has for ``stack``; raises BenchError if it has none."""
+    """Return the record's case of the epoch harness for ``stack``; raise BenchError if it has none."""
     for entry in recorded:
         case = Case.from_json(entry["case"])
         if case.harness == "epoch" and (case.backend, case.variant, case.device) == (
@@ -130,14 +130,14 @@ def epoch_case(recorded: Iterable[Mapping[str, Any]], stack: Any, path: Path) ->
 
 
 def floor_case(recorded: Iterable[Mapping[str, Any]]) -> Case | None:
-    """The record's own measurement of the products of a step: its ceilings, else the floor of its ablation."""
+    """Return the case that measured the products of a step: the ceilings, else the floor of the ablation."""
     cases = [Case.from_json(entry["case"]) for entry in recorded if entry["status"] == "ok"]
     ceilings = [case for case in cases if case.harness == "ceilings" and case.backend is None]
     return next(iter([*ceilings, *(case for case in cases if case.is_floor)]), None)
 
 
 def process_values(replicates: Iterable[Mapping[str, Any]], case: Case, measurement: str) -> list[float]:
-    """The median of each process that measured ``case``, in seconds."""
+    """Return the median of each process that measured ``case``, in seconds."""
     return [
         statistics.median(found["seconds"])
         for entry in replicates
@@ -148,7 +148,7 @@ def process_values(replicates: Iterable[Mapping[str, Any]], case: Case, measurem
 
 
 def floor_values(replicates: Iterable[Mapping[str, Any]], case: Case | None) -> list[float]:
-    """Seconds of the products of one step in each process: one measurement, or the sum of the eight."""
+    """Return the seconds of all products of one step for each process: one measurement, or the sum of eight."""
     if case is None:
         return []
     if case.is_floor:
@@ -161,9 +161,9 @@ def floor_values(replicates: Iterable[Mapping[str, Any]], case: Case | None) -> 
 
 
 def _measure(
-    measure: Callable[[Case], Outcome], cases: list[Case], budget_seconds: float, say: Callable[[str], None]
+    measure: Callable[[Case], WorkerResult], cases: list[Case], budget_seconds: float, say: Callable[[str], None]
 ) -> tuple[list[dict[str, Any]], float]:
-    """Rounds of all ``cases`` until the next would not fit the budget, two at least; as a record has them."""
+    """Measure rounds of all ``cases`` while the next fits the budget, at least two; return replicates and seconds."""
     start, found, rounds = time.perf_counter(), [], 0
     while True:
         for case in cases:
@@ -178,7 +178,7 @@ def _measure(
 
 
 def _sentences(
-    folder: RunFolder, here: Mapping[str, Any], then: Then, seconds: float, fresh: list[dict[str, Any]]
+    folder: RunFolder, here: Mapping[str, Any], data: BaselineData, seconds: float, fresh: list[dict[str, Any]]
 ) -> list[str]:
     state = state_of(PROJECT)
     tree = f"the working tree at {short_commit(state.commit, 'no commit')}"
@@ -192,7 +192,7 @@ def _sentences(
     return [
         f"A, the base, is the record {folder.path.name}; B, the candidate, is {tree}.",
         "The sides were not measured side by side: there is no null control, and nothing is confirmed on fresh blocks.",
-        then.drift_sentence,
+        data.drift_sentence,
         *([f"Since then: {'; '.join(changed)}."] if changed else []),
         *failed,
         f"Measured for {format_seconds(seconds)}.",

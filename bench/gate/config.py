@@ -1,4 +1,4 @@
-"""``[tool.bench.gate]`` of pyproject.toml: what is judged, the effects that matter, the budget.
+"""``[tool.bench.gate]`` of pyproject.toml: metrics, effects that matter, budget.
 
 [tool.bench.gate]
 budget = "60s"                      # of measuring; "60s", "5m"
@@ -27,7 +27,7 @@ SECTION = "[tool.bench.gate] of pyproject.toml"
 
 @dataclass(frozen=True)
 class GateConfig:
-    """``effects`` holds only what differs from the defaults of ``bench.gate.measures``."""
+    """Configuration of the gate; ``effects`` holds only overrides of the defaults of ``bench.gate.measures``."""
 
     budget_seconds: float = 60.0
     undecided_passes: bool = False
@@ -35,19 +35,19 @@ class GateConfig:
     effects: dict[str, float] = field(default_factory=dict)
 
     def metrics(self) -> tuple[Metric, ...]:
-        """What is judged, in the order of MEASURES."""
+        """Return the judged metrics in the order of MEASURES."""
         known = (measure for measure in MEASURES.values() if measure.name in self.measures)
         return tuple(Metric(one.name, one.unit, self.effects.get(one.name, one.effect)) for one in known)
 
     def with_measures(self, names: Sequence[str]) -> GateConfig:
-        """The same for other measures; raises BenchError for an unknown one, or two that exclude each other."""
+        """Return a copy with other measures; raise BenchError for an unknown one, or two that exclude each other."""
         return replace(self, measures=_measures(list(names), "--metric"))
 
 
 def read_config(path: Path) -> GateConfig:
-    """The section of the pyproject.toml at ``path``; defaults where it says nothing.
+    """Read the section of the pyproject.toml at ``path``; missing keys get their defaults.
 
-    Raises BenchError if the file is no TOML, or a key or a value of the section is none that the gate knows.
+    Raises BenchError if the file is not valid TOML, or a key or value of the section is unknown.
     """
     try:
         with open(path, "rb") as file:
@@ -55,7 +55,7 @@ def read_config(path: Path) -> GateConfig:
     except OSError as error:
         raise BenchError(f"{path} cannot be read ({error.strerror}): the gate takes its thresholds from it.") from error
     except tomllib.TOMLDecodeError as error:
-        raise BenchError(f"{path} is no valid TOML ({error}): correct it.") from error
+        raise BenchError(f"{path} is not valid TOML ({error}): correct it.") from error
     effects = section.get("effect", {})
     _check_known(effects, MEASURES.keys(), f"effect in {SECTION}")
     for name, effect in effects.items():
@@ -69,24 +69,24 @@ def read_config(path: Path) -> GateConfig:
 
 
 def _section(content: Any) -> dict[str, Any]:
-    """The table ``tool.bench.gate``, empty where there is none; the tables around it belong to others, too."""
+    """Return the table ``tool.bench.gate``, empty if missing; raise BenchError if a table on the way is not one."""
     for depth, key in enumerate(("tool", "bench", "gate"), start=1):
         content = content.get(key, {})
         if not isinstance(content, dict):
             where = ".".join(("tool", "bench", "gate")[:depth])
             raise BenchError(
-                f"{where} in pyproject.toml is {content!r}, and no table of keys: see bench/gate/config.py."
+                f"{where} in pyproject.toml is {content!r}, not a table of keys: see bench/gate/config.py."
             )
     _check_known(content, {"budget", "undecided", "metrics", "effect"}, SECTION)
     return content
 
 
 def parse_duration(text: Any, where: str = "--budget") -> float:
-    """Seconds in ``90s``, ``90`` or ``1.5m``; raises BenchError for anything else."""
+    """Parse ``90s``, ``90`` or ``1.5m`` as seconds; raise BenchError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", str(text).strip())
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if seconds <= 0:
-        raise BenchError(f"{where} is {text!r}, which is no duration: write 60s or 5m.")
+        raise BenchError(f"{where} is {text!r}, not a duration: write 60s or 5m.")
     return seconds
 
 
@@ -120,7 +120,7 @@ def _check_effect(name: str, effect: Any) -> None:
 
 def _check_known(section: Any, known: Any, where: str) -> None:
     if not isinstance(section, dict):
-        raise BenchError(f"{where} is {section!r}, and no table of keys: see bench/gate/config.py.")
+        raise BenchError(f"{where} is {section!r}, not a table of keys: see bench/gate/config.py.")
     for key in section:
         if key not in known:
             raise BenchError(f"unknown key {key!r} in {where}: choose from {', '.join(sorted(known))}.")

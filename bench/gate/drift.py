@@ -1,4 +1,4 @@
-"""Then and now, when they were not measured side by side: what is left of a change once the drift is divided out."""
+"""Comparison with an earlier measurement, corrected for the drift of the machine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy import stats
 from bench.gate.verdict import Judgement, Metric, Verdict, wording
 from bench.units import format_number
 
-ALPHA = 0.05  # of red, over all metrics together; there is one look
+ALPHA = 0.05  # chance of a false regression over all metrics together; there is one look
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Then:
-    """One value in seconds for each process: of each metric and of the machine's floor, in the record and now."""
+class BaselineData:
+    """Seconds per process, in the record and now, of each metric and of the machine's floor."""
 
     base: dict[str, list[float]]
     candidate: dict[str, list[float]]
@@ -31,7 +31,7 @@ class Then:
 
     @property
     def drift_sentence(self) -> str:
-        """How far the machine itself has moved since the record."""
+        """Sentence on the drift of the machine since the record."""
         if not self.drift_is_known:
             return (
                 "The machine's drift is unknown: the products of a step were not measured by two processes both then "
@@ -39,19 +39,19 @@ class Then:
             )
         drift = math.exp(_mean_log(self.candidate_floor) - _mean_log(self.base_floor))
         return (
-            f"The products of a training step take {format_number(drift)} times as long as then "
+            f"The ratio of the products of a training step, now / then, is {format_number(drift)} "
             f"({len(self.base_floor)} and {len(self.candidate_floor)} processes): this drift is divided out."
         )
 
 
-def judge_against(then: Then, metrics: Sequence[Metric]) -> tuple[Judgement, ...]:
-    return tuple(_judge(then, metric, ALPHA / len(metrics)) for metric in metrics)
+def judge_against(data: BaselineData, metrics: Sequence[Metric]) -> tuple[Judgement, ...]:
+    return tuple(_judge(data, metric, ALPHA / len(metrics)) for metric in metrics)
 
 
-def _judge(then: Then, metric: Metric, alpha: float) -> Judgement:
-    """Student's t on four means of logarithms, variances unequal (Welch 1947)."""
-    base, candidate = then.base.get(metric.name, []), then.candidate.get(metric.name, [])
-    groups = (candidate, base, then.candidate_floor, then.base_floor)
+def _judge(data: BaselineData, metric: Metric, alpha: float) -> Judgement:
+    """Judge one metric by Student's t on four means of logarithms, variances unequal (Welch 1947)."""
+    base, candidate = data.base.get(metric.name, []), data.candidate.get(metric.name, [])
+    groups = (candidate, base, data.candidate_floor, data.base_floor)
     if not base or not candidate:
         where = "in the record" if not base else "now"
         return Judgement(metric, Verdict.NOT_MEASURED, f"it was not measured {where}")
@@ -59,7 +59,7 @@ def _judge(then: Then, metric: Metric, alpha: float) -> Judgement:
         return Judgement(metric, Verdict.UNDECIDED, "a value is not a positive finite number")
     count = len(base) + len(candidate)
     raw = math.exp(_mean_log(candidate) - _mean_log(base))
-    if not then.drift_is_known or min(len(base), len(candidate)) < 2:
+    if not data.drift_is_known or min(len(base), len(candidate)) < 2:
         why = f"{wording.change(metric, raw)}, but the drift is unknown or one side has fewer than two processes"
         return Judgement(metric, Verdict.UNDECIDED, why, raw, num_processes=count)
     estimate, error, freedom = _contrast(groups)
@@ -67,22 +67,22 @@ def _judge(then: Then, metric: Metric, alpha: float) -> Judgement:
     limit, red = math.log1p(metric.effect), stats.t.isf(alpha, freedom) * error
     smallest = math.expm1(max(red, limit / 2) + stats.t.ppf(0.95, freedom) * error)
     ratio = [math.exp(value) for value in (estimate, low, high)]
-    told = f"{wording.change(metric, *ratio)} with the drift divided out"
+    measured = f"{wording.change(metric, *ratio)} with the drift divided out"
     if -limit < low and high < limit:
-        verdict, why = Verdict.UNCHANGED, f"{told}: a change of {wording.effect(metric, metric.effect)} is excluded"
+        verdict, why = Verdict.UNCHANGED, f"{measured}: a change of {wording.effect(metric, metric.effect)} is excluded"
     elif estimate > max(red, limit / 2):
-        verdict, why = Verdict.REGRESSED, told
+        verdict, why = Verdict.REGRESSED, measured
     elif estimate < -max(red, limit / 2):
-        verdict, why = Verdict.IMPROVED, told
+        verdict, why = Verdict.IMPROVED, measured
     else:
-        verdict, why = Verdict.UNDECIDED, f"{told}: a change is neither shown nor excluded"
+        verdict, why = Verdict.UNDECIDED, f"{measured}: a change is neither shown nor excluded"
     return Judgement(metric, verdict, why, *ratio, num_processes=count, detectable_effect=smallest)
 
 
 def _contrast(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """(now / then) of the metric over (now / then) of the floor as a logarithm, its standard error, its freedom.
+    """Return log((now / then) of the metric / (now / then) of the floor), its standard error, its degrees of freedom.
 
-    Degrees of freedom by Satterthwaite (1946); never fewer than one, where no process differs from another.
+    Degrees of freedom by Satterthwaite (1946), at least 1 (all processes may be equal).
     """
     signs = (1, -1, -1, 1)
     variances = [statistics.variance([math.log(v) for v in group]) / len(group) for group in groups]

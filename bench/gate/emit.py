@@ -1,4 +1,4 @@
-"""Where a gate report goes: the terminal, files, and the summary of a GitHub job."""
+"""Output of a gate report: terminal, files, and the summary of a GitHub job."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ SUMMARY = "GITHUB_STEP_SUMMARY"  # GitHub's name of the file that a job may add 
 
 
 def check_targets(options: dict[str, Any]) -> bool:
-    """Raise RecordError unless the files that ``options`` name can be written, and are not read: before a minute is
-    spent on them.
+    """Raise RecordError before measuring unless the files that ``options`` name can be written, and are not inputs.
 
-    Returns True if one of them is stdout.
+    Return True if one of them is stdout.
     """
     read = [Path(options[name]) for name in READ if options.get(name)]
     sources = [source for path in read for source in sources_of(path)]
@@ -34,14 +33,14 @@ def check_targets(options: dict[str, Any]) -> bool:
 
 
 def emit(report: GateReport, console: Console, options: dict[str, Any]) -> None:
-    """Print the report, and write it wherever ``options`` or GITHUB_STEP_SUMMARY name a file."""
+    """Print the report, and write it to the files named by ``options`` and GITHUB_STEP_SUMMARY."""
     if not any(files.is_stdout(options[name]) for name in OPTIONS.values()):
         to_terminal(report.headline, sections(report), console)
     write(report, options)
 
 
 def write(report: GateReport, options: dict[str, Any]) -> None:
-    """Write the files; one that cannot be written is a warning: it costs neither the verdict nor its exit code."""
+    """Write the files; a write error is a warning and changes neither the verdict nor the exit code."""
     markdown = to_markdown(report.headline, sections(report))
     texts = {"--json": as_json(to_json(report)), "--junit": to_junit(report), "--markdown": markdown}
     for option, text in texts.items():
@@ -52,7 +51,7 @@ def write(report: GateReport, options: dict[str, Any]) -> None:
 
 
 def json_only(target: Path | str | None, content: dict[str, Any]) -> bool:
-    """Write ``content`` where --json says; whether that was stdout, where nothing else must follow."""
+    """Write ``content`` to the target of --json; return True for stdout, where no other output may follow."""
     if target:
         files.write(target, as_json(content), "name another file with --json")
     return files.is_stdout(target)

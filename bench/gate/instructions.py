@@ -1,7 +1,7 @@
-"""A second opinion: the instructions of a training step, counted by the CPU, where the kernel lets ``perf`` ask it.
+"""Instruction counts of a training step by ``perf stat``, where the kernel permits it.
 
-Advice and no verdict.  A count does not know about memory, caches, frequency or other programs, which is why it is the
-same on a busy machine and why it can be wrong; waiting threads that spin count, too.
+Informative only: a count ignores memory, caches, frequency and other programs, so it is stable on a busy machine and
+can mislead; spinning threads count, too.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from bench.gate.block import BASE, CANDIDATE, Block
 
 EVENT = "instructions:u"
 STEPS, BATCH_SIZE = 5, 500
-ATTACH_SECONDS = 0.2  # for perf to open its counters before the steps begin
+ATTACH_SECONDS = 0.2  # perf opens its counters before the steps begin
 LABEL = "Second opinion, blind to memory and frequency"
 
 
 def why_not(device: str) -> str | None:
-    """Why instructions cannot be counted here; None if they can."""
+    """Return the reason why instructions cannot be counted here; None if they can."""
     if device != "cpu":
         return "the work is not the CPU's"
     perf = shutil.which("perf")
@@ -40,8 +40,8 @@ def why_not(device: str) -> str | None:
 
 
 def of_a_step(process: Any) -> float | None:
-    """Instructions of one training step in ``process``, mean of a few; None if perf says nothing."""
-    process.ask("steps", batch_size=BATCH_SIZE, num_steps=1)  # whatever happens only once is behind it
+    """Return the mean instructions of one training step in ``process``; None if perf reports none."""
+    process.ask("steps", batch_size=BATCH_SIZE, num_steps=1)  # warm-up: one-time initialization is not counted
     argv = ["perf", "stat", "-x,", "-e", EVENT, "-p", str(process.pid)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as perf:
         try:
@@ -55,7 +55,7 @@ def of_a_step(process: Any) -> float | None:
 
 
 def parse(text: str) -> float | None:
-    """The count in what ``perf stat -x,`` prints (``<count>,<unit>,<event>,...``); None where it counted nothing."""
+    """Parse the count of ``perf stat -x,`` (``<count>,<unit>,<event>,...``); None if nothing was counted."""
     for line in text.splitlines():
         value = line.partition(",")[0]
         if EVENT.partition(":")[0] in line and value.isdigit() and int(value) > 0:
@@ -64,14 +64,14 @@ def parse(text: str) -> float | None:
 
 
 def sentence(blocks: Sequence[Block], why_none: str | None) -> str:
-    """What the counts say, or why there are none."""
+    """Return a sentence with the instruction ratio, or with the reason why there is none."""
     if why_none is not None:
         return f"{LABEL}: none, because {why_none}."
     counts: dict[str, list[float]] = {BASE: [], CANDIDATE: []}
     for block in blocks:
-        for seat, count in zip(block.seats, block.instructions, strict=False):
-            if count is not None and seat.role in counts:
-                counts[seat.role].append(count)
+        for slot, count in zip(block.slots, block.instructions, strict=False):
+            if count is not None and slot.role in counts:
+                counts[slot.role].append(count)
     if not all(counts.values()):
         return f"{LABEL}: none, because perf counted nothing in one of the sides."
     base, candidate = (statistics.median(counts[role]) for role in (BASE, CANDIDATE))

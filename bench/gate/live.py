@@ -1,8 +1,8 @@
-"""Block after block until it is decided or the budget is spent; red is confirmed on fresh blocks.  No clock of its own.
+"""Sequential gate run: blocks until the decision or the end of the budget; regressions are confirmed on fresh blocks.
 
-Every block of the comparison holds its null control: bases, candidates, and a base more that is compared with the
-bases.  The verdict's design says when to look and pays for every look, so that stopping as soon as it is decided costs
-nothing in error rate.
+Every block of the comparison contains its null control: an additional base that is compared with the bases.  The
+design of the verdict fixes the interim looks and spends alpha on each, so that early stopping does not inflate the
+error rate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block, samples
 from bench.gate.verdict import DESIGN, Decision, Design, Metric, Verdict, confirm, decide
 
-COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # the order is drawn for each block
+COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # shuffled for each block
 CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)
 GIVE_UP_AFTER = 2  # blocks in which one side measured nothing
 
@@ -21,8 +21,8 @@ MeasureBlock = Callable[[int, str, tuple[str, ...], tuple[str, ...]], Block]  # 
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a gate run measured, and what follows from it."""
+class GateOutcome:
+    """Blocks of a gate run and the decision from them."""
 
     decision: Decision
     blocks: tuple[Block, ...]
@@ -35,11 +35,11 @@ def run(
     budget_seconds: float,
     clock: Callable[[], float],
     design: Design = DESIGN,
-) -> Outcome:
-    """Compare until nothing more can be decided within ``budget_seconds``; then confirm what looks regressed.
+) -> GateOutcome:
+    """Compare until nothing more can be decided within ``budget_seconds``; then confirm apparent regressions.
 
-    A run that could not even look once, or not confirm what it saw, would have measured for nothing: for these two the
-    budget may be overrun by the share that the design allows for confirming.
+    The first look and the confirmation may overrun the budget by the share that the design allows, because a run
+    without them could not decide anything.
     """
     start, overrun_seconds = clock(), budget_seconds * (1 + design.confirming_overrun)
     names = [metric.name for metric in metrics]
@@ -62,17 +62,17 @@ def run(
     while decision.to_confirm and time_for_another(overrun_seconds):
         fresh.append(measure_block(len(blocks) + len(fresh), "confirmation", CONFIRMATION, suspected))
         decision = confirm(found, samples(fresh, suspected), design)
-    return Outcome(_settled(decision), (*blocks, *fresh), clock() - start)
+    return GateOutcome(_settled(decision), (*blocks, *fresh), clock() - start)
 
 
 def judge(blocks: Sequence[Block], metrics: Sequence[Metric], design: Design = DESIGN) -> Decision:
-    """The decision after these blocks of the comparison, from nothing but what they hold."""
+    """Return the decision after these blocks of the comparison; a pure function of the blocks."""
     names = [metric.name for metric in metrics]
     return decide(samples(blocks, names, CANDIDATE), samples(blocks, names, CONTROL), metrics, design)
 
 
 def rejudge(blocks: Sequence[Block], metrics: Sequence[Metric], design: Design = DESIGN) -> Decision:
-    """The final decision of a run whose blocks were kept: what ``run`` decided, without measuring anything."""
+    """Recompute the final decision of ``run`` from its kept blocks."""
     decision = judge([block for block in blocks if block.kind == "comparison"], metrics, design)
     fresh = [block for block in blocks if block.kind == "confirmation"]
     if fresh and decision.to_confirm:
@@ -81,7 +81,7 @@ def rejudge(blocks: Sequence[Block], metrics: Sequence[Metric], design: Design =
 
 
 def _settled(decision: Decision) -> Decision:
-    """What still waits for its confirmation when there is no more time is undecided, and says so."""
+    """Return the decision with all unconfirmed metrics undecided, because the budget is spent."""
     waiting = set(decision.to_confirm)
     judgements = tuple(
         replace(one, verdict=Verdict.UNDECIDED, reason=f"{one.reason.rstrip('.')}; no time was left to confirm it")

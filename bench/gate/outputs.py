@@ -1,4 +1,4 @@
-"""A gate report as a table, as Markdown, as JSON and as JUnit XML."""
+"""Gate report as a table, Markdown, JSON and JUnit XML."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.gate.report import Exit, GateReport
 from bench.gate.verdict import Judgement, Verdict, wording
 from bench.units import MISSING
 
-HEADERS = ["metric", "verdict", "candidate (95 % interval)", "processes", "could see", "base against base"]
+COLUMNS = ["metric", "verdict", "candidate (95 % interval)", "processes", "could see", "base against base"]
 
 
 def sections(report: GateReport) -> list[Section]:
-    """The table, and the reason of every verdict that is not simply unchanged."""
-    judged = Section("Verdicts", list(report.sentences), HEADERS, [_row(one) for one in report.judgements])
+    """Return the table, and the reason of every verdict other than unchanged."""
+    judged = Section("Verdicts", list(report.sentences), COLUMNS, [_row(one) for one in report.judgements])
     judged.sentences.append("Could see: the smallest change for the worse that this run would have found.")
     reasons = [
         f"{one.metric.name}: {one.verdict}: {one.reason}."
@@ -40,7 +40,7 @@ def _row(one: Judgement) -> list[str]:
 
 
 def to_json(report: GateReport) -> dict[str, Any]:
-    """Ready for ``json.dump``: the numbers, their units in the names of the metrics' fields."""
+    """Return the report as JSON-serializable values; the units are in the field names of the metrics."""
     return {
         "headline": report.headline,
         "exit_code": int(report.exit_code),
@@ -51,9 +51,9 @@ def to_json(report: GateReport) -> dict[str, Any]:
 
 
 def to_junit(report: GateReport) -> str:
-    """JUnit XML, a test case for each metric: red is a failure, undecided is skipped, not measured is an error.
+    """Format JUnit XML, one test case per metric: regressed is a failure, undecided skipped, not measured an error.
 
-    Undecided is a failure, too, where the gate fails for it.
+    Undecided is a failure, too, if the gate is configured to fail for it.
     """
     strict = report.exit_code is Exit.UNDECIDED
     tags = {
@@ -83,5 +83,5 @@ def to_junit(report: GateReport) -> str:
 
 
 def _xml_text(text: str) -> str:
-    """What XML 1.0 may contain: a reason can quote the last words of a crashed process, whatever they are."""
+    """Remove characters that XML 1.0 forbids; a reason may quote arbitrary output of a crashed process."""
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)

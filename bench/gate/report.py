@@ -1,4 +1,4 @@
-"""What a gate run says: the judgements, what they rest on, and the exit code that follows."""
+"""Report of a gate run: judgements, facts about the run, and the exit code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from bench.gate.live import Outcome
+from bench.gate.live import GateOutcome
 from bench.gate.processes.sides import Side
 from bench.gate.verdict import Decision, Judgement, Metric, Verdict
 from bench.records.datasets import dataset_identity, dataset_line
@@ -15,7 +15,7 @@ from bench.units import format_seconds
 
 
 class Exit(IntEnum):
-    """Exit codes of ``python -m bench gate``; 2, usage, is that of every command."""
+    """Exit codes of ``python -m bench gate``; 2 (usage) is common to all commands."""
 
     PASS = 0
     REGRESSED = 1
@@ -25,7 +25,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class GateReport:
-    """Everything that any output shows.  ``sentences`` are facts about the run, most important first."""
+    """Content of all outputs.  ``sentences`` are facts about the run, most important first."""
 
     headline: str
     sentences: tuple[str, ...]
@@ -35,7 +35,7 @@ class GateReport:
 
 
 def exit_code(decision: Decision, undecided_passes: bool) -> Exit:
-    """Red if anything regressed; else, if nothing was measured or something is undecided, that."""
+    """Return the exit code: regressed before not measured before undecided before pass."""
     verdicts = decision.verdicts()
     if Verdict.REGRESSED in verdicts:
         return Exit.REGRESSED
@@ -47,13 +47,13 @@ def exit_code(decision: Decision, undecided_passes: bool) -> Exit:
 
 
 def report_of(
-    outcome: Outcome,
+    outcome: GateOutcome,
     sides: tuple[Side, Side],
     undecided_passes: bool,
     more: Sequence[str],
     context: dict[str, Any],
 ) -> GateReport:
-    """The report of a live run; ``more`` are sentences of others: the calibration's, the second opinion."""
+    """Return the report of a live run; ``more`` are further sentences: calibration, instruction counts."""
     decision, (base, candidate) = outcome.decision, sides
     code = exit_code(decision, undecided_passes)
     sentences = [
@@ -61,11 +61,11 @@ def report_of(
         f"{dataset_line(dataset_identity(context))}.",
     ]
     if base.is_same_as(candidate) and base.commit == candidate.commit:
-        sentences.append("Both sides are the same: whatever differs is noise.")
+        sentences.append("Both sides are the same: all differences are noise.")
     unknown = dict.fromkeys(side.unknown_because for side in sides if side.unknown_because)
-    sentences += [f"The commit of the working tree is not known: {reason}" for reason in unknown]
-    if decision.unfit_because:
-        sentences.append(f"This runner is unfit: {decision.unfit_because}.")
+    sentences += [f"The commit of the working tree is unknown: {reason}" for reason in unknown]
+    if decision.control_failure:
+        sentences.append(f"This runner is unfit: {decision.control_failure}.")
     sentences += failure_sentences(outcome)
     kinds = [block.kind for block in outcome.blocks]
     sentences.append(
@@ -76,14 +76,14 @@ def report_of(
 
 
 def nothing_measured(reason: str, metrics: Sequence[Metric]) -> GateReport:
-    """The report of a run whose side could not be started, or hung, before anything was measured."""
+    """Return the report of a run in which a side failed before anything was measured."""
     judgements = tuple(Judgement(metric, Verdict.NOT_MEASURED, reason.rstrip(".")) for metric in metrics)
-    said = headline(Decision(judgements, None, (), False))
-    return GateReport(said, (reason,), judgements, Exit.NOTHING_MEASURED, {})
+    line = headline(Decision(judgements, None, (), False))
+    return GateReport(line, (reason,), judgements, Exit.NOTHING_MEASURED, {})
 
 
 def headline(decision: Decision) -> str:
-    """One line: ``regressed: train_epoch`` before anything else."""
+    """Return one line, the most severe verdict first: ``regressed: train_epoch``."""
     by_verdict = {
         verdict: [one.metric.name for one in decision.judgements if one.verdict is verdict] for verdict in Verdict
     }
@@ -92,13 +92,13 @@ def headline(decision: Decision) -> str:
     return "; ".join(parts)
 
 
-def failure_sentences(outcome: Outcome) -> list[str]:
-    """One for each way in which processes of a side failed."""
+def failure_sentences(outcome: GateOutcome) -> list[str]:
+    """Return one sentence per side and reason of failed processes."""
     counts: dict[tuple[str, str], int] = {}
     for block in outcome.blocks:
-        for seat in block.seats:
-            if seat.failed:
-                counts[seat.role, seat.failed] = counts.get((seat.role, seat.failed), 0) + 1
+        for slot in block.slots:
+            if slot.failed:
+                counts[slot.role, slot.failed] = counts.get((slot.role, slot.failed), 0) + 1
     return [
         f"{count} process{'es' if count > 1 else ''} of {role} failed: {reason.rstrip('.')}."
         for (role, reason), count in counts.items()

@@ -1,1 +1,1 @@
-"""What is timed: one pytest-benchmark file per question.  ``pytest bench/harness`` runs them by hand."""
+"""Benchmarks: one pytest-benchmark file per question.  ``pytest bench/harness`` runs them by hand."""

@@ -1,7 +1,7 @@
-"""What is each lever of theano/tuned worth, and how far is a training step from its eight matrix products?
+"""Ablation: the effect of each optimization of theano/tuned, and the floor of a training step.
 
-One process measures one row: a variant, with the levers that MLP_BENCH_TUNED_WITHOUT leaves it; or the floor, the
-products alone through the same BLAS.  By hand:
+One process measures one row: a variant, without the optimizations named in MLP_BENCH_TUNED_WITHOUT; or the floor, the
+eight matrix products alone through the same BLAS.  By hand:
 
     MLP_BENCH_TUNED_WITHOUT=update pytest bench/harness/bench_ablation.py --backend theano --variant tuned
 """
@@ -14,19 +14,18 @@ from collections.abc import Callable
 from bench.measure.frameworks.products import product_call
 from bench.roofline.workload import step_products
 
-EPOCHS = 2  # timed, after one that warms up
+EPOCHS = 2  # timed, after a warm-up epoch
 FLOOR_STEPS = 100  # as many as an epoch of the canonical recipe has
 
 
 def test_mean_train_step(benchmark, case, data, train_epoch):
-    """Whole epochs divided by their steps, so that whatever happens between the steps counts too."""
+    """Time complete epochs divided by their steps, so that work between the steps counts, too."""
     case.recipe.check_batch_fits(len(data.X_train))
     _time_steps(benchmark, train_epoch, len(data.X_train) // case.recipe.batch_size)
 
 
 def test_eight_products(benchmark, case):
-    """What no way of computing a step with this BLAS, on all its threads, can go below that multiplies the zeros too;
-    the lever ``sparsity`` leaves them out."""
+    """Time the lower bound of a dense step with this BLAS on all threads (``sparsity`` skips zeros instead)."""
     calls = [product_call(product) for product in step_products(case.recipe.layer_widths, case.recipe.batch_size)]
 
     def steps() -> None:
@@ -38,7 +37,7 @@ def test_eight_products(benchmark, case):
 
 
 def _time_steps(benchmark, steps: Callable[[], None], num_steps: int) -> None:
-    """One sample, in seconds per step, for each timed call of ``steps``, which does ``num_steps``."""
+    """Record one sample, in seconds per step, for each timed call of ``steps``, which runs ``num_steps``."""
     step_seconds: list[float] = []
 
     def timed() -> None:

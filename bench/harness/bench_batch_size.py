@@ -1,4 +1,4 @@
-"""How does a training step scale with the batch size?
+"""Scaling of a training step with the batch size.
 
 Powers of two from 1 to 8192, and the canonical 500.  The report fits t(B) = a + b*B to the medians: a is the
 overhead of a step, b the time of one more example.  Every size begins with the initial weights and a new optimiser:

@@ -1,8 +1,8 @@
-"""What can this machine do at best, at the shapes of this workload?
+"""Peak rates of this machine at the shapes of this workload.
 
 The matrix products of a training step, one by one, and a large square one; copying, elementwise arithmetic and random
-numbers; a Python call; on a GPU also a kernel launch and transfers.  One process asks one engine: the host's libraries
-on all threads, or with ``--backend torch`` or ``jax`` that framework on its device:
+numbers; a Python call; on a GPU also a kernel launch and transfers.  One process measures one engine: the host's
+libraries on all threads, or with ``--backend torch`` or ``jax`` that framework on its device:
 
     pytest bench/harness/bench_ceilings.py --backend torch --device cuda
 """
@@ -33,14 +33,14 @@ def engine(case) -> frameworks.Engine:
 
 @pytest.fixture
 def measure(benchmark, case):
-    """Times ``work`` in many rounds just long enough for the clock; a sample is the time of one call.
+    """Return a function that times ``work`` in many short rounds; a sample is the seconds of one call.
 
-    The shorter a round, the better the chance that one of them has the machine to itself.
+    The shorter a round, the higher the chance that one of them is undisturbed.
     """
 
     def measure(name: str, work: frameworks.Work | None, flop: int | None = None, bytes: int | None = None) -> None:
         if work is None:
-            pytest.skip(f"this engine does not tell {name}")
+            pytest.skip(f"this engine does not measure {name}")
         calls, round_seconds = _calls_per_round(work)
         rounds = round((0.15 if case.quick else 0.6) / round_seconds)
         samples: list[float] = []
@@ -57,7 +57,7 @@ def measure(benchmark, case):
 
 
 def _calls_per_round(work: frameworks.Work) -> tuple[int, float]:
-    """So many calls that they take at least ROUND_SECONDS, and how long; whatever is lazy is awake afterwards."""
+    """Return the number of calls that takes at least ROUND_SECONDS, and their seconds; also warms up."""
     calls = 1
     while True:
         work(calls)

@@ -1,9 +1,9 @@
-"""How long does it take from nothing to a network that can train?
+"""Time from process start to a network ready to train.
 
 Framework import, graph building, the transfer of the data for variants that keep it on their device, and compilation
-of the training and validation functions.  Each can happen only once in a process, so every process gives one sample of
-each; whether the compile cache is cold (a fresh directory) or warm is decided by whoever starts the process, through
-``base_compiledir`` in THEANO_FLAGS.  Every process of the harness epoch tells the same parts, but for the import.
+of the training and validation functions.  Each happens only once in a process, so every process gives one sample of
+each; the caller selects a cold compile cache (a fresh directory) or a warm one through ``base_compiledir`` in
+THEANO_FLAGS.  Every process of the harness epoch measures the same parts, except for the import.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def test_build_and_compile(benchmark, case, request):
     backend = create(case.backend, case.variant, case.device)
     backend.import_framework(case.device)
     seconds_of = {"import": time.perf_counter() - import_start}
-    data = request.getfixturevalue("data") if backend.variant.resident else None  # loaded outside every clock
+    data = request.getfixturevalue("data") if backend.variant.resident else None  # loading is not timed
 
     def from_graph_to_functions() -> None:
         seconds_of.update(start(backend, case.recipe, case.device, data and (lambda: data)))

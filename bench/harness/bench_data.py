@@ -1,14 +1,14 @@
-"""How long does loading take, and which part of it?
+"""Time of loading the data, in total and by part.
 
 The tutorial's whole loading, then its steps: read the compressed files, decompress them, convert to float32; and
 the same from plain IDX files, read or memory-mapped.  Files are in the page cache: the disk itself is not measured.
-Two floors tell how good that is: the fastest kept library on the same compressed bytes, and a copy of as many bytes
-as loading makes.
+Two floors for comparison: the fastest maintained library on the same compressed bytes, and a copy of as many bytes as
+loading writes.
 
-The first loading of a process touches 220 MB for the first time: the kernel fills each page with zeros before it gives
-it, in pages of 2 MB where it has some free (transparent huge pages), else of 4 KB, so it has modes.  Counted on a busy
-machine: 7,300 page faults and 0.11 to 0.31 s of the kernel's CPU time, for the third loading 460 and 0.04 to 0.16 s.
-Nothing is held twice: the peak is 25 MB above the arrays.
+The first loading of a process touches 220 MB for the first time: the kernel zeroes each page, of 2 MB if available
+(transparent huge pages), else of 4 KB, so its distribution is multimodal.  Counted on a busy machine: 7,300 page faults
+and 0.11 to 0.31 s of the kernel's CPU time, for the third loading 460 and 0.04 to 0.16 s.  No array is held twice: the
+peak is 25 MB above the arrays.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def raw(paths):
 
 @pytest.fixture(scope="module")
 def plain_directory(raw, tmp_path_factory):
-    """The four files as plain IDX, written outside the clock."""
+    """Return a folder with the four files as plain IDX; writing them is not timed."""
     directory = tmp_path_factory.mktemp("plain")
     for (content, path), stem in zip(raw, STEMS, strict=True):
         (directory / stem).write_bytes(decompress(content, path))
@@ -53,7 +53,7 @@ def measure(benchmark, case):
 
 
 def test_load(benchmark, measure, data_directory):
-    """The first one of this process is a measurement of its own: as a network's loading, it touches fresh memory."""
+    """Time loading; the first one of the process is a separate measurement, because it touches fresh memory."""
     start = time.perf_counter()
     load_files(data_directory)
     first_seconds = time.perf_counter() - start
@@ -71,7 +71,7 @@ def test_decompress(measure, raw):
 
 
 def test_decompress_floor(measure, raw):
-    """What ``load`` can be at best: decompression alone, with buffers of the right size and no file left to read."""
+    """Time a lower bound of ``load``: decompression alone, from memory into buffers of the final size."""
     sizes = [len(decompress(content, path)) for content, path in raw]
     if not all(content.startswith(MAGIC) for content, _ in raw):
         pytest.skip("the data files are not compressed")
@@ -100,6 +100,6 @@ def test_load_memory_mapped(measure, plain_directory):
 
 
 def test_copy_floor(measure):
-    """What ``load_memory_mapped`` can be at best: a copy that reads and writes as many bytes as loading writes."""
+    """Time a lower bound of ``load_memory_mapped``: a copy that reads and writes as many bytes as loading writes."""
     images = np.ones((70_000, 784), np.float32)
     measure(images.copy, images.nbytes)

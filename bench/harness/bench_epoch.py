@@ -1,7 +1,7 @@
-"""How fast does it train and validate?  Whole epochs, the first step after compilation, and steady single steps.
+"""Training and validation speed: complete epochs, the first step after compilation, and steady single steps.
 
-Beside the epochs, throttling and the GPU are watched.  What came before them, from loading to compiling, is told too:
-it belongs to the questions of the harnesses data and compile, and is filed there.
+Throttling and the GPU are monitored during the epochs.  The preceding phases, from loading to compiling, are recorded,
+too, as measurements of the harnesses data and compile.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def test_validate_epoch(benchmark, case, compiled, data):
 
 
 def test_train_step(benchmark, case, compiled, data, order, first_seconds):
-    """Every step synchronised and timed on its own, for the percentiles: the sum may exceed an epoch's time.
+    """Time every step separately, with synchronization, for percentiles; the sum may exceed an epoch's time.
 
-    The first step or epoch, which came before any other work of this process, is a measurement of its own.
+    The first step or epoch of the process is a separate measurement.
     """
     steps = min(len(data.X_train) // case.recipe.batch_size, 100)
     seconds: list[float] = []
@@ -55,7 +55,7 @@ def test_train_step(benchmark, case, compiled, data, order, first_seconds):
 
 
 def _measure_epochs(benchmark, case, epoch: Callable[[], None], rounds: int) -> None:
-    """Time ``rounds`` epochs, watched.  On a GPU untimed ones follow until its energy can be told."""
+    """Time ``rounds`` epochs with monitoring; on a GPU untimed ones follow until its energy is measurable."""
     num_epochs = 0
 
     def counted() -> None:
@@ -75,7 +75,7 @@ def _whole_batches(case, num_examples: int) -> int:
 
 
 def _warm_up(compiled, data, case) -> None:
-    """A few steps that nobody times: page faults, lazy allocations and the BLAS's own start-up."""
+    """Run a few untimed steps: page faults, lazy allocations and the start-up of the BLAS."""
     batch = case.recipe.batch_size
     for _ in range(5):
         compiled.train_step(data.X_train[:batch], data.y_train[:batch])

@@ -1,7 +1,8 @@
-"""The canonical run, end to end, by the reference clock.
+"""Canonical run, end to end, by the reference clock.
 
 Loading, building, compiling, every training and validation epoch, and the test: what the tutorial's 32.2 s count.
-The framework's import is reported beside it.  Memory, CPU and GPU are sampled meanwhile, and throttling is watched.
+The framework's import is reported separately.  Memory, CPU and GPU are sampled during the run, and throttling is
+monitored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Gives the harnesses their case (backend, device, dataset, effort) and hands the results to the runner.
+"""Fixtures of the harnesses: the case (backend, device, dataset, effort), and the results for the runner.
 
 By hand: ``pytest bench/harness --backend theano --device cpu --data DIR``.  ``bench run`` passes the same options and,
-in addition, ``--result FILE``: there this process leaves what it measured, and why a measurement failed.
+in addition, ``--result FILE``, to which this process writes measurements and reasons of failures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mlp.recipe import CANONICAL, Recipe
 
 @dataclass(frozen=True)
 class Assignment:
-    """What this process is asked to measure; ``quick`` means that few rounds are enough."""
+    """Assignment of this process; ``quick`` means few rounds."""
 
     backend: str
     variant: str | None
@@ -77,13 +77,13 @@ def data(data_directory: Path):
 
 @pytest.fixture(scope="session")
 def start_seconds() -> dict[str, float]:
-    """How long each part of making ``untouched`` took, by its name."""
+    """Return {part: seconds} of making ``untouched``."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def untouched(case: Assignment, start_seconds: dict[str, float], request: pytest.FixtureRequest):
-    """The backend of the case, built from the recipe's initial weights, its data in place, compiled: no step yet."""
+    """Return the compiled backend of the case with initial weights and data in place, before any step."""
     from bench.harness.starting import start
     from mlp.backends import create
 
@@ -96,9 +96,9 @@ def untouched(case: Assignment, start_seconds: dict[str, float], request: pytest
 
 @pytest.fixture(scope="session")
 def first_seconds(case: Assignment, untouched, data) -> dict[str, float]:
-    """How long the very first training of this process takes, lazy loading and allocation included, by its name.
+    """Return {name: seconds} of the first training call of this process, including lazy loading and allocation.
 
-    That is a step; or an epoch, for a variant whose compilation prepared epochs as a whole.
+    The call is a step; or an epoch, for a variant that compiles complete epochs.
     """
     import numpy as np
 
@@ -116,13 +116,13 @@ def first_seconds(case: Assignment, untouched, data) -> dict[str, float]:
 
 @pytest.fixture(scope="session")
 def compiled(untouched, first_seconds):
-    """The backend of the case, ready to be timed; whoever asks for it comes after the first step or epoch."""
+    """Return the backend of the case after its first step or epoch, ready to be timed."""
     return untouched
 
 
 @pytest.fixture(scope="session")
 def order(case: Assignment, data):
-    """The order of the training examples in the first epoch, int (num_examples,)."""
+    """Return the order of the training examples in the first epoch, int (num_examples,)."""
     from mlp.seeding import random_stream
 
     return random_stream(case.recipe, "order").permutation(len(data.X_train))
@@ -130,7 +130,7 @@ def order(case: Assignment, data):
 
 @pytest.fixture(scope="session")
 def train_epoch(compiled, data, order) -> Callable[[], None]:
-    """Trains one epoch, and returns when it is done."""
+    """Return a function that trains one epoch synchronously."""
 
     def train_epoch() -> None:
         compiled.train_epoch(data.X_train, data.y_train, order)
@@ -139,10 +139,10 @@ def train_epoch(compiled, data, order) -> Callable[[], None]:
     return train_epoch
 
 
-# --- handing over to the runner ---------------------------------------------------------------------------------
+# --- results for the runner --------------------------------------------------------------------------------------
 
 _failures: list[dict[str, str]] = []
-_measured_on: list[Path] = []  # the directory of the data, if anything of this process used it
+_measured_on: list[Path] = []  # directory of the data, if this process used it
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -169,7 +169,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         for bench in (benchmarks.benchmarks if benchmarks else [])
         if bench and not bench.has_error
     ]
-    for measurement in list(measurements):  # durations that one run yields beside its own, e.g. compile phases
+    for measurement in list(measurements):  # additional durations of a run, e.g. compile phases
         for name, seconds in measurement["extra"].pop("parts_seconds", {}).items():
             measurements.append({"name": name, "seconds": seconds, "params": measurement["params"], "extra": {}})
         for name, seconds in measurement["extra"].pop("start_seconds", {}).items():
@@ -182,7 +182,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _other_data(digest: str | None) -> str | None:
-    """Why the files that were loaded are not those of the plan.  Hashing comes last, where it disturbs no clock."""
+    """Return the reason if the data files differ from the plan's, else None.  Called last, as hashing takes time."""
     from mlp.dataset import check_unchanged
 
     try:
@@ -194,5 +194,5 @@ def _other_data(digest: str | None) -> str | None:
 
 
 def measurement_name(test_name: str) -> str:
-    """``test_train_step[500]`` measures ``train_step``."""
+    """Return the measurement of a test: ``train_step`` for ``test_train_step[500]``."""
     return test_name.removeprefix("test_").partition("[")[0]

@@ -1,4 +1,4 @@
-"""The way from a recipe to a network that can train, timed part by part in the order of the reference run."""
+"""Start-up of a backend, timed by part in the order of the reference run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mlp.backends.base import Backend
 from mlp.recipe import Recipe
 from mlp.training import initial_parameters
 
-FIRST_LOAD = "first_load"  # of its process: later ones find memory that is mapped already
+FIRST_LOAD = "first_load"  # of its process: later ones find mapped memory
 
 
 def start(backend: Backend, recipe: Recipe, device: str, load: Callable[[], Any] | None = None) -> dict[str, float]:
-    """Make ``backend``, whose framework is imported, ready to train; return the seconds of each part.
+    """Prepare ``backend``, whose framework is imported, for training; return {part: seconds}.
 
-    The parts are FIRST_LOAD, ``build``, ``transfer`` (only of a variant that keeps its data on its device),
-    ``compile``, and what the backend tells of the compilation.  Without ``load``, which such a variant needs, no data
-    is loaded.
+    The parts are FIRST_LOAD, ``build``, ``transfer`` (only for a variant that keeps its data on its device),
+    ``compile``, and the backend's own phases of the compilation.  Without ``load``, which such a variant requires, no
+    data is loaded.
     """
     seconds_of: dict[str, float] = {}
 

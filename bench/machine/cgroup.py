@@ -1,7 +1,7 @@
-"""What Linux control groups allow this process: CPU quota, memory, and how often the quota stopped it.
+"""Limits of this process by Linux control groups: CPU quota, memory limit, throttled periods.
 
-Version 2 and version 1 are read; a limit of any enclosing group counts.  In a container the group's path may be that of
-the host, whose folders are not there: then the mounted root is the container's own group.
+Versions 2 and 1 are supported; limits of all enclosing groups count.  In a container the group's path may be that of
+the host and missing here; then the mounted root is the container's own group.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ UNLIMITED_BYTES = 2**60  # version 1 writes "no limit" as the largest number of 
 
 
 def cpu_quota_cores(root: Path = ROOT) -> float | None:
-    """Cores' worth of time per period, the least of all groups; None without a limit."""
+    """Return the CPU quota in cores, the minimum of all groups; None without a limit."""
     quotas = []
     for folder in _folders(root, "cpu"):
         limit_us, period_us = read_number(folder / "cpu.cfs_quota_us"), read_number(folder / "cpu.cfs_period_us")
@@ -28,7 +28,7 @@ def cpu_quota_cores(root: Path = ROOT) -> float | None:
 
 
 def memory_limit_bytes(root: Path = ROOT) -> int | None:
-    """The least limit of all groups; None without one."""
+    """Return the memory limit in bytes, the minimum of all groups; None without a limit."""
     limits = []
     for folder in _folders(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
@@ -39,9 +39,9 @@ def memory_limit_bytes(root: Path = ROOT) -> int | None:
 
 
 def throttled_periods(root: Path = ROOT) -> int | None:
-    """In how many periods the CPU quota of one of the groups was used up; only its growth means something.
+    """Return the number of periods in which a CPU quota was exhausted; only differences are meaningful.
 
-    None where no group says.
+    None if no group counts them.
     """
     counts = []
     for folder in _folders(root, "cpu"):
@@ -53,7 +53,7 @@ def throttled_periods(root: Path = ROOT) -> int | None:
 
 
 def _folders(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's group and of all that enclose it, from the inside out, as far as they exist."""
+    """Yield the existing folders of this process's group and all enclosing groups, innermost first."""
     for line in (read(root / "proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):

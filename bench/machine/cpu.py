@@ -1,4 +1,4 @@
-"""What the CPU is and how it is set to run: from psutil, /proc and /sys."""
+"""Properties and settings of the CPU, from psutil, /proc and /sys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.machine.sysfs import ROOT, read, read_number
 
 
 def facts(root: Path = ROOT) -> dict[str, Any]:
-    """JSON-ready, units in the names; what Linux does not tell, or another system does not have, is None."""
+    """Return JSON-serializable facts, units in the names; unavailable ones are None."""
     cpu = root / "sys/devices/system/cpu"
     cpuinfo = _cpuinfo(root)
     flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()  # "Features" on Arm
@@ -43,7 +43,7 @@ def _cpuinfo(root: Path) -> dict[str, str]:
 
 
 def _simd(flags: list[str]) -> str | None:
-    """The widest of the instruction sets that a BLAS chooses its kernels by."""
+    """Return the widest of the instruction sets by which a BLAS selects its kernels."""
     for level in ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd", "neon"):
         if level in flags:
             return level
@@ -60,7 +60,7 @@ def _cache_bytes(cpu: Path, level: int, kind: str) -> int | None:
 
 
 def _turbo(cpu: Path) -> bool | None:
-    """Whether the clock may go above its nominal value: Intel's driver has a switch against it, others one for it."""
+    """Return True if boost clocks are enabled, None if unknown (Intel's driver has an inverted switch)."""
     forbidden = read_number(cpu / "intel_pstate/no_turbo")
     if forbidden is not None:
         return forbidden == 0
@@ -69,7 +69,7 @@ def _turbo(cpu: Path) -> bool | None:
 
 
 def _quietly(ask: Any) -> Any:
-    """psutil raises whatever the platform raises for what it cannot tell; for a fingerprint that is 'unknown'."""
+    """Call ``ask``; return None for any error, because psutil passes on errors of the platform."""
     try:
         return ask()
     except (OSError, RuntimeError, NotImplementedError, AttributeError, psutil.Error):

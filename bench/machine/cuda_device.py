@@ -1,8 +1,8 @@
-"""Which GPU of NVML is ``cuda:1``?  CUDA_VISIBLE_DEVICES renumbers the GPUs for CUDA, and NVML does not look at it.
+"""Mapping of CUDA devices to GPUs of NVML, which ignores CUDA_VISIBLE_DEVICES.
 
-The rules are those of the CUDA Programming Guide, "CUDA Environment Variables".  They are followed here, rather than
-asking CUDA, so that sampling does not start CUDA before a clock does.  Where they leave a doubt there is no answer:
-numbers of another GPU would be worse than none.
+The rules are those of the CUDA Programming Guide, "CUDA Environment Variables".  They are implemented here because
+querying CUDA would initialize it before a clock starts.  Ambiguous cases are errors: numbers of another GPU would be
+worse than none.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mlp.cuda_driver import visible_devices
 
 
 def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.environ) -> Gpu:
-    """The GPU that ``device`` (``cuda`` or ``cuda:<index>``) means to CUDA in a process with this ``environment``.
+    """Return the GPU that CUDA calls ``device`` (``cuda`` or ``cuda:<index>``) in a process with ``environment``.
 
     Raises
     ------
     NvmlUnavailable
-        If there is no such GPU, it does not answer, or it cannot be told which one it is.
+        If the GPU is not found, does not respond, or is ambiguous.
     """
     index = device_index(device)
     names = visible_devices(environment)
@@ -43,7 +43,7 @@ def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.enviro
 
 
 def _by_uuid(nvml: Nvml, name: str) -> Gpu:
-    """By a whole UUID or, for a GPU, by a beginning that only one has."""
+    """Find a GPU by its UUID or a unique prefix of it."""
     if name.startswith("MIG-"):
         return nvml.gpu_by_uuid(name)
     gpus = [nvml.gpu(index) for index in range(nvml.count())]
@@ -54,7 +54,7 @@ def _by_uuid(nvml: Nvml, name: str) -> Gpu:
 
 
 def _require_bus_order(nvml: Nvml, environment: Mapping[str, str]) -> None:
-    """CUDA puts the fastest GPU first unless told otherwise; among equal ones that is the order of the bus, too."""
+    """Raise NvmlUnavailable unless CUDA orders the GPUs by bus: by setting, or because all are equal."""
     if environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
         return
     if len({nvml.gpu(index).name() for index in range(nvml.count())}) > 1:

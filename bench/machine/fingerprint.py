@@ -1,7 +1,6 @@
-"""What this machine is: the fingerprint that stands beside every number.
+"""Fingerprint of this machine, recorded with every number.
 
-No host name, user name or path is recorded, so that a record can be published as it is.  What cannot be found out
-is None.
+No host name, user name or path is recorded, so that a record can be published unchanged.  Unknown values are None.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PACKAGES += ("isal", "pandas", "pytest", "pytest-benchmark")
 
 
 def fingerprint() -> dict[str, Any]:
-    """Hardware, limits, system and versions as one JSON-ready dict; units are in the names."""
+    """Return hardware, limits, system and versions as a JSON-serializable dict; units are in the names."""
     gpus, why_no_gpus = nvml.describe_gpus()
     return {
         **cpu.facts(),
@@ -48,20 +47,20 @@ def fingerprint() -> dict[str, Any]:
 
 
 def usable_cores(root: Path = ROOT) -> int:
-    """Cores this process may use: its affinity mask, further limited by a cgroup CPU quota (rounded up)."""
+    """Return the usable cores: the affinity mask, further limited by a cgroup CPU quota (rounded up)."""
     affinity = allowed_cores()
     quota = cgroup.cpu_quota_cores(root)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
 
 
 def transparent_hugepages(root: Path = ROOT) -> str | None:
-    """``always``, ``madvise`` or ``never``: the kernel lists all three and puts the one in force in brackets."""
+    """Return ``always``, ``madvise`` or ``never``; the kernel lists all three, with the active one in brackets."""
     chosen = re.search(r"\[(\w+)\]", read(root / "sys/kernel/mm/transparent_hugepage/enabled") or "")
     return chosen[1] if chosen else None
 
 
 def compiler_version() -> str | None:
-    """First line of ``g++ --version``; None without a C++ compiler on PATH."""
+    """Return the first line of ``g++ --version``; None without a C++ compiler on PATH."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         return None
@@ -73,7 +72,7 @@ def compiler_version() -> str | None:
 
 
 def cudnn_version() -> str | None:
-    """Of the wheel that frameworks load cuDNN from (nvidia-cudnn-cu12 and the like); None without one."""
+    """Return the version of the wheel with cuDNN (e.g. nvidia-cudnn-cu12); None without one."""
     for distribution in importlib.metadata.distributions():
         if (distribution.name or "").startswith("nvidia-cudnn-cu"):
             return distribution.version
@@ -88,6 +87,6 @@ def package_version(name: str) -> str | None:
 
 
 def folder_name(fingerprint: dict[str, Any]) -> str:
-    """What records and calibrations of such a machine are filed under: ``amd-epyc-2-cores``."""
+    """Return the folder name of records and calibrations of a machine: ``amd-epyc-2-cores``."""
     model = re.sub(r"[^a-z0-9]+", "-", str(fingerprint.get("cpu_model") or "unknown cpu").lower()).strip("-")
     return f"{model}-{fingerprint.get('usable_cores') or 'unknown'}-cores"

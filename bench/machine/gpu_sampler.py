@@ -1,4 +1,4 @@
-"""What a GPU does beside the work: memory, clock, power, temperature, throttling, and the energy it took."""
+"""GPU sampling during work: memory, clock, power, temperature, throttling, and energy."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bench.machine.cuda_device import find_gpu
 from bench.machine.nvml import Gpu, NvmlUnavailable
 from bench.machine.process_sampler import PeriodicSampler
 
-# Energy of less than this is not told.  Power and energy counter are refreshed in steps of tens of milliseconds, and
+# Energy of shorter work is not reported.  Power and energy counter are refreshed in steps of tens of milliseconds, and
 # power may be an average over the last second: Yang, Adamek and Armour, "Part-time Power Measurements: nvidia-smi's
 # Lack of Attention", 2023 (arXiv 2312.02741).
 MIN_ENERGY_SECONDS = 2.0
 
 
 class GpuSampler(PeriodicSampler):
-    """Samples ``Gpu.reading`` of the GPU that ``device`` means to CUDA, first of all at time 0.
+    """Sampler of ``Gpu.reading`` of the GPU that CUDA calls ``device``, beginning at time 0.
 
-    Where NVML or the GPU cannot be asked, ``reason`` says why, there are no samples, and the work goes on.
+    If NVML or the GPU is not available, there are no samples, and ``reason`` says why.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class GpuSampler(PeriodicSampler):
         self._library = library
         self._opened = ExitStack()
         self._gpu: Gpu | None = None
-        self._energy_joules: list[float | None] = [None, None]  # the card's counter at the start and at the end
+        self._energy_joules: list[float | None] = [None, None]  # counter of the card at start and end
         self.reason: str | None = None
 
     def start(self) -> None:
@@ -61,33 +61,33 @@ class GpuSampler(PeriodicSampler):
 
     @property
     def seconds_until_energy(self) -> float:
-        """How much longer the work must go on before its energy can be told; 0 where it never can, or now can."""
+        """Seconds until the energy of the work is measurable; 0 if it is, or never will be."""
         if self._gpu is None:
             return 0.0
         return max(0.0, self._start_seconds + MIN_ENERGY_SECONDS - self._clock())
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The largest sample, of the whole card.  A peak between two samples is missed."""
+        """Largest sample of the whole card in bytes; a peak between two samples is missed."""
         return max(self._known("gpu_memory_bytes"), default=None)
 
     @property
     def throttle_reasons(self) -> list[str] | None:
-        """Every reason that some sample saw, in the order they came; None if no sample could tell."""
+        """Throttle reasons of all samples in order of appearance; None if not available."""
         reasons = self._known("throttle_reasons")
         return list(dict.fromkeys(reason for sample in reasons for reason in sample)) if reasons else None
 
     def energy(self) -> tuple[float | None, str | None]:
-        """Joules of the whole card from the first to the last sample, and where they come from.
+        """Joules of the whole card from the first to the last sample, and their source.
 
-        ``counter`` is the card's own; ``power samples`` is the trapezoidal rule over sampled power, for cards without
-        one.  Both None if the time was too short or the card tells neither.
+        ``counter`` is the card's energy counter; ``power samples`` the trapezoidal rule over sampled power, for cards
+        without one.  Both are None if the time was too short or the card provides neither.
         """
         if not self.timeline or self.timeline[-1]["t_seconds"] < MIN_ENERGY_SECONDS:
             return None, None
         before, after = self._energy_joules
         if before is not None and after is not None:
-            # One that did not move, or was set to zero with the driver, has counted nothing.
+            # A counter that did not increase, or was reset with the driver, is ignored.
             return (after - before, "counter") if after > before else (None, None)
         powers = [(sample["t_seconds"], sample["power_watts"]) for sample in self.timeline]
         if any(watts is None for _, watts in powers):

@@ -1,4 +1,4 @@
-"""Hardware events of this process, through Linux's perf, where that is there and allowed."""
+"""Hardware events of this process by Linux's perf, where installed and permitted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PARANOID = "/proc/sys/kernel/perf_event_paranoid"
 
 
 class HardwareCounters:
-    """A context manager: ``perf stat`` beside the block, attached to this process.
+    """Context manager that runs ``perf stat`` attached to this process during the block.
 
-    ``counts()`` afterwards; where an event cannot be counted, it is missing, and ``problem`` says why.
+    Call ``counts()`` afterwards; events that cannot be counted are missing, with the reason in ``problem``.
     """
 
     def __init__(self, perf: str | None = None) -> None:
@@ -38,7 +38,7 @@ class HardwareCounters:
         except OSError as error:
             self.problem = f"Hardware events were not counted ({error.strerror}); all else was measured."
             return self
-        time.sleep(START_SECONDS)  # until it has attached itself
+        time.sleep(START_SECONDS)  # perf needs this time to attach itself
         return self
 
     def __exit__(
@@ -55,7 +55,7 @@ class HardwareCounters:
             self._output = self._process.communicate()[1]
 
     def counts(self) -> dict[str, float]:
-        """{event: count}: of perf's lines ``count,unit,event,...`` those whose count is a number."""
+        """Return {event: count} of perf's lines ``count,unit,event,...`` with a number."""
         found = {}
         for line in self._output.splitlines():
             fields = line.split(",")

@@ -1,4 +1,4 @@
-"""What changes beside the work, sampled from a thread: memory and CPU use of a process."""
+"""Sampling of memory and CPU use of a process from a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 
 
 class PeriodicSampler(ABC):
-    """A context manager that takes a sample every ``interval_seconds`` from a thread, and a last one at the end.
+    """Context manager that takes a sample every ``interval_seconds`` from a thread, and a last one at the end.
 
     ``timeline`` holds one dict for each sample: ``t_seconds`` since the start, and what ``read`` returned.
     """
@@ -21,20 +21,20 @@ class PeriodicSampler(ABC):
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._stop = threading.Event()
-        self._taking = threading.Lock()  # held while a sample is taken, by whichever thread
+        self._taking = threading.Lock()  # held by the thread that takes a sample
         self._thread: threading.Thread | None = None
         self.timeline: list[dict[str, Any]] = []
 
     @abstractmethod
     def read(self) -> dict[str, Any] | None:
-        """The quantities at this moment; None if there are none now."""
+        """Return the current quantities; None if not available."""
 
     def start(self) -> None:
-        """What is to be done before the first sample, at time 0."""
+        """Prepare before the first sample, at time 0."""
         self._start_seconds = self._clock()
 
     def take(self) -> None:
-        """One more sample."""
+        """Take one sample."""
         with self._taking:
             t_seconds = round(self._clock() - self._start_seconds, 3)
             quantities = self.read()
@@ -42,7 +42,7 @@ class PeriodicSampler(ABC):
                 self.timeline.append({"t_seconds": t_seconds, **quantities})
 
     def finish(self) -> None:
-        """The last sample, and what is to be done after it."""
+        """Take the last sample, and clean up."""
         self.take()
 
     def __enter__(self) -> PeriodicSampler:
@@ -62,7 +62,7 @@ class PeriodicSampler(ABC):
 
 
 class ProcessSampler(PeriodicSampler):
-    """Samples ``rss_bytes``, resident memory, and ``cpu_percent`` of the process ``pid``, its children in the memory.
+    """Sampler of ``rss_bytes`` (resident memory, including children) and ``cpu_percent`` of the process ``pid``.
 
     CPU use is a percentage of one core, so two busy threads read 200.  A sample costs about 0.1 ms, so the default
     interval disturbs less than 0.1 %.
@@ -74,12 +74,12 @@ class ProcessSampler(PeriodicSampler):
 
     @property
     def peak_rss_bytes(self) -> int | None:
-        """The largest sample; None when nothing was sampled.  A peak between two samples is missed."""
+        """Largest sample in bytes; None without samples.  A peak between two samples is missed."""
         return max((sample["rss_bytes"] for sample in self.timeline), default=None)
 
     def start(self) -> None:
         super().start()
-        self._process.cpu_percent()  # the first call only sets the mark that the next one measures from
+        self._process.cpu_percent()  # the first call only starts the interval of the next one
 
     def read(self) -> dict[str, Any] | None:
         try:

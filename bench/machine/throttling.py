@@ -1,4 +1,4 @@
-"""Was the CPU slowed down meanwhile?  Linux counts it: by heat in each core and package, by quota in each cgroup."""
+"""CPU throttling counted by Linux: thermal events of each core and package, quota events of each cgroup."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ THERMAL, QUOTA = "cpu thermal", "cgroup cpu quota"
 
 @dataclass(frozen=True)
 class CpuThrottling:
-    """Event counts since the machine, or the group, was started; None where Linux does not count them.
+    """Event counts since the start of the machine or group; None if Linux does not count them.
 
-    The thermal ones are kept by Intel's driver on real hardware; virtual machines and other CPUs have none.
+    Thermal counts exist with Intel's driver on real hardware only, not in virtual machines or for other CPUs.
     """
 
     thermal: int | None
@@ -28,6 +28,6 @@ class CpuThrottling:
         return cls(sum(counts) if counts else None, cgroup.throttled_periods(root))
 
     def reasons_since(self, before: CpuThrottling) -> list[str]:
-        """Which kinds happened after ``before`` was read."""
+        """Return the kinds of throttling since ``before`` was read."""
         kinds = ((THERMAL, before.thermal, self.thermal), (QUOTA, before.quota, self.quota))
         return [name for name, earlier, later in kinds if None not in (earlier, later) and later > earlier]

@@ -1,4 +1,4 @@
-"""What is watched beside the work that is timed: whether anything was throttled and, on a GPU, what it did."""
+"""Monitoring during timed work: throttling and, on a GPU, its samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.machine.throttling import CpuThrottling
 
 
 class Watch:
-    """A context manager around the work; ``extra_info`` afterwards gives what goes into the record."""
+    """Context manager around the work; ``extra_info`` afterwards returns the values for the record."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class Watch:
             self._gpu.__exit__(*exc_info)
 
     def wants_more(self) -> bool:
-        """Whether the work has been too short for the GPU's energy to be told."""
+        """True if the work has been too short to measure the GPU's energy."""
         return self._gpu is not None and self._gpu.seconds_until_energy > 0
 
     def extra_info(self, num_epochs: int | None = None) -> dict[str, Any]:
-        """JSON-ready; ``num_epochs`` is how many equal epochs the work was, if it was nothing else.
+        """Return JSON-serializable values; ``num_epochs`` is the number of equal epochs, if the work was only these.
 
-        ``throttled`` is True if anything saw throttling, False if what can see it on the device of this work (the
-        GPU's clocks, or the CPU's thermal counters) saw none, and None if that cannot be asked.
+        ``throttled`` is True if throttling was observed, False if the counters of the device of this work (the GPU's
+        clocks, or the CPU's thermal counters) observed none, and None if these are not available.
         """
         cpu_reasons = self._cpu_after.reasons_since(self._cpu_before)
         if self._gpu is None:

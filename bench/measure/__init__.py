@@ -1,1 +1,1 @@
-"""Measured processes: the environment they get, how they are run, and the reasons why they fail."""
+"""Measured processes: environment, execution, and reasons of failures."""

@@ -1,4 +1,4 @@
-"""What can be measured: frozen cases, and the plan of a run."""
+"""Cases, the units of measurement, and the plan of a run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
-QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # those of a quick run that names none
-OWN_CEILINGS = ("jax", "torch")  # backends that reach a device through libraries of their own
+QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # default of a quick run
+OWN_CEILINGS = ("jax", "torch")  # backends with their own libraries for a device
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A way to execute the recipe that can run here: backend, variant and device, with what the variant declares."""
+    """Backend, variant and device that can run here, with the properties of the variant."""
 
     backend: str
     variant: str
     device: str
     precision: str = "float32"
-    caches_code: bool = False  # compiled code stays on disk between processes, so that cold and warm differ
+    caches_code: bool = False  # compiled code persists on disk between processes, so that cold and warm differ
     slow_start: bool = False  # a process takes a minute before its first step
-    masks: str | None = None  # name of the dropout masks that a seed draws, shared by all variants of that name
+    masks: str | None = None  # name of the mask generator: variants of equal name draw equal masks from a seed
 
     @property
     def label(self) -> str:
@@ -29,14 +29,14 @@ class Stack:
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure; everything that makes two durations comparable is in here.
+    """Unit of measurement; equal cases have comparable durations.
 
-    ``batch_size`` and ``num_epochs`` are ``None`` where the harness has no use for them; ``cache`` is the state
-    of the compile cache (``cold`` or ``warm``) and ``None`` for harnesses that compile nothing.  ``precision`` is that
-    of the matrix products; ``None`` for loading, and in records older than schema version 2.  ``without`` names the
-    levers of theano/tuned that are left out, separated by commas; ``None`` leaves none out.  A case of the ablation
-    without a backend is its floor: the eight matrix products of a training step, and nothing else.  One of the ceilings
-    without a backend is the host's own: NumPy, and the BLAS that Theano uses.
+    ``batch_size`` and ``num_epochs`` are ``None`` if the harness does not use them; ``cache`` is the state of the
+    compile cache (``cold`` or ``warm``), ``None`` for harnesses that compile nothing.  ``precision`` is that of the
+    matrix products, ``None`` for loading and in records older than schema version 2.  ``without`` names the disabled
+    optimizations of theano/tuned, separated by commas; ``None`` disables none.  A case of the ablation without a
+    backend is its floor, the eight matrix products of a training step alone.  A case of the ceilings without a backend
+    is the host engine: NumPy, and the BLAS that Theano uses.
     """
 
     harness: str
@@ -58,7 +58,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """A short name for people, e.g. ``epoch theano/as_published cpu warm``."""
+        """Display name, e.g. ``epoch theano/as_published cpu warm``."""
         parts = [self.harness]
         if self.backend:
             parts += ["/".join(filter(None, (self.backend, self.variant))), self.device]
@@ -79,18 +79,18 @@ class Case:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Case:
-        """The case of a record; fields a newer version added are ignored."""
+        """Decode the case of a record; unknown fields of newer versions are ignored."""
         return cls(**{field.name: record[field.name] for field in fields(cls) if field.name in record})
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A case, how many process replicates of it a run wants, one in each round, and how long one may take."""
+class PlannedCase:
+    """Case with the number of its process replicates, one per round, and the time limit of each."""
 
     case: Case
     replicates: int
     limit_seconds: float
-    expected_seconds: float  # a first guess: the mean of Theano's two variants on two cores, until it is measured
+    expected_seconds: float  # prior: the mean of Theano's two variants on two cores, until measured
     first_round: int = 0
 
     @property
@@ -107,13 +107,13 @@ class Planned:
         }
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Planned:
+    def from_json(cls, record: dict[str, Any]) -> PlannedCase:
         return cls(**{**record, "case": Case.from_json(record["case"])})
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a run measures: process replicates of each harness, and seeds of the reference run."""
+    """Process replicates of each harness, and seeds of the reference run."""
 
     data: int
     compile_cold: int
@@ -121,24 +121,24 @@ class Effort:
     epoch: int
     batch_size: int
     reference_seeds: tuple[int, ...]
-    ablation: int  # 0: not planned
-    ceilings: int  # in a full run as many as epochs: each interleaved round then has what judges it
-    framework_ceilings: bool = True  # beside the host's own
+    ablation: int  # 0 disables it
+    ceilings: int  # in a full run as many as epochs, so that each interleaved round has its ceilings
+    framework_ceilings: bool = True  # in addition to the host's
 
     def with_processes(self, num_processes: int) -> Effort:
-        """The same with so many processes of what is compared pair by pair: epochs, the ablation and the ceilings."""
+        """Return a copy with this number of processes for the paired harnesses: epoch, ablation, ceilings."""
         return replace(self, epoch=num_processes, ablation=num_processes, ceilings=num_processes)
 
     def with_framework_ceilings(self) -> Effort:
         return replace(self, framework_ceilings=True)
 
     def with_seeds(self, seeds: tuple[int, ...]) -> Effort:
-        """The same with a reference run for each of ``seeds``."""
+        """Return a copy with a reference run for each of ``seeds``."""
         return replace(self, reference_seeds=seeds)
 
 
-# Six processes are the least from which the exact interval of a median follows.  With two stacks this takes 17 minutes
-# on two cores, a third of it the reference runs.
+# Six processes are the minimum for the exact 95 % interval of a median.  With two stacks this takes 17 minutes on two
+# cores, a third of it for the reference runs.
 FULL = Effort(
     data=4,
     compile_cold=2,
@@ -149,8 +149,8 @@ FULL = Effort(
     ablation=4,
     ceilings=6,
 )
-# Three processes are the least from which an interval is drawn, and a rank.  Which of them fit into the time of a quick
-# run, and which stack runs all epochs, is settled after the first round: see bench.measure.quick.
+# Three processes are the minimum for an interval and a rank.  After the first round bench.measure.quick selects the
+# processes that fit into the time of a quick run, and the stack that runs all epochs.
 QUICK = Effort(
     data=1,
     compile_cold=1,
@@ -171,21 +171,21 @@ def make_plan(
     stacks: tuple[Stack, ...],
     threads: int,
     dataset: str,
-    levers: tuple[str, ...],
+    optimizations: tuple[str, ...],
     batch_size: int = 500,
     num_epochs: int = 20,
-) -> list[Planned]:
-    """The cases of a run: loading once, the ablation once, ceilings for each engine, all else for each of ``stacks``.
+) -> list[PlannedCase]:
+    """Return the cases of a run: loading and ablation once, ceilings per engine, the others per stack.
 
-    All stacks can run here.  ``levers`` are those of theano/tuned that the ablation leaves out, one at a time.
+    All stacks can run here.  ``optimizations`` of theano/tuned are disabled one by one by the ablation.
     """
     plan = []
     if "ceilings" in harnesses:
         engines = stacks if effort.framework_ceilings else ()
         cases = _ceilings_cases(engines, threads=threads, dataset=dataset, batch_size=batch_size)
-        plan += [Planned(case, effort.ceilings, 300, 8) for case in cases]
+        plan += [PlannedCase(case, effort.ceilings, 300, 8) for case in cases]
     if "data" in harnesses:
-        plan.append(Planned(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 6))
+        plan.append(PlannedCase(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 6))
     for stack in stacks:
         warm = "warm" if stack.caches_code else None
 
@@ -195,27 +195,27 @@ def make_plan(
 
         if "compile" in harnesses:
             if stack.caches_code:
-                plan.append(Planned(case("compile", cache="cold"), effort.compile_cold, 900, 16))
-            plan.append(Planned(case("compile"), effort.compile_warm, 900, 5))
+                plan.append(PlannedCase(case("compile", cache="cold"), effort.compile_cold, 900, 16))
+            plan.append(PlannedCase(case("compile"), effort.compile_warm, 900, 5))
         if "epoch" in harnesses:
-            plan.append(Planned(case("epoch", batch_size=batch_size), effort.epoch, 900, 10))
+            plan.append(PlannedCase(case("epoch", batch_size=batch_size), effort.epoch, 900, 10))
         if "batch_size" in harnesses:
-            plan.append(Planned(case("batch_size"), effort.batch_size, 900, 12))
+            plan.append(PlannedCase(case("batch_size"), effort.batch_size, 900, 12))
         if "reference" in harnesses:
             for number, seed in enumerate(effort.reference_seeds):
                 reference = case("reference", batch_size=batch_size, num_epochs=num_epochs, seed=seed)
                 limit_seconds, expected_seconds = 600 + 90 * num_epochs, 6 + 1.25 * num_epochs
-                plan.append(Planned(reference, 1, limit_seconds, expected_seconds, first_round=number))
+                plan.append(PlannedCase(reference, 1, limit_seconds, expected_seconds, first_round=number))
     if "ablation" in harnesses and effort.ablation:
-        cases = _ablation_cases(stacks, levers, threads=threads, dataset=dataset, batch_size=batch_size)
-        plan += [Planned(case, effort.ablation, 900, 6) for case in cases]
+        cases = _ablation_cases(stacks, optimizations, threads=threads, dataset=dataset, batch_size=batch_size)
+        plan += [PlannedCase(case, effort.ablation, 900, 6) for case in cases]
     return plan
 
 
-def more_seeds(plan: list[Planned], seeds: tuple[int, ...]) -> list[Planned]:
-    """The reference runs with ``seeds`` that ``plan`` lacks, of each stack that it runs, in rounds after its own."""
+def more_seeds(plan: list[PlannedCase], seeds: tuple[int, ...]) -> list[PlannedCase]:
+    """Return reference runs of the ``seeds`` missing in ``plan``, for each of its stacks, in subsequent rounds."""
     reference = [planned for planned in plan if planned.case.harness == "reference"]
-    by_stack: dict[Case, list[Planned]] = {}
+    by_stack: dict[Case, list[PlannedCase]] = {}
     for planned in reference:
         by_stack.setdefault(replace(planned.case, seed=0), []).append(planned)
     found = []
@@ -228,7 +228,7 @@ def more_seeds(plan: list[Planned], seeds: tuple[int, ...]) -> list[Planned]:
 
 
 def _ceilings_cases(stacks: tuple[Stack, ...], **shared: Any) -> list[Case]:
-    """The host's, and those of each framework that reaches a device of the run through libraries of its own."""
+    """Return the host's case, and one for each framework with its own libraries for a device of the run."""
     engines = dict.fromkeys((stack.backend, stack.device) for stack in stacks if stack.backend in OWN_CEILINGS)
     return [
         Case("ceilings", None, None, "cpu", **shared),
@@ -236,8 +236,8 @@ def _ceilings_cases(stacks: tuple[Stack, ...], **shared: Any) -> list[Case]:
     ]
 
 
-def _ablation_cases(stacks: tuple[Stack, ...], levers: tuple[str, ...], **shared: Any) -> list[Case]:
-    """Tuned, tuned without each lever, as published, and the floor; nothing unless both variants are raced here."""
+def _ablation_cases(stacks: tuple[Stack, ...], optimizations: tuple[str, ...], **shared: Any) -> list[Case]:
+    """Return tuned, tuned without each optimization, as published, and the floor; [] without both variants."""
     found = {stack.variant: stack for stack in stacks if (stack.backend, stack.device) == ("theano", "cpu")}
     if not {"tuned", "as_published"} <= found.keys():
         return []
@@ -247,7 +247,7 @@ def _ablation_cases(stacks: tuple[Stack, ...], levers: tuple[str, ...], **shared
         return Case("ablation", *where, cache="warm", precision=stack.precision, without=without, **shared)
 
     return [
-        *(case(found["tuned"], lever) for lever in (None, *levers)),
+        *(case(found["tuned"], optimization) for optimization in (None, *optimizations)),
         case(found["as_published"]),
         Case("ablation", None, None, "cpu", **shared),
     ]

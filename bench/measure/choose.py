@@ -34,7 +34,7 @@ class Choice:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def choose(
+def select_stacks(
     backend_names: tuple[str, ...] = (),
     variant_names: tuple[str, ...] = (),
     devices: tuple[str, ...] = (),

@@ -1,4 +1,4 @@
-"""``bench doctor``: what this machine has for the suite, what is missing, and what to do about it."""
+"""``bench doctor``: checks of the requirements of the suite on this machine, with remedies."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ OK, WARNING, MISSING = "ok", "warning", "missing"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``remedy`` is None when nothing needs doing."""
+class CheckResult:
+    """Result of a check; ``remedy`` is None if nothing is to be done."""
 
     subject: str
     state: str
@@ -42,16 +42,16 @@ class Finding:
         return asdict(self)
 
 
-def examine(data: Path | None = None) -> list[Finding]:
-    """All findings; ``missing`` ones stop ``make bench``, warnings only limit what its numbers mean."""
-    checks: list[Callable[[], list[Finding]]] = [
+def examine(data: Path | None = None) -> list[CheckResult]:
+    """Return all findings; ``missing`` prevents ``make bench``, a warning limits the validity of its numbers."""
+    checks: list[Callable[[], list[CheckResult]]] = [
         _python,
         _commit,
         _measured_process,
         _environment,
         _compiler,
         lambda: _planned(_blas),
-        lambda: _planned(_levers),
+        lambda: _planned(_optimizations),
         _threads,
         _compile_directory,
         _gpus,
@@ -62,19 +62,19 @@ def examine(data: Path | None = None) -> list[Finding]:
     return [finding for check in checks for finding in check()]
 
 
-def _planned(check: Callable[[], list[Finding]]) -> list[Finding]:
-    """What ``check`` finds in the environment that measured processes get."""
+def _planned(check: Callable[[], list[CheckResult]]) -> list[CheckResult]:
+    """Run ``check`` in the environment of measured processes."""
     with planning():
         return check()
 
 
-def _python() -> list[Finding]:
+def _python() -> list[CheckResult]:
     version = ".".join(map(str, sys.version_info[:3]))
-    findings = [Finding("Python", OK, f"{version}, NumPy {machine.package_version('numpy')}")]
+    findings = [CheckResult("Python", OK, f"{version}, NumPy {fingerprint.package_version('numpy')}")]
     origin = _installed_from()
     if origin is not None and origin != PROJECT:
         copied = f"this environment was made for {origin}, and elsewhere runs the code that is there"
-        findings.append(Finding("Python", WARNING, copied, "make doctor, which makes the environment again"))
+        findings.append(CheckResult("Python", WARNING, copied, "make doctor, which makes the environment again"))
     return findings
 
 
@@ -87,90 +87,94 @@ def _installed_from() -> Path | None:
     return Path(unquote(urlparse(json.loads(text)["url"]).path)).resolve() if text else None
 
 
-def _commit() -> list[Finding]:
+def _commit() -> list[CheckResult]:
     """Find the commit that a record would name, or the reason why it would name none."""
     state = state_of(PROJECT)
     if state.reason is not None:
-        return [Finding("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read it, see there")]
+        return [
+            CheckResult("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read it, see there")
+        ]
     if state.commit is None:
-        return [Finding("Commit", OK, "none: no git repository tracks these files")]
+        return [CheckResult("Commit", OK, "none: no git repository tracks these files")]
     changes = " with changes of tracked files" if state.dirty else ""
-    return [Finding("Commit", OK, f"{short_commit(state.commit)}{changes}")]
+    return [CheckResult("Commit", OK, f"{short_commit(state.commit)}{changes}")]
 
 
-def _measured_process() -> list[Finding]:
-    """The versions and the BLAS that a measured process tells of, beside those of this one."""
+def _measured_process() -> list[CheckResult]:
+    """Compare versions and BLAS of a measured process with those of this one."""
     case = Case("data", None, None, "cpu", fingerprint.usable_cores(), "")
     ended = run_to_end([sys.executable, "-m", "bench.measure.facts"], build(case, None), PROCESS_LIMIT_SECONDS)
     try:
         facts = json.loads(ended.text.strip().splitlines()[-1])
     except (ValueError, IndexError):
         why = ended.cut_short or why_ended(ended.exit_code, ended.text)
-        return [Finding("Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make")]
+        return [
+            CheckResult("Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make")
+        ]
     kernels = [f"{one['library']} {one['version']} ({one['architecture']})" for one in facts["libraries"]]
     versions = {name: version for name, version in facts["packages"].items() if name in ("numpy", "scipy")}
     detail = ", ".join([*(f"{name} {version}" for name, version in versions.items()), *kernels])
     if all(fingerprint.package_version(name) == version for name, version in versions.items()):
-        return [Finding("Measured process", OK, detail)]
-    return [Finding("Measured process", WARNING, f"other versions than here: {detail}", "unset PYTHONPATH")]
+        return [CheckResult("Measured process", OK, detail)]
+    return [CheckResult("Measured process", WARNING, f"other versions than here: {detail}", "unset PYTHONPATH")]
 
 
-def _environment() -> list[Finding]:
+def _environment() -> list[CheckResult]:
     names = dropped()
     if not names:
-        return [Finding("Environment", OK, "nothing set here changes what is measured")]
+        return [CheckResult("Environment", OK, "nothing set here changes what is measured")]
     detail = f"set here, and not passed to measured processes: {', '.join(names)}"
-    return [Finding("Environment", WARNING, detail, "unset them, or pass one on purpose: --env NAME=VALUE")]
+    return [CheckResult("Environment", WARNING, detail, "unset them, or pass one on purpose: --env NAME=VALUE")]
 
 
-def _compiler() -> list[Finding]:
+def _compiler() -> list[CheckResult]:
     problem = toolchain_problem()
     if problem is not None:
-        return [Finding("C++ compiler", MISSING, problem.reason, problem.remedy)]
-    return [Finding("C++ compiler", OK, fingerprint.compiler_version() or "it compiles, and does not tell its version")]
+        return [CheckResult("C++ compiler", MISSING, problem.reason, problem.remedy)]
+    return [CheckResult("C++ compiler", OK, fingerprint.compiler_version() or "it compiles; its version is unknown")]
 
 
-def _blas() -> list[Finding]:
+def _blas() -> list[CheckResult]:
     from mlp.theano_compat.blas import choose_blas
 
     blas = choose_blas()
     if not blas.ldflags:
         return [
-            Finding(
+            CheckResult(
                 "BLAS",
                 WARNING,
                 f"{blas.name}: {blas.note}",
                 "reinstall SciPy from its wheel, or name a BLAS in THEANO_FLAGS=blas.ldflags=...",
             )
         ]
-    return [Finding("BLAS", OK, f"{blas.name}: {blas.note}")]
+    return [CheckResult("BLAS", OK, f"{blas.name}: {blas.note}")]
 
 
-def _levers() -> list[Finding]:
-    """What theano/tuned can use here; each lever that it cannot, with what happens instead."""
-    from mlp.backends.theano.tuned.levers import VARIABLE, lever_states
+def _optimizations() -> list[CheckResult]:
+    """List the optimizations of theano/tuned that are active here, and the inactive ones with their fallback."""
+    from mlp.backends.theano.tuned.optimizations import VARIABLE, optimization_states
 
     try:
-        states = lever_states()
+        states = optimization_states()
     except MlpError as error:
-        return [Finding("theano/tuned", MISSING, str(error), f"correct or unset {VARIABLE}")]
-    active = ", ".join(state.lever.name for state in states if state.active) or "none"
-    findings = [Finding("theano/tuned", OK, f"levers: {active}")]
+        return [CheckResult("theano/tuned", MISSING, str(error), f"correct or unset {VARIABLE}")]
+    active = ", ".join(state.optimization.name for state in states if state.active) or "none"
+    findings = [CheckResult("theano/tuned", OK, f"optimizations: {active}")]
     for state in states:
         if not state.active:
             remedy = "install SciPy from its wheel, and name no other BLAS" if state.missed else f"unset {VARIABLE}"
-            detail = f"without {state.lever.name}: {state.reason}; {state.lever.otherwise}"
-            findings.append(Finding("theano/tuned", WARNING, detail, remedy))
+            detail = f"without {state.optimization.name}: {state.reason}; {state.optimization.otherwise}"
+            findings.append(CheckResult("theano/tuned", WARNING, detail, remedy))
     return findings
 
 
-def _threads() -> list[Finding]:
+def _threads() -> list[CheckResult]:
     usable = fingerprint.usable_cores()
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    findings = [Finding("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
+    findings = [CheckResult("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
     if busy > usable / 2:
         findings.append(
-            Finding(
+            CheckResult(
                 "Load",
                 WARNING,
                 f"load average {busy:.1f} on {usable} cores: something else is computing",
@@ -180,32 +184,36 @@ def _threads() -> list[Finding]:
     return findings
 
 
-def _compile_directory() -> list[Finding]:
+def _compile_directory() -> list[CheckResult]:
     folder = Path(tempfile.gettempdir())
     if not os.access(folder, os.W_OK):
-        return [Finding("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")]
+        return [
+            CheckResult("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")
+        ]
     if why := why_unfit_for_code():
-        return [Finding("Scratch folder", MISSING, why, "set TMPDIR to another folder")]
-    return [Finding("Scratch folder", OK, "writable; compile caches live there as long as a run")]
+        return [CheckResult("Scratch folder", MISSING, why, "set TMPDIR to another folder")]
+    return [CheckResult("Scratch folder", OK, "writable; compile caches live there as long as a run")]
 
 
-def _gpus() -> list[Finding]:
+def _gpus() -> list[CheckResult]:
     gpus, problem = describe_gpus()
     findings = []
     for gpu in gpus:
         facts = [gpu["name"], f"driver {gpu['driver']}", f"CUDA {gpu['cuda_version']}"]
-        findings.append(Finding("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None"))))
+        findings.append(
+            CheckResult("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None")))
+        )
     answer = find_driver()  # as make and run do, so that all three say the same
     if isinstance(answer, Unavailable):
-        findings.append(Finding("GPU", WARNING, answer.reason, answer.remedy))
+        findings.append(CheckResult("GPU", WARNING, answer.reason, answer.remedy))
     elif problem is not None:
         unread = f"clocks, power and energy cannot be read: {problem}"
-        findings.append(Finding("GPU", WARNING, unread, "nvidia-smi may say more"))
+        findings.append(CheckResult("GPU", WARNING, unread, "nvidia-smi may say more"))
     return findings
 
 
-def _backends() -> list[Finding]:
-    """Each backend on each kind of device; variants with the same answer share a line."""
+def _backends() -> list[CheckResult]:
+    """Check each backend on each kind of device; variants with equal results share a line."""
     findings: dict[tuple[str, str, str, str | None], list[str]] = {}
     for device in ("cpu", "cuda"):
         for name in NAMES:
@@ -220,33 +228,33 @@ def _backends() -> list[Finding]:
                     key = (f"{name} on {device}", state, answer.reason, answer.remedy)
                 findings.setdefault(key, []).append(variant.name)
     return [
-        Finding(subject, state, f"{detail} ({', '.join(variants)})", remedy)
+        CheckResult(subject, state, f"{detail} ({', '.join(variants)})", remedy)
         for (subject, state, detail, remedy), variants in findings.items()
     ]
 
 
-def _decompression() -> list[Finding]:
+def _decompression() -> list[CheckResult]:
     from mlp import inflate
 
     if inflate.igzip_lib is None:
         slower = f"{inflate.library()}: loading takes more than twice as long as with ISA-L"
-        return [Finding("Decompression", WARNING, slower, "pip install isal")]
-    return [Finding("Decompression", OK, inflate.library())]
+        return [CheckResult("Decompression", WARNING, slower, "pip install isal")]
+    return [CheckResult("Decompression", OK, inflate.library())]
 
 
-def _dataset(data: Path | None) -> list[Finding]:
+def _dataset(data: Path | None) -> list[CheckResult]:
     from mlp.dataset import identify, locate
 
     try:
         source = locate(data)
         identity = identify(source.directory)
     except MlpError as error:
-        return [Finding("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")]
+        return [CheckResult("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")]
     if identity.name == "mnist":
-        return [Finding("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")]
+        return [CheckResult("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")]
     called = f"{identity.name} ({identity.twin})" if identity.twin else identity.name
     return [
-        Finding(
+        CheckResult(
             "Dataset",
             WARNING,
             f"{called}, not MNIST: accuracy is not compared with the reference",

@@ -2,9 +2,9 @@
 
 A variable of the caller is one of three kinds.  NEEDED is passed on: paths, locale, proxies, library paths and GPU
 visibility.  DROPPED is known to change numbers or behaviour; it is not passed on, and the notices of a run name it.
-Anything else is not passed on either, in silence.  Then the case sets its own (SET).  A variable can be passed on
-purpose with ``--env NAME=VALUE``: it stands in the record, and runs with different ones are not comparable.  What would
-make the label of a number false is refused.
+Any other is not passed on either, without a notice.  Then the case sets its own (SET).  A variable can be passed on
+purpose with ``--env NAME=VALUE``: it is recorded, and runs with different ones are not comparable.  Variables that
+contradict the label of a number are refused.
 
 ``python -m bench.measure.environment`` writes docs/environment.md from these tables.
 """
@@ -31,17 +31,19 @@ from mlp.theano_compat.toolchain import NOEXEC, is_noexec
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-THREAD_COUNTS += ("NPROC",)  # what XLA sizes its pool by, where it is set (measured: with 1 it keeps to one core)
-WITHOUT_LEVERS = "MLP_BENCH_TUNED_WITHOUT"  # as mlp.backends.theano.tuned.levers has it, which needs NumPy
+THREAD_COUNTS += ("NPROC",)  # the size of XLA's pool (measured: with 1 it uses one core)
+WITHOUT_OPTIMIZATIONS = (
+    "MLP_BENCH_TUNED_WITHOUT"  # copy of mlp.backends.theano.tuned.optimizations, which imports NumPy
+)
 CONFIGURATION_FILES = {"THEANORC": "~/.theanorc", "PYTENSORRC": "~/.pytensorrc"}  # variable -> the file without it
 MINE = "mlp-bench"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Names of variables (``*`` stands for any characters), what they are for or change, and where that is stated.
+    """Names of variables (``*`` stands for any characters), their purpose or effect, and the source.
 
-    ``told`` is False for what is dropped without a notice, because it changes no number.
+    ``told`` is False for variables that are dropped without a notice, because they change no number.
     """
 
     names: tuple[str, ...]
@@ -190,7 +192,7 @@ DROPPED = (
         "Which compiler compiles, how, and from which cache",
         "PyTorch: torch/_inductor/config.py; ccache(1)",
     ),
-    Entry((WITHOUT_LEVERS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
+    Entry((WITHOUT_OPTIMIZATIONS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
     Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", told=False),
     Entry(
         ("*COLOR", "CLICOLOR*", "FORCE_COLOR", "NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES"),
@@ -199,7 +201,7 @@ DROPPED = (
         told=False,
     ),
 )
-# Name -> its value, for people.  What ``build`` and ``compile_caches`` set.
+# Name -> description of its value: the variables that ``build`` and ``compile_caches`` set.
 SET = {
     **dict.fromkeys(THREAD_COUNTS, "the threads of the case"),
     "PYTHONPATH": "this checkout",
@@ -209,7 +211,7 @@ SET = {
     "THEANORC, PYTENSORRC": "no file: ~/.theanorc and ~/.pytensorrc are not read",
     "CCACHE_DISABLE": "1: a cold compilation is cold",
     "JAX_PLATFORMS": "cpu, for a case on the CPU",
-    WITHOUT_LEVERS: "what the case of the ablation leaves out",
+    WITHOUT_OPTIMIZATIONS: "what the case of the ablation leaves out",
     "THEANO_FLAGS, PYTENSOR_FLAGS": "the compile directory of the case",
     "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR": "the compile cache of the case",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "keep everything",
@@ -219,7 +221,7 @@ SET = {
     "MLP_BENCH_PARENT": "the process that starts it, with which it ends on Linux",
     "HOME, USER": "the temporary folder and mlp-bench, for a user who has none",
 }
-# Refused with --env: (names, why).  The precision, the compilation and the device are what a label states.
+# Refused with --env: (names, reason).  A label states precision, compilation and device.
 REFUSED = (
     (
         ("JAX_ENABLE_X64", "JAX_DEFAULT_DTYPE_BITS", "JAX_NUMPY_DTYPE_PROMOTION", "JAX_DEFAULT_MATMUL_PRECISION"),
@@ -252,25 +254,25 @@ REFUSED_FLAGS = {
 }
 # Refused for a run, which has an option for it; a side of the gate states it in its own label.
 OWN_OPTION = {
-    **dict.fromkeys(THREAD_COUNTS, "say --threads"),
-    WITHOUT_LEVERS: "say --harness ablation, or compare the sides of a gate with --env-b",
-    "MNIST_DIR": "say --data",
+    **dict.fromkeys(THREAD_COUNTS, "use --threads"),
+    WITHOUT_OPTIMIZATIONS: "use --harness ablation, or compare the sides of a gate with --env-b",
+    "MNIST_DIR": "use --data",
 }
 
 
-# A reason, and the variables without which a process may fail that way.
+# Pattern of a reason, and the variables whose absence may cause it.
 MISSED = (
     (r"No module named", ("PYTHONPATH", "PYTHONHOME")),
     (r"already initialized", ("KMP_DUPLICATE_LIB_OK",)),
-    (r"crashed \(SIG(ILL|SEGV|FPE|BUS)\)", ("OPENBLAS_CORETYPE",)),  # set where an old OpenBLAS knows no such processor
+    (r"crashed \(SIG(ILL|SEGV|FPE|BUS)\)", ("OPENBLAS_CORETYPE",)),  # set for a processor unknown to an old OpenBLAS
 )
 
 
 def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process that measures ``case``.
+    """Return the environment of a process that measures ``case``.
 
-    Every thread pool that a BLAS, OpenMP or a compiler's runtime could open gets the same size, so that none of them
-    fights another.  ``passed`` are the variables that were given on purpose.
+    All thread pools of BLAS, OpenMP and compiler runtimes get the same size, to avoid oversubscription.  ``passed``
+    holds the variables of ``--env``.
     """
     passed = passed or {}
     variables = {**needed(os.environ), **_home(os.environ), **_of_python()}
@@ -282,8 +284,8 @@ def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] 
     variables |= dict.fromkeys(CONFIGURATION_FILES, os.devnull)
     variables["CCACHE_DISABLE"] = "1"
     if case.without:
-        variables[WITHOUT_LEVERS] = case.without
-    if case.device == "cpu":  # or JAX would start a GPU that it finds, and hold memory there beside a CPU measurement
+        variables[WITHOUT_OPTIMIZATIONS] = case.without
+    if case.device == "cpu":  # else JAX would initialize a GPU and hold memory there during a CPU measurement
         variables["JAX_PLATFORMS"] = "cpu"
     variables |= {**passed, "PYTHONPATH": joined_paths(str(PROJECT), passed.get("PYTHONPATH"))}
     if compile_directory is not None:
@@ -292,16 +294,16 @@ def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] 
 
 
 def compile_caches(variables: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """The variables that put every framework's compile cache into ``directory``.
+    """Return the variables that place every framework's compile cache in ``directory``.
 
     PyTensor keeps the C code and numba's machine code of its modes below its own directory; its JAX and PyTorch modes
-    leave theirs to JAX and PyTorch.
+    use the caches of JAX and PyTorch.
     """
     return {
         "THEANO_FLAGS": _with_compile_directory(variables.get("THEANO_FLAGS", ""), directory),
         "PYTENSOR_FLAGS": _with_compile_directory(variables.get("PYTENSOR_FLAGS", ""), directory / "pytensor"),
         "JAX_COMPILATION_CACHE_DIR": str(directory / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # by default it forgets what took less than a second
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # the default skips compilations shorter than a second
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "TORCHINDUCTOR_CACHE_DIR": str(directory / "torch"),
     }
@@ -317,13 +319,13 @@ def joined_paths(*paths: str | None) -> str:
 
 
 def needed(variables: Mapping[str, str]) -> dict[str, str]:
-    """Those of ``variables`` that NEEDED passes on."""
+    """Return the subset of ``variables`` listed in NEEDED."""
     return {name: value for name, value in variables.items() if (found := _entry(name)) and found[0] == "needed"}
 
 
 def dropped(variables: Mapping[str, str] | None = None, passed: Iterable[str] = ()) -> list[str]:
-    """What the caller set, that changes numbers or behaviour and does not reach a measured process: variables and
-    configuration files, by name, without what was ``passed`` on purpose."""
+    """Return the names of the caller's variables and configuration files that change numbers or behaviour and are not
+    passed to a measured process, without those ``passed`` on purpose."""
     variables = os.environ if variables is None else variables
     names = [name for name in variables if (found := _entry(name)) and found[0] == "dropped" and found[1].told]
     names = [name for name in names if name not in passed and variables[name].strip()]
@@ -332,7 +334,7 @@ def dropped(variables: Mapping[str, str] | None = None, passed: Iterable[str] = 
 
 
 def hint(reason: str, variables: Mapping[str, str]) -> str:
-    """``reason``, why a process with ``variables`` failed, with those of the caller that it may have missed."""
+    """Return ``reason`` of a failed process, with a hint on a variable of the caller that it may have needed."""
     for pattern, names in MISSED:
         missed = [name for name in names if name in dropped(passed=variables)]
         if missed and re.search(pattern, reason):
@@ -341,7 +343,7 @@ def hint(reason: str, variables: Mapping[str, str]) -> str:
 
 
 def _entry(name: str) -> tuple[str, Entry] | None:
-    """``needed`` or ``dropped`` and the entry that has ``name``: the longest pattern counts."""
+    """Return ``needed`` or ``dropped`` and the entry of ``name``; the longest matching pattern wins."""
     found = [
         (len(pattern), kind, entry)
         for kind, table in (("needed", NEEDED), ("dropped", DROPPED))
@@ -355,21 +357,21 @@ def _entry(name: str) -> tuple[str, Entry] | None:
 def _is_file(path: str) -> bool:
     try:
         return Path(path).expanduser().is_file()
-    except (OSError, RuntimeError):  # a home that cannot be searched, or none at all
+    except (OSError, RuntimeError):  # home missing or not searchable
         return False
 
 
 def _of_python() -> dict[str, str]:
-    """Python and pytest with the packages of their environment and nothing else.
+    """Return variables that restrict Python and pytest to the packages of their environment.
 
-    Outside of a virtual environment the user's own packages may be all that there are.
+    Outside of a virtual environment the user's packages stay enabled, as they may be the only ones.
     """
     alone = {"PYTHONSAFEPATH": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return {**alone, "PYTHONNOUSERSITE": "1"} if sys.prefix != sys.base_prefix else alone
 
 
 def _home(variables: Mapping[str, str]) -> dict[str, str]:
-    """What libraries ask for, for a user without a home or a name (a container's, say)."""
+    """Return HOME and user names that libraries require, for a user without them (e.g. in a container)."""
     home = variables.get("HOME") or os.path.expanduser("~")
     found = {} if os.path.isdir(home) else {"HOME": tempfile.gettempdir()}
     try:
@@ -384,18 +386,18 @@ def _home(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_passed(settings: Iterable[str], option: str = "--env", own_options: bool = True) -> dict[str, str]:
-    """The variables that ``NAME=VALUE`` settings pass on purpose.
+    """Parse ``NAME=VALUE`` settings.
 
     Raises
     ------
     BenchError
-        If one is no setting, would make a label false or, with ``own_options``, is what another option is for.
+        If one is malformed, contradicts a label or, with ``own_options``, duplicates another option.
     """
     found = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not (name and equals) or "\0" in setting:
-            raise BenchError(f"{setting!r} is no setting of an environment variable: write {option} NAME=VALUE.")
+            raise BenchError(f"{setting!r} is not a setting of an environment variable: write {option} NAME=VALUE.")
         why = _why_refused(name, value) or (OWN_OPTION.get(name) if own_options else None)
         if why is not None:
             raise BenchError(f"{option} {setting} is refused: {why}.")
@@ -414,20 +416,20 @@ def _why_refused(name: str, value: str) -> str | None:
 
 @contextmanager
 def planning(passed: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Inside the block this process has the environment of a measured one, with a compile directory that is gone
-    afterwards: a backend then answers as it will when it is measured."""
+    """Give this process the environment of a measured one inside the block, with a temporary compile directory, so
+    that a backend reports the same properties as when it is measured."""
     with scratch_folder() as folder:
         fit = why_unfit_for_code() is None
         variables = build(Case("epoch", None, None, "cpu", 1, ""), folder if fit else None, passed)
-        del variables["JAX_PLATFORMS"]  # a GPU may be asked for, too
-        if not fit:  # which is refused where something is compiled, and matters nowhere else
+        del variables["JAX_PLATFORMS"]  # GPUs are queried, too
+        if not fit:  # refused only where code is compiled
             variables["HOME"] = str(folder)
         with adopted(variables):
             yield
 
 
 def why_unfit_for_code() -> str | None:
-    """Why compiled code cannot be kept in, and loaded from, the temporary folder; None if it can."""
+    """Return the reason why compiled code cannot be stored in and loaded from the temporary folder, else None."""
     folder = tempfile.gettempdir()
     if found := UNFIT_FOR_FLAGS.search(folder):
         return f"the temporary folder {folder} has {found[0]!r} in its name, which Theano's flags cannot hold"
@@ -435,7 +437,7 @@ def why_unfit_for_code() -> str | None:
 
 
 def check_fit_for_code() -> None:
-    """Raise BenchError if what is compiled could not be loaded from the temporary folder."""
+    """Raise BenchError if compiled code could not be loaded from the temporary folder."""
     why = why_unfit_for_code()
     if why is not None:
         raise BenchError(f"{why}: set TMPDIR to another folder.")
@@ -443,8 +445,7 @@ def check_fit_for_code() -> None:
 
 @contextmanager
 def adopted(variables: Mapping[str, str]) -> Iterator[None]:
-    """Inside the block this process has the environment of a measured one, and finds the packages that it finds: what
-    is planned there is what runs."""
+    """Give this process the environment and the module paths of a measured one inside the block."""
     before, module_paths = dict(os.environ), list(sys.path)
     _replace_environment(variables)
     sys.path[:] = _module_paths(before.get("PYTHONPATH"), variables.get("PYTHONPATH"))
@@ -456,7 +457,7 @@ def adopted(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _module_paths(before: str | None, after: str | None) -> list[str]:
-    """``sys.path`` of a process that was started with another PYTHONPATH."""
+    """Return ``sys.path`` of a process started with another PYTHONPATH."""
     old, new = ((paths or "").split(os.pathsep) for paths in (before, after))
     kept = [path for path in sys.path if not path or path not in old]
     return [*(path for path in new if path and path not in kept), *kept]
@@ -469,7 +470,7 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
 
 
 def as_markdown() -> str:
-    """The tables as docs/environment.md."""
+    """Return the tables as docs/environment.md."""
     return "\n".join(
         [
             "# Environment variables",
@@ -478,14 +479,14 @@ def as_markdown() -> str:
             "and *Set*, and nothing else. `python -m bench.measure.environment` writes this page from the tables in",
             "`bench/measure/environment.py`.",
             "",
-            "`--env NAME=VALUE` of `run` and `profile` passes a variable on purpose. It stands in the record and in",
-            "the notices of the report; such a run is resumed with the same variables, is a series of its own in",
-            "`history`, and is neither explained by a profile nor taken for a baseline without them. `compare` names",
+            "`--env NAME=VALUE` of `run` and `profile` passes a variable on purpose. It is recorded and named in",
+            "the notices of the report; such a run is resumed with the same variables, is a separate series in",
+            "`history`, and is neither explained by a profile nor accepted as a baseline without them. `compare` names",
             "the difference. `--env-a` and `--env-b` of `gate` pass a variable to one side.",
             "",
             *_table("Passed", "names", "what for", NEEDED),
             *_table("Dropped, and named in notices", "names", "what it changes", [one for one in DROPPED if one.told]),
-            *_table("Dropped in silence", "names", "what for", [one for one in DROPPED if not one.told]),
+            *_table("Dropped without a notice", "names", "what for", [one for one in DROPPED if not one.told]),
             "The configuration files ~/.theanorc and ~/.pytensorrc are not read, and named where they exist.",
             "",
             "## Set",

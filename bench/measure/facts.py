@@ -1,6 +1,6 @@
-"""Facts of a measured process, from its imported modules and loaded libraries: what ran, and not what is installed.
+"""Facts of a measured process, from its imported modules and loaded libraries, not from installed packages.
 
-``python -m bench.measure.facts`` prints those of a process with NumPy and SciPy.
+``python -m bench.measure.facts`` prints the facts of a process with NumPy and SciPy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", 
 
 
 def process_facts() -> dict[str, Any]:
-    """Python, the versions of the imported packages, and the loaded BLAS and OpenMP libraries of this process."""
+    """Return Python, versions of imported packages, and loaded BLAS and OpenMP libraries of this process."""
     versions = {name: getattr(sys.modules.get(name), "__version__", None) for name in PACKAGES}
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -25,8 +25,8 @@ def process_facts() -> dict[str, Any]:
 
 
 def loaded_libraries() -> list[dict[str, Any]]:
-    """``library`` (file and folder), ``api`` (blas or openmp), ``version``, ``architecture`` (the kernels that were
-    chosen) and ``threads`` of each library with a thread pool; empty if threadpoolctl is not installed here."""
+    """Return ``library`` (file and folder), ``api`` (blas or openmp), ``version``, ``architecture`` (of the selected
+    kernels) and ``threads`` of each library with a thread pool; empty if threadpoolctl is not installed."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:

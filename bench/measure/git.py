@@ -1,7 +1,7 @@
-"""Every call of git: without the caller's repository, hooks, prompts or pager, and without a trace in the repository.
+"""Calls of git without the caller's repository variables, hooks, prompts or pager; read-only in the repository.
 
-git gives its hooks variables that name their repository and its index (GIT_DIR, GIT_INDEX_FILE, ...), and a command
-that inherits them acts on these wherever it runs: from ``git commit``, a checkout of ours would end up in the commit.
+git passes its hooks the variables of their repository and index (GIT_DIR, GIT_INDEX_FILE, ...); a command that inherits
+them acts on these from any folder: called from ``git commit``, a checkout of ours would end up in the commit.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.measure.process import running
 
-# Variables of git that say where git, its configuration and the network are, and not which repository is meant.
+# Variables of git on its installation, configuration and network, not on the repository.
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_")
 KEPT += ("GIT_CONFIG_VALUE_", "GIT_EXEC_PATH", "GIT_SSH", "GIT_SSL_", "GIT_HTTP_", "GIT_PROXY_", "GIT_ALLOW_PROTOCOL")
 KEPT += ("GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
 SETTINGS = {
-    "LC_ALL": "C",  # the messages that are recognised below are English
+    "LC_ALL": "C",  # the messages parsed below are English
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
@@ -31,11 +31,11 @@ SETTINGS = {
 CONFIGURATION = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "",
-    "core.splitIndex": "false",  # or an index in a folder of ours leaves its half in the repository
+    "core.splitIndex": "false",  # else an index in a folder of ours writes its shared part to the repository
     "core.sparseCheckout": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
-    # Large files that are no code of ours: their pointers do, whether git-lfs is installed or not.
+    # Large files are not our code: their pointers suffice, with or without git-lfs.
     "filter.lfs.smudge": "",
     "filter.lfs.process": "",
     "filter.lfs.required": "false",
@@ -51,7 +51,7 @@ class GitError(BenchError):
 
 @dataclass(frozen=True)
 class State:
-    """The commit of a project, and a difference of its tracked files from it; None is unknown, for ``reason``."""
+    """Commit of a project, and True if its tracked files differ from it; None if unknown, for ``reason``."""
 
     commit: str | None
     dirty: bool | None
@@ -62,16 +62,16 @@ class State:
 
 
 def environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """``variables`` for a call of git."""
+    """Return ``variables`` filtered and completed for a call of git."""
     return {name: value for name, value in variables.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
 
 
 def git(directory: Path, *arguments: str, limit_seconds: float = LIMIT_SECONDS, **variables: str) -> str:
-    """Standard output of ``git arguments`` in ``directory``; raises GitError with its reason if it fails."""
+    """Return standard output of ``git arguments`` in ``directory``; raise GitError with its reason if it fails."""
     settings = [word for name, value in CONFIGURATION.items() for word in ("-c", f"{name}={value}")]
     argv = ["git", "--no-pager", *settings, "-C", str(directory), *arguments]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    try:  # in a session without a terminal, where no helper of git can ask for a password
+    try:  # in a session without a terminal, so that no helper of git prompts for a password
         settled = environment() | SETTINGS | variables
         with running(argv, env=settled, **streams) as process, process.stdout, process.stderr:
             output, errors = (os.fsdecode(text) for text in process.communicate(timeout=limit_seconds))
@@ -91,7 +91,7 @@ def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
         remedy = remedy or f"git config --global --add safe.directory {shlex.quote(str(directory.resolve()))}"
         return f"git refuses the repository of {directory}, which another user owns: {remedy}"
     if "not a git repository (or any" in text:
-        return f"{directory} is in no git repository."
+        return f"{directory} is not in a git repository."
     if "Needed a single revision" in text and arguments[-1] == "HEAD":
         return f"nothing is committed in {directory} yet."
     words = (text.strip().splitlines() or ["no message"])[-1]
@@ -101,15 +101,15 @@ def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
 def tracks(project: Path, limit_seconds: float = STATE_LIMIT_SECONDS) -> bool:
     """True if the repository around ``project`` tracks its files.
 
-    An archive that was unpacked in another repository, or a package in a virtual environment there, has no commit.
+    An archive unpacked in another repository, or a package in a virtual environment there, has no commit.
     """
     return bool(git(project, "ls-files", "--cached", "--", *OURS, limit_seconds=limit_seconds))
 
 
 def state_of(project: Path) -> State:
-    """The commit of ``project`` and its cleanliness; never raises.
+    """Return the commit of ``project`` and its cleanliness; never raises.
 
-    That there is no repository is no surprise and needs no reason; that git cannot read one does.
+    A missing repository has no reason; one that git cannot read does.
     """
     commit = None
     try:
@@ -124,12 +124,12 @@ def state_of(project: Path) -> State:
 
 
 def commit_of(revision: str, project: Path) -> str:
-    """The full id of ``revision``; a branch that only a remote has is found there.
+    """Return the full id of ``revision``; branches of remotes are found, too.
 
     Raises
     ------
     GitError
-        If there is no such commit: the sentence holds a command that brings or names one.
+        If the commit is not found; the sentence has a command that fetches or lists commits.
     """
     if not tracks(project):
         raise GitError(
@@ -146,7 +146,7 @@ def commit_of(revision: str, project: Path) -> str:
 
 
 def _how_to_get(project: Path, remotes: list[str]) -> str:
-    """A command that brings a revision which this clone may lack, or one that names a branch which it has."""
+    """Return advice: a command that fetches a missing revision, or the name of an existing branch."""
     known = _branches(project, remotes)
     advice = f"name another with --against, e.g. --against {known[0]}" if known else "commit something first"
     if not remotes:
@@ -162,7 +162,7 @@ def _how_to_get(project: Path, remotes: list[str]) -> str:
 
 
 def _branches(project: Path, remotes: list[str]) -> list[str]:
-    """Names to compare with: the default branches of the remotes, then branches, the newest first."""
+    """Return names to compare with: the default branches of the remotes, then branches, the newest first."""
     heads = [f"refs/remotes/{remote}/HEAD" for remote in remotes]
     order = ("--sort=-committerdate", "--format=%(refname) %(symref)")
     lines = git(project, "for-each-ref", *order, *heads, "refs/heads", "refs/remotes").splitlines()
@@ -180,8 +180,7 @@ def _configured(project: Path, name: str) -> list[str]:
 
 
 def export(project: Path, commit: str, folder: Path) -> Path:
-    """Write the files of ``commit`` into the new ``folder``; the repository is only read, its index and list of
-    worktrees too.
+    """Write the files of ``commit`` into the new ``folder`` without modifying the repository, its index or worktrees.
 
     Of a project in a subfolder of its repository, that subfolder is written.  Raises GitError if git cannot do it.
     """

@@ -1,4 +1,4 @@
-"""A process that is bounded in time, ended with everything it started, and explained when it fails."""
+"""Subprocesses with a time limit, ended with their children, with the reason if they fail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 from bench.measure.signals import deferred
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-UMASK = 0o022  # another one may close a process out of the folders that it makes itself
+UMASK = 0o022  # a stricter one may lock a process out of its own folders
 PARENT = "MLP_BENCH_PARENT"  # the variable with the number of the process that starts a worker
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 MOST_CHARACTERS = 300  # of a reason
@@ -28,8 +28,8 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|
 NO_OUTPUT = "it printed nothing"
 OUT_OF_MEMORY = "most likely by the kernel because memory ran out"
 
-# What a library prints before it ends the process, or Python beneath a traceback: (what to look for, what it means).
-# The first of these counts, wherever it stands in the output: what follows it are consequences.
+# Messages of libraries that end the process, or of Python below a traceback: (pattern, meaning).  The first match of
+# the table counts, at any position in the output; later messages are consequences.
 KNOWN_CAUSES = (
     (r"Unknown flags? in (XLA_FLAGS): *(.+)", r"\1 holds what this XLA does not know: \2"),
     (
@@ -66,7 +66,7 @@ KNOWN_CAUSES = (
     (r"(?:std::bad_alloc|(?:numpy\S*)?MemoryError\b|Cannot allocate memory)[^\n]*", r"memory ran out (\g<0>)"),
 )
 MARK = r"E\s+|INTERNALERROR>\s*"  # of pytest, before the lines of a traceback
-# The last line that says how it ended, from the most to the least telling.
+# Patterns of the last line that explains the end, from the most to the least specific.
 TELLING = (
     re.compile(rf"(?:{MARK})?[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?::|$)|ERROR\b|Fatal Python error"),
     re.compile(r"(?i).*\b(?:fatal|error|abort\w*|terminate\w*|failed|cannot|unable|denied)\b"),
@@ -75,9 +75,9 @@ TELLING = (
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """The end of a process: ``exit_code`` is None, and ``cut_short`` a sentence, if its time was up or it never began.
+    """Result of a process: ``exit_code`` is None, and ``cut_short`` a sentence, if it timed out or did not start.
 
-    ``text`` is its output, errors included.
+    ``text`` is its output, including stderr.
     """
 
     exit_code: int | None
@@ -89,10 +89,10 @@ class ProcessResult:
 def run_to_end(
     argv: list[str], variables: dict[str, str], limit_seconds: float, folder: Path = PROJECT
 ) -> ProcessResult:
-    """Run a process in ``folder``, and end it and all that it started when its time is up.
+    """Run a process in ``folder`` with a time limit; end it with its children.
 
-    Libraries look for their configuration in the current folder (numba for .numba_config.yaml): what is measured runs
-    in one of ours.  KeyboardInterrupt ends it, too, then goes on to the caller.
+    Libraries read configuration from the current folder (numba: .numba_config.yaml), so measured processes run in an
+    empty one.  KeyboardInterrupt ends it, too, and propagates.
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output:
@@ -116,10 +116,10 @@ def _wait(process: subprocess.Popen, limit_seconds: float) -> tuple[int | None, 
 
 @contextmanager
 def running(argv: list[str], env: Mapping[str, str] = os.environ, **options: Any) -> Iterator[subprocess.Popen]:
-    """Start a process in a session of its own, and end it with all that it started, whatever ends the block.
+    """Start a process in its own session, and end it with its children at the end of the block.
 
-    Ctrl-C then reaches only us, so that the order of the end is ours; ``end_with_parent`` is for what ends us without
-    notice.  Raises OSError if it cannot be started.
+    Ctrl-C then reaches only this process, which ends the other in order; if this process is killed, ``end_with_parent``
+    ends the other.  Raises OSError if it cannot be started.
     """
     process = None
     told = {**env, PARENT: str(os.getpid())}
@@ -133,9 +133,9 @@ def running(argv: list[str], env: Mapping[str, str] = os.environ, **options: Any
 
 
 def end_with_parent() -> None:
-    """Let Linux end this worker with the process that started it: one that is killed cannot end its workers itself.
+    """Let Linux end this worker when the process that started it is killed.
 
-    A parent that was killed before this call is another one by now.  A worker that is started by hand has none.
+    A changed parent means that it was killed before this call.  A worker started by hand is left alone.
     """
     parent = os.environ.pop(PARENT, None)  # what this process starts has another
     if parent is None or sys.platform != "linux":
@@ -146,16 +146,16 @@ def end_with_parent() -> None:
 
 
 def end_group(process: subprocess.Popen) -> None:
-    """End the process and everything it started, compilers included."""
+    """End the process and its children, including compilers."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except OSError:
-        pass  # the group is empty, as after every normal end
+        pass  # the group is empty, as after a normal end
     process.wait()
 
 
 def why_ended(exit_code: int, text: str) -> str:
-    """The reason, after "it", of a process that ended before its time with ``exit_code`` and printed ``text``."""
+    """Return the reason, following "it", of a process that ended early with ``exit_code`` and printed ``text``."""
     if exit_code == -signal.SIGKILL:
         return f"it {how_ended(exit_code)}, {OUT_OF_MEMORY}"
     return f"it {how_ended(exit_code)}: {explain(text)}"
@@ -175,7 +175,7 @@ def _signal_name(number: int) -> str:
 
 
 def explain(text: str) -> str:
-    """The line of an output that explains why its process ended, as plain text; never empty."""
+    """Return the line of an output that explains the end of its process, as plain text; never empty."""
     text = plain(text)
     cause = known_cause(text)
     if cause is not None:
@@ -189,7 +189,7 @@ def explain(text: str) -> str:
 
 
 def known_cause(text: str) -> str | None:
-    """The meaning of ``text`` by the first of KNOWN_CAUSES that it holds; None if it holds none."""
+    """Return the meaning of ``text`` by the first match in KNOWN_CAUSES; None without a match."""
     for what, meaning in KNOWN_CAUSES:
         if match := re.search(what, text):
             return _shortened(match.expand(meaning))
@@ -197,7 +197,7 @@ def known_cause(text: str) -> str | None:
 
 
 def why_not_imported(error: ImportError) -> str:
-    """The library or package that is at fault, from the error and those that led to it."""
+    """Return the library or package that caused the error, from its chain of causes."""
     texts, one = [], error
     while one is not None:
         texts.append(str(one))
@@ -210,7 +210,7 @@ def why_not_imported(error: ImportError) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line of plain text, with its class; without a message, with the place it was raised at."""
+    """Return an exception in one line of plain text, with its class; without a message, with its location."""
     text = plain(str(error)).strip()
     if not text:
         return f"{type(error).__name__} at {_place(error)}"
@@ -226,7 +226,7 @@ def _place(error: BaseException) -> str:
 
 
 def plain(text: str) -> str:
-    """``text`` without escape sequences and control characters; what a carriage return has overwritten stays."""
+    """Return ``text`` without escape sequences and control characters; text overwritten by a carriage return stays."""
     return ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
-from bench.measure.case import Case, Planned
+from bench.measure.case import Case, PlannedCase
 from bench.measure.runner import Step
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 from bench.records.reference_clock import compared_with_2016, is_canonical_run
 from bench.units import format_minutes, format_percent, format_seconds
 
@@ -28,7 +28,7 @@ class RunProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._remaining: list[Planned] = []
+        self._remaining: list[PlannedCase] = []
         self._later_seconds = 0.0
         self._total = self._last_round = 0
         self._seen: dict[Case, list[float]] = defaultdict(list)
@@ -69,7 +69,7 @@ class RunProgress:
             when = f"further processes after the first round: {number}" if done else number
             self._print(f"{when}{' at first' if later_seconds else ''}, {self._left()}")
 
-    def start(self, planned: Planned, replicate: int) -> None:
+    def start(self, planned: PlannedCase, replicate: int) -> None:
         self._started_seconds = time.perf_counter()
         self._round = replicate
         what = f"{planned.case.label} ({planned.rounds.index(replicate) + 1}/{planned.replicates})"
@@ -81,7 +81,7 @@ class RunProgress:
         if not self._bar:
             self._print(f"[{self._total - len(self._remaining) + 1}/{self._total}] {what}, {self._left()}")
 
-    def finish(self, planned: Planned, outcome: Outcome) -> None:
+    def finish(self, planned: PlannedCase, outcome: WorkerResult) -> None:
         seconds = time.perf_counter() - self._started_seconds
         self._seen[_same_work(planned.case)].append(seconds)
         self._guessed_seconds += planned.expected_seconds
@@ -123,7 +123,7 @@ class Results:
     def __init__(self) -> None:
         self._canonical_epochs: dict[int, float] = {}  # by interleaved round, in seconds
 
-    def line(self, case: Case, number: int, outcome: Outcome) -> str | None:
+    def line(self, case: Case, number: int, outcome: WorkerResult) -> str | None:
         """Return the result of a process of round ``number``; None for other harnesses and missing measurements."""
         found = {one["name"]: one for one in outcome.measurements}
         where = f"{case.backend}/{case.variant} on {case.device}"

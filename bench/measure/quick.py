@@ -13,7 +13,7 @@ from math import inf
 from statistics import median
 from typing import Any
 
-from bench.measure.case import Case, Planned
+from bench.measure.case import Case, PlannedCase
 from bench.records.run_folder import RunFolder
 
 BUDGET_SECONDS, BUDGET_SECONDS_WITH_GPU = 120.0, 240.0
@@ -34,7 +34,7 @@ def budget_seconds(cases: Iterable[Case]) -> float:
     return BUDGET_SECONDS if all(case.device == "cpu" for case in cases) else BUDGET_SECONDS_WITH_GPU
 
 
-def first_round(plan: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
+def first_round(plan: Sequence[PlannedCase]) -> tuple[list[PlannedCase], list[PlannedCase]]:
     """Split ``plan`` into the first round, one process of epochs per stack, and the candidates.
 
     Without epochs there is nothing to decide by: the whole plan is the first round.
@@ -101,13 +101,13 @@ def fastest_by_device(processes: Sequence[FirstProcess]) -> dict[str, FirstProce
 class Settled:
     """Complete plan, and the candidates left out of it."""
 
-    plan: list[Planned]
+    plan: list[PlannedCase]
     left_out: list[LeftOut]
 
 
 def settle(
-    plan: Sequence[Planned],
-    candidates: Sequence[Planned],
+    plan: Sequence[PlannedCase],
+    candidates: Sequence[PlannedCase],
     replicates: Sequence[Mapping[str, Any]],
     budget_seconds: float | None,
 ) -> Settled:
@@ -130,11 +130,11 @@ def settle(
     return Settled([*epochs_by_case.values(), *run, *rest], left_out)
 
 
-def _of(candidates: Sequence[Planned], harness: str) -> list[Planned]:
+def _of(candidates: Sequence[PlannedCase], harness: str) -> list[PlannedCase]:
     return [one for one in candidates if one.case.harness == harness]
 
 
-def _reference_runs(references: Sequence[Planned], fastest: Mapping[str, FirstProcess]) -> list[Planned]:
+def _reference_runs(references: Sequence[PlannedCase], fastest: Mapping[str, FirstProcess]) -> list[PlannedCase]:
     """Return the reference runs of the fastest stacks, with expected seconds from their epochs."""
     first_by_stack = {first.stack: first for first in fastest.values()}
     return [
@@ -145,8 +145,8 @@ def _reference_runs(references: Sequence[Planned], fastest: Mapping[str, FirstPr
 
 
 def _affordable(
-    epochs: Sequence[Planned], processes: Sequence[FirstProcess], first: Sequence[Case], left_seconds: float | None
-) -> list[Planned]:
+    epochs: Sequence[PlannedCase], processes: Sequence[FirstProcess], first: Sequence[Case], left_seconds: float | None
+) -> list[PlannedCase]:
     """Return the cases to repeat: the fastest on each device, the canonical one, then by speed.
 
     A stack whose first process failed is not started again.
@@ -165,14 +165,16 @@ def _affordable(
     return found
 
 
-def _not_run(references: Sequence[Planned], run: Sequence[Planned]) -> list[LeftOut]:
+def _not_run(references: Sequence[PlannedCase], run: Sequence[PlannedCase]) -> list[LeftOut]:
     ran = {one.case for one in run}
     names = _names(one.case for one in references if one.case not in ran)
     reason = "a quick run runs all epochs only with the fastest stack on each device and projects the others"
     return [{"what": f"reference run of {names}", "reason": reason, "remedy": "make bench"}] if names else []
 
 
-def _not_repeated(epochs: Sequence[Planned], repeated: Sequence[Planned], measured: Sequence[Case]) -> list[LeftOut]:
+def _not_repeated(
+    epochs: Sequence[PlannedCase], repeated: Sequence[PlannedCase], measured: Sequence[Case]
+) -> list[LeftOut]:
     again = {one.case for one in repeated}
     once = [one.case for one in epochs if one.replicates > 1 and one.case not in again]
     found = []
@@ -192,10 +194,10 @@ def _names(cases: Iterable[Case]) -> str:
 
 def settle_plan(folder: RunFolder) -> bool:
     """Settle the plan on record if it has candidates; return whether there was anything to settle."""
-    candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
+    candidates = [PlannedCase.from_json(entry) for entry in folder.header.get("candidates") or []]
     if not candidates:
         return False
-    plan = [Planned.from_json(entry) for entry in folder.header["plan"]]
+    plan = [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
     settled = settle(plan, candidates, folder.replicates(), folder.header.get("budget_seconds"))
     folder.update_header(
         plan=[planned.to_json() for planned in settled.plan],
@@ -207,7 +209,7 @@ def settle_plan(folder: RunFolder) -> bool:
 
 def expected_later(folder: RunFolder) -> float:
     """Estimate the seconds that the candidates will add to the plan."""
-    candidates = [Planned.from_json(entry) for entry in folder.header.get("candidates") or []]
+    candidates = [PlannedCase.from_json(entry) for entry in folder.header.get("candidates") or []]
     references = {one.case.device: one.expected_seconds for one in candidates if one.case.harness == "reference"}
     others = [one for one in candidates if one.case.harness != "reference"]
     more = sum((one.replicates - (one.case.harness == "epoch")) * one.expected_seconds for one in others)

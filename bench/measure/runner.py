@@ -19,14 +19,14 @@ from typing import Any, Protocol
 from bench.machine import other_load
 from bench.machine.fingerprint import usable_cores
 from bench.measure import worker
-from bench.measure.case import Case, Planned
+from bench.measure.case import Case, PlannedCase
 from bench.measure.environment import build
 from bench.measure.quick import expected_later, settle_plan
 from bench.measure.scratch import scratch_folder, temporary_files_in
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 from bench.units import short_commit
 
-Measure = Callable[[Case], worker.Outcome]
+MeasureCase = Callable[[Case], worker.WorkerResult]
 
 
 class Progress(Protocol):
@@ -35,23 +35,23 @@ class Progress(Protocol):
     def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
         """Announce the next steps; the following ones may take ``later_seconds``."""
 
-    def start(self, planned: Planned, replicate: int) -> None: ...
+    def start(self, planned: PlannedCase, replicate: int) -> None: ...
 
-    def finish(self, planned: Planned, outcome: worker.Outcome) -> None: ...
+    def finish(self, planned: PlannedCase, outcome: worker.WorkerResult) -> None: ...
 
 
 @dataclass(frozen=True)
 class Step:
     """Process replicate to measure; ``replicate`` is its interleaved round."""
 
-    planned: Planned
+    planned: PlannedCase
     replicate: int
 
 
 Done = Collection[tuple[Case, int]]  # (case, interleaved round) of each process replicate on record
 
 
-def interleave(plan: Iterable[Planned], done: Done = ()) -> Iterator[Step]:
+def interleave(plan: Iterable[PlannedCase], done: Done = ()) -> Iterator[Step]:
     """Yield the steps of ``plan`` by round, and within a round by harness, without those that are ``done``.
 
     The harnesses follow one another in the order of their first appearance in ``plan``.
@@ -63,7 +63,7 @@ def interleave(plan: Iterable[Planned], done: Done = ()) -> Iterator[Step]:
     return (step for step in steps if (step.planned.case, step.replicate) not in done)
 
 
-def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
+def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None:
     """Measure the missing replicates of the plan one by one; complete a plan that has candidates.
 
     A failed replicate is recorded with its reason; only a resumed run repeats it.
@@ -94,7 +94,7 @@ def execute(folder: RunFolder, measure: Measure, progress: Progress) -> None:
     folder.update_header(status="complete", finished_at=now())
 
 
-def _measure_beside_others(folder: RunFolder, step: Step, measure: Measure) -> worker.Outcome:
+def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) -> worker.WorkerResult:
     """Measure one step and record it with the CPU use of other processes."""
     started_at = now()
     before = other_load.read()
@@ -105,8 +105,8 @@ def _measure_beside_others(folder: RunFolder, step: Step, measure: Measure) -> w
     return outcome
 
 
-def plan_of(folder: RunFolder) -> list[Planned]:
-    return [Planned.from_json(entry) for entry in folder.header["plan"]]
+def plan_of(folder: RunFolder) -> list[PlannedCase]:
+    return [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
 
 
 def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> None:
@@ -126,7 +126,7 @@ def measured(folder: RunFolder) -> set[tuple[Case, int]]:
     }
 
 
-def _replicate(step: Step, outcome: worker.Outcome, started_at: str) -> dict[str, Any]:
+def _replicate(step: Step, outcome: worker.WorkerResult, started_at: str) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "case": step.planned.case.to_json(),
@@ -149,8 +149,8 @@ class WorkerPool:
 
     def __init__(
         self,
-        plan: list[Planned],
-        data_directory: Path,
+        plan: list[PlannedCase],
+        data_directory: Path | None,
         quick: bool,
         warn: Callable[[str], None],
         data_digest: str | None = None,
@@ -174,7 +174,7 @@ class WorkerPool:
     def __exit__(self, *exc_info: object) -> None:
         self._exit.close()
 
-    def measure(self, case: Case) -> worker.Outcome:
+    def measure(self, case: Case) -> worker.WorkerResult:
         """Measure ``case`` in a fresh process."""
         stack = (case.backend, case.variant, case.device)
         code = (stack, case.without)  # without an optimization, a stack compiles other operations
@@ -199,7 +199,7 @@ class WorkerPool:
                 self._warn(f"the compile cache could not be primed: {outcome.reason}")
         return self._run(case, self._warm if case.cache else None)
 
-    def _run(self, case: Case, compile_directory: Path | None) -> worker.Outcome:
+    def _run(self, case: Case, compile_directory: Path | None) -> worker.WorkerResult:
         self._count += 1
         result = self._scratch / f"result-{self._count}.json"
         argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
@@ -208,7 +208,7 @@ class WorkerPool:
         return worker.measure(argv, variables, result, limit_seconds)
 
 
-def _compiled_cold(outcome: worker.Outcome) -> worker.Outcome:
+def _compiled_cold(outcome: worker.WorkerResult) -> worker.WorkerResult:
     """Mark the compilation of a process that found an empty cache as cold."""
     return replace(
         outcome,

@@ -26,7 +26,7 @@ FINISHED, SOME_FAILED = 0, 1  # pytest's exit codes
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WorkerResult:
     """Result of one worker: its measurements, the reason if it failed, and the facts of the ``process``, see
     ``bench.measure.facts``."""
 
@@ -42,7 +42,7 @@ class Outcome:
 
 def command(
     case: Case,
-    data_directory: Path,
+    data_directory: Path | None,
     quick: bool,
     result: Path,
     python: str | Path | None = None,
@@ -55,7 +55,9 @@ def command(
     """
     if python is None:
         python = load(case.backend).interpreter(case.device) if case.backend else sys.executable
-    options = [f"--data={data_directory}", f"--seed={case.seed}", f"--result={result}"]
+    options = [f"--seed={case.seed}", f"--result={result}"]
+    if data_directory is not None:
+        options.append(f"--data={data_directory}")
     if data_digest is not None:
         options.append(f"--data-digest={data_digest}")
     if case.backend:
@@ -79,14 +81,14 @@ def _tests(case: Case) -> str:
     return f"{file}::{'test_eight_products' if case.is_floor else 'test_mean_train_step'}"
 
 
-def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> Outcome:
-    """Run one worker in the folder of its ``result`` to its end, or to ``limit_seconds``; return its result."""
+def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> WorkerResult:
+    """Run one worker in the folder of its ``result`` to its end, or to ``limit_seconds``, and return its result."""
     ended = run_to_end(argv, variables, limit_seconds, result.parent)
     measurements, failures, process = _read_result(result)
     reason = ended.cut_short
     if reason is None:
         reason = _why_failed(ended.exit_code, measurements, failures, ended.text)
-    return Outcome(measurements, reason and hint(reason, variables), ended.wall_seconds, process)
+    return WorkerResult(measurements, reason and hint(reason, variables), ended.wall_seconds, process)
 
 
 def _read_result(result: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]], dict[str, Any] | None]:

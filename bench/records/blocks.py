@@ -1,6 +1,6 @@
-"""Blocks of rows that share their keys: how a frame of a million samples is built without a million dicts.
+"""Blocks of rows with common keys: memory-efficient construction of a frame of a million samples.
 
-One process replicate yields thousands of samples of one case.  The case is kept once for the block; its columns are
+One process replicate yields thousands of samples of one case.  The case is stored once per block; its columns are
 typed with one row for each block, and only then repeated, by array operations.
 """
 
@@ -17,11 +17,11 @@ import pandas as pd
 Typed = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-class Blocks:
-    """Rows under ``columns``: some are keys, the same in a whole block; the ``own`` ones differ from row to row.
+class RowBlocks:
+    """Rows with ``columns``: keys are constant in a block, ``own`` columns vary by row.
 
-    ``types`` are the type codes of own columns that hold nothing but numbers: those are kept in arrays, eight bytes a
-    number, which the frame then shares.
+    ``types`` are the type codes of purely numeric own columns, which are stored in arrays of eight bytes per number
+    that the frame shares.
     """
 
     def __init__(self, columns: list[str], own: tuple[str, ...], types: Mapping[str, str]) -> None:
@@ -32,7 +32,7 @@ class Blocks:
         self._own: dict[str, list[Any] | array] = {name: array(types[name]) if name in types else [] for name in own}
 
     def add(self, keys: dict[str, Any], **own: Sequence[Any]) -> None:
-        """A block: ``own`` has one list for each own column, all of one length; without rows it leaves no trace."""
+        """Add a block: ``own`` has one list for each own column, all of equal length; an empty block is ignored."""
         (count,) = {len(own[column]) for column in self._own}
         if not count:
             return
@@ -44,9 +44,9 @@ class Blocks:
             values.extend([math.nan if value is None else value for value in own[column]] if is_float else own[column])
 
     def frame(self, typed: Typed) -> pd.DataFrame:
-        """All rows in the order they came; ``typed`` gives the columns of a frame their types.
+        """Return all rows in insertion order; ``typed`` converts the columns of a frame to their types.
 
-        Column by column, so that no second copy of them all is ever there; the keys are gone afterwards.
+        Conversion is column by column, which avoids a second copy of all data.
         """
         keys = typed(pd.DataFrame(self._keys, columns=self._shared))
         self._keys.clear()

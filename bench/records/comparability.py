@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 HARDWARE = (
     *("cpu_model", "architecture", "physical_cores", "logical_cores", "l3_bytes", "numa_nodes", "usable_cores"),
@@ -12,6 +13,35 @@ HARDWARE = (
 )
 # The memory reserved by kernel and firmware varies a little between updates.
 TOLERANCE = 0.02
+# These may differ: each process has its own seed, and the number of epochs does not affect the duration of one epoch;
+# it does affect the reference clock, which is left out then.
+FREE = ("seed", "num_epochs")
+
+
+class Described(Protocol):
+    """A side of a comparison by what it was measured with; None where its source does not tell."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def dataset(self) -> Mapping[str, Any] | None: ...
+    @property
+    def recipe(self) -> Mapping[str, Any] | None: ...
+    @property
+    def passed(self) -> Mapping[str, str] | None: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The ``Described`` side of a run or a profile."""
+
+    name: str
+    facts: Mapping[str, Any]
+    dataset: Mapping[str, Any] | None
+    recipe: Mapping[str, Any] | None
+    passed: Mapping[str, str] | None
 
 
 def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,3 +63,49 @@ def contradictions(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[
 def _same(first: Any, second: Any) -> bool:
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (first, second))
     return math.isclose(first, second, rel_tol=TOLERANCE) if numbers else first == second
+
+
+def machine_reasons(run: Described, profiled: Described) -> list[str]:
+    first, second = identity(run.facts), identity(profiled.facts)
+    return [
+        f"{name.replace('_', ' ')} is {first[name]} in {run.name} and {second[name]} in {profiled.name}"
+        for name in contradictions(first, second)
+    ]
+
+
+def dataset_reasons(base: Described, other: Described) -> list[str]:
+    """Return a sentence if the datasets differ; empty if a side does not record its dataset."""
+    if base.dataset is None or other.dataset is None:
+        return []
+    first, second = base.dataset.get("identity"), other.dataset.get("identity")
+    if first != second:
+        return [f"{base.name} measured the dataset {first or 'unknown'}, {other.name} {second or 'unknown'}"]
+    hashes = [side.dataset.get("sha256") for side in (base, other)]
+    if None not in hashes and hashes[0] != hashes[1]:
+        return [f"both measured a dataset called {first or 'unknown'}, but the SHA-256 of its files differ"]
+    return []
+
+
+def recipe_reasons(base: Described, other: Described) -> list[str]:
+    """Return a sentence for each hyper-parameter that differs, unless it is one of ``FREE``."""
+    if base.recipe is None or other.recipe is None:
+        return []
+    return [
+        f"the recipe's {name.replace('_', ' ')} is {base.recipe[name]} in {base.name} and "
+        f"{other.recipe[name]} in {other.name}"
+        for name in base.recipe
+        if name in other.recipe and name not in FREE and base.recipe[name] != other.recipe[name]
+    ]
+
+
+def environment_reasons(base: Described, other: Described) -> list[str]:
+    """Return a sentence if both sides record the variables of ``--env`` and these differ."""
+    if base.passed is None or other.passed is None or base.passed == other.passed:
+        return []
+    first, second = settings_text(base.passed), settings_text(other.passed)
+    return [f"the variables of --env are {first} in {base.name} and {second} in {other.name}"]
+
+
+def settings_text(passed: Mapping[str, str]) -> str:
+    """Return variables as ``NAME=VALUE, NAME=VALUE``, or ``none``."""
+    return ", ".join(f"{name}={value}" for name, value in passed.items()) or "none"

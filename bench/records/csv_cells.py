@@ -1,4 +1,4 @@
-"""Text in CSV as text: no spreadsheet takes a name for a formula, and no name stops a file from being written."""
+"""CSV cells: escaping of texts that spreadsheets would evaluate as formulas, and of invalid UTF-8."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-# What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"); numbers are no text.
+# Beginnings that spreadsheets evaluate as a formula (OWASP, "CSV Injection"); numbers are exempt.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def cell(value: Any) -> Any:
-    """``value`` as it may stand in a file: an apostrophe comes before a text that looks like a formula."""
+    """Return ``value``, with an apostrophe before a text that looks like a formula."""
     if not isinstance(value, str):
         return value
     text = utf_8(value)
@@ -23,12 +23,12 @@ def cell(value: Any) -> Any:
 
 
 def utf_8(value: Any) -> Any:
-    """A text as UTF-8 can hold it: bytes of another encoding are shown as what they are."""
+    """Return a text as valid UTF-8, with undecodable bytes escaped."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A header and the rows; what is None is empty."""
+    """Format a header and rows; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -37,7 +37,7 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def shielded(frame: pd.DataFrame, by: Callable[[Any], Any] = cell) -> pd.DataFrame:
-    """``frame`` with the texts of its columns as ``cell`` makes them, ready for ``DataFrame.to_csv``."""
+    """Return ``frame`` with ``cell`` applied to all texts, ready for ``DataFrame.to_csv``."""
     texts = {
         name: column.map(by, na_action="ignore")
         for name, column in frame.items()

@@ -1,7 +1,7 @@
-"""Where everything is written: regular files whole or not at all; links, devices, pipes and stdout as they are.
+"""Writing of output files: atomically for regular files, directly for links, devices, pipes and stdout.
 
 A regular file is written under a temporary name beside it, flushed to the disk and renamed; it keeps its mode.  A link
-is followed.  What is no regular file is opened and written, and never replaced.
+is followed.  Other kinds of files are opened and written, never replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STDOUT = "-"
 STDOUT_NUMBER = 1
 NAMED_DESCRIPTORS = {STDOUT: STDOUT_NUMBER, "/dev/stdout": STDOUT_NUMBER, "/dev/stderr": 2}
 ELSEWHERE = "name another place"
-# fsync, chmod and chown on file systems that have no such thing: shares, FUSE, bind mounts of containers.
+# Errors of fsync, chmod and chown on file systems without them: shares, FUSE, bind mounts of containers.
 UNSUPPORTED = {errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
 _noticed: set[str] = set()
 
@@ -33,7 +33,7 @@ _noticed: set[str] = set()
 def write(target: str | Path, content: str | bytes, remedy: str = ELSEWHERE) -> None:
     """Write ``content``, text as UTF-8, to a file, a link, a device, a pipe, a socket, or stdout (``-``).
 
-    Raises RecordError, which ends in ``remedy``, if it cannot be written; a regular file is then as it was.
+    Raises RecordError, which ends in ``remedy``, if it cannot be written; a regular file is then unchanged.
     """
     data = content if isinstance(content, bytes) else content.encode("utf-8", PLAIN)
     with _one_sentence(target, remedy):
@@ -48,16 +48,16 @@ def write(target: str | Path, content: str | bytes, remedy: str = ELSEWHERE) -> 
 
 
 def append(target: str | Path, text: str, remedy: str = ELSEWHERE) -> None:
-    """Add ``text`` to the end of a file, which may be new; raises RecordError if it cannot be written."""
+    """Append ``text`` to a file, which may be new; raise RecordError if it cannot be written."""
     with _one_sentence(target, remedy), open(target, "ab") as file:
         file.write(text.encode("utf-8", PLAIN))
 
 
 def check(targets: Mapping[str, str | Path | None], sources: Iterable[Path] = ()) -> bool:
-    """Make sure, before anything is measured, that each target can be written; {option: target}.
+    """Check before measuring that each target can be written; {option: target}.
 
-    Returns True if one is stdout, where nothing else must go then.  Raises RecordError for the first that cannot be
-    written, for two that are the same, and for one of ``sources``, files and folders that are read.
+    Returns True if one is stdout, which must then be used exclusively.  Raises RecordError for the first that cannot be
+    written, for two equal ones, and for one of ``sources``, the files and folders that are read.
     """
     named: dict[str, str] = {}
     read = {os.path.realpath(source) for source in sources}
@@ -82,7 +82,7 @@ def is_stdout(target: str | Path | None) -> bool:
 
 
 def open_new(target: Path) -> IO[str]:
-    """A stream of text for lines that come one by one: to a new file, a device, a pipe or stdout.
+    """Open a text stream for line-wise output to a new file, a device, a pipe or stdout.
 
     Raises OSError if it cannot be opened, or the file exists.
     """
@@ -94,7 +94,7 @@ def open_new(target: Path) -> IO[str]:
 
 
 def new_folder(path: Path, remedy: str = ELSEWHERE) -> Path:
-    """Make a folder at ``path``, or at ``path-2``, ``path-3`` and so on: two that start in one second differ.
+    """Make a folder at ``path``, or at ``path-2``, ``path-3`` and so on if it exists.
 
     Raises RecordError if it cannot be made.
     """
@@ -136,7 +136,7 @@ def _one_sentence(target: str | Path, remedy: str) -> Iterator[None]:
 
 
 def _descriptor(target: str | Path) -> int | None:
-    """The number of an open file that ``target`` stands for: opening it anew would begin at its start."""
+    """Return the descriptor of the open file that ``target`` denotes; reopening it would start at its beginning."""
     name = str(target)
     numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", name)
     return int(numbered[1]) if numbered else NAMED_DESCRIPTORS.get(name)
@@ -146,7 +146,7 @@ def _to_stdout(data: bytes) -> None:
     try:
         sys.stdout.flush()
         binary = getattr(sys.stdout, "buffer", None)
-        if binary is None:  # a notebook's
+        if binary is None:  # stdout of a notebook
             sys.stdout.write(data.decode("utf-8", "replace"))
         else:
             binary.write(data)
@@ -176,7 +176,7 @@ def _state(path: Path) -> os.stat_result | None:
 
 
 def _replace(path: Path, data: bytes, old: os.stat_result | None) -> None:
-    """The whole file or, where its folder takes no second one, as in a bind mount of this file alone, its content."""
+    """Replace the file or, if its folder is not writable (e.g. a bind mount of this file alone), its content."""
     try:
         temporary, descriptor = _temporary(path.parent)
     except OSError:
@@ -200,7 +200,7 @@ def _replace(path: Path, data: bytes, old: os.stat_result | None) -> None:
 
 
 def _temporary(folder: Path) -> tuple[Path, int]:
-    """A new file with the mode that the caller's umask gives, and its descriptor."""
+    """Create a file with the default mode of the umask; return its name and descriptor."""
     path = folder / f".{secrets.token_hex(8)}.partial"
     return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
 
@@ -232,7 +232,7 @@ def _overwrite(path: Path, data: bytes) -> None:
 
 
 def _check(path: Path) -> None:
-    """Raise OSError unless ``path`` can be written; a pipe is not opened, because that waits for its reader."""
+    """Raise OSError unless ``path`` can be written; a pipe is not opened, which would block until it is read."""
     old = _state(path)
     if old is not None and stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -1,4 +1,4 @@
-"""What the words of a command line name: run ids, run folders, committed records, other tools' files."""
+"""Resolution of command-line words to runs: ids, folders, committed records, other tools' files."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from bench.records.paths import absolute
 from bench.records.run_folder import latest_run
 
 LATEST = "latest"
-SHOWN_CHARACTERS = 200  # of a word that names nothing
+SHOWN_CHARACTERS = 200  # of an unknown word
 
 
 def find_run(word: str | None, runs_dir: Path, records_dir: Path) -> Path:
-    """The folder of the run that ``word`` names; no word means the latest.
+    """Return the folder of the run that ``word`` names; None means the latest.
 
     A word is a path, or the id of a run in ``runs_dir``, or a record's path below ``records_dir``, or ``latest``.
-    Raises RecordError with what to do where there is none.
+    Raises RecordError with a remedy if it is not found.
     """
     path = find(word or LATEST, runs_dir, records_dir)
     if not path.is_dir():
-        raise RecordError(f"{path} is a file and no run folder: name the folder, or its id in {runs_dir}.")
+        raise RecordError(f"{path} is a file, not a run folder: name the folder, or its id in {runs_dir}.")
     return path
 
 
 def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
-    """The folder of a run, as ``find_run`` finds it, or any file."""
+    """Return the folder of a run as ``find_run``, or any file."""
     if word == LATEST:
         return latest_run(runs_dir)
     for path in (absolute(word), runs_dir / word, records_dir / word):
@@ -33,12 +33,12 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
             if (path.exists() and not path.is_dir()) or (path / "run.json").is_file():  # a pipe is a file, too
                 return path
         except OSError:
-            continue  # a word too long, or with a character that no path can have
+            continue  # too long, or with an invalid character
         runs = sorted(found.parent for found in path.glob("*/run.json")) if word and path.is_dir() else []
         if runs:
             raise RecordError(f"{word} is a folder of {len(runs)} runs: name one of them, e.g. {runs[-1]}.")
     shown = word if len(word) <= SHOWN_CHARACTERS else f"{word[:SHOWN_CHARACTERS]}…"
     raise RecordError(
-        f"{shown!r} is no run: it is neither a run folder, nor an id in {runs_dir}, nor a record in {records_dir}, nor "
-        "a file."
+        f"{shown!r} is not a run: it is neither a run folder, nor an id in {runs_dir}, nor a record in {records_dir}, "
+        "nor a file."
     )

@@ -1,4 +1,4 @@
-"""Run folders -> tidy pandas frames: one row per sample, per phase, per epoch; units in the column names."""
+"""Tidy pandas frames of run folders: one row per sample, phase or epoch; units in the column names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.columns import CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
 from bench.errors import RecordError, RecordWarning
-from bench.records.blocks import Blocks
+from bench.records.blocks import RowBlocks
+from bench.records.columns import CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
 
@@ -23,7 +23,7 @@ NUMBERS = {name: "d" for own in OWN.values() for name in own if kind_of(name) is
 
 
 class Frames(NamedTuple):
-    """What the runs hold; every column is explained in results/README.md.  What is missing is NA."""
+    """Frames of runs; columns are documented in results/README.md.  Missing values are NA."""
 
     runs: pd.DataFrame
     samples: pd.DataFrame
@@ -37,14 +37,14 @@ class Frames(NamedTuple):
 
 
 def load_runs(path: str | Path = "results/runs") -> Frames:
-    """The frames of one run folder, or of every run in a folder of runs.
+    """Load the frames of one run folder, or of every run in a folder of runs.
 
-    A damaged file costs what it held and nothing else: a warning (``RecordWarning``) names it.
+    A damaged file is skipped with a warning (``RecordWarning``).
 
     Raises
     ------
     RecordError
-        If there is no run, or none can be read: each is damaged or of a newer schema.
+        If no run is found, or none can be read (damaged or of a newer schema).
     """
     folders = open_runs(Path(path))
     frames = frames_of(folders)
@@ -55,7 +55,7 @@ def load_runs(path: str | Path = "results/runs") -> Frames:
 
 
 def open_runs(path: Path) -> list[RunFolder]:
-    """The run in ``path``, or every run in the folders there; a warning names each that cannot be read.
+    """Open the run in ``path``, or every run in the folders there; unreadable ones are skipped with a warning.
 
     Raises RecordError as ``load_runs`` does.
     """
@@ -78,9 +78,9 @@ def open_runs(path: Path) -> list[RunFolder]:
 
 
 def frames_of(folders: Iterable[RunFolder]) -> Frames:
-    """The frames of runs that are open already; what could not be read stands in each folder's ``problems``."""
+    """Return the frames of open runs; unreadable parts are added to each folder's ``problems``."""
     rows: dict[str, Any] = {name: [] for name in COLUMNS if name not in OWN}
-    rows |= {name: Blocks(COLUMNS[name], own, NUMBERS) for name, own in OWN.items()}
+    rows |= {name: RowBlocks(COLUMNS[name], own, NUMBERS) for name, own in OWN.items()}
     for folder in folders:
         _add_header(rows, folder.header)
         for replicate in measured_replicates(folder):
@@ -89,9 +89,9 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
 
 
 def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
-    """The readable replicates; a failed one of a case that a resumed run measured again is without measurements.
+    """Return the readable replicates; failed ones that a resumed run repeated are stripped of measurements.
 
-    What it left would count twice.
+    Their partial measurements would count twice.
     """
     replicates = folder.replicates()
     if all(one["status"] == "ok" for one in replicates):
@@ -104,7 +104,7 @@ def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
-    """The cases of the plan that have all their replicates without a failed one."""
+    """Return the keys of planned cases whose replicates have all succeeded."""
     good = Counter(_key(replicate["case"]) for replicate in replicates if replicate["status"] == "ok")
     return {_key(entry["case"]) for entry in header["plan"] if good[_key(entry["case"])] >= entry["replicates"]}
 
@@ -113,11 +113,11 @@ def _key(case: dict[str, Any]) -> str:
     return json.dumps([case.get(name) for name in CASE_FIELDS])
 
 
-def trustworthy(frames: Frames) -> tuple[Frames, list[str]]:
-    """``frames`` without the durations nobody may average, and a sentence for each measurement left out.
+def drop_invalid(frames: Frames) -> tuple[Frames, list[str]]:
+    """Drop invalid durations; return ``frames`` without them, and a sentence for each dropped measurement.
 
-    One sample that is missing, zero, negative or infinite takes all samples of that measurement in that process with
-    it: a clock that went wrong once is not trusted for the rest.
+    One sample that is missing, zero, negative or infinite invalidates all samples of that measurement in that process,
+    because the clock cannot be trusted.
     """
     bad = frames.samples.assign(bad=~_is_duration(frames.samples["seconds"]))
     together = bad.groupby(["process", "run_id", "measurement", "batch_size"], observed=True, dropna=False)["bad"]
@@ -129,7 +129,7 @@ def trustworthy(frames: Frames) -> tuple[Frames, list[str]]:
 
 
 def left_out_sentence(process: int, count: int, measurement: str) -> str:
-    return f"process {process}: all {count} samples of {measurement} were left out, because one is no positive number"
+    return f"process {process}: all {count} samples of {measurement} were left out, because one is invalid"
 
 
 def _is_duration(seconds: pd.Series) -> pd.Series:
@@ -170,7 +170,7 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
             _add_reference_run(rows, own, measurement)
 
 
-def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
+def _add_samples(samples: RowBlocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
     rounds, seconds = range(len(measurement["seconds"])), clean_samples(measurement)
     if len(seconds) < len(rounds):
         rounds = [number for number in rounds if measurement["seconds"][number] != 0]
@@ -179,7 +179,7 @@ def _add_samples(samples: Blocks, keys: dict[str, Any], measurement: dict[str, A
 
 
 def clean_samples(measurement: dict[str, Any]) -> list[float | None]:
-    """Its seconds; a C compiler that did not run (0 at schema 2, in a warm process that needed none) has no sample."""
+    """Return the seconds of a measurement; an unused C compiler (0 at schema 2, in a warm process) has no sample."""
     seconds = measurement["seconds"]
     return [one for one in seconds if one != 0] if measurement["name"] == "compile_c_compiler" else seconds
 
@@ -195,16 +195,16 @@ def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: 
 
 
 def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str, list[Any]]:
-    """A list for each column; None where a row lacks it."""
+    """Return a list for each column; None for missing values."""
     return {column: [row.get(column) for row in rows] for column in columns}
 
 
-def _frame(rows: list[dict[str, Any]] | Blocks, columns: list[str]) -> pd.DataFrame:
-    return rows.frame(_typed) if isinstance(rows, Blocks) else _typed(pd.DataFrame(rows, columns=columns))
+def _frame(rows: list[dict[str, Any]] | RowBlocks, columns: list[str]) -> pd.DataFrame:
+    return rows.frame(_typed) if isinstance(rows, RowBlocks) else _typed(pd.DataFrame(rows, columns=columns))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with names as categories, counts as nullable integers, and measured numbers as float64."""
+    """Return ``frame`` with names as categories, counts as nullable integers, and measured numbers as float64."""
     if "throttle_reasons" in frame:
         frame["throttle_reasons"] = frame["throttle_reasons"].map(_joined)
     types = {column: kind_of(column).dtype for column in frame.columns}
@@ -212,5 +212,5 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(reasons: Any) -> Any:
-    """Several reasons as one text; NA for none, and where it is not known whether there were any."""
+    """Join reasons to one text; NA for none or unknown."""
     return "; ".join(reasons) if isinstance(reasons, list) and reasons else pd.NA

@@ -1,4 +1,4 @@
-"""JSON as tools write it: UTF-8 with or without a byte-order mark, UTF-16, or compressed with gzip, by its content."""
+"""Reading of JSON in UTF-8 with or without a byte-order mark, UTF-16, or gzip, detected by content."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; bytes that are no text stay what they are, as surrogates.
+    """Read the text of a file; undecodable bytes become surrogates.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     ValueError
-        If it is gzip, and damaged.
+        If it is a damaged gzip file.
     """
     raw = path.read_bytes()
     if raw.startswith(GZIP_MAGIC):
@@ -33,7 +33,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a file; raises OSError and ValueError as ``read_text`` does, and for what is no JSON."""
+    """Read the JSON value of a file; raise OSError and ValueError as ``read_text``, and ValueError for invalid JSON."""
     try:
         return json.loads(read_text(path))
     except RecursionError as error:
@@ -41,7 +41,7 @@ def read_json(path: Path) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """Replace NaN and infinity by None, as JSON has neither."""
+    """``value`` with NaN and infinity as null: JSON has neither, and readers must see that a number is missing."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Moments as records have them: ISO 8601 in any offset; without one, in UTC."""
+"""Timestamps of records: ISO 8601 with any offset; without one, in UTC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def moment(text: Any) -> datetime | None:
-    """The moment that ``text`` names, in UTC; None if it names none."""
+    """Parse ``text`` as a timestamp in UTC; None if invalid."""
     if not isinstance(text, str):
         return None
     try:
@@ -18,17 +18,17 @@ def moment(text: Any) -> datetime | None:
 
 
 def order(text: Any) -> datetime:
-    """A key that sorts by moments, the oldest first; what names none comes before all."""
+    """Return a sort key, the oldest first; invalid timestamps precede all."""
     return moment(text) or datetime.min.replace(tzinfo=UTC)
 
 
 def day(text: Any) -> str | None:
-    """``2026-11-20``, in UTC."""
+    """Format ``2026-11-20``, in UTC."""
     found = moment(text)
     return None if found is None else found.strftime("%Y-%m-%d")
 
 
 def minute(text: Any) -> str | None:
-    """``2026-11-20 03:00``, in UTC."""
+    """Format ``2026-11-20 03:00``, in UTC."""
     found = moment(text)
     return None if found is None else found.strftime("%Y-%m-%d %H:%M")

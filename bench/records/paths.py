@@ -6,7 +6,7 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-# Environment variables whose values are paths, or lists of paths.
+# Environment variables whose values are paths, and lists of paths.
 VARIABLES = ("MNIST_DIR", "MLP_BENCH_CACHE", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "CUDA_HOME", "CUDA_PATH")
 LISTS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH")
 
@@ -17,7 +17,7 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def settled(name: str, value: str) -> str:
-    """Return the value of a variable with absolute paths, as processes run in another folder."""
+    """Return the value of a variable with its paths made absolute, as a process may run in another folder."""
     if name in VARIABLES:
         return str(absolute(value)) if value else value
     if name in LISTS:

@@ -1,7 +1,7 @@
-"""A profile as values: the operations of a training step and of an evaluation, and what compiling them costs.
+"""Value types of a profile: operations and timings of a training step and an evaluation, and compilation phases.
 
-Everything about an operation is per one call of its function: a ``train_step`` trains on one minibatch, an ``evaluate``
-evaluates one.  What is not known is None.
+All numbers of an operation are per call of its function: a ``train_step`` trains on one minibatch, an ``evaluate``
+evaluates one.  Unknown values are None.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from bench.records.shape import Positive
 # 1 (2026-11): first version.
 SCHEMA_VERSION = 1
 FUNCTIONS = ("train_step", "evaluate")
+BETWEEN = "between operations"  # ``op`` of the row with the unattributed time of the profiled call
 KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host", "program")
 
-Shape = tuple[int, ...]
+ArrayShape = tuple[int, ...]
 
 
 # --- the tables of a profile: fields that its readers rely on; a table may hold more ---------------------------------
@@ -167,32 +168,32 @@ class CeilingsTable(TypedDict):
 
 @dataclass(frozen=True)
 class Operation:
-    """What one operation of ``function`` costs in each call of it.
+    """Cost of one operation in each call of ``function``.
 
     Attributes
     ----------
     name : str
-        The framework's, e.g. ``Dot22(images, W1)``; unique within a function where the framework tells its calls apart.
+        The framework's, e.g. ``Dot22(images, W1)``; unique within a function if the framework distinguishes its calls.
     kind : one of KINDS
         ``update`` is RMSProp's; ``host`` is shape bookkeeping, and the time in which no operation ran; ``program`` is a
-        compiled whole inside which no profiler sees.
+        compiled function without profiled parts.
     calls : float
-        How often it runs in a call of the function; usually 1.
+        Number of runs in a call of the function; usually 1.
     seconds : float
-        All of these calls together.  The ``host`` row is what is left of the profiled call and may be negative, where
-        operations overlap: it is shown, not hidden.
+        Sum over these calls.  The ``host`` row is the remainder of the profiled call, and negative if operations
+        overlap.
     flop, bytes : float or None
-        All of these calls together: floating-point operations, and bytes of the arrays read and written, each once.
+        Sum over these calls: floating-point operations, and bytes of the arrays read and written, each once.
     input_shapes, output_shapes : tuples of shapes
-        () for a scalar.  Empty where the framework does not tell.
+        () for a scalar.  Empty if unknown.
     source : str or None
-        ``file.py:line`` that asked for it, where known.
+        ``file.py:line`` that created the operation, if known.
     details : dict
-        ``inputs`` and ``outputs`` are identities of arrays: two operations of a function that name the same input read
-        the same values.  Of a gemm ``m``, ``n``, ``k`` and ``product``: equal for two that compute the same product.
-        ``op`` is the framework's name of the kind of operation, ``in_place`` whether it overwrites an input,
-        ``thread_team`` how many threads of its own it uses (not the BLAS's), ``skips_zeros`` that it leaves zeros of
-        its operands out: its ``flop`` are then those of the whole product, and its rate may exceed every ceiling.
+        ``inputs`` and ``outputs`` are identities of arrays: two operations of a function with the same input read the
+        same values.  For a gemm ``m``, ``n``, ``k`` and ``product`` (equal for two that compute the same product).
+        ``op`` is the framework's name of the kind of operation, ``in_place`` True if it overwrites an input,
+        ``thread_team`` the number of its own threads (not the BLAS's), ``skips_zeros`` True if it skips zeros of its
+        operands: its ``flop`` are then those of the dense product, and its rate may exceed every ceiling.
     """
 
     function: str
@@ -202,8 +203,8 @@ class Operation:
     seconds: float
     flop: float | None = None
     bytes: float | None = None
-    input_shapes: tuple[Shape, ...] = ()
-    output_shapes: tuple[Shape, ...] = ()
+    input_shapes: tuple[ArrayShape, ...] = ()
+    output_shapes: tuple[ArrayShape, ...] = ()
     source: str | None = None
     details: Details = field(default_factory=dict)
 
@@ -225,17 +226,17 @@ class Timing:
 
     @property
     def median_profiled_seconds(self) -> float | None:
-        """Of an even number the lower one: the operations are those of the very round that took it."""
+        """Median seconds of the profiled rounds (of an even number the lower one, whose operations are reported)."""
         return median_low(self.profiled_seconds) if self.profiled_seconds else None
 
 
 @dataclass(frozen=True)
 class CompilePhase:
-    """A part of what it takes to have compiled functions, in one process.
+    """Phase of the compilation in one process.
 
-    ``path`` is its name after those of the phases that contain it, e.g. ``compile/train_step/link/c_compiler``; phases
-    of one parent do not overlap.  ``cache`` is ``cold`` or ``warm``, or None for a stack that keeps no compiled code.
-    ``calls`` is how often it ran (of a Theano optimiser inside an equilibrium: how often it changed the graph).
+    ``path`` is its name after those of the enclosing phases, e.g. ``compile/train_step/link/c_compiler``; phases of
+    one parent do not overlap.  ``cache`` is ``cold`` or ``warm``, or None for a stack without a compile cache.
+    ``calls`` is the number of runs (of a Theano optimiser inside an equilibrium: of changes of the graph).
     """
 
     path: str
@@ -249,13 +250,13 @@ class CompilePhase:
 
     @property
     def parent(self) -> str | None:
-        """The path of the phase that contains it."""
+        """Path of the enclosing phase; None at the top."""
         return self.path.rpartition("/")[0] or None
 
 
 @dataclass(frozen=True)
 class Event:
-    """One run of an operation in time: ``start_seconds`` counts from the start of the first shown step."""
+    """Timed run of an operation; ``start_seconds`` counts from the start of the first shown step."""
 
     function: str
     name: str
@@ -267,7 +268,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Profile:
-    """One stack on one machine.
+    """Profile of one stack on one machine.
 
     Attributes
     ----------
@@ -276,19 +277,19 @@ class Profile:
     recipe : dict
         As in run.json; its ``batch_size`` is that of both functions.
     facts : dict
-        What the findings need to know of the process: ``blas`` (name, threads, note), ``threads`` (asked for),
-        ``frees_intermediates`` (bool: buffers are returned after every call and taken anew in the next),
+        Facts of the process for the findings: ``blas`` (name, threads, note), ``threads`` (requested),
+        ``frees_intermediates`` (bool: buffers are freed after every call and allocated again in the next),
         ``process`` (see bench.measure.facts),
         ``thread_pools`` (each: library, threads), ``compile_directory_writable``, ``profiler`` (its name).
     timings : function -> Timing
     ceilings, host, data : dict or None
-        Filled in by the modules of these names.
+        Results of the modules of these names.
     environment : dict or None
         As in run.json: the variables ``passed`` on purpose, and the names of those that were ``dropped``.
     problems : tuple of str
-        What could not be had, a sentence each.
+        Sentences on missing results.
     complete : bool
-        False if the profile ended early: what it holds is true, but something is missing.
+        False if the profile ended early; its contents are valid, but incomplete.
     """
 
     profile_id: str
@@ -314,16 +315,16 @@ class Profile:
 
     @property
     def label(self) -> str:
-        """``theano/tuned on cpu``"""
+        """Display name, ``theano/tuned on cpu``."""
         return f"{self.stack['backend']}/{self.stack['variant']} on {self.stack['device']}"
 
     def of(self, function: str) -> tuple[Operation, ...]:
-        """The operations of ``function``, the most expensive first."""
+        """Return the operations of ``function``, the most expensive first."""
         own = [operation for operation in self.operations if operation.function == function]
         return tuple(sorted(own, key=lambda operation: operation.seconds, reverse=True))
 
     def share(self, operation: Operation) -> float | None:
-        """Of the profiled call; None where that was not timed."""
+        """Return the fraction of the profiled call; None if that was not timed."""
         timing = self.timings.get(operation.function)
         whole = timing.median_profiled_seconds if timing else None
         return operation.seconds / whole if whole else None

@@ -11,12 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from bench import __version__
 from bench.errors import RecordError
 from bench.records import files
 from bench.records.json_file import finite, read_json
 from bench.records.moments import moment
 from bench.records.schema import Replicate, check_header, read_replicate
+from bench.version import __version__
 
 # 1 (2026-11): first version.
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.

@@ -13,7 +13,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
-from bench.columns import CASE_COLUMNS, COLUMNS, COUNT, OF_ALL_SAMPLES, OWN, kind_of
+from bench.records.columns import CASE_COLUMNS, COLUMNS, COUNT, OF_ALL_SAMPLES, OWN, kind_of
 from bench.records.json_file import finite, read_json
 from bench.records.moments import moment
 
@@ -22,7 +22,7 @@ Count = COUNT.value
 
 
 def _row(name: str, columns: Iterable[str], **more: Any) -> Any:
-    """The type of a JSON object with a field for each column; each may be null or absent."""
+    """Return the type of a JSON object with a field for each column; each may be null or absent."""
     return TypedDict(name, {column: kind_of(column).value | None for column in columns} | more, total=False)
 
 
@@ -40,7 +40,7 @@ Extra = _row(
 
 
 class Measurement(TypedDict):
-    """Samples of one measurement in one process; ``extra`` holds what else is known of it."""
+    """Samples of one measurement in one process; ``extra`` holds its other properties."""
 
     name: str
     seconds: list[float | None]
@@ -49,7 +49,7 @@ class Measurement(TypedDict):
 
 
 class Replicate(TypedDict):
-    """What one process left; of fields that this version does not know, none is read."""
+    """Record of one process; unknown fields are not read."""
 
     case: Case
     sequence: Count
@@ -67,14 +67,14 @@ _decode = msgspec.json.Decoder(Replicate).decode
 
 
 def read_replicate(path: Path) -> Replicate:
-    """The replicate in a file; NaN, infinity and what is out of range are None.
+    """Return the replicate in a file; NaN, infinity and numbers out of range are None.
 
     Raises
     ------
     OSError
         If it cannot be read.
     ValueError
-        If it is no JSON, or not of the shape that every reader relies on.
+        If it is not JSON, or not a replicate.
     """
     try:
         replicate = _decode(path.read_bytes())

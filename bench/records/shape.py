@@ -15,9 +15,9 @@ Positive = NewType("Positive", float)  # and finite, as a duration is
 
 
 def build(kind: Any, value: Any, name: str = "it") -> Any:
-    """Decode ``value`` as ``kind``: a dataclass, a typed dictionary, or a JSON type.
+    """Decode ``value`` as ``kind``: a dataclass, a typed dictionary or a JSON type.
 
-    A dataclass ignores unknown fields; a dictionary keeps them.
+    Unknown fields are ignored; a typed dictionary keeps them.
 
     Raises ValueError with the path of the invalid value, or the message of the dataclass.
     """

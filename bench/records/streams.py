@@ -38,7 +38,7 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` with its control characters escaped: names may hold line ends, and what moves a cursor."""
+    """Escape the control characters of ``text``: names may contain line ends and cursor movements."""
     return "".join(
         char if char.isprintable() or _is_byte(char) else char.encode("unicode_escape").decode() for char in text
     )

@@ -17,36 +17,26 @@ from bench.document.html import to_html
 from bench.document.section import Section, to_markdown, to_terminal
 from bench.records import files
 from bench.records.csv_cells import shielded
-from bench.records.datasets import dataset_identity, dataset_line
-from bench.records.frames import Frames, frames_of, trustworthy
+from bench.records.datasets import NO_DATASET, dataset_identity, dataset_line
 from bench.records.run_folder import RunFolder
-from bench.report.charts import draw_charts
+from bench.report.charts import draw_charts, draw_plots
 from bench.report.run.ablation import ablation_sections
+from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section, headline
 from bench.report.run.batch_size import all_stacks_sections, stack_sections
 from bench.report.run.comparisons import comparison_sections
 from bench.report.run.context import failures_sections, machine_section, reproduce_section, skipped_sections
 from bench.report.run.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
-from bench.report.run.learning import convergence_sections, learns_worse, time_to_accuracy_sections
+from bench.report.run.learning import convergence_sections, time_to_accuracy_sections
 from bench.report.run.lower_bound import light_sections
 from bench.report.run.page import run_page
-from bench.report.run.plots import draw_plots
-from bench.report.run.profiles import Explained, explained, profile_details, profile_sections
-from bench.report.run.projection import projection_sections, projections
-from bench.report.run.ranking import RANKING, cost_sections, ranking, ranking_sections
-from bench.report.run.rates import TRAINING_FLOP_PER_EXAMPLE
+from bench.report.run.profiles import profile_details, profile_sections
+from bench.report.run.projection import projection_sections
+from bench.report.run.ranking import cost_sections, ranking_sections
 from bench.report.run.reference_runs import reference_sections
 from bench.report.run.summary import summarize
 
-__all__ = [
-    "TRAINING_FLOP_PER_EXAMPLE",
-    "first_line",
-    "learns_worse",
-    "print_report",
-    "sections",
-    "summarize",
-    "write_report",
-]
+COMMON = ("mnist", NO_DATASET)  # other data is named in the first line
 
 
 def write_report(path: Path) -> Path:
@@ -59,19 +49,17 @@ def write_report(path: Path) -> Path:
     RecordError
         If the run cannot be read, or the files cannot be written.
     """
-    folder = RunFolder.open(path)
-    frames = frames_of([folder])
-    header, drawn = folder.header, trustworthy(frames)[0]
-    profiled, left_out = explained(folder)
-    plots, no_plots = draw_plots(folder.path, drawn)
-    charts, no_charts = draw_charts(header, drawn, [one.step for one in profiled])
-    found = sections(folder, frames, [*left_out, *no_plots, *no_charts], profiled)
-    page = to_html(run_page(header, _dataset_line(header), headline(header, drawn), found, charts))
+    analysis = RunAnalysis(RunFolder.open(path))
+    folder, header = analysis.folder, analysis.header
+    charts, no_charts = draw_charts(analysis)
+    plots, no_plots = draw_plots(folder.path, charts)
+    found = sections(analysis, [*no_plots, *no_charts])
+    page = to_html(run_page(header, _dataset_line(header), headline(analysis), found, charts))
     for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
-        _write(folder.path / f"{name}.csv", shielded(getattr(frames, name)).to_csv(index=False))
-    _write(folder.path / "summary.json", json.dumps(summarize(folder, frames, profiled), indent=1, allow_nan=False))
+        _write(folder.path / f"{name}.csv", shielded(getattr(analysis.recorded, name)).to_csv(index=False))
+    _write(folder.path / "summary.json", json.dumps(summarize(analysis), indent=1, allow_nan=False))
     report = folder.path / "report.md"
-    _write(report, to_markdown(first_line(header, drawn), found, plots))
+    _write(report, to_markdown(first_line(analysis), found, plots))
     _write(folder.path / "report.html", page)
     return report
 
@@ -82,25 +70,22 @@ def _write(path: Path, text: str) -> None:
 
 def print_report(path: Path, console: Console) -> None:
     """Print the report: of one stack completely, of several stacks without the details."""
-    folder = RunFolder.open(path)
-    profiled, left_out = explained(folder)
-    frames = frames_of([folder])
-    parts = _parts(folder, frames, left_out, profiled)
-    several = any(section.title == RANKING for section in parts.findings)
-    shown = [*parts.findings, *([] if several else parts.details), *parts.circumstances]
-    to_terminal(first_line(folder.header, trustworthy(frames)[0]), shown, console)
+    analysis = RunAnalysis(RunFolder.open(path))
+    parts = _parts(analysis, [])
+    shown = [*parts.findings, *([] if len(analysis.ranking) > 1 else parts.details), *parts.circumstances]
+    to_terminal(first_line(analysis), shown, console)
 
 
-def first_line(header: dict[str, Any], frames: Frames) -> str:
-    """Return the headline, preceded by the dataset unless it is MNIST."""
-    line = headline(header, frames)
-    return line if dataset_identity(header) == "mnist" else f"{_dataset_line(header)}. {line}"
+def first_line(analysis: RunAnalysis) -> str:
+    """Return the headline, preceded by the dataset unless it is MNIST or none is needed."""
+    line, header = headline(analysis), analysis.header
+    return line if dataset_identity(header) in COMMON else f"{_dataset_line(header)}. {line}"
 
 
 def _dataset_line(header: dict[str, Any]) -> str:
     identity = dataset_identity(header)
     known = dataset_line(identity)
-    return known if identity == "mnist" else f"{known}; its accuracy is not compared with the reference"
+    return known if identity in COMMON else f"{known}; its accuracy is not compared with the reference"
 
 
 class Parts(NamedTuple):
@@ -111,45 +96,41 @@ class Parts(NamedTuple):
     circumstances: list[Section]  # failures, skipped stacks, reproduction
 
 
-def sections(
-    folder: RunFolder, frames: Frames, problems: Sequence[str] = (), profiled: Sequence[Explained] = ()
-) -> list[Section]:
-    """Return all sections; ``problems`` are sentences about errors while the report was made."""
-    return [section for part in _parts(folder, frames, problems, profiled) for section in part]
+def sections(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
+    """Return the whole report; ``problems`` are sentences about what failed while it was made."""
+    return [section for part in _parts(analysis, problems) for section in part]
 
 
-def _parts(folder: RunFolder, frames: Frames, problems: Sequence[str], profiled: Sequence[Explained]) -> Parts:
-    header = folder.header
-    frames, left_out = trustworthy(frames)
-    ranked = ranking(header, frames)
-    failed = [*learns_worse(frames, header), *folder.problems, *left_out, *problems]
+def _parts(analysis: RunAnalysis, problems: Sequence[str]) -> Parts:
+    header, frames = analysis.header, analysis.frames
+    failed = [*analysis.learns_worse, *analysis.folder.problems, *analysis.left_out, *analysis.profiles_left_out]
     return Parts(
         findings=[
-            answer_section(header, frames, ranked),
-            *ranking_sections(ranked),
-            *comparison_sections(frames, ranked),
-            *ablation_sections(header, frames),
-            *light_sections(header, frames),
-            *profile_sections(profiled),
-            *all_stacks_sections(frames),
+            answer_section(analysis),
+            *ranking_sections(analysis.ranking),
+            *comparison_sections(analysis.device_ratios, analysis.against_fastest),
+            *ablation_sections(analysis.ablation),
+            *light_sections(analysis.lower_bounds, header),
+            *profile_sections(analysis.profiles),
+            *all_stacks_sections(analysis.step_curves, analysis.crossovers),
             *cost_sections(frames),
-            *convergence_sections(header, frames),
-            *time_to_accuracy_sections(frames),
-            *projection_sections(projections(header, frames)),
+            *convergence_sections(analysis.accuracies, analysis.verdicts),
+            *time_to_accuracy_sections(analysis.arrivals),
+            *projection_sections(analysis.projections),
         ],
         details=[
-            *reference_sections(frames),
+            *reference_sections(frames, analysis.phase_medians),
             Section("Memory over the reference run", plots=["memory"]),
             *loading_sections(frames),
             *compile_sections(frames),
             *epoch_sections(frames),
             *both_epochs_sections(frames),
-            *stack_sections(frames),
-            *profile_details(profiled),
+            *stack_sections(analysis.step_estimates, analysis.scalings),
+            *profile_details(analysis.profiles),
             machine_section(header),
         ],
         circumstances=[
-            *failures_sections(frames, failed),
+            *failures_sections(frames, [*failed, *problems]),
             *skipped_sections(header),
             reproduce_section(header),
         ],

@@ -1,9 +1,8 @@
-"""What a machine can do at best, from a record; and the time that a step, an epoch and a run would take at that.
+"""Ceilings, the peak rates of a machine, from a record.
 
-A ceiling is the rate of the fastest engine that the run measured on a device: the host's own libraries, JAX or PyTorch.
-Of a process counts the fastest sample, as in STREAM (J. McCalpin): whatever else the machine did can only have hidden
-what it is capable of.  So it is over processes: the fastest of the run.  What they can disagree in is then a sign that
-something else was computing for as long as one of them ran, and by such a ceiling nothing is judged.
+A ceiling is the rate of the fastest engine that the run measured on a device: the host's libraries, JAX or PyTorch.
+The fastest sample of all processes counts, as in STREAM (J. McCalpin), because other load can only slow samples down.
+A large disagreement between processes indicates other load during one of them; such a ceiling is not used.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from bench.units import format_number
 HARNESS = "ceilings"
 HOST = "host"  # the engine of cases without a backend
 COPY, ELEMENTWISE, RANDOM, SQUARE = "copy", "elementwise", "random_numbers", "gemm_square"
-MOST_DISAGREEMENT = 1.5  # of two processes, each with its fastest sample
+MOST_DISAGREEMENT = 1.5  # ratio of the fastest samples of two processes
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The best of one kind of work: ``seconds`` of one call, which is so many ``flop`` and moves so many ``bytes``.
+    """Best time of one kind of work: ``seconds`` of one call with ``flop`` operations and ``bytes`` of traffic.
 
-    ``seconds`` is the fastest sample of all processes, ``slowest_seconds`` that of the slowest process, and ``rounds``
-    maps an interleaved round to that of its process.
+    ``seconds`` is the fastest sample of all processes, ``slowest_seconds`` the fastest sample of the slowest process,
+    and ``rounds`` maps an interleaved round to the fastest sample of its process.
     """
 
     name: str
@@ -42,7 +41,7 @@ class Ceiling:
 
     @property
     def disagreement(self) -> float:
-        """How many times as long the slowest process took as the fastest; 1 where only one is known."""
+        """Ratio of the slowest to the fastest process; 1 if only one is known."""
         return 1.0 if self.slowest_seconds is None else self.slowest_seconds / self.seconds
 
     @property
@@ -56,14 +55,14 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Those of one device.  ``measured`` holds every engine's; ``best(name)`` is the one to judge by."""
+    """Ceilings of one device.  ``measured`` has those of all engines; ``best(name)`` is the effective one."""
 
     device: str
     threads: int | None
     measured: tuple[Ceiling, ...]
 
     def best(self, name: str) -> Ceiling | None:
-        """The fastest engine's; None if it was not measured, or if its processes disagree."""
+        """Return the fastest engine's ceiling; None if not measured, or if its processes disagree."""
         found = self._fastest(name)
         return None if found is None or found.disagreement > MOST_DISAGREEMENT else found
 
@@ -72,7 +71,7 @@ class Ceilings:
 
     @property
     def notice(self) -> str | None:
-        """A sentence where processes disagree on a ceiling."""
+        """Return a sentence if processes disagree on a ceiling, else None."""
         by_name = {name: self._fastest(name).disagreement for name in self.names}
         unclear = {name: ratio for name, ratio in by_name.items() if ratio > MOST_DISAGREEMENT}
         if not unclear:
@@ -88,9 +87,9 @@ class Ceilings:
         return list(dict.fromkeys(ceiling.name for ceiling in self.measured))
 
     def in_round(self, number: int) -> Ceilings | None:
-        """What the engines that are best over all rounds did in one of them.
+        """Return the ceilings of one round, by the engines that are best over all rounds.
 
-        None if that round lacks any of it, or if processes disagree on one.
+        None if that round lacks a ceiling, or if processes disagree.
         """
         best = [self.best(name) for name in self.names]
         if any(ceiling is None or number not in (ceiling.rounds or {}) for ceiling in best):
@@ -107,19 +106,19 @@ class Ceilings:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Ceilings:
-        """Of a profile; what an older one says of an interval over processes is left out."""
+        """Decode the ceilings of a profile; obsolete fields of older versions are ignored."""
         known = {field.name for field in fields(Ceiling)}
         measured = [Ceiling(**{key: value for key, value in one.items() if key in known}) for one in record["measured"]]
         return cls(record["device"], record["threads"], tuple(measured))
 
 
 def _seconds_for_its_work(ceiling: Ceiling) -> float:
-    """Engines may have done different amounts: a GPU's arrays are larger than the host's."""
+    """Return seconds per unit of work, because amounts differ between engines."""
     return ceiling.seconds / (ceiling.flop or ceiling.bytes or 1)
 
 
 def ceilings_of(frames: Frames, device: str) -> Ceilings | None:
-    """The ceilings of ``device`` that the run in ``frames`` measured, or None if it measured none there."""
+    """Return the ceilings of ``device`` in ``frames``; None if not measured."""
     samples = frames.samples
     own = samples[(samples["harness"] == HARNESS) & (samples["device"] == device)]
     if own.empty:

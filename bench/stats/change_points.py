@@ -30,7 +30,7 @@ ALL_PAIRS_RUNS = 500
 LEAST_NOISE = 0.001
 
 
-class Shape(Enum):
+class TrendShape(Enum):
     CONSTANT = "no change"
     STEPS = "steps"
     DRIFT = "drifts"
@@ -38,7 +38,7 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True)
-class Step:
+class LevelShift:
     """Step of a series: durations from run ``index`` (counted from 0) on are ``ratio`` times the earlier ones."""
 
     index: int
@@ -49,8 +49,8 @@ class Step:
 class Course:
     """Classification of a series; ``ratio_per_run`` is the factor of a drift per run, None for other shapes."""
 
-    shape: Shape
-    steps: tuple[Step, ...] = ()
+    shape: TrendShape
+    steps: tuple[LevelShift, ...] = ()
     ratio_per_run: float | None = None
 
 
@@ -65,7 +65,7 @@ def course(seconds: Sequence[float]) -> Course:
     if not all(math.isfinite(value) and value > 0 for value in seconds):
         raise ValueError("every duration must be a positive finite number")
     if len(seconds) < MIN_RUNS:
-        return Course(Shape.TOO_FEW)
+        return Course(TrendShape.TOO_FEW)
     logs = np.log(np.asarray(seconds, float))
     penalty = PENALTY * _noise(logs) * math.log(len(logs))
     starts = _step_starts(logs, penalty)
@@ -73,15 +73,15 @@ def course(seconds: Sequence[float]) -> Course:
     stepwise = np.repeat(levels, np.diff([0, *starts, len(logs)]))
     slope, line = _line(logs)
     costs = {
-        Shape.CONSTANT: _residual(logs, np.full_like(logs, np.median(logs))),
-        Shape.STEPS: _residual(logs, stepwise) + penalty * len(starts) if starts else math.inf,
-        Shape.DRIFT: _residual(logs, line) + penalty,
+        TrendShape.CONSTANT: _residual(logs, np.full_like(logs, np.median(logs))),
+        TrendShape.STEPS: _residual(logs, stepwise) + penalty * len(starts) if starts else math.inf,
+        TrendShape.DRIFT: _residual(logs, line) + penalty,
     }
     shape = min(costs, key=lambda candidate: costs[candidate])
-    if shape is Shape.STEPS:
+    if shape is TrendShape.STEPS:
         ratios = [math.exp(after - before) for before, after in pairwise(levels)]
-        return Course(shape, tuple(Step(index, ratio) for index, ratio in zip(starts, ratios, strict=True)))
-    return Course(shape, ratio_per_run=math.exp(slope) if shape is Shape.DRIFT else None)
+        return Course(shape, tuple(LevelShift(index, ratio) for index, ratio in zip(starts, ratios, strict=True)))
+    return Course(shape, ratio_per_run=math.exp(slope) if shape is TrendShape.DRIFT else None)
 
 
 def _noise(logs: np.ndarray) -> float:

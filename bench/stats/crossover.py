@@ -1,4 +1,4 @@
-"""Batch sizes from which on one device trains faster than another, or a stack at half of its peak: on step times."""
+"""Crossover batch size of two stacks, and batch size of half the peak throughput, from step times."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ from enum import Enum
 
 
 class Lead(Enum):
-    """Where, among the measured batch sizes, the challenger is ahead of the incumbent."""
+    """Range of measured batch sizes in which the challenger is faster than the incumbent."""
 
     CROSSES = "crosses"  # from some batch size on
     ALWAYS = "always"  # at every measured batch size
-    NEVER = "never"  # not at the largest one, so from no batch size on
+    NEVER = "never"  # not at the largest batch size
 
 
 @dataclass(frozen=True)
 class Crossover:
-    """``batch_size`` and its bracket (two measured batch sizes, in examples) are None unless the lead ``CROSSES``."""
+    """Crossover; ``batch_size`` and its bracket (measured sizes, in examples) are None unless the lead ``CROSSES``."""
 
     lead: Lead
     batch_size: float | None
     below: int | None
     above: int | None
-    largest: int  # the largest batch size that both measured, where the answer ends
+    largest: int  # the largest common batch size
 
 
 def crossover(incumbent: Mapping[int, float], challenger: Mapping[int, float]) -> Crossover | None:
-    """The batch size from which the challenger's examples/s exceed the incumbent's, or None without a common one.
+    """Return the batch size from which the challenger's examples/s exceed the incumbent's; None without a common size.
 
-    Both map batch sizes to the seconds of one training step.  Noise can make two curves cross more than once; what
-    counts is the last crossing, above which the challenger was ahead at every measured batch size.  Between the two
-    batch sizes that bracket it, the difference of the two times is taken as linear in B: that is exact where each
-    follows its law t = a + b*B, and the crossing is then (a2 - a1) / (b1 - b2).
+    Both map batch sizes to the seconds of one training step.  Of several crossings due to noise the last counts, above
+    which the challenger was ahead at every measured batch size.  The difference of the two times is interpolated
+    linearly in B within the bracket, which is exact for t = a + b*B, with the crossing at (a2 - a1) / (b1 - b2).
 
     Raises
     ------
@@ -46,7 +45,7 @@ def crossover(incumbent: Mapping[int, float], challenger: Mapping[int, float]) -
     times = [seconds for size in sizes for seconds in (incumbent[size], challenger[size])]
     if not all(math.isfinite(value) and value > 0 for value in (*sizes, *times)):
         raise ValueError("batch sizes and durations must be positive finite numbers")
-    # Negative where the challenger is faster.
+    # Negative if the challenger is faster.
     differences = [challenger[size] - incumbent[size] for size in sizes]
     behind = [index for index, difference in enumerate(differences) if difference >= 0]
     if not behind:
@@ -61,26 +60,25 @@ def crossover(incumbent: Mapping[int, float], challenger: Mapping[int, float]) -
 
 @dataclass(frozen=True)
 class HalfPeak:
-    """Half of the greatest measured throughput; ``batch_size`` and ``below`` are None if the smallest size has it."""
+    """Batch size of half the peak throughput; ``batch_size`` and ``below`` are None if the smallest size exceeds it."""
 
     peak_examples_per_second: float
     batch_size: float | None
     below: int | None
-    above: int  # the measured batch size from which on, up to the peak's, all reach it
+    above: int  # from this measured size up to the peak's all reach it
 
 
 def half_peak(seconds: Mapping[int, float]) -> HalfPeak | None:
-    """Where the examples/s of ``{batch size: seconds of a step}`` reach half of their maximum; None without a size.
+    """Return the batch size at which examples/s reach half of their maximum; None for empty input.
 
-    Between the two measured batch sizes that bracket it, the seconds of a step are taken as linear in B, as in
-    ``crossover``.
+    ``seconds`` maps batch sizes to the seconds of a step, which are interpolated linearly in B, as in ``crossover``.
     """
     if not seconds:
         return None
     peak_size = max(seconds, key=lambda size: size / seconds[size])
     half = peak_size / seconds[peak_size] / 2
     sizes = sorted(size for size in seconds if size <= peak_size)
-    # Examples more than half of the peak would have done in the time of the step; linear in B between two sizes.
+    # Examples in excess of half the peak throughput in the time of a step; linear in B between two sizes.
     surplus = [size - half * seconds[size] for size in sizes]
     short = [index for index, examples in enumerate(surplus) if examples < 0]
     if not short:

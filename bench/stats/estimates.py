@@ -272,7 +272,7 @@ def binomial_interval(fraction: float, num_examples: int, confidence: float = CO
     Raises ValueError if ``fraction`` is outside [0, 1] or there are no examples.
     """
     if not 0 <= fraction <= 1 or num_examples < 1:
-        raise ValueError(f"{fraction} of {num_examples} examples is no accuracy")
+        raise ValueError(f"{fraction} of {num_examples} examples is not an accuracy")
     # In closed form: scipy.stats, which knows it too, takes a third of a second to import.
     z = float(special.ndtri((1 + confidence) / 2))
     fraction = round(fraction * num_examples) / num_examples

@@ -1,9 +1,9 @@
-"""Does a stack learn as well as the canonical one, and how soon?  Tests on plain sequences of accuracies over seeds.
+"""Learning tests: inferiority and non-inferiority to the canonical stack, and time to accuracy.
 
-What is compared are test accuracies after the full canonical run, one for each seed.  A seed is one draw: weights,
-minibatch order and dropout masks change with it, and on MNIST the accuracy with them, by about 0.11 points (one
-standard deviation).  The claim "learns worse" needs two keys: the accuracies are statistically lower, and by more than
-``MARGIN``.  The claim "learns as well" is a test too, of non-inferiority: failing to see a loss is not seeing none.
+The samples are test accuracies after the full canonical run, one for each seed.  A seed determines weights, minibatch
+order and dropout masks; on MNIST the standard deviation of the accuracy over seeds is about 0.11 points.  The verdict
+"learns worse" has two conditions: the accuracies are significantly lower, and by more than ``MARGIN``.  The verdict
+"learns as well" is a test of non-inferiority, because the absence of evidence is not evidence of absence.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import TypeVar
 import numpy as np
 from scipy import special
 
-Name = TypeVar("Name", bound=Hashable)
+StackName = TypeVar("StackName", bound=Hashable)
 
 # 0.20 points, 20 of the 10,000 test images: 1.5 times the binomial standard error of an accuracy of 98.29 % on one
-# test set (0.13 points), so that a loss this small would drown in the draw of another test set.  Five seeds on either
-# side know a difference to about 0.07 points: of six stacks that learn equally well, five are then told so; with a
-# margin of 0.10 only two would be, and the rest stay undecided.
+# test set (0.13 points), so a loss below it is within the sampling error of the test set.  Five seeds on both sides
+# estimate a difference to about 0.07 points: of six equal stacks five are then found non-inferior; with a margin of
+# 0.10 only two would be, and the rest stay undecided.
 MARGIN = 0.0020
 ALPHA = 0.05
 MIN_SEEDS_FOR_AS_WELL = 5
@@ -30,7 +30,7 @@ TARGET_VALIDATION_ACCURACY = 0.98
 
 
 class Learning(Enum):
-    """A verdict on one stack; ``NOT_MEASURED`` where either side has no full canonical run."""
+    """Verdict on the learning of one stack; ``NOT_MEASURED`` if either side has no full canonical run."""
 
     WORSE = "learns worse"
     AS_WELL = "learns as well"
@@ -40,10 +40,10 @@ class Learning(Enum):
 
 @dataclass(frozen=True)
 class LearningVerdict:
-    """A verdict and the numbers behind it; fractions, not percent; None where there were too few seeds for it.
+    """Verdict with its numbers as fractions; None if there were too few seeds.
 
-    ``difference`` is the stack's mean test accuracy less the canonical one's, ``low`` its one-sided 95 % lower bound,
-    and ``p_worse`` the probability of a loss like this if there is none, adjusted for the number of stacks.
+    ``difference`` is the stack's mean test accuracy minus the canonical one's, ``low`` its one-sided 95 % lower bound,
+    and ``p_worse`` the p-value of a loss, adjusted for the number of stacks.
     """
 
     learning: Learning
@@ -54,25 +54,25 @@ class LearningVerdict:
 
 def judge(
     canonical: Sequence[float],
-    others: Mapping[Name, Sequence[float]],
-    paired: Mapping[Name, Sequence[float]] | None = None,
-) -> dict[Name, LearningVerdict]:
-    """A verdict for each of ``others`` against ``canonical``; all are test accuracies (fractions), one per seed.
+    others: Mapping[StackName, Sequence[float]],
+    paired: Mapping[StackName, Sequence[float]] | None = None,
+) -> dict[StackName, LearningVerdict]:
+    """Judge each of ``others`` against ``canonical``; all are test accuracies (fractions), one per seed.
 
-    Each loss is tested by Welch's one-sided t test, which asks for neither equal spreads nor equal numbers of seeds.
-    Where a seed decides weights, order and dropout masks of both sides alike, ``paired`` holds the differences seed by
-    seed (other less canonical), and Student's test of those takes its place: by what is shared, whatever the data says.
-    Holm's method keeps the chance of even one false "learns worse" among all stacks below ``ALPHA``.  "Learns as well"
-    is decided stack by stack, at ``ALPHA`` each: one that is let pass wrongly does not become truer through the others.
+    Each loss is tested by Welch's one-sided t test, which requires neither equal variances nor equal numbers of seeds.
+    If a seed determines weights, order and dropout masks of both sides alike, ``paired`` holds the differences by seed
+    (other - canonical), and Student's paired test replaces it; the design decides on this, not the data.  Holm's method
+    keeps the family-wise error of "learns worse" over all stacks below ``ALPHA``.  "Learns as well" is tested at
+    ``ALPHA`` for each stack separately.
 
-    Two seeds a side are enough for "learns worse": a stack that fails to learn must not hide behind few seeds, and
-    Student's t charges for them.  "Learns as well" asks for ``MIN_SEEDS_FOR_AS_WELL``, because with fewer the claim
-    rests on the normality that nobody can check.
+    Two seeds per side suffice for "learns worse", so that a stack that fails to learn is detected; the quantiles of
+    Student's t account for small samples.  "Learns as well" requires ``MIN_SEEDS_FOR_AS_WELL``, because with fewer
+    seeds it depends on normality, which cannot be checked.
 
     Raises
     ------
     ValueError
-        If an accuracy is not a fraction: NaN learns neither worse nor as well.
+        If an accuracy is not a fraction, e.g. NaN.
     """
     for accuracies in (canonical, *others.values()):
         if not all(0 <= accuracy <= 1 for accuracy in accuracies):
@@ -111,7 +111,7 @@ class _Loss:
 
 
 def _paired(differences: Sequence[float]) -> _Loss:
-    """Their mean by Student's t test; without any spread it is taken as exact."""
+    """Test the mean of ``differences`` by Student's t test; zero variance is taken as exact."""
     difference, num = float(np.mean(differences)), len(differences)
     error = float(np.std(differences, ddof=1)) / math.sqrt(num)
     if error == 0:
@@ -125,7 +125,7 @@ def _exact(difference: float) -> _Loss:
 
 
 def _welch(one: Sequence[float], other: Sequence[float]) -> _Loss:
-    """mean(one) - mean(other) by Welch's t test (Welch 1947); without any spread the difference is taken as exact."""
+    """Test mean(one) - mean(other) by Welch's t test (Welch 1947); zero variance is taken as exact."""
     difference = float(np.mean(one) - np.mean(other))
     shares = [float(np.var(sample, ddof=1)) / len(sample) for sample in (one, other)]
     if sum(shares) == 0:
@@ -139,7 +139,7 @@ def _welch(one: Sequence[float], other: Sequence[float]) -> _Loss:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """``p_values``, each adjusted so that rejecting those below alpha keeps the family-wise error below alpha.
+    """Adjust ``p_values`` so that rejecting those below alpha keeps the family-wise error below alpha.
 
     The k-th smallest of m is multiplied by m - k + 1 and is never below a smaller one's (Holm 1979).
     """
@@ -153,7 +153,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Arrival:
-    """When a run first reached the target: after ``epochs`` and ``seconds`` of training and validating."""
+    """Time to accuracy of a run, in ``epochs`` and in ``seconds`` of training and validation."""
 
     epochs: int
     seconds: float
@@ -164,7 +164,7 @@ def arrival(
     epoch_seconds: Sequence[float],
     target: float = TARGET_VALIDATION_ACCURACY,
 ) -> Arrival | None:
-    """The end of the first epoch whose validation accuracy is at least ``target``; None if none was.
+    """Return the end of the first epoch whose validation accuracy is at least ``target``; None if not reached.
 
     ``epoch_seconds`` are those of training and validation together.  An accuracy may have been averaged in float32,
     so one that misses the target by less than a millionth (a hundredth of one example) has reached it.
@@ -178,7 +178,7 @@ def arrival(
 
 
 def censored_median(values: Sequence[float | None]) -> float | None:
-    """The median where None is later than any value: a run that never arrived.  None if the median never arrives."""
+    """Return the median; None is right-censored (the target was never reached), larger than any value."""
     if not values:
         return None
     center = float(np.median([math.inf if value is None else value for value in values]))

@@ -1,4 +1,4 @@
-"""How often something happened, and how well that is known."""
+"""Proportions with confidence intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.units import format_percent
 
 @dataclass(frozen=True)
 class Rate:
-    """``count`` of ``trials``; fraction, and Wilson's interval at 95 %, are computed.
+    """Proportion ``count`` / ``trials`` with Wilson's interval at 95 %.
 
     Raises ValueError if there are no trials or more successes than trials.
     """
@@ -20,7 +20,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         if not 0 <= self.count <= self.trials or self.trials < 1:
-            raise ValueError(f"{self.count} of {self.trials} trials is no rate")
+            raise ValueError(f"{self.count} of {self.trials} trials is not a rate")
 
     @property
     def fraction(self) -> float:

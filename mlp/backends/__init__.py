@@ -1,4 +1,4 @@
-"""Which backends there are: ``available()`` asks each of them, ``load(name)`` imports just one."""
+"""Registry of backends: ``available()`` probes all of them, ``load(name)`` imports one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["NAMES", "Available", "Backend", "Unavailable", "Variant", "available
 
 
 def load(name: str) -> type[Backend]:
-    """The backend class called ``name``; raises BackendError if there is no such backend."""
+    """Return the backend class called ``name``; raise BackendError if unknown."""
     if name not in NAMES:
         raise BackendError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}.")
     return importlib.import_module(f"mlp.backends.{name}").BACKEND
 
 
 def create(name: str, variant: str | None = None, device: str = "cpu") -> Backend:
-    """A backend that is ready to ``build()`` on ``device``.
+    """Return a backend that is ready to ``build()`` on ``device``.
 
     Raises
     ------
@@ -45,15 +45,15 @@ def create(name: str, variant: str | None = None, device: str = "cpu") -> Backen
 
 
 def available(device: str = "cpu") -> dict[str, Available | Unavailable]:
-    """What every backend says about ``device``, by name."""
+    """Return {name: availability on ``device``} of every backend."""
     return {name: probe(name, device=device) for name in NAMES}
 
 
 def probe(name: str, variant: str | None = None, device: str = "cpu") -> Available | Unavailable:
-    """What ``availability`` answers, asked where it does no harm.
+    """Return ``availability``, for a GPU determined in another process.
 
-    A GPU is asked in a process of its own, by the interpreter that would run the backend: starting a broken driver
-    can crash, and a context left open here would hold memory that the measured processes need.
+    A GPU is probed in a separate process, by the interpreter that would run the backend: initializing a broken driver
+    can crash, and a context open here would hold memory that the measured processes need.
 
     Raises
     ------
@@ -71,13 +71,13 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
     if _driver_hangs():
         return cuda_driver.NO_ANSWER
     interpreter = backend.interpreter(device)
-    if not os.path.exists(interpreter):  # then its environment was never made, and this process can say how to make it
+    if not os.path.exists(interpreter):  # its environment is missing, and this process can tell how to make it
         return backend.availability(device, chosen.name)
     return _probe_elsewhere(interpreter, backend.interpreter_variables(device), name, chosen.name, device)
 
 
 def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable:
-    """Ask in this process; where C++ is compiled, try the toolchain, which may lack Python's headers or a linker."""
+    """Probe in this process; if C++ is compiled, test the toolchain, which may lack Python's headers or a linker."""
     answer = backend.availability("cpu", variant)
     settings = backend.compiler_settings(variant)
     if isinstance(answer, Unavailable) or settings is None:
@@ -87,7 +87,7 @@ def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable
 
 @cache
 def _driver_hangs() -> bool:
-    """Tell if every stack that was asked for on a GPU would wait for the driver until its own time is up."""
+    """Return True if the driver hangs, so that every probe on a GPU would time out."""
     return cuda_driver.driver_elsewhere() == cuda_driver.NO_ANSWER
 
 

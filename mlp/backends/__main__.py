@@ -1,4 +1,4 @@
-"""``python -m mlp.backends NAME VARIANT DEVICE``: one backend's answer as a line of JSON, for ``probe``."""
+"""``python -m mlp.backends NAME VARIANT DEVICE``: availability of one backend as a line of JSON, for ``probe``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The contract every backend fulfils: the same few names, in the same order, in every backend file.
+"""Contract of the backends; every backend file has its methods in this order.
 
 A backend executes one recipe on one device.  A duration of its work may be read only after
-``synchronize()`` has returned.  All arrays that cross this border are NumPy arrays:
+``synchronize()`` has returned.  All arrays of this interface are NumPy arrays:
 
 * ``images``: float32, (n, 1, 28, 28) or (n, 784), scaled to [0, 1)
 * ``labels``: uint8 or int32, (n,), 0 to 9
@@ -35,25 +35,27 @@ OnStep = Callable[[int, float], None]  # (index of the minibatch in its epoch, i
 
 @dataclass(frozen=True)
 class Variant:
-    """A named way to run a backend.
+    """Named way to run a backend.
 
     Attributes
     ----------
     precision : ``float64``, ``float32``, ``tf32`` or ``bfloat16``
         Of the matrix products.  Canonical rows are float32 at full precision; parameters and update always are.
     devices : kinds of device it is written for
-        ``cpu`` and ``cuda``; whether one is there is what ``availability`` answers.
+        ``cpu`` and ``cuda``; see ``availability`` for the actual machine.
     standard : bool
-        Raced unless somebody chooses otherwise; the others are measured when they are named.
+        Measured by default; the others are measured when they are named.
     resident : bool
-        Data stays on the device between epochs, so that copying it there is a phase of its own, ``transfer``.
+        Data stays on the device between epochs, so that copying it there is a separate phase, ``transfer``.
     caches_code : bool
         Compiled code is kept on disk between processes, so that a cold and a warm compilation differ.
     slow_start : bool
         Compiling takes about a minute or more even where the code is kept on disk.
     masks : str or None
-        Name of the dropout masks that a seed draws: variants of one name draw the same for every step.  None if no
-        other variant does.
+        Name of the mask generator: variants of equal name draw equal dropout masks in every step for equal seeds.  None
+        if no other variant draws the same.
+    implementation : str or None
+        ``module:class`` of the subclass of the backend that runs it; None for the backend itself.
     """
 
     name: str
@@ -65,10 +67,11 @@ class Variant:
     caches_code: bool = False
     slow_start: bool = False
     masks: str | None = None
+    implementation: str | None = None
 
 
 def is_installed(package: str) -> bool:
-    """Whether Python finds ``package``; a folder of that name, without a module or in this project, is none."""
+    """Return True if Python finds ``package`` outside of this project; a namespace folder does not count."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return False
@@ -76,7 +79,7 @@ def is_installed(package: str) -> bool:
 
 
 class Backend(ABC):
-    """One way to execute the recipe."""
+    """Execution of a recipe by one framework."""
 
     name: ClassVar[str]
     variants: ClassVar[tuple[Variant, ...]]  # the first one is the default
@@ -87,7 +90,7 @@ class Backend(ABC):
 
     @classmethod
     def variant_named(cls, name: str | None) -> Variant:
-        """The variant called ``name``, or the default one for None; raises BackendError for any other name."""
+        """Return the variant called ``name`` (None: the default); raise BackendError if unknown."""
         if name is None:
             return cls.variants[0]
         for variant in cls.variants:
@@ -98,12 +101,12 @@ class Backend(ABC):
 
     @classmethod
     def interpreter(cls, device: str = "cpu") -> Path:
-        """The Python that runs this backend on ``device``: this one, unless its packages need another environment."""
+        """Return the Python for this backend on ``device``: this one, unless its packages need another environment."""
         return Path(sys.executable)
 
     @classmethod
     def interpreter_variables(cls, device: str = "cpu") -> dict[str, str]:
-        """Environment variables that ``interpreter(device)`` must be started with, beside those of this process."""
+        """Return additional environment variables for starting ``interpreter(device)``."""
         return {}
 
     @classmethod
@@ -112,53 +115,52 @@ class Backend(ABC):
         return None
 
     def import_framework(self, device: str = "cpu") -> None:  # noqa: B027 (not abstract: NumPy needs no other)
-        """Import what the variant is made of, so that the reference clock need not pay for it.
+        """Import the packages of the variant, which the reference clock does not count.
 
-        A framework that decides on a device when it is imported is told ``device`` here, and in ``build`` at the
-        latest.
+        A framework that selects its device at import gets ``device`` here.
         """
 
     @classmethod
     @abstractmethod
     def availability(cls, device: str = "cpu", variant: str | None = None) -> Available | Unavailable:
-        """Whether ``variant`` (default: the first) can run on ``device`` in this process.
+        """Return if ``variant`` (default: the first) can run on ``device`` in this process.
 
-        It never falls back to another device, and what is merely not there (a package, a driver, memory) is an
-        answer and not an exception.
+        There is no fallback to another device.  A missing package, driver or memory gives Unavailable, not an
+        exception.
         """
 
     @abstractmethod
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
-        """Describe network, loss and update; the network starts from ``parameters``."""
+        """Define network, loss and update; the network starts from ``parameters``."""
 
     def place(self, images: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 (most variants keep nothing)
-        """Copy data to the device, if the variant keeps it there, the training data first.
+        """Copy data to the device, if the variant is resident; the training data first.
 
-        ``train_epoch`` and ``evaluate`` then use that copy whenever they are given these same two arrays, which must
-        not be changed meanwhile.
+        ``train_epoch`` and ``evaluate`` then use that copy when called with the same two array objects, which must not
+        be modified.
         """
 
     def place_all(self, data: Sequence[np.ndarray]) -> None:
-        """Let a resident variant place the six arrays of a dataset: training, validation, test."""
+        """Place the six arrays of a dataset, if the variant is resident: training, validation, test."""
         if self.variant.resident:
             for images, labels in zip(data[::2], data[1::2], strict=True):
                 self.place(images, labels)
 
     @abstractmethod
     def compile(self) -> None:
-        """Do all the compilation that the recipe's batch size and the placed data need; later calls with such data
-        compile nothing.  Parameters, optimiser and dropout streams are as ``build`` left them."""
+        """Compile everything for the recipe's batch size and the placed data; later calls with such data compile
+        nothing.  Parameters, optimiser and dropout streams keep their state of ``build``."""
 
     @abstractmethod
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """One RMSProp update on one minibatch, dropout on; returns the mean loss before the update."""
+        """Make one RMSProp update on one minibatch with dropout; return the mean loss before the update."""
 
     def train_epoch(
         self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, on_step: OnStep | None = None
     ) -> float:
-        """Train on every whole minibatch of ``images[order]``; returns the mean of their losses.
+        """Train on every complete minibatch of ``images[order]``; return the mean of their losses.
 
-        A variant that runs the epoch as one piece tells ``on_step`` afterwards, in the right order.
+        A variant that runs the epoch in one call calls ``on_step`` afterwards, in order.
         """
         losses = []
         for step, (batch_images, batch_labels) in enumerate(self._minibatches(images, labels, order)):
@@ -168,29 +170,29 @@ class Backend(ABC):
         return float(np.mean(self._fetch(losses), dtype=np.float64))
 
     def _launch_step(self, images: np.ndarray, labels: np.ndarray) -> Any:
-        """``train_step`` without waiting for it, where a backend can: its loss may still be on the way."""
+        """Launch ``train_step`` asynchronously, if supported; return its pending loss."""
         return self.train_step(images, labels)
 
     def _fetch(self, losses: list[Any]) -> np.ndarray:
-        """The losses of launched steps, (num_steps,): one transfer for all of them where a backend can."""
+        """Return the losses of launched steps, (num_steps,), in one transfer if supported."""
         return np.array([float(loss) for loss in losses])
 
     @abstractmethod
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Mean loss and accuracy (a fraction) with dropout off, over whole minibatches."""
+        """Return mean loss and accuracy (a fraction) without dropout, over complete minibatches."""
 
     @abstractmethod
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Softmax outputs, float32 (n, 10), dropout off.  For asking a trained network: it may compile when first
-        called, and nothing times it."""
+        """Return softmax outputs without dropout, float32 (n, 10).  For use after training: untimed, may compile at its
+        first call."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The most probable class of each image, (n,), dropout off."""
+        """Return the most probable class of each image without dropout, (n,)."""
         return self.probabilities(images).argmax(axis=1)
 
     @abstractmethod
     def parameters(self) -> list[np.ndarray]:
-        """A copy of the six parameter arrays."""
+        """Return a copy of the six parameter arrays."""
 
     @abstractmethod
     def set_parameters(self, parameters: Sequence[np.ndarray]) -> None:
@@ -198,7 +200,7 @@ class Backend(ABC):
 
     @abstractmethod
     def synchronize(self) -> None:
-        """Return only when all work asked for so far is done."""
+        """Wait for all launched work."""
 
     def _minibatches(
         self, images: np.ndarray, labels: np.ndarray, order: np.ndarray | None = None

@@ -1,4 +1,4 @@
-"""CUDA devices by index, and what the NVIDIA driver and the frameworks say about them."""
+"""CUDA devices by index, and messages of the NVIDIA driver and the frameworks."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = [
 
 
 def device_index(device: str) -> int:
-    """``cuda`` is 0, ``cuda:2`` is 2."""
+    """Return the index of a device: 0 for ``cuda``, 2 for ``cuda:2``."""
     return int(device.partition(":")[2] or 0)
 
 
 def check_index(device: str, count: int) -> Unavailable | None:
-    """None if there is a GPU for ``device`` among ``count``."""
+    """Return None if ``device`` exists among ``count`` GPUs, else the reason."""
     if device_index(device) < count:
         return None
     return Unavailable(f"there is no {device}, only {count} GPU{'s' * (count != 1)}", "Choose cuda:0 or the next ones.")
 
 
 def first_line(error: BaseException, most: int = 300) -> str:
-    """A framework's complaint as one short line."""
+    """Return a framework's error as one short line."""
     lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:most]

@@ -1,4 +1,4 @@
-"""NumPy: the oracle.  The network, its gradient and its update written out, in float64 (or float32, to race).
+"""NumPy backend, the oracle: network, gradient and update written out, in float64 (or float32 for timing).
 
 With ``x`` the input of a layer and ``d`` the gradient of the loss at its pre-activation: ``dW = x.T @ d``,
 ``db = sum(d)``, and ``d @ W.T`` goes to the layer below.  For softmax with mean cross-entropy over n examples the
@@ -20,7 +20,7 @@ class NumpyBackend(Backend):
     name = "numpy"
     variants = (
         Variant("float64", "the oracle", precision="float64", devices=("cpu",), standard=False, masks="NumPy"),
-        Variant("float32", "the same code in float32, to race", devices=("cpu",), masks="NumPy"),
+        Variant("float32", "the same code in float32", devices=("cpu",), masks="NumPy"),
     )
 
     @classmethod
@@ -37,7 +37,7 @@ class NumpyBackend(Backend):
         self.network = self
 
     def compile(self) -> None:
-        """Nothing to compile."""
+        """Do nothing: NumPy compiles nothing."""
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
         loss, gradients = self.loss_and_gradients(images, labels)
@@ -51,7 +51,7 @@ class NumpyBackend(Backend):
     def loss_and_gradients(
         self, images: np.ndarray, labels: np.ndarray, dropout: bool = True
     ) -> tuple[float, list[np.ndarray]]:
-        """Mean loss and its gradients in the order of the parameters, with fresh dropout masks."""
+        """Return mean loss and its gradients in the order of the parameters, with fresh dropout masks."""
         inputs, scaled_masks, probabilities = self._forward(images, dropout)
         num_examples = len(labels)
         rows = np.arange(num_examples)
@@ -88,10 +88,10 @@ class NumpyBackend(Backend):
         self._accus = [np.zeros_like(parameter) for parameter in self._parameters]
 
     def synchronize(self) -> None:
-        """Nothing to wait for."""
+        """Do nothing: NumPy computes synchronously."""
 
     def _forward(self, images: np.ndarray, dropout: bool) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-        """Each layer's input, each hidden layer's derivative (ReLU's 0 or 1, times the mask), the probabilities."""
+        """Return layer inputs, derivatives of the hidden layers (ReLU's 0 or 1, times the mask), and probabilities."""
         activation = np.asarray(images, dtype=self._dtype).reshape(len(images), -1)
         inputs, scaled_masks = [], []
         num_layers = len(self._parameters) // 2

@@ -1,5 +1,5 @@
-"""Data that stays on a device: copied there once, found again by the host arrays it was copied from; and the part of
-the contract that backends with a device of their own share."""
+"""Resident data, copied to a device once and looked up by its host arrays; and the base class of backends with a
+device."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 
 from mlp.backends.base import Backend, OnStep
 
-Upload = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]  # host (images, labels) -> the device's
+Upload = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]  # host (images, labels) -> device (images, labels)
 
 
 class Residents:
-    """Device copies of (images, labels) pairs.  The host arrays are kept alive, so that identity means equality."""
+    """Device copies of (images, labels) pairs, looked up by identity of the host arrays, which are kept alive."""
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
         self._pairs: list[tuple[np.ndarray, np.ndarray, Any]] = []
 
     def place(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Copy them to the device, unless they are there already."""
+        """Copy a pair to the device, unless it is there already."""
         if self._placed(images, labels) is None:
             self._pairs.append((images, labels, self._upload(images, labels)))
 
     def find(self, images: np.ndarray, labels: np.ndarray) -> Any:
-        """The device's (images, labels): the placed ones, or copies made just for this call."""
+        """Return the device's (images, labels): the placed ones, or temporary copies."""
         pair = self._placed(images, labels)
         return self._upload(images, labels) if pair is None else pair
 
@@ -38,15 +38,15 @@ class Residents:
         return None
 
     def __iter__(self) -> Iterator[Any]:
-        """The device's pairs in the order in which they were placed."""
+        """Iterate the device's pairs in the order of placing."""
         return (pair for _, _, pair in self._pairs)
 
 
 class DeviceBackend(Backend):
-    """A backend whose work is launched on a device and fetched later, some variants of which keep their data there.
+    """Backend with asynchronous work on a device and, for some variants, resident data.
 
-    A subclass makes ``_residents`` in ``build`` and says how data gets to the device (``_upload``), how a step, a
-    resident epoch and an evaluation are launched, and how results come back (``_fetch``).
+    A subclass creates ``_residents`` in ``build`` and implements the transfer to the device (``_upload``), the launch
+    of a step, a resident epoch and an evaluation, and the transfer of results (``_fetch``).
     """
 
     _residents: Residents
@@ -70,7 +70,7 @@ class DeviceBackend(Backend):
         return float(np.mean(losses, dtype=np.float64))
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        if self.variant.resident:  # minibatches of one size: the mean over them is the mean over their examples
+        if self.variant.resident:  # equal minibatches: the mean over them is the mean over their examples
             self.recipe.check_batch_fits(len(images))
             whole = len(images) // self.recipe.batch_size * self.recipe.batch_size
             device_images, device_labels = self._residents.find(images, labels)
@@ -82,17 +82,17 @@ class DeviceBackend(Backend):
 
     @abstractmethod
     def _upload(self, images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
-        """Images as float32 (n, 784) and labels as integers (n,), in the form in which the device takes them."""
+        """Return images as float32 (n, 784) and labels as integers (n,), in the format of the device."""
 
     @abstractmethod
     def _run_epoch(self, images: Any, labels: Any, order: np.ndarray) -> np.ndarray:
-        """Train on every whole minibatch of resident data in ``order``; the losses, float32 (num_steps,)."""
+        """Train on every complete minibatch of resident data in ``order``; return losses, float32 (num_steps,)."""
 
     @abstractmethod
     def _launch_evaluation(self, images: Any, labels: Any) -> Any:
-        """Mean loss and accuracy of data from ``_upload``, as something of two numbers that ``_fetch`` takes."""
+        """Launch mean loss and accuracy of data from ``_upload``; return two pending numbers for ``_fetch``."""
 
 
 def flat(images: np.ndarray) -> np.ndarray:
-    """(n, 1, 28, 28) or (n, 784) as (n, 784), without a copy where there need not be one."""
+    """Reshape (n, 1, 28, 28) or (n, 784) to (n, 784), without a copy if possible."""
     return images.reshape(len(images), -1)

@@ -1,4 +1,4 @@
-"""Which BLAS Theano's C++ code links: the user's, else SciPy's own OpenBLAS, else NumPy's through its C API.
+"""Choice of the BLAS of Theano's C++ code: the user's, else SciPy's own OpenBLAS, else NumPy's through its C API.
 
 SciPy's wheel, which Theano requires anyway, ships a multi-threaded OpenBLAS whose symbols carry a prefix; macros give
 Theano's code the prefixed names.  NumPy's C API is Theano's own default when nothing is linked: it works everywhere
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from mlp.theano_compat.dialect import THEANO, Dialect
 
-# What the gemm.c, gemv.c, ger.c and dot of Theano and PyTensor call.
+# Functions called by gemm.c, gemv.c, ger.c and dot of Theano and PyTensor.
 ROUTINES = ("sgemm", "dgemm", "sgemv", "dgemv", "sger", "dger", "sdot", "ddot", "saxpy", "daxpy")
 
 
 @dataclass(frozen=True)
 class Blas:
-    """A choice: ``ldflags`` for Theano ("" means NumPy's C API), the ``library`` file if known, and why."""
+    """Chosen BLAS: ``ldflags`` for Theano ("" means NumPy's C API), the ``library`` file if known, and the reason."""
 
     name: str
     ldflags: str
@@ -28,7 +28,7 @@ class Blas:
 
 
 def choose_blas(dialect: Dialect = THEANO) -> Blas:
-    """The first of: the user's flags, SciPy's OpenBLAS, NumPy's C API.  Imports neither SciPy nor the framework."""
+    """Return the first available BLAS (see above), without importing SciPy or the framework."""
     asked = dialect.asked(dialect.blas_flag)
     if asked is not None and "scipy_openblas" not in asked:
         return Blas(f"from {dialect.variable}", asked, None, f"chosen by the user: {dialect.blas_flag}={asked}")
@@ -39,7 +39,7 @@ def choose_blas(dialect: Dialect = THEANO) -> Blas:
 
 
 def scipy_openblas() -> Path | None:
-    """The OpenBLAS inside the installed SciPy wheel; None if this SciPy was not installed from such a wheel."""
+    """Return the OpenBLAS of the installed SciPy wheel; None if SciPy was not installed from such a wheel."""
     import importlib.util
 
     spec = importlib.util.find_spec("scipy")
@@ -56,5 +56,5 @@ def _ldflags(library: Path) -> str:
     folder = library.parent
     name = re.sub(r"^lib|\.(so|dylib).*$", "", library.name)
     macros = [f"-D{routine}_=scipy_{routine}_" for routine in ROUTINES]
-    # Theano and PyTensor turn every -L into an rpath by themselves.
+    # Theano and PyTensor add an rpath for every -L.
     return " ".join([f"-L{folder}", f"-l{name}", *macros])

@@ -1,13 +1,13 @@
-"""The compile cache, checked before Theano trusts it.
+"""Integrity check of the compile cache.
 
-Theano loads whatever shared object it finds in its compile directory, and loading a truncated one ends the process
-with a bus error.  So a shared object is sealed with its SHA-256 once the process that compiled it has loaded it, and
-one that no longer fits its seal is removed before Theano looks: it is then compiled again.
+Theano loads any shared object in its compile directory, and a truncated one ends the process with a bus error.  So a
+shared object is sealed with its SHA-256 after the process that compiled it has loaded it, and one that no longer
+matches its seal is removed before Theano reads the directory: it is then compiled again.
 
-Key files need no seal: Theano compiles again what it cannot unpickle.  Nor is a module without a seal refused (another
-program made it, or a process that was killed): Theano writes the key of a module after it has loaded it.  But it writes
-a key file in place, and whoever reads one that is half written removes the module, which the writer is about to use; so
-here a key file is replaced as a whole.
+Key files need no seal: Theano recompiles modules whose key cannot be unpickled.  Nor are modules without a seal refused
+(made by another program, or a process that was killed): Theano writes the key of a module after it has loaded it.  But
+it writes key files in place, and a process that reads a partial one removes the module that the writer is about to use;
+so here key files are replaced atomically.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from typing import Any
 from mlp.errors import BackendError
 
 SEAL_SUFFIX = ".sha256"
-BASE_MODULES = ("cutils_ext", "lazylinker_ext")  # Theano's own, which have no key
+BASE_MODULES = ("cutils_ext", "lazylinker_ext")  # Theano's own, without keys
 
 
 def discard_damaged(compile_directory: Path) -> list[Path]:
-    """Remove the modules whose shared object does not fit its seal, or cannot be read; returns their folders.
+    """Remove the modules whose shared object does not match its seal, or cannot be read; return their folders.
 
     ``compile_directory`` is a ``base_compiledir`` or one of the directories in it.
 
@@ -43,7 +43,7 @@ def discard_damaged(compile_directory: Path) -> list[Path]:
 
 
 def seal(compile_directory: Path) -> None:
-    """Seal the finished modules that have no seal; to be called when this process has loaded what it compiled."""
+    """Seal the finished modules without a seal, after this process has loaded its compiled modules."""
     for folder in _module_folders(compile_directory):
         if not ((folder / "key.pkl").exists() or folder.name in BASE_MODULES):
             continue  # another process may still be compiling it
@@ -56,9 +56,9 @@ def seal(compile_directory: Path) -> None:
 
 
 def replace_keys_as_a_whole() -> None:
-    """Make Theano write ``key.pkl`` beside the old one and rename it, so that no process ever reads half of it.
+    """Make Theano replace ``key.pkl`` atomically, so that no process reads a partial file.
 
-    Theano reads key files without its lock, and takes one that ends too early for a broken module.
+    Theano reads key files without its lock, and takes a truncated one for a broken module.
     """
     from theano.gof.cmodule import KeyData
 

@@ -1,4 +1,4 @@
-/* Put in front (g++ -include) of every C++ file that Theano 1.0.5 generates, when NumPy is 2.0 or newer. */
+/* Prepended (g++ -include) to every C++ file that Theano 1.0.5 generates, if NumPy is 2.0 or newer. */
 #pragma once
 #if __has_include(<Python.h>)   /* Theano's probes of the compiler run without Python's include folder */
 #define NPY_TARGET_VERSION 0x00000012 /* NPY_2_0_API_VERSION: PyArray_DESCR(x)->elsize is a field again */
@@ -10,7 +10,7 @@
 #define PyInt_AsLong PyLong_AsLong
 #define PyInt_AS_LONG PyLong_AsLong
 #define PyInt_FromLong PyLong_FromLong
-/* Theano uses NPY_MAXDIMS only to say axis=None, which NumPy 2 says with NPY_RAVEL_AXIS. */
+/* Theano uses NPY_MAXDIMS only for axis=None, which is NPY_RAVEL_AXIS in NumPy 2. */
 #undef NPY_MAXDIMS
 #define NPY_MAXDIMS NPY_RAVEL_AXIS
 #endif

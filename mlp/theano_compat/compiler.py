@@ -1,4 +1,4 @@
-"""The C++ compiler and the compile directory, checked before Theano could stumble over them."""
+"""Checks of the C++ compiler and the compile directory before Theano uses them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ INSTALL_COMPILER = "Install g++ (Debian and Ubuntu: apt install g++)"
 
 
 def find_compiler(dialect: Dialect = THEANO) -> str | None:
-    """The compiler that would be used: ``cxx`` of THEANO_FLAGS, else g++; None if it is not there."""
+    """Return the active compiler: ``cxx`` of THEANO_FLAGS, else g++; None if not found."""
     return shutil.which(dialect.asked("cxx") or "g++")
 
 
 def base_compile_directory(dialect: Dialect = THEANO) -> Path:
-    """Where compiled code will be kept: ``base_compiledir`` of THEANO_FLAGS, else ``~/.theano``."""
+    """Return the folder of compiled code: ``base_compiledir`` of THEANO_FLAGS, else ``~/.theano``."""
     asked = dialect.asked("compiledir") or dialect.asked("base_compiledir")
     return Path(asked or dialect.home).expanduser()
 
 
 def check_compile_directory(dialect: Dialect = THEANO) -> None:
-    """Raise BackendError unless files can be created in the compile directory, and in those that were made in it
-    earlier; makes it if it is not there."""
+    """Raise BackendError unless files can be created in the compile directory and its subdirectories; create it if
+    missing."""
     _check_names(dialect)
     base = directory = base_compile_directory(dialect)
     try:
@@ -52,7 +52,7 @@ def check_compile_directory(dialect: Dialect = THEANO) -> None:
 
 
 def _check_names(dialect: Dialect) -> None:
-    """Raise BackendError if a folder has a name that would end a flag: compiled code would go, silently, elsewhere."""
+    """Raise BackendError if a folder's name would terminate a flag, and so silently redirect compiled code."""
     compile_directory = dialect.asked("compiledir") or dialect.asked("base_compiledir")
     library = scipy_openblas()
     for path, unfit in (
@@ -69,7 +69,7 @@ def _check_names(dialect: Dialect) -> None:
 
 @dataclass(frozen=True)
 class LockOwner:
-    """The process that a lock file names; ``host`` is None for this host."""
+    """Process named by a lock file; ``host`` is None for this host."""
 
     pid: int
     host: str | None
@@ -85,11 +85,11 @@ def wait_for_lock(
     limit_seconds: float = LOCK_LIMIT_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when no other live process holds Theano's lock on ``compile_directory``.
+    """Wait until no other running process holds Theano's lock on ``compile_directory``.
 
-    Theano would wait two minutes without a word and then break the lock, even of a process that still compiles.  A
-    lock whose owner is gone is left to Theano, which overrides it at once.  Of a process of another host only the age
-    of its lock is known.  A process that compiles takes the lock anew for each module, and is waited for.
+    Theano would wait silently for two minutes and then break the lock, even of a process that still compiles.  A stale
+    lock is left to Theano, which overrides it at once.  For a process of another host only the age of its lock is
+    known.  A process that compiles takes the lock anew for each module, and is waited for.
 
     Raises
     ------
@@ -122,9 +122,9 @@ def _why_locked(compile_directory: Path, owner: LockOwner) -> str:
 
 
 def release_lock() -> None:
-    """Give back what this process holds of Theano's lock.
+    """Release Theano's lock if held by this process.
 
-    Theano forgets to when a compilation fails, and everybody else would wait until this process ends.
+    Theano keeps it when a compilation fails, and other processes would wait until this one ends.
     """
     from theano.gof import compilelock
 
@@ -133,7 +133,7 @@ def release_lock() -> None:
 
 
 def _lock_owner(compile_directory: Path) -> LockOwner | None:
-    """The live process, other than this one, that the lock file names (``<pid>_<number>_<host>``)."""
+    """Return the running process, other than this one, named by the lock file (``<pid>_<number>_<host>``)."""
     file = compile_directory / "lock_dir" / "lock"
     try:
         lock = file.read_text()
@@ -145,9 +145,9 @@ def _lock_owner(compile_directory: Path) -> LockOwner | None:
         owner = LockOwner(int(pid), None, age_seconds, lock)
         if owner.pid == os.getpid():
             return None
-        os.kill(owner.pid, 0)  # sends nothing; fails if there is no such process
+        os.kill(owner.pid, 0)  # signal 0: only checks that the process exists
     except PermissionError:
-        return owner  # it lives, and belongs to someone else
+        return owner  # running, owned by another user
     except (OSError, ValueError):
         return None
     return owner

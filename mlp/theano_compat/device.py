@@ -1,6 +1,6 @@
-"""The device that Theano computes on: chosen in THEANO_FLAGS before its import, and checked after it.
+"""Theano's device: selected in THEANO_FLAGS before its import, and checked after it.
 
-When a GPU cannot be started, Theano logs an error and goes on with the CPU.  Here that is an exception.
+If a GPU cannot be initialized, Theano logs an error and continues on the CPU.  Here that is an exception.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from typing import Any
 from mlp.errors import BackendError
 from mlp.theano_compat.compiler import base_compile_directory
 
-# Memory that libgpuarray's allocator takes at once and hands out again.  Its default, 0, asks the driver for the first
-# buffers one by one; -1 would do so for ever, which hurts a network of many small operations.
+# Memory that libgpuarray's allocator reserves and reuses.  With its default, 0, the driver allocates the first buffers
+# one by one; with -1 it always does so, which slows down a network of many small operations.
 PREALLOCATE_MEGABYTES = 256
 
-_complaints: list[str] = []  # why the GPU did not start, in this process's one import of Theano
+_complaints: list[str] = []  # reasons why the GPU did not start, from this process's import of Theano
 
 
 def theano_name(device: str) -> str:
-    """``cuda`` is Theano's ``cuda0``, ``cuda:1`` its ``cuda1``; any other name is Theano's own, such as ``cpu``, or
-    ``opencl0:0``, which runs the same code without an NVIDIA GPU."""
+    """Return Theano's name of a device: ``cuda0`` for ``cuda``, ``cuda1`` for ``cuda:1``; others are unchanged, e.g.
+    ``cpu``, or ``opencl0:0``, which runs the same code without an NVIDIA GPU."""
     kind, _, index = device.partition(":")
     return f"cuda{index or 0}" if kind == "cuda" else device
 
 
 def flag_defaults(device: str) -> dict[str, str]:
-    """THEANO_FLAGS that a GPU wants beside ``device`` itself; a user's own win."""
+    """Return the default THEANO_FLAGS for a GPU, in addition to ``device``; the user's flags win."""
     if device == "cpu":
         return {}
     return {
         "gpuarray.preallocate": str(PREALLOCATE_MEGABYTES),
-        "gpuarray.cache_path": str(base_compile_directory() / "gpuarray"),  # so that a cold cache is cold for both
-        "dnn.enabled": "False",  # Theano knows cuDNN up to version 7, and the network has no use for it
+        "gpuarray.cache_path": str(base_compile_directory() / "gpuarray"),  # so that a cold cache includes GPU kernels
+        "dnn.enabled": "False",  # Theano supports cuDNN up to version 7, and the network does not use it
     }
 
 
 @contextmanager
 def hearing_complaints() -> Iterator[None]:
-    """Keep what Theano logs about the GPU while it is imported, for ``check_device``; nothing reaches stderr."""
+    """Capture Theano's log on the GPU during its import, for ``check_device``, instead of printing it."""
 
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -83,7 +83,7 @@ def check_device(device: str) -> None:
 
 
 def check_memory(variables: Iterable[Any], device: str) -> None:
-    """Raise BackendError unless every one of these shared variables lives in the memory of ``device``."""
+    """Raise BackendError unless all these shared variables are in the memory of ``device``."""
     if device == "cpu":
         return
     from theano.gpuarray.type import GpuArrayType
@@ -91,13 +91,13 @@ def check_memory(variables: Iterable[Any], device: str) -> None:
     strays = [variable.name or str(variable) for variable in variables if not isinstance(variable.type, GpuArrayType)]
     if strays:
         raise BackendError(
-            f"{len(strays)} of the network's shared variables live in the host's memory and not on {device} "
+            f"{len(strays)} of the network's shared variables are in the host's memory and not on {device} "
             f"({', '.join(strays)}): build the network in a process that imported Theano for {device}."
         )
 
 
 def wait_for(variables: Iterable[Any]) -> None:
-    """Return when everything that these shared variables wait for is done; on a CPU that is always so."""
+    """Wait for the pending computations of these shared variables; none are pending on a CPU."""
     for variable in variables:
         value = variable.get_value(borrow=True, return_internal_type=True)
         if hasattr(value, "sync"):  # a pygpu array, not a NumPy one

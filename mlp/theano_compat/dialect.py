@@ -1,4 +1,4 @@
-"""How Theano is configured from the environment, and PyTensor, its successor, which kept the way and not the names."""
+"""Configuration of Theano and of its successor PyTensor from the environment; they differ only in names."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import re
 from dataclasses import dataclass
 
-# Theano and PyTensor take their flags apart as a shell would, at commas; "#" begins a comment.
+# Theano and PyTensor split their flags like a shell, at commas; "#" begins a comment.
 UNFIT_FOR_FLAGS = re.compile(r"[,'\"#\\]")
-# The flags of the compiler and linker are taken apart again, at blanks.
+# The flags of the compiler and linker are split again at blanks.
 UNFIT_FOR_OPTIONS = re.compile(r"[\s,'\"#\\]")
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The ``variable`` with the flags, the flag that names the BLAS, and the compile directory if no flag does."""
+    """Names in a framework's configuration: ``variable`` of the flags, flag of the BLAS, default compile directory."""
 
     framework: str
     variable: str
@@ -22,7 +22,7 @@ class Dialect:
     home: str
 
     def asked(self, flag: str) -> str | None:
-        """What the user's environment says about ``flag``; None if nothing."""
+        """Return the value of ``flag`` in the user's environment; None if not set."""
         return flag_in(os.environ.get(self.variable, ""), flag)
 
 
@@ -31,7 +31,7 @@ PYTENSOR = Dialect("PyTensor", "PYTENSOR_FLAGS", "blas__ldflags", "~/.pytensor")
 
 
 def flag_in(flags: str, name: str) -> str | None:
-    """The value of ``name`` in a string of flags; None if it is not set there."""
+    """Return the value of ``name`` in a string of flags; None if not set."""
     for flag in flags.split(","):
         key, equals, value = flag.partition("=")
         if equals and key.strip() == name:

@@ -1,6 +1,6 @@
-"""A finder in ``sys.meta_path``: Theano is prepared by its first import, at any place in a program.
+"""Finder in ``sys.meta_path`` that prepares Theano at its first import, anywhere in a program.
 
-``import mlp`` adds it.  It looks at the name ``theano`` alone and imports nothing before that.
+``import mlp`` adds it.  It handles only the name ``theano`` and imports nothing before that.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 
 DEVICE = "mlp_device"  # attribute of the ``__spec__`` of a prepared Theano; None until its code is executed
+asked_device: str | None = None  # by ``install``, for the import that follows
 
 
 class TheanoFinder:
-    """Finder of Theano that leaves finding to those behind it, and puts ``execute_prepared`` around its code."""
+    """Finder of Theano that delegates to the finders behind it, and wraps its code in ``execute_prepared``."""
 
     name = "theano"
 
@@ -48,8 +49,10 @@ def add() -> None:
 
 def _prepared(execute):
     def exec_module(module) -> None:
-        from mlp.theano_compat import execute_prepared
+        from mlp.theano_compat.prepare import device_of_flags, execute_prepared
 
-        execute_prepared(module, execute)
+        device = asked_device or device_of_flags()
+        setattr(module.__spec__, DEVICE, device)
+        execute_prepared(module, execute, device, heard=asked_device is not None)
 
     return exec_module

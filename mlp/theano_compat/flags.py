@@ -1,4 +1,4 @@
-"""THEANO_FLAGS: defaults for what the user has not set, read by Theano when it is imported."""
+"""Defaults of THEANO_FLAGS, which Theano reads at its import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEADER = Path(__file__).with_name("compat.h")
 
 
 def prepare(device_name: str = "cpu") -> None:
-    """Check compiler and compile cache, then complete THEANO_FLAGS; raises BackendError as ``install``."""
+    """Check compiler and compile cache, then complete THEANO_FLAGS; raise BackendError as ``install``."""
     if compiler.find_compiler() is None:
         raise BackendError(
             f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}."
@@ -26,9 +26,9 @@ def prepare(device_name: str = "cpu") -> None:
 
 
 def completed(flags: str, device_name: str = "cpu") -> str:
-    """``flags`` with our defaults added; what the user set stays, and comes last so that it wins.
+    """Return ``flags`` with our defaults; the user's flags come last, so that they win.
 
-    Only ``device`` is not the user's to set here: whoever asks for a device must get that one.
+    Only ``device`` is overridden, because the requested device must be used.
     """
     defaults = {"floatX": "float32", "blas.ldflags": choose_blas().ldflags, **device.flag_defaults(device_name)}
     if IS_NUMPY_2 and str(HEADER) not in flags:

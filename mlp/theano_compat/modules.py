@@ -1,4 +1,4 @@
-"""Stand-ins for modules that are gone."""
+"""Stand-ins for removed modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def provide(name: str, **attributes: Any) -> None:
-    """Make ``import name`` find a module made of ``attributes``, also as an attribute of its parent."""
+    """Register a module ``name`` with ``attributes``, also as an attribute of its parent."""
     module = types.ModuleType(name, "stand-in made by mlp.theano_compat")
     vars(module).update(attributes)
     sys.modules[name] = module

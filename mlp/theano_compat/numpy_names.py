@@ -1,4 +1,4 @@
-"""Names that NumPy has dropped since Theano 1.0.5 (2020)."""
+"""Restoration of names that NumPy has dropped since Theano 1.0.5 (2020)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class _Cast:
 
 
 def restore() -> None:
-    """Put them back into this process's NumPy."""
+    """Restore the names in this process's NumPy."""
     for builtin in (bool, int, float, complex, object, str):  # aliases, gone in 1.24: theano.scalar, lasagne.layers
         if builtin.__name__ not in vars(np):
             setattr(np, builtin.__name__, builtin)
-    # numpy.distutils: deprecated in 1.23, gone on Python 3.12.  Theano asks it only for include folders and for
-    # the BLAS NumPy was built with, which mlp.theano_compat.blas answers better.
+    # numpy.distutils: deprecated in 1.23, removed on Python 3.12.  Theano uses it only for include folders and for
+    # NumPy's BLAS, which mlp.theano_compat.blas replaces.
     provide("numpy.distutils")
     provide("numpy.distutils.__config__", blas_opt_info={})
     provide("numpy.distutils.misc_util", get_numpy_include_dirs=lambda: [np.get_include()])
     if not IS_NUMPY_2:
         return
     np.product = np.prod
-    np.MAXDIMS = RAVEL_AXIS  # theano.tensor uses it only to say axis=None
+    np.MAXDIMS = RAVEL_AXIS  # theano.tensor uses it only for axis=None
     np.ComplexWarning = np.exceptions.ComplexWarning
     np.sctype2char = lambda kind: np.dtype(kind).char
     np.core = np._core  # the public name warns at every access (theano.gof.cc)

@@ -1,7 +1,7 @@
-"""The C++ toolchain, tried on one small program like those that Theano compiles, before a minute is spent on it.
+"""Test of the C++ toolchain with a small program like those that Theano compiles.
 
-A compiler that is there may still lack Python's headers, the library of Python, or a linker.  Or it is clang under the
-name g++: Theano takes the options that fit the CPU from what GNU's g++ tells, and would go on without them.
+An installed compiler may lack Python's headers, the library of Python, or a linker.  Or it is clang under the name g++:
+Theano parses the options for the CPU from the output of GNU's g++, and would continue without them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from mlp.availability import Unavailable
 from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, find_compiler
-from mlp.theano_compat.dialect import THEANO, Dialect
+from mlp.theano_compat.dialect import PYTENSOR, THEANO, Dialect
 
 PROGRAM = """
 #if defined(__clang__) && !defined(__APPLE__)  // Apple has no other
@@ -33,7 +34,7 @@ LIMIT_SECONDS = 60.0  # it takes a fifth of a second
 
 
 def toolchain_problem(dialect: Dialect = THEANO) -> Unavailable | None:
-    """Compile, link and load a small program for this Python; return the reason why that fails, None if it does not."""
+    """Compile, link and load a small program for this Python; return the reason of a failure, None on success."""
     compiler = find_compiler(dialect)
     if compiler is None:
         return Unavailable(NO_COMPILER, f"{INSTALL_COMPILER}.")
@@ -64,7 +65,7 @@ def _problem_of(compiler: str) -> Unavailable | None:
 
 
 def _arguments(source: Path, library: Path) -> list[str]:
-    """Return Theano's arguments that need something of this machine (theano.gof.cmodule, ``std_lib_dirs_and_libs``)."""
+    """Return Theano's machine-dependent arguments (theano.gof.cmodule, ``std_lib_dirs_and_libs``)."""
     paths = sysconfig.get_paths()
     arguments = ["-shared", "-fPIC", "-pthread", f"-I{paths['include']}", f"-I{paths['platinclude']}"]
     arguments += [str(source), "-o", str(library)]
@@ -108,12 +109,27 @@ def _load_problem(compiler: str, library: Path) -> Unavailable | None:
 
 
 def is_noexec(folder: str | Path) -> bool:
-    """Return whether the kernel loads no code from ``folder``; False where it does not tell."""
+    """Return whether ``folder`` is mounted noexec; False if unknown."""
     return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
-def answer() -> None:
-    """Print the problem of this Python as a sentence, or nothing: for ``make``, which asks another Python."""
-    problem = toolchain_problem()
+def problem_elsewhere(python: Path, variables: Mapping[str, str], dialect: Dialect = THEANO) -> str | None:
+    """Let another Python try it, in an environment with these ``variables`` only.
+
+    Return its problem and the remedy, without the last stop; None if there is no problem, or if it cannot tell.
+    """
+    project = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.insert(0, {project!r}); from mlp.theano_compat.toolchain import answer; answer"
+    argv = [str(python), "-I", "-c", f"{code}({dialect.framework!r})"]
+    try:
+        done = subprocess.run(argv, env=dict(variables), capture_output=True, text=True, timeout=2 * LIMIT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip().removesuffix(".") or None
+
+
+def answer(framework: str = THEANO.framework) -> None:
+    """Print the problem of this Python as a sentence, or nothing: for another Python, which asks."""
+    problem = toolchain_problem(THEANO if framework == THEANO.framework else PYTENSOR)
     if problem is not None:
         print(f"{problem.reason}. {problem.remedy}")

@@ -1,15 +1,15 @@
-"""Theano's functions compiled sooner: the same C code, by the same g++, at the same level of optimisation.
+"""Faster compilation of Theano's functions, with the same C code, compiler and level of optimisation.
 
-``fast_compilation()`` is put around ``theano.function``.  It replaces a few of Theano's methods while it lasts and
-puts them back afterwards; nothing on disk is edited, and the functions compiled inside know nothing of it.
+``fast_compilation()`` is a context manager around ``theano.function``.  It replaces a few of Theano's methods inside
+the block and restores them; no file on disk is edited, and the compiled functions are unaffected.
 
-* ``keys``: a module that was compiled once is found again by every later process
+* ``keys``: stable keys, by which later processes find compiled modules
 * ``folding``: constants are computed by Python, without a module for each kind of node
-* ``ahead``: a function's missing modules are compiled side by side, by the compilers of ``workshop``
-* ``header``: what every module includes is parsed once, where many modules are missing
+* ``ahead``: missing modules of a function are compiled in parallel, by the compilers of ``pool``
+* ``header``: common headers are precompiled if many modules are missing
 
 On the graph of ``as_published`` all modules have the same source and, compared by disassembly, the same instructions
-with and without it; only the debugging information is missing.
+with and without it, except for debugging information.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mlp.theano_fast.keys import stable_keys
 
 @contextmanager
 def fast_compilation() -> Iterator[None]:
-    """Inside the block, ``theano.function`` takes less time, above all with a cold compile cache.
+    """Speed up ``theano.function`` inside the block, mainly for a cold compile cache.
 
     Theano must have been imported.
     """
     with ExitStack() as stack:
-        for lever in (stable_keys, python_constant_folding, compiling_ahead):
-            stack.enter_context(lever())
+        for speedup in (stable_keys, python_constant_folding, compiling_ahead):
+            stack.enter_context(speedup())
         yield

@@ -1,10 +1,9 @@
-"""Missing C modules are compiled side by side, ahead of the linker.
+"""Parallel compilation of missing C modules, ahead of the linker.
 
-Theano's linker goes through the nodes of a function one by one, and runs g++ for each module that the cache lacks.
-Here the first one that is missing starts g++ for all that the function lacks, as many at a time as there are cores;
-the linker then finds each module ready, or waits for it, and does so before it locks the cache and not while it holds
-the lock.  All else stays Theano's: keys, locking, and what is put into the cache, and when.  What cannot be compiled
-here is left to Theano, which reports why.
+Theano's linker goes through the nodes of a function one by one, and runs g++ for each module missing in the cache.
+Here the first missing module starts g++ for all missing ones of the function, one process per core; the linker then
+finds each module ready, or waits for it before it locks the cache.  Keys, locking and the contents of the cache are
+unchanged.  Failed compilations are repeated by Theano, which reports the reason.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from typing import Any
 
 from mlp.cores import allowed_cores
 from mlp.patching import replaced
-from mlp.theano_fast.workshop import Order, Workshop, order_of
+from mlp.theano_fast.compile_pool import CompileJob, CompilePool, job_of
 
 
 @contextmanager
 def compiling_ahead(workers: int | None = None) -> Iterator[None]:
-    """Inside the block, ``workers`` compilers (default: one for each core) make a function's missing modules."""
+    """Compile missing modules of functions by ``workers`` compilers (default: one per core) inside the block."""
     from theano.gof.cmodule import GCC_compiler
 
     with tempfile.TemporaryDirectory(prefix="mlp-compile-") as scratch:
-        workshop = Workshop(GCC_compiler.compile_str, Path(scratch), workers or allowed_cores())
+        pool = CompilePool(GCC_compiler.compile_str, Path(scratch), workers or allowed_cores())
         try:
-            with _modules_are_ordered_from(workshop), _modules_are_taken_from(workshop):
+            with _modules_are_ordered_from(pool), _modules_are_taken_from(pool):
                 yield
         finally:
-            workshop.close()
+            pool.close()
 
 
 @contextmanager
-def _modules_are_ordered_from(workshop: Workshop) -> Iterator[None]:
-    """A function's first missing module makes the linker order all of them; it waits for each when it needs it."""
+def _modules_are_ordered_from(pool: CompilePool) -> Iterator[None]:
+    """Make the linker submit all missing modules of a function at the first one, and wait for each when needed."""
     from theano.gof.cmodule import ModuleCache
     from theano.gof.vm import VM_Linker
 
     make_all, module_from_key = VM_Linker.make_all, ModuleCache.module_from_key
-    being_linked: list[Any] = []  # the linker whose first missing module is still to come
-    ordered: dict[Any, Order] = {}  # by the module's key
+    being_linked: list[Any] = []  # linker before its first missing module
+    submitted: dict[Any, CompileJob] = {}  # by the module's key
 
     def make_all_ahead(self: Any, *args: Any, **kwargs: Any) -> Any:
         being_linked[:] = [self]
@@ -55,10 +54,10 @@ def _modules_are_ordered_from(workshop: Workshop) -> Iterator[None]:
     def module_from_key_ahead(self: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
         if being_linked and key not in self.entry_from_key:
             linker = being_linked.pop()
-            ordered.update(missing_modules(linker.schedule(linker.fgraph), self))
-            workshop.begin(ordered.values())
-        if key in ordered:
-            workshop.wait(ordered.pop(key))
+            submitted.update(missing_modules(linker.schedule(linker.fgraph), self))
+            pool.begin(submitted.values())
+        if key in submitted:
+            pool.wait(submitted.pop(key))
         return module_from_key(self, key, *args, **kwargs)
 
     with (
@@ -69,14 +68,14 @@ def _modules_are_ordered_from(workshop: Workshop) -> Iterator[None]:
 
 
 @contextmanager
-def _modules_are_taken_from(workshop: Workshop) -> Iterator[None]:
-    """Where Theano runs g++, it is given the finished module, if there is one."""
+def _modules_are_taken_from(pool: CompilePool) -> Iterator[None]:
+    """Replace Theano's call of g++ by the finished module, if there is one."""
     from theano.gof.cmodule import GCC_compiler
 
     compile_str = GCC_compiler.compile_str
 
     def take(module_name: str, src_code: str, location: str, **options: Any) -> Any:
-        folder = workshop.collect(order_of(module_name, src_code, **options))
+        folder = pool.collect(job_of(module_name, src_code, **options))
         if folder is None:
             return compile_str(module_name, src_code, location, **options)
         return _import_from(folder, Path(location), module_name)
@@ -85,14 +84,14 @@ def _modules_are_taken_from(workshop: Workshop) -> Iterator[None]:
         yield
 
 
-def missing_modules(nodes: list[Any], cache: Any) -> dict[Any, Order]:
-    """What Theano would compile for ``nodes``, by the module's key: the steps are those of ``Op.make_c_thunk`` and
-    ``ModuleCache.module_from_key``, up to the compiler.  Nodes without C code have none."""
+def missing_modules(nodes: list[Any], cache: Any) -> dict[Any, CompileJob]:
+    """Return {key: order} of the modules that Theano would compile for ``nodes``, by the steps of ``Op.make_c_thunk``
+    and ``ModuleCache.module_from_key`` before the compiler; nodes without C code are skipped."""
     from theano.gof.cc import CLinker
     from theano.gof.cmodule import get_module_hash
     from theano.gof.fg import FunctionGraph
 
-    orders = {}
+    jobs = {}
     for node in nodes:
         try:
             node.op.prepare_node(node, None, None, "c")
@@ -105,17 +104,15 @@ def missing_modules(nodes: list[Any], cache: Any) -> dict[Any, Order]:
             if get_module_hash(source, key) in cache.module_hash_to_key_data:
                 continue
             folders = {"include_dirs": linker.header_dirs(), "lib_dirs": linker.lib_dirs()}
-            order = order_of(
-                module.code_hash, source, libs=linker.libraries(), preargs=linker.compile_args(), **folders
-            )
-        except Exception:  # whatever it is, the linker meets it again at this node, and reports it there
+            job = job_of(module.code_hash, source, libs=linker.libraries(), preargs=linker.compile_args(), **folders)
+        except Exception:  # the linker repeats and reports any error at this node
             continue
-        orders[key] = order
-    return orders
+        jobs[key] = job
+    return jobs
 
 
 def _import_from(folder: Path, location: Path, module_name: str) -> Any:
-    """Move a finished module to where Theano wants it, and import it as Theano does."""
+    """Move a finished module to Theano's ``location``, and import it as Theano does."""
     from theano.gof.cmodule import dlimport, get_lib_extension
 
     for path in folder.iterdir():

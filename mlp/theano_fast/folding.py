@@ -1,4 +1,4 @@
-"""Constants are folded by Python, without a C module for each kind of node.
+"""Constant folding by Python implementations, without a C module for each kind of node.
 
 The optimiser computes a node whose inputs are all constants once, while it rewrites the graph.  Theano compiles the
 node's C code for that unless the result is a scalar; the Python implementation gives the same constants at once.
@@ -17,7 +17,7 @@ MOST_PYTHON_INPUTS = 31  # of an Elemwise: NumPy's ufuncs take 32 operands
 
 @contextmanager
 def python_constant_folding() -> Iterator[None]:
-    """Inside the block, every Op that has a Python implementation is folded with it."""
+    """Fold every Op that has a Python implementation with it inside the block."""
     from theano.gof.op import Op
     from theano.tensor.elemwise import Elemwise
 

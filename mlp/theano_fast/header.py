@@ -1,10 +1,10 @@
-"""What every generated module includes first, parsed by g++ once and not once for each module.
+"""Precompiled header of the common includes of all generated modules.
 
 Parsing Python's, NumPy's and the standard library's headers is half of what g++ does for a module.  A precompiled
 header holds exactly the lines with which every module begins, so a module compiled with it is the same program.
 
-It is made by each process that has modules to compile, in the process's own scratch folder: GCC neither notices that a
-header behind it has changed, nor survives a damaged one, so nothing here is kept for another process.
+It is made by each process that has modules to compile, in its own scratch folder: GCC neither detects changes of the
+included headers, nor survives a damaged file, so it is not shared between processes.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NO_DEBUGGING = "-g0"  # Theano asks for -g; debugging information is a tenth of the compiler's time, and of no use here
+NO_DEBUGGING = "-g0"  # overrides Theano's -g; debugging information takes a tenth of the compiler's time
 
 
 class PrecompiledHeader:
-    """``options()`` are the compiler's for using it: none until it is made, or where it cannot be made."""
+    """Precompiled header; ``options()`` are the compiler options for it, empty until it is made, or on failure."""
 
     def __init__(self, folder: Path) -> None:
         self._header = folder / "prefix.h"
         self._ready = False
 
     def make(self, module_options: Sequence[str]) -> None:
-        """Compile it with the options that modules are compiled with, which takes about a second.
+        """Compile the header with the options of modules, which takes about a second.
 
-        Clang finds precompiled headers in another way, and refuses those that do not fit: there is none for it.
+        Clang is not supported: it finds precompiled headers in another way, and rejects mismatches.
         """
         from theano import config
         from theano.gof.cmodule import DynamicModule, std_include_dirs

@@ -1,12 +1,12 @@
-"""Keys of compiled modules that are the same in every process.
+"""Keys of compiled modules that are equal in every process.
 
-Theano compiles some modules again in every process, because their keys cannot be found again:
+Theano recompiles some modules in every process, because their keys are not reproducible:
 
 * ``CLinker.cmodule_key_`` counts an Op's ``__props__`` among the versions of its C code, and takes an empty one (Dot22,
-  DotModulo: nothing distinguishes two of their instances) for "no version", which means: never keep the module.
+  DotModulo: all their instances are equal) for "no version", which means: never cache the module.
 * ``COp.c_code_cache_version`` (DimShuffle) is ``hash()`` of the C code, which Python salts anew in every process.
 
-The source of the modules is untouched, and so is every key that Theano could find again by itself.
+The source of the modules and all reproducible keys are unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlp.patching import replaced
 
 @contextmanager
 def stable_keys() -> Iterator[None]:
-    """Inside the block, every module whose Ops and types all have a version gets a key that can be found again."""
+    """Give every module whose Ops and types all have a version a reproducible key inside the block."""
     from theano.gof.cc import CLinker
     from theano.gof.op import COp
 
@@ -44,7 +44,7 @@ def stable_keys() -> Iterator[None]:
 
 
 def _versions(nodes: list[Any]) -> tuple:
-    """The versions that make up a key, in Theano's order, less the ``__props__`` that are empty."""
+    """Return the versions in a key, in Theano's order, without empty ``__props__``."""
     versions: list[Any] = []
     for node in nodes:
         versions.append(node.op.c_code_cache_version_apply(node))

@@ -28,8 +28,8 @@ from test_foreign import ASV, HYPERFINE, PYPERF
 from bench import cli
 from bench.document.section import clean
 from bench.errors import BenchError
-from bench.gate import kept
-from bench.gate.block import Block, Seat, Turn
+from bench.gate import run_file
+from bench.gate.block import Block, Slot, Turn
 from bench.gate.error_rates.calibration import calibration_sentence, latest_calibration
 from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.replay import replay
@@ -189,13 +189,14 @@ def reported(document: Any, folder: Path) -> None:
     from bench.document.section import to_markdown
     from bench.records.csv_cells import shielded
     from bench.records.formats import FORMATS, open_run, render
-    from bench.records.frames import frames_of
     from bench.records.run_folder import RunFolder
     from bench.report import history
     from bench.report.compare.runs import comparable_run
     from bench.report.history import sections as history_sections
     from bench.report.history import tables
-    from bench.report.write import first_line, sections, summarize
+    from bench.report.run.analysis import RunAnalysis
+    from bench.report.run.summary import summarize
+    from bench.report.write import first_line, sections
 
     write(document.get("run"), folder / "run.json")
     (folder / "replicates").mkdir(exist_ok=True)
@@ -204,11 +205,10 @@ def reported(document: Any, folder: Path) -> None:
         write(one, folder / "replicates" / f"{number:04}.json")
 
     def report() -> None:
-        run = RunFolder.open(folder)
-        frames = frames_of([run])
-        to_markdown(first_line(run.header, frames), sections(run, frames)).encode()
-        json.dumps(summarize(run, frames), allow_nan=False)
-        for frame in frames:
+        analysis = RunAnalysis(RunFolder.open(folder))
+        to_markdown(first_line(analysis), sections(analysis)).encode()
+        json.dumps(summarize(analysis), allow_nan=False)
+        for frame in analysis.recorded:
             shielded(frame).to_csv(index=False).encode()
 
     def past() -> None:
@@ -267,11 +267,11 @@ def gate_run() -> dict[str, Any]:
         Block(
             number,
             "comparison",
-            tuple(Seat(role, number) for role in roles),
+            tuple(Slot(role, number) for role in roles),
             tuple(
-                Turn(name, 0, seat, float(seat), value * (1 + 0.001 * ((number + seat) % 3)))
+                Turn(name, 0, slot, float(slot), value * (1 + 0.001 * ((number + slot) % 3)))
                 for name, value in measured.items()
-                for seat in range(len(roles))
+                for slot in range(len(roles))
             ),
             8.0,
             (1e6, None, 1e6, 1e6, 1e6),
@@ -285,7 +285,7 @@ def gate_run() -> dict[str, Any]:
         "dataset": {"identity": "mnist"},
     }
     content = {**context, "metrics": [asdict(one) for one in metrics], "blocks": [block.to_json() for block in blocks]}
-    return json.loads(json.dumps({"gate_schema_version": kept.GATE_SCHEMA_VERSION, **content}))
+    return json.loads(json.dumps({"gate_schema_version": run_file.GATE_SCHEMA_VERSION, **content}))
 
 
 def calibration() -> Any:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.gate.error_rates.noise_trace import Trace, Turn
+from bench.gate.error_rates.noise_trace import Trace, TraceTurn
 
 BLOCK_SECONDS = 8.0
 
@@ -45,5 +45,5 @@ def trace_of(model, seed=0, num_blocks=60, num_rounds=10, num_processes=5, proce
     for block, round_, process in np.ndindex(noise.shape):
         start = BLOCK_SECONDS * block + 0.4 * round_ + 0.08 * process
         seconds = 0.08 * float(np.exp(noise[block, round_, process]))
-        turns.append(Turn(start, "A", block * num_processes + process, block, round_, seconds))
+        turns.append(TraceTurn(start, "A", block * num_processes + process, block, round_, seconds))
     return Trace(model.__name__, {}, tuple(turns))

@@ -12,7 +12,8 @@ from example_run import replicates, write_example_run
 import bench
 from bench.errors import RecordError, RecordWarning
 from bench.records.profile import Operation, Profile, Timing
-from bench.records.profile_file import COLUMNS, save
+from bench.records.profile_file import save
+from bench.report.profile.frames import COLUMNS
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +29,7 @@ def example_profile(profile_id, variant="as_published"):
         Operation("train_step", "host", "host", 1.0, 0.0005),
     )
     timings = {"train_step": Timing((0.0024, 0.0025), (0.0025, 0.0026), 20)}
-    about = {"recipe": {}, "threads": 2, "dataset": "mnist", "machine": {}, "commit": {}}
+    about = {"recipe": {"batch_size": 500}, "threads": 2, "dataset": "mnist", "machine": {}, "commit": {}}
     return Profile(profile_id, "2026-01-02T03:04:05+00:00", stack, **about, timings=timings, operations=operations)
 
 

@@ -9,9 +9,9 @@ def blocks_of(values_of_a, values_of_b, start=0):
     """Samples from (num_blocks, processes) values of either side; the order within a block alternates A B B A."""
     samples = []
     for block, (a, b) in enumerate(zip(values_of_a, values_of_b, strict=True), start=start):
-        seats = [("A", value) for value in a] + [("B", value) for value in b]
-        seats.insert(0, seats.pop())
-        samples += [ProcessSample(block, order, side, value) for order, (side, value) in enumerate(seats)]
+        slots = [("A", value) for value in a] + [("B", value) for value in b]
+        slots.insert(0, slots.pop())
+        samples += [ProcessSample(block, order, side, value) for order, (side, value) in enumerate(slots)]
     return samples
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlp.backends.theano.published import TheanoBackend
+from mlp.backends.theano import TheanoBackend
 from mlp.recipe import CANONICAL
 from mlp.training import initial_parameters
 

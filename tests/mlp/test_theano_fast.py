@@ -1,26 +1,20 @@
 """Fast compilation changes how long Theano takes, and nothing else: not the numbers, not the code, not Theano."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from compile_fast import ten_steps
+from compile_fast import finish, start, ten_steps
 
-from mlp.backends.theano.published import TheanoBackend
+from mlp.backends.theano import TheanoBackend
 from mlp.patching import replaced
 from mlp.theano_compat import install
 from mlp.theano_fast import fast_compilation, header
+from mlp.theano_fast.compile_pool import WORTH_A_HEADER, CompilePool, job_of
 from mlp.theano_fast.folding import python_constant_folding
 from mlp.theano_fast.header import NO_DEBUGGING, PrecompiledHeader
 from mlp.theano_fast.keys import stable_keys
-from mlp.theano_fast.workshop import WORTH_A_HEADER, Workshop, order_of
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -140,63 +134,63 @@ def test_constants_are_folded_without_a_compiler(theano, monkeypatch):
 
 
 @pytest.fixture
-def workshop(tmp_path):
+def pool(tmp_path):
     """One compiler that writes down its orders, and fails on bad code; it begins when ``gate`` is set."""
     gate, begun = threading.Event(), []
 
     def compile_str(name, source, location, preargs, **_):
-        gate.wait(10)
+        gate.wait(60)
         begun.append((name, preargs))
         if source.startswith("bad"):
             raise OSError("compiler: no such file")
         (Path(location) / f"{name}.so").write_text(source)
 
-    workshop = Workshop(compile_str, tmp_path, workers=1)
-    workshop.gate, workshop.begun = gate, begun
-    yield workshop
+    pool = CompilePool(compile_str, tmp_path, workers=1)
+    pool.gate, pool.begun = gate, begun
+    yield pool
     gate.set()
-    workshop.close()
+    pool.close()
 
 
-def test_an_order_is_collected_once_and_only_with_the_same_options(workshop):
-    workshop.gate.set()
-    order = order_of("a", "code", preargs=["-O3"])
-    workshop.begin([order, order])
-    assert workshop.collect(order_of("a", "code", preargs=["-O1"])) is None
-    assert (workshop.collect(order) / "a.so").read_text() == "code"
-    assert workshop.collect(order) is None
-    assert workshop.begun == [("a", ["-O3", NO_DEBUGGING])]
+def test_an_order_is_collected_once_and_only_with_the_same_options(pool):
+    pool.gate.set()
+    job = job_of("a", "code", preargs=["-O3"])
+    pool.begin([job, job])
+    assert pool.collect(job_of("a", "code", preargs=["-O1"])) is None
+    assert (pool.collect(job) / "a.so").read_text() == "code"
+    assert pool.collect(job) is None
+    assert pool.begun == [("a", ["-O3", NO_DEBUGGING])]
 
 
-def test_what_does_not_compile_is_left_to_the_linker(workshop):
-    workshop.gate.set()
-    order = order_of("a", "bad code")
-    workshop.begin([order])
-    workshop.wait(order)
-    assert workshop.collect(order) is None
+def test_what_does_not_compile_is_left_to_the_linker(pool):
+    pool.gate.set()
+    job = job_of("a", "bad code")
+    pool.begin([job])
+    pool.wait(job)
+    assert pool.collect(job) is None
 
 
-def test_the_longest_comes_first(workshop):
-    orders = [order_of("first", "x"), order_of("short", "xx"), order_of("long", "xxxx"), order_of("middle", "xxx")]
-    workshop.begin(orders[:1])  # the one compiler is busy with it
-    workshop.begin(orders[1:])
-    workshop.gate.set()
-    for order in orders:
-        workshop.wait(order)
-    assert [name for name, _ in workshop.begun] == ["first", "long", "middle", "short"]
+def test_the_longest_comes_first(pool):
+    jobs = [job_of("first", "x"), job_of("short", "xx"), job_of("long", "xxxx"), job_of("middle", "xxx")]
+    pool.begin(jobs[:1])  # the one compiler is busy with it
+    pool.begin(jobs[1:])
+    pool.gate.set()
+    for job in jobs:
+        pool.wait(job)
+    assert [name for name, _ in pool.begun] == ["first", "long", "middle", "short"]
 
 
-def test_a_header_is_made_only_for_many_orders_and_with_the_options_that_most_have(workshop, monkeypatch):
+def test_a_header_is_made_only_for_many_orders_and_with_the_options_that_most_have(pool, monkeypatch):
     made = []
     monkeypatch.setattr(PrecompiledHeader, "make", lambda self, options: made.append(options))
-    workshop.gate.set()
-    few = [order_of(f"few{number}", "x") for number in range(WORTH_A_HEADER - 1)]
-    many = [order_of(f"many{number}", "x", preargs=["-O3"]) for number in range(WORTH_A_HEADER)]
-    more = [order_of(f"more{number}", "x") for number in range(WORTH_A_HEADER)]
-    for orders in (few, [*many, order_of("other", "x")], more):
-        workshop.begin(orders)
-        for order in orders:
-            workshop.wait(order)
+    pool.gate.set()
+    few = [job_of(f"few{number}", "x") for number in range(WORTH_A_HEADER - 1)]
+    many = [job_of(f"many{number}", "x", preargs=["-O3"]) for number in range(WORTH_A_HEADER)]
+    more = [job_of(f"more{number}", "x") for number in range(WORTH_A_HEADER)]
+    for jobs in (few, [*many, job_of("other", "x")], more):
+        pool.begin(jobs)
+        for job in jobs:
+            pool.wait(job)
     assert made == [("-O3",)]
 
 
@@ -213,30 +207,10 @@ def test_no_header_is_used_that_could_not_be_made(theano, tmp_path, monkeypatch)
 # --- whole processes -----------------------------------------------------------------------------------------------
 
 
-def start(cache):
-    variables = {**os.environ, "THEANO_FLAGS": f"base_compiledir={cache}", "PYTHONPATH": str(PROJECT)}
-    argv = [sys.executable, str(Path(__file__).with_name("compile_fast.py"))]
-    return subprocess.Popen(argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process):
-    output, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    return json.loads(output.splitlines()[-1])
-
-
 @pytest.fixture(scope="module")
 def published():
     """Compute as_published's values, compiled as Theano does it."""
     return ten_steps(TheanoBackend())
-
-
-@pytest.fixture(scope="module")
-def both_cold(tmp_path_factory):
-    """Two processes that start at once on one compile cache, which is empty: (the cache, their answers)."""
-    cache = tmp_path_factory.mktemp("cache")
-    processes = [start(cache), start(cache)]
-    return cache, [finish(process) for process in processes]
 
 
 def numbers(answer):

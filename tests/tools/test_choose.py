@@ -63,7 +63,7 @@ def installs(done):
         ("bench", "PROCESSES=x", "a number of processes"),
         ("bench", "PROCESSES=0", "a number of processes"),
         ("bench", "DEVICES=gpu", "cpu, cuda or cuda:1"),
-        ("bench", "BACKENDS=teano", "there is no backend teano; choose from theano"),
+        ("bench", "BACKENDS=teano", "unknown backend teano; choose from theano"),
         ("bench", "BACKENDS=theano,jax", "BACKENDS=theano,jax: write names"),
         ("bench", "BACKEND=jax", "no option BACKEND: did you mean BACKENDS?"),
         ("bench", "quick=1", "did you mean QUICK?"),

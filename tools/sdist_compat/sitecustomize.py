@@ -1,4 +1,4 @@
-"""Lets the source archive of Theano 1.0.5 build on Python 3.12 and newer; on PYTHONPATH only while pip builds it.
+"""Patch that builds the source archive of Theano 1.0.5 on Python 3.12 and newer; on PYTHONPATH only for that build.
 
 Its setup.py runs a copy of versioneer from 2017, which uses two names of configparser that Python 3.12 dropped.
 """

@@ -1,7 +1,7 @@
-"""``python -m tools.theano_gpu.build``: make the environment in which Theano reaches a GPU, whole or not at all.
+"""``python -m tools.theano_gpu.build``: make the environment for Theano on a GPU, atomically.
 
-Theano needs pygpu and libgpuarray, which nobody builds any more for current Pythons.  Debian 12 still ships them, for
-Python 3.11 and NumPy 1; its packages are unpacked into a virtual environment, which needs no administrator.
+Theano needs pygpu and libgpuarray, which are no longer built for current Pythons.  Debian 12 ships them for Python 3.11
+and NumPy 1; its packages are unpacked into a virtual environment, which needs no administrator.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build(environment: Path, named_python: str | None = None, debs: Path | None = None) -> None:
-    """Make ``environment``, or complete it with CUDA; what was begun and cannot be finished is removed.
+    """Make ``environment``, or complete it with CUDA; a partial environment is removed on failure.
 
     Raises
     ------
     BuildError
-        If anything it needs is missing.
+        If a requirement is missing.
     """
     python = environment / "bin" / "python"
     begun = not is_complete(environment)
@@ -86,7 +86,7 @@ def build(environment: Path, named_python: str | None = None, debs: Path | None 
 
 
 def is_complete(environment: Path) -> bool:
-    """Whether a build with today's pins ran to its end."""
+    """Return True if a build with the current pins was completed."""
     return _mark(environment).exists() and _mark(environment).read_text() == PINS.read_text()
 
 
@@ -95,7 +95,7 @@ def _mark(environment: Path) -> Path:
 
 
 def check_platform() -> None:
-    """Debian's pygpu is taken for one architecture only, the one this was tried on."""
+    """Raise BuildError unless this is Linux on x86-64, the only tested platform of Debian's pygpu."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise BuildError(
             f"Theano's GPU environment is made of Debian's binaries for Linux on x86-64, and this is {sys.platform} on "
@@ -108,13 +108,13 @@ def check_platform() -> None:
 
 
 def find_python(named: str | None) -> Path:
-    """A Python 3.11 that can make environments and has the headers that Theano's C++ code includes."""
+    """Return a Python 3.11 that can make environments and has the headers for Theano's C++ code."""
     shortcoming = "no Python 3.11 was found, and Debian's pygpu is built for no other"
     for candidate in [named] if named else ["python3.11", "python3", sys.executable]:
         try:
             version, has_pip, has_header = json.loads(run([candidate, "-c", ASK_PYTHON], ""))
         except BuildError:
-            continue  # not there, or a launcher without a Python behind it
+            continue  # missing, or a launcher without an interpreter
         if version != [3, 11]:
             if named:
                 shortcoming = f"{named} is Python {version[0]}.{version[1]}, and Debian's pygpu is built for 3.11 only"
@@ -126,7 +126,7 @@ def find_python(named: str | None) -> Path:
 
 
 def download(folder: Path) -> Path:
-    """Let apt fetch the packages of this system's release; nothing is installed."""
+    """Download the packages of this system's release by apt, without installing them."""
     if shutil.which("apt-get") is None:
         raise BuildError(f"apt-get, which downloads Debian's pygpu, was not found on PATH: {GET_PACKAGES}")
     run(["apt-get", "download", *PACKAGES], f"run apt-get update, or {GET_PACKAGES}", cwd=folder)
@@ -146,7 +146,7 @@ def unpack(debs: Path, target: Path) -> Path:
 
 
 def create(environment: Path, base_python: Path) -> None:
-    """A virtual environment with the pinned packages."""
+    """Create a virtual environment with the pinned packages."""
     shutil.rmtree(environment, ignore_errors=True)
     run([base_python, "-m", "venv", environment], GET_PYTHON)
     pip = [environment / "bin" / "python", PIP_INSTALL]

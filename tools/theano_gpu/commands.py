@@ -1,4 +1,4 @@
-"""Run the commands that the environment is made with; what goes wrong is one sentence."""
+"""Commands that build the environment; failures are one sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PIP_INSTALL = Path(__file__).resolve().parent.parent / "pip_install.py"
 
 
 class BuildError(Exception):
-    """The environment cannot be made here; the text says what is missing and what to do."""
+    """The environment cannot be made here; the message has the reason and a remedy."""
 
 
 def run(argv: Sequence[str | Path], remedy: str, cwd: Path | None = None) -> str:
-    """The standard output of ``argv``; raises BuildError, ending in ``remedy``, if it cannot be run or fails."""
+    """Return the standard output of ``argv``; raise BuildError, ending in ``remedy``, if it cannot be run or fails."""
     name = " ".join(map(str, argv[:4]))
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
@@ -30,7 +30,7 @@ def run(argv: Sequence[str | Path], remedy: str, cwd: Path | None = None) -> str
 
 
 def _complaint(text: str, most: int = 300) -> str:
-    """The first line that calls itself an error, else the last line."""
+    """Return the first line with an error, else the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
     errors = [line for line in lines if line.startswith(("E:", "ERROR", "error"))]
     return (errors or lines[-1:])[0][:most]

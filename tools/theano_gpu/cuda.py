@@ -18,7 +18,7 @@ OLDEST_DRIVER = "525.60"  # the first driver for CUDA 12.0 on Linux (CUDA Toolki
 
 
 def add(python: Path, load: Callable[[str], Any] = ctypes.CDLL) -> str:
-    """Give the environment of ``python`` the CUDA libraries that it still lacks; returns what was done.
+    """Install the missing CUDA libraries into the environment of ``python``; return a sentence on the result.
 
     A toolkit on the loader's path is used as it is, unless its compiler is newer than the driver.
 
@@ -65,7 +65,7 @@ def link_wheels(python: Path, folder: Path) -> None:
 
 
 def _link_driver(folder: Path, load: Callable[[str], Any]) -> None:
-    """Containers often hold only ``libcuda.so.1``."""
+    """Link ``libcuda.so`` if only ``libcuda.so.1`` exists, as in many containers."""
     try:
         load(DRIVER_LIBRARY)
     except OSError:
@@ -75,9 +75,9 @@ def _link_driver(folder: Path, load: Callable[[str], Any]) -> None:
 
 
 def _loaded_from(prefix: str) -> Path:
-    """The file of a library that this process has loaded."""
+    """Return the file of a library that this process has loaded."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         path = Path(line.split(maxsplit=5)[-1])
         if path.name.startswith(prefix):
-            return path.with_name(f"{prefix}.1")  # the stable name beside the file of today's version
+            return path.with_name(f"{prefix}.1")  # the stable name of the versioned file
     raise BuildError(f"{prefix}.1 is loaded, but not from a file that can be linked: create a link {prefix} to it.")

@@ -1,4 +1,4 @@
-"""``python -m tools.theano_gpu.opencl``: can libgpuarray compute without an NVIDIA GPU, through OpenCL on the CPU?"""
+"""``python -m tools.theano_gpu.opencl``: check if libgpuarray can compute through OpenCL on the CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INSTALL = (
 
 
 def missing(load: Callable[[str], Any] = ctypes.CDLL) -> str | None:
-    """One sentence on what OpenCL lacks here; None if there is a platform to compute on."""
+    """Return a sentence on a missing part of OpenCL; None if a platform is available."""
     for name in LIBRARIES:
         try:
             load(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,12 +11,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.document.html.chart import Chart
+from bench.document.chart import Chart
 from bench.document.html.plotly import plotly_gzip_base64
 from bench.document.section import Section, clean, with_plots
-from bench.units import MISSING
 
-NUMBER = re.compile(r"(< ?|[+\N{MINUS SIGN}-])?\d")  # start of a cell that is a number with its unit
 MAX_MIN_WIDTH_CH = 20  # characters: as wide as "theano/as_published"
 INSTRUCTIONS = (
     "Point at a plot for exact values, drag to zoom in, double-click to zoom out. Click an entry of a legend to hide "
@@ -42,26 +39,29 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Column:
-    """Layout of a table's column: ``number`` is right-aligned, ``text`` left-aligned; with a minimum width."""
+class Layout:
+    """Layout of a table's column: ``number`` is right-aligned, ``text`` left-aligned with a minimum width."""
 
     kind: str
     min_width_ch: int
 
 
 @dataclass(frozen=True)
-class Block:
-    """Section as the template lays it out, with its plots and columns."""
+class PageSection:
+    """Section as the template lays it out, with its plots and the texts of its cells."""
 
     anchor: str
     section: Section
     charts: list[Chart]
-    columns: list[Column]
+    columns: list[Layout]
+    cells: list[list[str]]
 
 
 def to_html(page: Page) -> str:
     blocks = [
-        Block(f"section-{number}", section, [page.charts[name] for name in names], columns_of(section))
+        PageSection(
+            f"section-{number}", section, [page.charts[name] for name in names], layouts_of(section), section.cells
+        )
         for number, (section, names) in enumerate(with_plots(page.sections, page.charts), start=1)
     ]
     drawn = any(block.charts for block in blocks)
@@ -79,20 +79,14 @@ def to_html(page: Page) -> str:
     )
 
 
-def columns_of(section: Section) -> list[Column]:
-    """Classify columns: ``number`` if every cell is a number with its unit, else ``text`` with a minimum width."""
-    columns = zip(*section.rows, strict=True) if section.rows else [()] * len(section.headers)
+def layouts_of(section: Section) -> list[Layout]:
+    cells = section.cells
     return [
-        Column("number", 0)
-        if _is_numeric(cells)
-        else Column("text", min(MAX_MIN_WIDTH_CH, max((len(cell) for cell in cells), default=0)))
-        for cells in columns
+        Layout("number", 0)
+        if column.kind.is_number
+        else Layout("text", min(MAX_MIN_WIDTH_CH, max((len(row[index]) for row in cells), default=0)))
+        for index, column in enumerate(section.columns)
     ]
-
-
-def _is_numeric(cells: Sequence[str]) -> bool:
-    there = [cell for cell in cells if cell not in ("", MISSING)]
-    return bool(there) and all(NUMBER.match(cell) for cell in there)
 
 
 def _printed(value: Any) -> Any:

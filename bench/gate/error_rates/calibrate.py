@@ -1,7 +1,7 @@
-"""How often is this gate wrong on this machine?  Whole gate runs of the base against itself, and against injections.
+"""Error rates of the gate on this machine: complete gate runs of the base against itself and against injections.
 
-The rows take turns, a run of each before the second of any, so that a calibration that is cut short has all of them;
-the file is written anew after every run, and every run is kept like any other.
+The rows are interleaved, one run of each before the second of any, so that an interrupted calibration covers all of
+them; the file is rewritten after every run, and every run is kept like any other.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import click
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.gate import emit, kept
+from bench.gate import emit, run_file
 from bench.gate.config import GateConfig
 from bench.gate.error_rates.calibration import Calibration, CalibrationRow, calibration_sentence, write_calibration
+from bench.gate.options import request_of
 from bench.gate.processes.session import Session, opened
 from bench.gate.report import Exit, exit_code, headline
+from bench.gate.run import measured_and_kept
 from bench.gate.verdict import Decision, Verdict
 from bench.machine import fingerprint
 from bench.measure.runner import now
 
 DEFAULT_TRIALS = 2
-SHOWN_BY = {  # kind of injection: the measures that it is in
+SHOWN_BY = {  # kind of injection: the measures that it affects
     "seconds": frozenset({"train_epoch", "train_step_1", "train_step_100", "train_step_500", "end_to_end"}),
     "bytes": frozenset({"peak_memory"}),
 }
@@ -32,7 +34,7 @@ SHOWN_BY = {  # kind of injection: the measures that it is in
 
 @dataclass(frozen=True)
 class Row:
-    """``kind`` is ``seconds`` or ``bytes``; ``inject`` the factor on side B, 1.0 for the base against itself."""
+    """Row of a calibration: ``kind`` is ``seconds`` or ``bytes``, ``inject`` the factor on B (1.0: A against A)."""
 
     kind: str
     inject: float
@@ -45,7 +47,7 @@ class Row:
 
     @property
     def injected_into(self) -> frozenset[str]:
-        """The measures that are to become worse."""
+        """Measures that the injection makes worse."""
         return frozenset() if self.inject == 1 else SHOWN_BY[self.kind]
 
 
@@ -57,12 +59,11 @@ ROWS = (
 
 
 def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
-    """Run the gate again and again on one side and injections into it; write and print the rates."""
-    from bench.gate.commands import measured_and_kept, request_of
+    """Run the gate repeatedly on one side with and without injections; write and print the rates."""
 
     def gate_run(session: Session, row: Row) -> Decision:
         injected = session.injected(**{"seconds" if row.kind == "seconds" else "bytes_": row.inject - 1})
-        run_path = kept.new_path(options["runs_dir"], session.base.commit)
+        run_path = run_file.new_path(options["runs_dir"], session.base.commit)
         outcome, _ = measured_and_kept(injected, config, run_path, status.update)
         return outcome.decision
 
@@ -70,18 +71,18 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
     request = request_of(options, config)
     request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
     decisions: dict[Row, list[Decision]] = {row: [] for row in rows}
-    started_at, fingerprint, path = now(), fingerprint.fingerprint(), None
+    started_at, facts, path = now(), fingerprint.fingerprint(), None
     with console.status("filling the compile cache") as status, opened(request) as session:
         for trial in range(options["trials"] or DEFAULT_TRIALS):
             for row in rows:
                 decisions[row].append(gate_run(session, row))
                 calibration = Calibration(
-                    machine=fingerprint.folder_name(fingerprint),
+                    machine=fingerprint.folder_name(facts),
                     commit=session.base.commit,
                     date=started_at,
                     budget_seconds=config.budget_seconds,
                     rows=tuple(counted(one, decisions[one]) for one in rows if decisions[one]),
-                    environment=_environment(session, config, fingerprint),
+                    environment=_environment(session, config, facts),
                 )
                 path = write_calibration(options["runs_dir"] / "calibration", calibration, path)
                 click.echo(f"run {trial + 1}, {row.label}: {headline(decisions[row][-1])}", err=True)
@@ -92,7 +93,7 @@ def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> 
 
 
 def rows_for(measures: tuple[str, ...]) -> tuple[Row, ...]:
-    """The rows whose injection some of ``measures`` can show; raises BenchError if none can."""
+    """Return the rows whose injection affects at least one of ``measures``; raise BenchError if there are none."""
     kinds = {kind for kind, shown_by in SHOWN_BY.items() if shown_by & set(measures)}
     if not kinds:
         able = ", ".join(sorted(frozenset().union(*SHOWN_BY.values())))
@@ -101,7 +102,7 @@ def rows_for(measures: tuple[str, ...]) -> tuple[Row, ...]:
 
 
 def counted(row: Row, decisions: list[Decision]) -> CalibrationRow:
-    """In how many of the runs the injection was found, something else was called regressed, or nothing decided."""
+    """Count the runs that found the injection, called another metric regressed, or stayed undecided."""
     red = [
         {one.metric.name for one in decision.judgements if one.verdict is Verdict.REGRESSED} for decision in decisions
     ]
@@ -115,9 +116,9 @@ def counted(row: Row, decisions: list[Decision]) -> CalibrationRow:
     )
 
 
-def _environment(session: Session, config: GateConfig, fingerprint: dict[str, Any]) -> dict[str, Any]:
+def _environment(session: Session, config: GateConfig, facts: dict[str, Any]) -> dict[str, Any]:
     return {
-        "machine": fingerprint,
+        "machine": facts,
         "stack": session.launcher.stack.label,
         "threads": session.launcher.threads,
         "dataset": session.primed.dataset["identity"],

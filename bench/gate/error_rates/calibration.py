@@ -1,4 +1,4 @@
-"""Live calibrations of the gate: how often it was wrong on this machine, and what it found."""
+"""Live calibrations of the gate: measured false alarm rates and power on a machine."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ KINDS = {"seconds": "slowdowns", "bytes": "increases of memory"}
 
 @dataclass(frozen=True)
 class CalibrationRow:
-    """``runs`` whole gate runs with one injection, and in how many of them what came of it.
+    """Counted outcomes of ``runs`` complete gate runs with one injection.
 
     ``kind`` is ``seconds`` or ``bytes``; ``inject`` the factor on side B, 1.0 for the base against itself.
-    ``found``: a metric with the injection in it was called regressed.  ``false_alarms``: a metric without it was.
-    ``undecided``: nothing was called regressed, and something was left open.
+    ``found``: a metric affected by the injection was called regressed.  ``false_alarms``: an unaffected metric was.
+    ``undecided``: no metric was called regressed, and at least one was undecided.
 
-    Raises ValueError for another kind, a factor below 1, or counts that do not fit each other.
+    Raises ValueError for another kind, a factor below 1, or inconsistent counts.
     """
 
     kind: str
@@ -55,15 +55,15 @@ class CalibrationRow:
 
     @property
     def power(self) -> Rate | None:
-        """How often the injection was found; None where there was none."""
+        """Rate of runs that found the injection; None without an injection."""
         return None if self.inject == 1 else Rate(self.found, self.runs)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What ``gate --calibrate`` found.  ``machine`` is the name of its folder, ``date`` ISO 8601 in UTC.
+    """Result of ``gate --calibrate``.  ``machine`` is the name of its folder, ``date`` ISO 8601 in UTC.
 
-    ``environment`` says what else a rate may depend on: fingerprint, stack, threads, metrics, versions.
+    ``environment`` holds other factors of the rates: fingerprint, stack, threads, metrics, versions.
     """
 
     machine: str
@@ -74,15 +74,15 @@ class Calibration:
     environment: dict[str, Any]
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a date that names no moment, or a budget that is no duration."""
+        """Raise ValueError for an invalid date or budget."""
         if moment(self.date) is None:
-            raise ValueError(f"date is {self.date!r}, which is no time")
+            raise ValueError(f"date is {self.date!r}, not a time")
         if not 0 < self.budget_seconds < math.inf:
-            raise ValueError(f"budget_seconds is {self.budget_seconds!r}, which is no duration")
+            raise ValueError(f"budget_seconds is {self.budget_seconds!r}, not a duration")
 
 
 def write_calibration(folder: Path, calibration: Calibration, written: Path | None = None) -> Path:
-    """Write ``<folder>/<machine>/<date>-<commit>.json`` and return it, or replace ``written``, what it was before.
+    """Write ``<folder>/<machine>/<date>-<commit>.json``, or replace the earlier file ``written``; return its path.
 
     Raises RecordError if it cannot be written.
     """
@@ -101,7 +101,7 @@ def write_calibration(folder: Path, calibration: Calibration, written: Path | No
 
 
 def read_calibration(path: Path) -> Calibration:
-    """The calibration at ``path``; raises RecordError if it cannot be read or is none."""
+    """Read the calibration at ``path``; raise RecordError if it cannot be read or is invalid."""
     try:
         content = read_json(Path(path))
         form = content.get("format") if isinstance(content, dict) else None
@@ -114,9 +114,9 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def latest_calibration(machine: str, folders: Sequence[Path]) -> Calibration | None:
-    """The newest readable calibration of ``machine`` in ``folders``; None if there is none.
+    """Return the newest readable calibration of ``machine`` in ``folders``; None if there is none.
 
-    A damaged one must not stop a gate run, which only prints it beside its verdict.
+    Damaged files are skipped: they must not stop a gate run, which only prints the rates beside its verdict.
     """
     found = []
     for path in (path for folder in folders for path in sorted(Path(folder, machine).glob("*.json"))):
@@ -128,9 +128,9 @@ def latest_calibration(machine: str, folders: Sequence[Path]) -> Calibration | N
 
 
 def calibration_sentence(calibration: Calibration | None) -> str:
-    """The one sentence printed beside every verdict.
+    """Format the sentence on error rates that is printed beside every verdict.
 
-    Every run counts for the false alarms: most of its metrics are unchanged, whatever was injected into the others.
+    All runs count for the false alarms: most of their metrics are unaffected by an injection.
     """
     if calibration is None or not calibration.rows:
         return (

@@ -1,4 +1,4 @@
-"""Noise traces: what one machine does to one unchanged program over minutes.  Format: results/noise/README.md."""
+"""Noise traces: repeated timings of an unchanged program over minutes.  Format: results/noise/README.md."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ TRACE_FORMAT = "mlp-bench noise trace 1"
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One line of a trace; ``block``, ``round`` and ``process`` count from 0, the last over the whole trace.
+class TraceTurn:
+    """Line of a trace; ``block``, ``round`` and ``process`` count from 0, the last over the whole trace.
 
-    In a block several fresh processes live side by side; in a round each of them takes one turn.  ``side`` is what the
-    recorder called it: the program is the same, and a replay draws sides of its own.  ``seconds`` is None where the
-    process failed.
+    A block has several concurrent fresh processes; in a round each of them takes one turn.  ``side`` is the recorder's
+    label: the program is the same, and a replay assigns sides randomly.  ``seconds`` is None if the process failed.
     """
 
     t_start_seconds: float
@@ -35,7 +34,7 @@ class Turn:
     seconds: float | None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what no recorder wrote."""
+        """Raise ValueError for a negative count, or an invalid time or duration."""
         for name in ("process", "block", "round"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, not a count")
@@ -47,11 +46,11 @@ class Turn:
 
 @dataclass(frozen=True)
 class Trace:
-    """``header`` says what was recorded, where and beside which load; ``problems`` names the lines left out."""
+    """Recorded trace; ``header`` describes program, machine and load, ``problems`` names skipped lines."""
 
     name: str
     header: dict[str, Any]
-    turns: tuple[Turn, ...]
+    turns: tuple[TraceTurn, ...]
     problems: tuple[str, ...] = ()
 
 
@@ -59,15 +58,15 @@ def check_new(path: Path) -> None:
     """Raise RecordError, before anything is measured, unless a trace can be written at ``path``."""
     if path.is_file():
         raise RecordError(f"{path} exists already: name another file, or remove it.")
-    with suppress(OSError):  # what is in the way, the check says
+    with suppress(OSError):  # the check below names the obstacle
         path.parent.mkdir(parents=True, exist_ok=True)
     files.check({"--record-noise": path})
 
 
 class TraceWriter:
-    """Writes a new trace line by line, so that a killed recording keeps what it has.
+    """Writer of a new trace, line by line, so that a killed recording keeps its lines.
 
-    Raises RecordError if the file exists or cannot be written: a recording takes minutes, and none is overwritten.
+    Raises RecordError if the file exists or cannot be written: a recording takes minutes and is never overwritten.
     """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
@@ -79,7 +78,7 @@ class TraceWriter:
             raise RecordError(f"the trace {path} cannot be written ({error.strerror}): name another file.") from error
         self._write({"format": TRACE_FORMAT, **header})
 
-    def append(self, turn: Turn) -> None:
+    def append(self, turn: TraceTurn) -> None:
         self._write(asdict(turn))
 
     def close(self) -> None:
@@ -102,25 +101,25 @@ class TraceWriter:
 
 
 def read_trace(path: Path) -> Trace:
-    """The trace at ``path``; a line that is no turn is named in ``problems`` and left out.
+    """Read the trace at ``path``; an invalid line is named in ``problems`` and skipped.
 
-    Raises RecordError if the file cannot be read, is no trace, or has no turn.
+    Raises RecordError if the file cannot be read, is not a trace, or has no valid turn.
     """
     path = Path(path)
     try:
         lines = read_text(path).splitlines()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
+        why = getattr(error, "strerror", None) or "not a text file"
         raise RecordError(f"the noise trace {path} cannot be read ({why}): see results/noise/README.md.") from error
     header = _header(lines[0] if lines else "", path)
     turns, problems = [], []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            turns.append(build(Turn, json.loads(line)))
+            turns.append(build(TraceTurn, json.loads(line)))
         except (ValueError, RecursionError) as error:
-            problems.append(f"{path.name} line {number} is no turn ({error}) and was left out")
+            problems.append(f"{path.name} line {number} is not a turn ({error}) and was left out")
     if not turns:
-        raise RecordError(f"{path} has no turn that can be used: record one with --record-noise.")
+        raise RecordError(f"{path} has no valid turn: record one with --record-noise.")
     return Trace(path.stem, header, tuple(turns), tuple(problems))
 
 
@@ -130,7 +129,7 @@ def _header(line: str, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or "format" not in header:
-        raise RecordError(f"{path} is no noise trace: its first line has no format; see results/noise/README.md.")
+        raise RecordError(f"{path} is not a noise trace: its first line has no format; see results/noise/README.md.")
     if header["format"] != TRACE_FORMAT:
         raise RecordError(f"{path} has the format {header['format']!r}, and this version reads {TRACE_FORMAT!r}.")
     return header

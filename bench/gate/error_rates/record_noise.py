@@ -1,4 +1,4 @@
-"""Noise traces: record what this machine does to one unchanged program, and replay gate runs from a recording."""
+"""Noise traces: recording the noise of this machine with an unchanged program, and replaying gate runs from it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.document.section import to_terminal
 from bench.gate import emit
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
 from bench.gate.config import GateConfig
-from bench.gate.error_rates.noise_trace import TraceWriter, Turn, check_new, read_trace
+from bench.gate.error_rates.noise_trace import TraceTurn, TraceWriter, check_new, read_trace
 from bench.gate.error_rates.replay import replay, replay_section
-from bench.gate.error_rates.rivals import replay_rivals
 from bench.gate.live import COMPARISON
 from bench.gate.measures import MEASURES
+from bench.gate.options import check_injections, request_of
 from bench.gate.processes.session import opened
 from bench.gate.report import Exit
 from bench.machine import fingerprint
@@ -25,16 +25,15 @@ from bench.measure.runner import now
 from bench.records import files
 from bench.units import format_seconds
 
-MEASURE = "train_epoch"  # its turns are what most verdicts rest on
+MEASURE = "train_epoch"  # most verdicts depend on its turns
 DEFAULT_TRIALS = 2000
 
 
 def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
-    """Blocks of one and the same side for the whole budget, a line for each turn of the training epoch.
+    """Record blocks of one side against itself for the whole budget, one line per turn of the training epoch.
 
-    The processes measure all that a gate run measures, so that a block takes as long as there.
+    The processes measure all metrics of a gate run, so that a block takes equally long.
     """
-    from bench.gate.commands import request_of
 
     request = request_of(options, config)
     request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
@@ -68,14 +67,14 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
     return Exit.PASS if num_blocks else Exit.NOTHING_MEASURED
 
 
-def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_epoch: int) -> list[Turn]:
-    """The lines of one block: seconds of each turn, processes counted over the whole trace."""
+def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_epoch: int) -> list[TraceTurn]:
+    """Return the lines of one block: seconds of each turn; processes are counted over the whole trace."""
     sides = {BASE: "A", CANDIDATE: "B", CONTROL: "C"}
     return [
-        Turn(
+        TraceTurn(
             t_start_seconds=round(turn.t_start_seconds - start_seconds, 6),
-            side=sides[block.seats[turn.seat].role],
-            process=first_process + turn.seat,
+            side=sides[block.slots[turn.slot].role],
+            process=first_process + turn.slot,
             block=block.number,
             round=turn.round,
             seconds=round(turn.value / turns_per_epoch, 9),
@@ -86,21 +85,24 @@ def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_e
 
 
 def replay_trace(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
-    """What the gate, and the rules of other tools, would have said on a recorded machine."""
-    from bench.gate.commands import check_injections
-
+    """Replay the gate on a recorded trace; print and write its rates."""
     check_injections(options)
     trace = read_trace(options["trace"])
     trials = options["trials"] or DEFAULT_TRIALS
-    shared = {"inject": options["inject"], "trials": trials, "budget_seconds": config.budget_seconds}
-    rivals, missing = replay_rivals(trace, **shared)
     effect = next((one.effect for one in config.metrics() if one.name == MEASURE), MEASURES[MEASURE].effect)
-    replays = [replay(trace, effect=effect, num_metrics=len(config.measures), **shared), *rivals]
-    section = replay_section(replays)
-    section.sentences += [*trace.problems, *missing]
+    found = replay(
+        trace,
+        effect=effect,
+        num_metrics=len(config.measures),
+        inject=options["inject"],
+        trials=trials,
+        budget_seconds=config.budget_seconds,
+    )
+    section = replay_section([found])
+    section.sentences += trace.problems
     content = {
         "trace": str(options["trace"]),
-        "replays": [one.to_json() for one in replays],
+        "replays": [found.to_json()],
         "notes": section.sentences,
     }
     if not emit.json_only(options["json_path"], content):

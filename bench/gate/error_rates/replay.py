@@ -1,8 +1,8 @@
-"""Thousands of gate runs from one recorded trace: how often the gate is wrong, and what it takes to be right.
+"""Resampled gate runs from a recorded trace: error rates and durations of the gate.
 
-The runs follow the live gate: blocks of the comparison with their control until something looks regressed, everything
-is decided, or the budget is spent; then fresh blocks confirm.  The numbers come from the functions that ``decide``
-and ``confirm`` use (evidence.py), on arrays of all runs at once.
+The runs follow the live gate: blocks of the comparison with their control until an apparent regression, the decision
+of all metrics, or the end of the budget; then confirmation on fresh blocks.  The statistics are those of ``decide``
+and ``confirm`` (evidence.py), vectorized over all runs.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 
 from bench.document.section import Section
+from bench.document.table import INTEGER, NUMBER_TEXT, Column
 from bench.gate.error_rates.noise_trace import Trace
-from bench.gate.error_rates.resample import COMPARISON_SHAPE, CONTROL_SHAPE, Urn, recorded_blocks
+from bench.gate.error_rates.resample import COMPARISON_SHAPE, CONTROL_SHAPE, BlockResampler, recorded_blocks
 from bench.gate.verdict.design import DESIGN, Design
-from bench.gate.verdict.evidence import Evidence, weigh, weigh_control
+from bench.gate.verdict.evidence import Evidence, control_evidence, evidence_of
 from bench.stats.rate import Rate
-from bench.units import MISSING
 
 NUM_METRICS = 6  # what the gate judges by default
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a rule said in resampled runs with the candidate of one metric slowed down by ``inject`` (1.0: not at all).
+    """Counted verdicts of a rule in resampled runs with one metric of the candidate multiplied by ``inject``.
 
-    A run is ``regressed`` if any of its metrics is, which is a false alarm where nothing was injected and a success
-    where something was; ``undecided`` if none is and any metric is left open, ``unfit`` if one of those because of its
-    control; else it passed.  ``improved`` counts runs in which any metric was found improved.  None: the rule has no
-    such answer.  Seconds are those of a run from the start of its first process to its verdict.
+    A run is ``regressed`` if any of its metrics is (a false alarm without, a detection with an injection);
+    ``undecided`` if none is and any metric is undecided, ``unfit`` if that is because of its control; else it passed.
+    ``improved`` counts runs in which any metric was found improved.  None: the rule has no such verdict.  Seconds are
+    those of a run from the start of its first process to its verdict.
     """
 
     rule: str
@@ -52,17 +52,17 @@ class Replay:
 
 @dataclass
 class _Runs:
-    """The state of all runs, (trials,) each; ``first[t]`` is the block of the trace with which run t began."""
+    """State of all runs, (trials,) each; ``first[t]`` is the first block of run t in the trace."""
 
     first: np.ndarray
-    assigned: np.ndarray  # (trials, num_metrics, num_blocks): of each block, for each metric by itself
-    blocks: np.ndarray  # of the comparison, when it stopped
-    clearest: np.ndarray  # the metric that looks regressed most clearly; -1: none does
+    assigned: np.ndarray  # (trials, num_metrics, num_blocks): assignment of sides, independent for each metric
+    blocks: np.ndarray  # number of blocks of the comparison
+    clearest: np.ndarray  # index of the clearest apparent regression; -1: none
     open: np.ndarray
-    unfit: np.ndarray
+    control_failed: np.ndarray
     improved: np.ndarray
     regressed: np.ndarray
-    fresh: np.ndarray  # confirming blocks
+    fresh: np.ndarray  # number of confirming blocks
 
 
 def replay(
@@ -77,15 +77,22 @@ def replay(
 ) -> Replay:
     """Resample ``trials`` gate runs from ``trace`` and count their verdicts.
 
-    Every run judges ``num_metrics`` metrics with the noise of the trace and sides drawn for each by itself, and only
-    the first of them is slowed down: the error rate is that of a whole run, the power that of one metric among many.
+    Every run judges ``num_metrics`` metrics with the noise of the trace and independently assigned sides, and only the
+    first of them is slowed down: the error rate is per run, the power that of one metric among many.
 
     Raises RecordError if the trace is too short, ValueError for an injection, effect or number that is not positive.
     """
     if not (inject > 0 and effect > 0 and trials >= 1 and num_metrics >= 1 and budget_seconds > 0):
         raise ValueError("inject, effect, trials, metrics and budget must be positive")
     blocks = recorded_blocks(trace)
-    gate = _Gate(Urn(blocks, 1.0), Urn(blocks, inject), np.log1p(effect), num_metrics, budget_seconds, design)
+    gate = _Gate(
+        BlockResampler(blocks, 1.0),
+        BlockResampler(blocks, inject),
+        np.log1p(effect),
+        num_metrics,
+        budget_seconds,
+        design,
+    )
     runs = gate.start(trials, np.random.default_rng(seed))
     gate.compare(runs)
     gate.confirm(runs)
@@ -98,7 +105,7 @@ def replay(
         num_metrics=num_metrics,
         regressed=Rate(int(runs.regressed.sum()), trials),
         undecided=Rate(int(undecided.sum()), trials),
-        unfit=Rate(int((undecided & runs.unfit).sum()), trials),
+        unfit=Rate(int((undecided & runs.control_failed).sum()), trials),
         improved=Rate(int(runs.improved.sum()), trials),
         median_seconds=float(np.median(seconds)),
         p95_seconds=float(np.quantile(seconds, 0.95)),
@@ -106,10 +113,16 @@ def replay(
 
 
 class _Gate:
-    """The rules of a gate run on arrays of runs; ``effect`` is on the scale of logarithms."""
+    """Vectorized gate run; ``effect`` is on the logarithmic scale."""
 
     def __init__(
-        self, same: Urn, slowed: Urn, effect: float, num_metrics: int, budget_seconds: float, design: Design
+        self,
+        same: BlockResampler,
+        slowed: BlockResampler,
+        effect: float,
+        num_metrics: int,
+        budget_seconds: float,
+        design: Design,
     ) -> None:
         self._same, self._slowed, self._effect, self._design = same, slowed, effect, design
         self._num_metrics, self._budget_seconds = num_metrics, budget_seconds
@@ -128,7 +141,7 @@ class _Gate:
             blocks=np.zeros(trials, int),
             clearest=np.full(trials, -1),
             open=~nothing,
-            unfit=nothing.copy(),
+            control_failed=nothing.copy(),
             improved=nothing.copy(),
             regressed=nothing.copy(),
             fresh=np.zeros(trials, int),
@@ -138,7 +151,7 @@ class _Gate:
         return self._ends[first + num_blocks] - self._ends[first]
 
     def compare(self, runs: _Runs) -> None:
-        """Blocks of the comparison until something looks regressed, all is decided, or the time is up."""
+        """Add blocks of the comparison until an apparent regression, the decision of all metrics, or the time limit."""
         active = np.arange(len(runs.first))
         for count in range(1, min(self._window, self._design.looks.last) + 1):
             if not len(active):
@@ -151,25 +164,25 @@ class _Gate:
             active = active[self._has_time(runs.first[active], count, limit_seconds)]
 
     def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
-        evidence = self._weigh(self._comparison(runs, active, 0, count), count)
+        evidence = self._evidence_of(self._comparison(runs, active, 0, count), count)
         control = self._gather(self._same.control, runs, active, 0, count)
         shapes = (CONTROL_SHAPE,) * count
-        _, unfit = weigh_control(np.sort(control), shapes, self._effect, self._num_metrics, self._design)
-        suspected = evidence.worse & ~unfit
-        is_open = unfit | ~(evidence.worse | evidence.better | evidence.unchanged)
+        _, control_failed = control_evidence(np.sort(control), shapes, self._effect, self._num_metrics, self._design)
+        suspected = evidence.worse & ~control_failed
+        is_open = control_failed | ~(evidence.worse | evidence.better | evidence.unchanged)
         clearest = np.where(suspected, evidence.low, -np.inf).argmax(axis=1)
         runs.clearest[active] = np.where(suspected.any(axis=1), clearest, -1)
         runs.open[active] = is_open.any(axis=1)
-        runs.unfit[active] = unfit.any(axis=1)
-        runs.improved[active] = (evidence.better & ~unfit).any(axis=1)
+        runs.control_failed[active] = control_failed.any(axis=1)
+        runs.improved[active] = (evidence.better & ~control_failed).any(axis=1)
 
-    def _weigh(self, differences: np.ndarray, count: int) -> Evidence:
+    def _evidence_of(self, differences: np.ndarray, count: int) -> Evidence:
         design, shapes = self._design, (COMPARISON_SHAPE,) * count
         alpha = design.alpha_of_each(self._num_metrics)
-        return weigh(np.sort(differences), shapes, self._effect, design.looks, alpha, design.interval_alpha)
+        return evidence_of(np.sort(differences), shapes, self._effect, design.looks, alpha, design.interval_alpha)
 
     def confirm(self, runs: _Runs) -> None:
-        """Fresh blocks for the clearest suspicion: a run is red if and only if that one is confirmed (confirm.py)."""
+        """Confirm the clearest apparent regression on fresh blocks; only then a run is regressed (confirm.py)."""
         looks, design = self._design.confirming_looks, self._design
         active = np.flatnonzero(runs.clearest >= 0)
         for count in range(1, looks.last + 1):
@@ -180,7 +193,7 @@ class _Gate:
                 continue
             metric = runs.clearest[active]
             differences = self._comparison(runs, active, runs.blocks[active], count)[np.arange(len(active)), metric]
-            evidence = weigh(
+            evidence = evidence_of(
                 np.sort(differences),
                 (COMPARISON_SHAPE,) * count,
                 self._effect,
@@ -192,7 +205,7 @@ class _Gate:
             active = active[~(evidence.worse | evidence.unchanged)]
 
     def _has_time(self, first: np.ndarray, count: int | np.ndarray, limit_seconds: float) -> np.ndarray:
-        """Whether one more block, as long as the longest so far, ends in time; as the live gate asks."""
+        """Return a mask of runs in which one more block, as long as the longest so far, ends in time (live.py)."""
         reach = np.arange(self._window)
         so_far = np.where(reach < np.reshape(count, (-1, 1)), self._same.seconds[first[:, None] + reach], 0.0)
         return self.elapsed(first, count) + so_far.max(axis=1) <= limit_seconds
@@ -211,7 +224,7 @@ class _Gate:
         count: int,
         metrics: slice = slice(None),
     ) -> np.ndarray:
-        """Differences of ``count`` blocks after ``skip``, (active, metrics, count * pairs)."""
+        """Return the differences of ``count`` blocks after ``skip``, (active, metrics, count * pairs)."""
         places = np.reshape(skip, (-1, 1)) + np.arange(count)  # (1 or active, count)
         places = np.broadcast_to(places, (len(active), count))
         assigned = np.take_along_axis(runs.assigned[active][:, metrics], places[:, None, :], axis=2)
@@ -221,15 +234,16 @@ class _Gate:
 
 
 def replay_section(replays: Sequence[Replay]) -> Section:
-    """The table that ``gate --replay`` prints: one row for each rule and injection."""
-    headers = ["rule", "injected", "runs", "metrics", "regressed", "undecided", "unfit", "improved", "seconds"]
+    """Return the table of ``gate --replay``: one row for each rule and injection."""
+    columns = ["rule", "injected", Column("runs", INTEGER), Column("metrics", INTEGER)]
+    columns += [Column(name, NUMBER_TEXT) for name in ("regressed", "undecided", "unfit", "improved", "seconds")]
     rows = [
         [
             one.rule,
             "nothing" if one.inject == 1 else f"{one.inject:g} times",
-            f"{one.regressed.trials}",
-            f"{one.num_metrics}",
-            *(str(rate) if rate else MISSING for rate in (one.regressed, one.undecided, one.unfit, one.improved)),
+            one.regressed.trials,
+            one.num_metrics,
+            *(rate or None for rate in (one.regressed, one.undecided, one.unfit, one.improved)),
             f"{one.median_seconds:.0f}, {one.p95_seconds:.0f}",
         ]
         for one in replays
@@ -239,4 +253,4 @@ def replay_section(replays: Sequence[Replay]) -> Section:
         "false alarm where nothing was injected, and the power where something was.",
         "Seconds are those of the median run and of one longer than 95 % of them, starting processes included.",
     ]
-    return Section("Replay of recorded noise", sentences, headers, rows)
+    return Section("Replay of recorded noise", sentences, columns, rows)

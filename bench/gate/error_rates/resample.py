@@ -1,8 +1,8 @@
-"""Gate runs resampled from a noise trace, as arrays: contiguous windows of its blocks, sides drawn afresh.
+"""Block resampling of gate runs from a noise trace: contiguous windows of blocks with randomly assigned sides.
 
-A window keeps the structure of time: drift, bursts and what lasts for minutes hit neighbouring blocks together, as in
-a real run.  Which process of a block is base, candidate or control is drawn at random, as in a real run.  A slowdown
-is put into the turns of the candidate before anything is summarised, so that it takes the way that a real one takes.
+A window keeps the autocorrelation: drift, bursts and slow changes affect neighbouring blocks together, as in a real
+run.  The roles base, candidate and control are assigned to the processes of a block at random, as in a real run.  A
+slowdown is applied to the turns of the candidate before they are summarised, as a real one would be.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from itertools import pairwise, permutations
 import numpy as np
 
 from bench.errors import RecordError
-from bench.gate.error_rates.noise_trace import Trace, Turn
-from bench.gate.verdict.ranks import Shape
+from bench.gate.error_rates.noise_trace import Trace, TraceTurn
+from bench.gate.verdict.ranks import BlockShape
 from bench.gate.verdict.turns import log_values, process_values
 
-ROLES = "ABBAC"  # what the gate measures in a block: base, candidate, and the base again as a control
-COMPARISON_SHAPE: Shape = (2, 2)
-CONTROL_SHAPE: Shape = (2, 1)
-MIN_BLOCKS = 12  # fewer give windows that are all the same
+ROLES = "ABBAC"  # of the processes of a block: base, candidate, and the base again as a control
+COMPARISON_SHAPE: BlockShape = (2, 2)
+CONTROL_SHAPE: BlockShape = (2, 1)
+MIN_BLOCKS = 12  # fewer give identical windows
 
 
 @dataclass(frozen=True)
 class RecordedBlock:
-    """``turns[r][p]``: seconds of process p in round r, None where it has none; ``seconds``: to the next block."""
+    """Block of a trace: ``turns[r][p]`` is seconds of process p in round r or None; ``seconds``: to the next block."""
 
     turns: tuple[tuple[float | None, ...], ...]
     seconds: float
 
 
 def recorded_blocks(trace: Trace) -> list[RecordedBlock]:
-    """The complete blocks of ``trace``, in order; the last one, whose end nobody recorded, is not among them.
+    """Return the complete blocks of ``trace`` in order, without the last one, whose end was not recorded.
 
     Raises RecordError if there are fewer than MIN_BLOCKS of them.
     """
-    by_block: dict[int, list[Turn]] = {}
+    by_block: dict[int, list[TraceTurn]] = {}
     for turn in trace.turns:
         by_block.setdefault(turn.block, []).append(turn)
     numbers = sorted(by_block)
@@ -56,7 +56,7 @@ def recorded_blocks(trace: Trace) -> list[RecordedBlock]:
     return blocks
 
 
-def _matrix(turns: Sequence[Turn]) -> tuple[tuple[float | None, ...], ...]:
+def _matrix(turns: Sequence[TraceTurn]) -> tuple[tuple[float | None, ...], ...]:
     processes = sorted({turn.process for turn in turns})
     found = {(turn.round, turn.process): turn.seconds for turn in turns}
     rounds = sorted({turn.round for turn in turns})
@@ -64,23 +64,23 @@ def _matrix(turns: Sequence[Turn]) -> tuple[tuple[float | None, ...], ...]:
 
 
 def _assignments() -> np.ndarray:
-    """The seats of base, base, candidate, candidate and control in every assignment that differs, (30, 5)."""
+    """Return the slots of base, base, candidate, candidate and control in every distinct assignment, int (30, 5)."""
     drawn = sorted(set(permutations(ROLES)))
-    return np.array([[seat for role in "ABC" for seat, one in enumerate(roles) if one == role] for roles in drawn])
+    return np.array([[slot for role in "ABC" for slot, one in enumerate(roles) if one == role] for roles in drawn])
 
 
-class Urn:
-    """All gate runs that ``blocks`` can give, with candidates that take ``inject`` times as long.
+class BlockResampler:
+    """Resampler of gate runs from ``blocks``, with candidates slowed down by the factor ``inject``.
 
     ``comparison[b, s]`` are the four differences candidate - base of block b under assignment s of its processes to
     ROLES (row s of SEATS), and ``control[b, s]`` the two differences control - base: logarithms of ratios.
-    ``seconds[b]`` is what block b takes, the start of its processes included.
+    ``seconds[b]`` is the duration of block b, including the start of its processes.
     """
 
-    SEATS = _assignments()
+    SLOTS = _assignments()
 
     def __init__(self, blocks: Sequence[RecordedBlock], inject: float) -> None:
-        base, candidate, control = self.SEATS[:, :2], self.SEATS[:, 2:4], self.SEATS[:, 4:]
+        base, candidate, control = self.SLOTS[:, :2], self.SLOTS[:, 2:4], self.SLOTS[:, 4:]
         tables = []
         for block in blocks:
             logs = np.log(np.array(block.turns, float)[:, : len(ROLES)])
@@ -93,5 +93,5 @@ class Urn:
 
 
 def _pairs(values: np.ndarray) -> np.ndarray:
-    """All differences other - base, (num_assignments, num_pairs); the first two values of each are the base's."""
+    """Return all differences other - base, (num_assignments, num_pairs); the first two values are the base's."""
     return (values[:, 2:, None] - values[:, None, :2]).reshape(len(values), -1)

@@ -1,4 +1,4 @@
-"""Starting processes of a side: its files, interpreter, environment and compile cache; and what it says of itself."""
+"""Start of processes of a side: files, interpreter, environment and compile cache."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from bench.measure.case import Case, Stack
 from bench.measure.environment import build, compile_caches, joined_paths
 from bench.measure.scratch import temporary_files_in
 from mlp.backends import load
+from mlp.theano_compat.toolchain import problem_elsewhere
 
 DIFFERENCES_SHOWN = 6
-# Whatever a process notes in the cache of its side, it notes under Theano's lock; revisions whose modules knew the seed
-# note one for every seed.  Who finds the lock taken sleeps 5 s to 10 s by default, and a block with it (measured: 20 s
-# instead of 10 s); so, 1 s to 2 s.
+# A process writes to the compile cache of its side under Theano's lock; revisions that compile the seed into a module
+# write an entry for each seed.  A process that finds the lock taken sleeps 5 s to 10 s by default, which delays its
+# block (measured: 20 s instead of 10 s); so, 1 s to 2 s.
 SHORT_LOCK_WAIT = "compile.wait=1"
 PRIMING: tuple[tuple[str, dict[str, int]], ...] = (
     ("prepare", {}),
@@ -36,12 +37,12 @@ PRIMING: tuple[tuple[str, dict[str, int]], ...] = (
 
 
 class SideError(BenchError):
-    """A side cannot be measured at all: nothing can be said about the other."""
+    """A side cannot be measured at all, so no comparison is possible."""
 
 
 @dataclass(frozen=True)
 class Primed:
-    """What a side said of itself when its compile cache was filled."""
+    """Properties of a side, reported by the process that filled its compile cache."""
 
     directory: str  # of the data
     data_digest: str  # of its files, as they are on disk
@@ -54,7 +55,7 @@ class Primed:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Starts processes of one stack.  ``folder`` holds a compile cache for each side; ``data`` is what --data named."""
+    """Start processes of one stack.  ``folder`` holds a compile cache per side; ``data`` is the value of --data."""
 
     stack: Stack
     threads: int
@@ -63,31 +64,32 @@ class Launcher:
     cold: bool = False  # whether each process compiles into an empty cache of its own
 
     def prime(self, sides: Sequence[Side]) -> list[Primed]:
-        """Fill the compile cache of each side by one process, and ask it what it is; the sides do so at once.
+        """Fill the compile cache of each side in one process and return the properties of each; sides run concurrently.
 
         Raises
         ------
         SideError
-            If a side does not import, load, compile, train or validate: the reason, and whose it is.
+            If a side does not import, load, compile, train or validate; names the side and the reason.
         """
+        self._check_toolchains(sides)
         with ExitStack() as stack:
             processes = []
             for side in sides:
                 with _naming(side):
                     processes.append(stack.enter_context(self._started(side, 1, self._cache(side))))
-            said: list[dict[str, Any]] = [{} for _ in sides]
+            replies: list[dict[str, Any]] = [{} for _ in sides]
             for do, arguments in PRIMING:
                 for process in processes:
                     process.send(do, **arguments)
-                for side, process, so_far in zip(sides, processes, said, strict=True):
+                for side, process, so_far in zip(sides, processes, replies, strict=True):
                     with _naming(side):
                         so_far |= process.receive()
                         _check_home(side, so_far)
-        return [Primed(**{one.name: so_far[one.name] for one in fields(Primed)}) for so_far in said]
+        return [Primed(**{one.name: so_far[one.name] for one in fields(Primed)}) for so_far in replies]
 
     @contextmanager
     def started(self, side: Side, seed: int) -> Iterator[Process]:
-        """A fresh process of ``side``, ended afterwards; raises ReplicateError if it cannot even be started."""
+        """Start a fresh process of ``side`` and end it afterwards; raise ReplicateError if it cannot be started."""
         cache = self._cache(side)
         if self.cold:
             cache = self.folder / f"cold-{next(_numbers)}"
@@ -98,6 +100,29 @@ class Launcher:
 
     def _cache(self, side: Side) -> Path:
         return self.folder / f"cache-{side.name}"
+
+    def _check_toolchains(self, sides: Sequence[Side]) -> None:
+        """Raise SideError for a side whose Python cannot compile C++, where the stack needs it.
+
+        The framework itself would say so in the middle of a compilation.
+        """
+        settings = load(self.stack.backend).compiler_settings(self.stack.variant)
+        problems: dict[tuple, str | None] = {}  # two sides are most often compiled for by one toolchain
+        for side in sides if settings else ():
+            what = self._python(side), tuple(sorted(side.variables.items()))
+            if what not in problems:
+                variables = build(self._case(), None, side.variables)
+                problems[what] = problem_elsewhere(self._python(side), variables, settings)
+            if problems[what]:
+                with _naming(side):
+                    raise ReplicateError(f"cannot compile: {problems[what]}")
+
+    def _python(self, side: Side) -> Path:
+        return side.python or load(self.stack.backend).interpreter(self.stack.device)
+
+    def _case(self) -> Case:
+        stack = self.stack
+        return Case("epoch", stack.backend, stack.variant, stack.device, self.threads, dataset="")
 
     def _started(self, side: Side, seed: int, cache: Path) -> Process:
         stack = self.stack
@@ -111,15 +136,12 @@ class Launcher:
             "slowdown": side.slowdown,
             "held_bytes": side.held_bytes,
         }
-        python = side.python or load(stack.backend).interpreter(stack.device)
-        argv = [str(python), "-P", str(PROGRAM), json.dumps(configuration)]
+        argv = [str(self._python(side)), "-P", str(PROGRAM), json.dumps(configuration)]
         return Process(argv, self._variables(side, cache), self.folder)
 
     def _variables(self, side: Side, cache: Path) -> dict[str, str]:
-        """Those of every measured process; then the side's own, which win, except that its cache stays its own."""
-        stack = self.stack
-        case = Case("epoch", stack.backend, stack.variant, stack.device, self.threads, dataset="")
-        variables = build(case, None, side.variables)
+        """Return the environment: the common variables, overridden by the side's, except for the compile cache."""
+        variables = build(self._case(), None, side.variables)
         flags = ",".join(filter(None, (SHORT_LOCK_WAIT, variables.get("THEANO_FLAGS"))))
         paths = joined_paths(str(side.directory), side.variables.get("PYTHONPATH"))
         variables |= {"PYTHONPATH": paths, "THEANO_FLAGS": flags}
@@ -137,9 +159,9 @@ def _naming(side: Side) -> Iterator[None]:
         raise SideError(f"side {side.name} ({side.label}) cannot be measured: it {error}.") from error
 
 
-def _check_home(side: Side, said: dict[str, Any]) -> None:
-    if Path(said["mlp"]) != side.directory.resolve():
-        raise ReplicateError(f"imports mlp from {said['mlp']}, and not from its own files in {side.directory}")
+def _check_home(side: Side, reply: dict[str, Any]) -> None:
+    if Path(reply["mlp"]) != side.directory.resolve():
+        raise ReplicateError(f"imports mlp from {reply['mlp']}, and not from its own files in {side.directory}")
 
 
 def check_comparable(base: Primed, candidate: Primed) -> None:

@@ -1,4 +1,4 @@
-"""The gate's end of one process replicate: start it, ask it, let it rest, end it with everything it started."""
+"""Handle of one measured process of the gate: start, command, stop between commands, end with its children."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bench.measure.process import OUT_OF_MEMORY, UMASK, end_group, explain, how_
 from bench.measure.signals import deferred
 
 PROGRAM = Path(__file__).with_name("replicate.py")
-GRACE_SECONDS = 10.0  # between the end of its output and the end of a process
-LIMIT_SECONDS = 300.0  # of one command; the longest honest one is a cold compilation on a busy machine
+GRACE_SECONDS = 10.0  # from the end of its output to the end of the process
+LIMIT_SECONDS = 300.0  # of one command; the longest valid one is a cold compilation on a busy machine
 
 
 class ReplicateError(BenchError):
-    """A process cannot go on; the message says why, in words that follow the name of its side."""
+    """Failure of a process; the message continues a sentence that begins with the name of its side."""
 
 
 class Process:
-    """A fresh process of a side.  Between two commands it is stopped (SIGSTOP), so that nothing of it runs.
+    """Fresh process of a side.  It is stopped (SIGSTOP) between two commands, so that none of its threads run.
 
-    That matters: the threads of a BLAS spin for a tenth of a second after their work before they sleep, and would take
-    that time from the process whose turn is next.
+    Otherwise the threads of a BLAS, which spin for a tenth of a second after their work before they sleep, would take
+    CPU time from the process whose turn is next.
     """
 
     def __init__(self, argv: list[str], variables: dict[str, str], directory: Path) -> None:
@@ -46,7 +46,7 @@ class Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._stderr,
-                    start_new_session=True,  # Ctrl-C reaches only the gate, so that the order of the end is its own
+                    start_new_session=True,  # Ctrl-C reaches only the gate, which ends its processes in order
                     umask=UMASK,
                 )
         except OSError as error:
@@ -62,15 +62,15 @@ class Process:
         return self.receive(limit_seconds)
 
     def send(self, do: str, **arguments: Any) -> None:
-        """Let the process go on with a command; ``receive`` must follow."""
+        """Continue the process with a command; ``receive`` must follow."""
         self._doing = do
         self._signal(signal.SIGCONT)
-        with contextlib.suppress(BrokenPipeError):  # it is gone, and its missing reply will say so
+        with contextlib.suppress(BrokenPipeError):  # it has ended; ``receive`` reports that
             self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
             self._process.stdin.flush()
 
     def receive(self, limit_seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
-        """The reply to the last command; the process is stopped afterwards.
+        """Read the reply to the last command, and stop the process.
 
         Raises
         ------
@@ -82,8 +82,8 @@ class Process:
         try:
             reply = json.loads(line)
             reply["ok"]
-        except (ValueError, TypeError, KeyError):  # another program than Python, most likely
-            raise ReplicateError(f"answered {line[:60]!r} when it was to {self._doing}, which is no reply") from None
+        except (ValueError, TypeError, KeyError):  # most likely not a Python interpreter
+            raise ReplicateError(f"answered {line[:60]!r} when it was to {self._doing}, not a reply") from None
         if not reply.pop("ok"):
             raise ReplicateError(f"failed to {self._doing}: {reply['reason']}")
         return reply
@@ -93,7 +93,7 @@ class Process:
         return self._process.pid
 
     def end(self) -> None:
-        """End it with everything it started; harmless when repeated."""
+        """End the process and its children; idempotent."""
         end_group(self._process)
         for stream in (self._process.stdin, self._process.stdout, self._stderr):
             with contextlib.suppress(OSError):  # stdin flushes what a dead process never read

@@ -1,12 +1,12 @@
-"""The program inside a side of the gate: one process replicate, which waits and measures only when it is told to.
+"""Program of one process replicate of the gate; it measures on command and waits in between.
 
-It comes from the gate's own checkout, whatever the side is, and so uses nothing but Python's library and the lasting
-part of the side's ``mlp``: dataset, recipe, backends and their contract.  It is started as
+It comes from the gate's own checkout on both sides, and so imports only Python's library and the stable interface of
+the side's ``mlp``: dataset, recipe, backends and their contract.  It is started as
 
     python -P replicate.py '{"directory": ..., "backend": ..., ...}'
 
-and speaks JSON lines: a command ``{"do": "train", ...}`` on stdin, its reply on stdout.  What libraries print goes to
-stderr.  When stdin ends, because the gate is gone, so does the process.
+and exchanges JSON lines: a command ``{"do": "train", ...}`` on stdin, its reply on stdout.  Output of libraries goes to
+stderr.  The process ends when stdin does, e.g. because the gate has ended.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 class Replicate:
-    """One life: ``prepare``, ``load``, ``compile``, then turns.  Each method is a command; its result is the reply.
+    """Commands of a replicate: ``prepare``, ``load``, ``compile``, then turns.  The result of a method is the reply.
 
-    ``slowdown`` (a fraction) and ``held_bytes`` of the configuration are the calibration's: the first is waited away
-    inside the timed path of every training step, the second is memory that is filled and never used.
+    ``slowdown`` (a fraction) and ``held_bytes`` of the configuration are injected by the calibration: a wait inside the
+    timed path of every training step, and memory that is filled and never used.
     """
 
     def __init__(self, configuration: dict[str, Any], clock: Callable[[], float] = time.perf_counter) -> None:
@@ -48,7 +48,7 @@ class Replicate:
         self._batches: dict[int, Any] = {}
 
     def prepare(self) -> dict[str, Any]:
-        """Import the side's packages; nothing here is judged, so that several processes may do it at once."""
+        """Import the side's packages; untimed, so that several processes may do it concurrently."""
         self._held = b"\1" * self._configuration["held_bytes"]
         mlp = importlib.import_module("mlp")
         backends = importlib.import_module("mlp.backends")
@@ -60,7 +60,7 @@ class Replicate:
         return {"mlp": str(Path(mlp.__file__).resolve().parent.parent)}
 
     def identify(self) -> dict[str, Any]:
-        """What must be the same on both sides (dataset, recipe), and what may differ (versions)."""
+        """Return dataset and recipe, which must agree between the sides, and versions, which may differ."""
         dataset = importlib.import_module("mlp.dataset")
         directory = self._directory
         identity = dataset.identify(directory)
@@ -75,7 +75,7 @@ class Replicate:
         }
 
     def load(self) -> dict[str, Any]:
-        """Read, decompress and convert MNIST; what was loaded before is given back first."""
+        """Read, decompress and convert MNIST; earlier data is freed first."""
         load_files = importlib.import_module("mlp.dataset").load_files
         directory = self._directory  # may look for the files, or verify them: outside the clock
         self._data = None
@@ -83,13 +83,13 @@ class Replicate:
         return {"seconds": seconds}
 
     def check_data(self) -> dict[str, Any]:
-        """Fail unless the files that were loaded are those of ``identify`` in the process that was asked first."""
+        """Raise RuntimeError if the data files have changed since ``identify`` at the start of the gate."""
         if _digest(self._directory) != self._configuration["data_digest"]:
             raise RuntimeError(f"{self._directory} holds other data than when the gate began")
         return {}
 
     def compile(self) -> dict[str, Any]:
-        """Build the network, place the data of a resident variant, compile: what the reference clock calls so."""
+        """Build the network, place the data of a resident variant, compile; as the reference clock defines them."""
         initial_parameters = importlib.import_module("mlp.training").initial_parameters
 
         def from_graph_to_functions() -> None:
@@ -103,10 +103,10 @@ class Replicate:
         return {"seconds": seconds}
 
     def train(self, num_steps: int) -> dict[str, Any]:
-        """Go ``num_steps`` steps on through the training epoch; ``loss`` is the mean over an epoch, where it ends.
+        """Train the next ``num_steps`` steps of the epoch; ``loss`` is the mean over the epoch, in its last reply.
 
-        The part is what ``train_epoch`` makes of so many examples, in random order: for a variant that keeps its data
-        on the device the order says which, and the others are given just these.
+        The part is a call of ``train_epoch`` on that many examples in random order: selected by the order for a variant
+        that keeps its data on the device, and by slicing for the others.
         """
         images, labels = self._data[:2]
         num_examples = num_steps * self._recipe.batch_size
@@ -132,7 +132,7 @@ class Replicate:
         return {"seconds": seconds, "loss": mean_loss}
 
     def validate(self) -> dict[str, Any]:
-        """A validation epoch; ``loss`` and ``accuracy`` (a fraction) of the network as it is now."""
+        """Time a validation epoch; ``loss`` and ``accuracy`` (a fraction) are those of the current network."""
         images, labels = self._data[2:4]
 
         def validation_epoch() -> tuple[float, float]:
@@ -144,7 +144,7 @@ class Replicate:
         return {"seconds": seconds, "loss": loss, "accuracy": accuracy}
 
     def steps(self, batch_size: int, num_steps: int) -> dict[str, Any]:
-        """Single training steps of one minibatch of ``batch_size``, each synchronised; ``seconds`` is for one step."""
+        """Time single, synchronised training steps of one minibatch of ``batch_size``; ``seconds`` is per step."""
         if batch_size not in self._batches:
             self._batches[batch_size] = [array[:batch_size] for array in self._data[:2]]
             self._step(batch_size, WARM_UP_STEPS)
@@ -152,7 +152,7 @@ class Replicate:
         return {"seconds": seconds / num_steps}
 
     def memory(self) -> dict[str, Any]:
-        """The most resident memory this process has had so far."""
+        """Return the peak resident memory of this process so far."""
         return {"peak_bytes": peak_resident_bytes()}
 
     @cached_property
@@ -166,7 +166,7 @@ class Replicate:
             self._backend.synchronize()
 
     def _timed(self, work: Callable[[], Any], slowdown: float = 0.0) -> tuple[float, Any]:
-        """Seconds that ``work`` takes, and its result; a ``slowdown`` of 0.1 makes it take 1.1 times as long."""
+        """Return the seconds and the result of ``work``; a ``slowdown`` of 0.1 prolongs it by a factor of 1.1."""
         start = self._clock()
         result = work()
         if slowdown:
@@ -177,7 +177,7 @@ class Replicate:
 
 
 def _digest(directory: str | Path) -> str:
-    """SHA-256 of the data files as they are on disk."""
+    """Return the SHA-256 of the data files on disk."""
     digest = hashlib.sha256()
     for path in sorted(Path(directory).glob("*ubyte*")):
         if path.is_file():
@@ -186,9 +186,9 @@ def _digest(directory: str | Path) -> str:
 
 
 def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int | None:
-    """The high-water mark of this program alone.
+    """Return the peak resident memory of this program alone, in bytes.
 
-    getrusage's ``ru_maxrss``, which other systems have to do with, begins on Linux with what the parent process held.
+    On Linux, getrusage's ``ru_maxrss`` (the fallback elsewhere) includes the memory of the parent process.
     """
     try:
         for line in status.read_text().splitlines():
@@ -205,13 +205,13 @@ def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int | None:
 
 
 def serve(replicate: Any, commands: IO[str], replies: IO[str]) -> None:
-    """Answer each line of ``commands``; a command that fails is answered by why it failed, and nothing follows."""
+    """Reply to each line of ``commands``; a failed command is answered with its reason and ends the loop."""
     for line in commands:
         command = json.loads(line)
         name = command.pop("do")
         try:
             reply = {"ok": True, **getattr(replicate, name)(**command)}
-        except Exception as error:  # whatever the side's code raises is an answer: the gate says it in one sentence
+        except Exception as error:  # any error of the side's code is a reply, which the gate prints as one sentence
             reply = {"ok": False, "reason": _sentence(error)}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
@@ -220,7 +220,7 @@ def serve(replicate: Any, commands: IO[str], replies: IO[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """The first line of the error; with its class, unless ``mlp`` raised it to be read by people."""
+    """Return the first line of the error, with its class unless it is a user-facing error of ``mlp``."""
     text = (str(error).strip() or _place(error)).splitlines()[0].rstrip(".")
     written_for_people = any(base.__name__ == "MlpError" for base in type(error).__mro__)
     return text if written_for_people else f"{type(error).__name__}: {text}"
@@ -232,7 +232,7 @@ def _place(error: Exception) -> str:
 
 
 def _version(package: str) -> str | None:
-    """Of the module that was imported; of the installed package where none was."""
+    """Return the version of the imported module, else of the installed package."""
     imported = getattr(sys.modules.get(package), "__version__", None)
     if isinstance(imported, str):
         return imported
@@ -243,13 +243,13 @@ def _version(package: str) -> str | None:
 
 
 def _end_with_the_parent() -> None:
-    """Linux ends this process when the gate dies, even while it is stopped between two turns."""
+    """Ask Linux to end this process when the gate dies, even while it is stopped between two turns."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _private_stdout() -> IO[str]:
-    """Stdout for replies alone: what anybody else prints there goes to stderr from now on."""
+    """Return stdout for replies only; redirect all other output to stderr."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return replies

@@ -1,4 +1,4 @@
-"""A gate run on this machine: both sides checked, given files and a warm compile cache, ready to be measured."""
+"""Preparation of a gate run: both sides checked, checked out, with a warm compile cache."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.errors import BenchError
 from bench.gate.block import CANDIDATE, Block
 from bench.gate.processes.launch import Launcher, Primed, check_comparable
 from bench.gate.processes.process import Process
-from bench.gate.processes.sides import Side, Wanted, check_out, resolve
-from bench.gate.processes.turns import Program, measure_block
+from bench.gate.processes.sides import Side, SideSpec, check_out, resolve
+from bench.gate.processes.turns import BlockPlan, measure_block
 from bench.machine import fingerprint
 from bench.measure.case import Stack
 from bench.measure.environment import check_fit_for_code
@@ -29,25 +29,25 @@ DEFAULT_BACKEND, DEFAULT_VARIANT = "theano", "tuned"
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be compared, and on which stack.  Injections are fractions: of a training step, of the peak memory."""
+class GateRequest:
+    """Sides, stack and metrics of a gate run.  Injections are fractions of a training step and of the peak memory."""
 
-    base: Wanted
-    candidate: Wanted
+    base: SideSpec
+    candidate: SideSpec
     stack: Stack
     measures: tuple[str, ...]
     data: Path | None = None
     threads: int | None = None
     inject_seconds: float = 0.0
     inject_bytes: float = 0.0
-    project: Path = PROJECT  # whose working tree and revisions
+    project: Path = PROJECT  # repository of the sides
 
 
 @dataclass
 class Session:
-    """Sides that can be measured; ``random`` draws the orders.
+    """Two prepared sides; ``random`` shuffles the orders.
 
-    Seeds count up from ``first_seed``, another one in each run: what was tried on one run's seeds until it passed is
+    Seeds count up from ``first_seed``, which differs between runs, so that a change tuned to the seeds of one run is
     judged on others.
     """
 
@@ -55,17 +55,17 @@ class Session:
     candidate: Side
     primed: Primed
     launcher: Launcher
-    program: Program
+    program: BlockPlan
     random: Random
     first_seed: int = 1
     count_instructions: Callable[[Process], float | None] | None = None
     clock: Callable[[], float] = time.perf_counter
 
     def measure(self, number: int, kind: str, roles: tuple[str, ...], measures: tuple[str, ...]) -> Block:
-        """Block ``number``: a process for each of ``roles``.
+        """Measure block ``number`` with one process for each of ``roles``.
 
-        The first process of each role trains with one seed, the second with the next, and so on: pairs of one seed are
-        what makes learning comparable, and no two blocks share a seed.
+        The first process of each role trains with one seed, the second with the next, and so on: pairs of equal seeds
+        make learning comparable, and no two blocks share a seed.
         """
         nth = [roles[:place].count(role) for place, role in enumerate(roles)]
         seeds = [self.first_seed + number * len(roles) + place for place in nth]
@@ -74,7 +74,7 @@ class Session:
         return measure_block(number, kind, roles, seeds, program, self._start, self.random, self.clock, count)
 
     def injected(self, seconds: float = 0.0, bytes_: float = 0.0) -> Session:
-        """The same with other injections on side B: fractions of a training step and of the peak memory."""
+        """Return a copy with injections on side B: fractions of a training step and of the peak memory."""
         held = round(bytes_ * (self.primed.peak_bytes or 0))
         return replace(self, candidate=replace(self.candidate, slowdown=seconds, held_bytes=held))
 
@@ -82,8 +82,8 @@ class Session:
         return self.launcher.started(self.candidate if role == CANDIDATE else self.base, seed)
 
 
-def stack_of(backend: str, variant: str | None, device: str) -> Stack:
-    """The stack of these names; raises BackendError if there is none.  Without a variant Theano's is ``tuned``."""
+def resolve_stack(backend: str, variant: str | None, device: str) -> Stack:
+    """Return the stack of these names; raise BackendError if unknown.  Theano's default variant is ``tuned``."""
     check_device(device)
     if variant is None and backend == DEFAULT_BACKEND and device == "cpu":
         variant = DEFAULT_VARIANT
@@ -92,7 +92,7 @@ def stack_of(backend: str, variant: str | None, device: str) -> Stack:
 
 
 def _check_data(data: Path | None, sides: Iterable[Side]) -> None:
-    """Raise DatasetError for a directory that cannot be MNIST, before a checkout is made or a process started."""
+    """Raise DatasetError for a directory without MNIST, before a checkout is made or a process started."""
     if data is not None:
         identify(locate(data).directory)
     elif os.environ.get(MNIST_DIR) and any(MNIST_DIR not in side.variables for side in sides):
@@ -100,13 +100,13 @@ def _check_data(data: Path | None, sides: Iterable[Side]) -> None:
 
 
 @contextmanager
-def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
-    """Check both sides and prepare them; whatever happens, their checkouts and caches are gone afterwards.
+def opened(request: GateRequest, seed: int | None = None) -> Iterator[Session]:
+    """Check and prepare both sides; remove their checkouts and caches afterwards.
 
     Raises
     ------
     BenchError
-        If a side is not what it claims, or the two cannot be compared.
+        If a side is invalid, or the two cannot be compared.
     SideError
         If a side cannot be measured at all.
     """
@@ -128,10 +128,10 @@ def opened(request: Request, seed: int | None = None) -> Iterator[Session]:
         primed, other = launcher.prime((base, candidate))
         check_comparable(primed, other)
         base, candidate = (
-            replace(side, data=said.directory, data_digest=said.data_digest)
-            for side, said in ((base, primed), (candidate, other))
+            replace(side, data=own.directory, data_digest=own.data_digest)
+            for side, own in ((base, primed), (candidate, other))
         )
-        program = Program(request.measures, batch_size=primed.recipe["batch_size"])
+        program = BlockPlan(request.measures, batch_size=primed.recipe["batch_size"])
         random = Random(seed)
         session = Session(base, candidate, primed, launcher, program, random, random.randrange(1, 2**31))
         yield session.injected(request.inject_seconds, request.inject_bytes)

@@ -1,7 +1,7 @@
-"""The two sides of a gate run: A, the base, and B, the candidate.
+"""Sides of a gate run: A, the base, and B, the candidate.
 
-A side is a git revision or the working tree, run by an interpreter, with environment variables.  ``Wanted`` is what
-somebody asked for; ``resolve`` checks it before anything is measured; ``check_out`` gives it files.
+A side is a git revision or the working tree, run by an interpreter, with environment variables.  ``SideSpec`` is the
+request; ``resolve`` checks it before anything is measured; ``check_out`` creates the files of a revision.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from bench.units import short_commit
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a side is to be: None stands for the working tree, and for the interpreter that its backend names."""
+class SideSpec:
+    """Request for a side; None stands for the working tree, and for the default interpreter of the backend."""
 
     revision: str | None = None
     python: Path | None = None
@@ -28,12 +28,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Side:
-    """A side that can be measured.
+    """Side that can be measured.
 
-    ``data`` is the directory of its MNIST once that has been found: looking for it again may mean to verify it again;
-    ``data_digest`` tells if its files are still the same.
-    ``revision`` and ``commit`` are what was asked for and what it is; ``dirty`` says whether the working tree differs
-    from its commit (None where git cannot say, for ``unknown_because``).  ``slowdown`` (a fraction) and ``held_bytes``
+    ``data`` is the directory of its MNIST once found, because a second search may verify the files again;
+    ``data_digest`` detects changes of its files.
+    ``revision`` is the requested name and ``commit`` its id; ``dirty`` is True if the working tree differs from its
+    commit (None if git failed, with the reason in ``unknown_because``).  ``slowdown`` (a fraction) and ``held_bytes``
     are injected by the calibration.
     """
 
@@ -52,7 +52,7 @@ class Side:
 
     @property
     def label(self) -> str:
-        """In words: ``revision main (5773bfb)``, ``the working tree at 5773bfb, with changes, with NAME=VALUE``."""
+        """Description: ``revision main (5773bfb)``, ``the working tree at 5773bfb, with changes, with NAME=VALUE``."""
         commit = short_commit(self.commit, "no commit")
         parts = [f"revision {self.revision} ({commit})" if self.revision else f"the working tree at {commit}"]
         if self.dirty:
@@ -67,40 +67,39 @@ class Side:
         return ", ".join(parts)
 
     def is_same_as(self, other: Side) -> bool:
-        """Whether nothing that was asked for tells the two apart, so that only noise can differ."""
+        """Return True if both sides have the same code, interpreter, variables and injections."""
         blank = {"name": "", "revision": None, "directory": Path(), "data": None, "data_digest": None}
         return replace(self, **blank) == replace(other, **blank) and not (self.dirty or other.dirty)
 
 
-def resolve(name: str, wanted: Wanted, project: Path) -> Side:
-    """The side that was asked for, checked; a revision still has no files of its own.
+def resolve(name: str, spec: SideSpec, project: Path) -> Side:
+    """Check the requested side and resolve its names; a revision has no files yet.
 
     Raises
     ------
     BenchError
-        If the revision is unknown, the interpreter is not there, or a variable is no setting or would make a label
-        false.
+        If the revision is unknown, the interpreter not found, or a variable invalid or in conflict with the label.
     """
-    variables = read_passed(wanted.variables, f"--env-{name.lower()}", own_options=False)
-    python = None if wanted.python is None else _interpreter(wanted.python)
-    if wanted.revision is None:
+    variables = read_passed(spec.variables, f"--env-{name.lower()}", own_options=False)
+    python = None if spec.python is None else _interpreter(spec.python)
+    if spec.revision is None:
         state = state_of(project)
         why = state.reason
         return Side(name, project, None, state.commit, state.dirty, python, variables, unknown_because=why)
-    return Side(name, project, wanted.revision, commit_of(wanted.revision, project), False, python, variables)
+    return Side(name, project, spec.revision, commit_of(spec.revision, project), False, python, variables)
 
 
 def check_out(side: Side, folder: Path) -> Side:
-    """``side`` with files of its own below ``folder``, if it is a revision."""
+    """Return ``side`` with its files checked out below ``folder``, if it is a revision."""
     if side.revision is None:
         return side
     return replace(side, directory=export(side.directory, side.commit, folder / f"checkout-{side.name}"))
 
 
 def _interpreter(path: Path) -> Path:
-    """A Python, or that of a virtual environment.  Its path is kept as it is: a link is how it finds its packages."""
+    """Return an interpreter, or that of a virtual environment; links are kept, as it finds its packages by them."""
     candidates = [path / "bin" / "python", path / "Scripts" / "python.exe"] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return Path(os.path.abspath(candidate))
-    raise BenchError(f"{path} is no Python and no virtual environment: name one with --python-a or --python-b.")
+    raise BenchError(f"{path} is neither a Python nor a virtual environment: name one with --python-a or --python-b.")

@@ -1,8 +1,8 @@
-"""A block: fresh processes of both sides prepare side by side and then measure in turns, one at a time.
+"""Measurement of a block: fresh processes of both sides, prepared concurrently, measure in turns, one at a time.
 
-Turns are short (tens of milliseconds to a few hundred), so that what the machine does to one process it does to the
-others within the same round.  The order of the processes is drawn for each block; the order of their turns is drawn
-for every other round and reversed in the next (A B C, C B A), so that a steady drift cancels.
+Turns are short (tens to a few hundred milliseconds), so that noise of the machine affects all processes of a round
+alike.  The order of the processes is shuffled for each block; the order of their turns is shuffled for every other
+round and reversed in the next (A B C, C B A), so that a linear drift cancels.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
-from bench.gate.block import Block, Seat, Turn
+from bench.gate.block import Block, Slot, Turn
 from bench.gate.measures import LEARNING, NEED_AN_EPOCH, STEP_BATCH_SIZES, STEPS_PER_TURN
 from bench.gate.processes.process import ReplicateError
 from mlp.dataset import TRAINING_EXAMPLES
 
-Start = Callable[[str, int], Any]  # (role, seed) -> a context manager around a process that can be asked
+Start = Callable[[str, int], Any]  # (role, seed) -> context manager of a process
 
 
-class Asked(Protocol):
-    """What the turns need of ``bench.gate.processes.process.Process``."""
+class WorkerProtocol(Protocol):
+    """Interface of ``bench.gate.processes.process.Process`` used by this module."""
 
     pid: int
 
@@ -36,12 +36,12 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True)
-class Program:
-    """What every process of a block does: the measures that are wanted, and how finely turns are cut.
+class BlockPlan:
+    """Measures of a block, and the length of its turns.
 
-    Short turns see the same machine: a turn of 3 steps deviates from its round's median by 1.7 %, one of 10 steps by
-    3.1 %, and an epoch holds more of them.  The first step of a turn finds cold caches: each step of a turn of 4 takes
-    3.17 ms, and 3.06 ms in one of 50 (medians of 100 and 40 turns).  All on two Zen 4 cores.
+    Short turns share the noise of the machine: a turn of 3 steps deviates from its round's median by 1.7 %, one of 10
+    steps by 3.1 %, and an epoch has more of them.  The first step of a turn finds cold caches: a step takes 3.17 ms in
+    a turn of 4, and 3.06 ms in one of 50 (medians of 100 and 40 turns).  All on two Zen 4 cores.
     """
 
     measures: tuple[str, ...]
@@ -59,8 +59,8 @@ class Program:
 
 
 @dataclass
-class _Party:
-    """The processes of one block while they live.  One that fails is out; the others go on."""
+class _BlockWorkers:
+    """Running processes of one block.  A failed process is excluded; the others continue."""
 
     roles: Sequence[str]
     seeds: Sequence[int]
@@ -70,38 +70,38 @@ class _Party:
     failures: dict[int, str] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
 
-    def attempt(self, seat: int, action: Callable[[], Any]) -> Any:
-        """The result of ``action``, or None if the process of ``seat`` is out or goes out here."""
-        if seat in self.failures:
+    def attempt(self, slot: int, action: Callable[[], Any]) -> Any:
+        """Return the result of ``action``; None if the process of ``slot`` has failed before or fails here."""
+        if slot in self.failures:
             return None
         try:
             return action()
         except ReplicateError as error:
-            self.failures[seat] = f"it {error}"
-            if self.processes[seat] is not None:
-                self.processes[seat].end()
+            self.failures[slot] = f"it {error}"
+            if self.processes[slot] is not None:
+                self.processes[slot].end()
             return None
 
-    def together(self, do: str) -> None:
-        """All processes at once: for what nobody judges."""
-        for seat, process in enumerate(self.processes):
-            self.attempt(seat, lambda p=process: p.send(do))
-        for seat, process in enumerate(self.processes):
-            self.attempt(seat, lambda p=process: p.receive())
+    def broadcast(self, do: str) -> None:
+        """Run an untimed command in all processes concurrently."""
+        for slot, process in enumerate(self.processes):
+            self.attempt(slot, lambda p=process: p.send(do))
+        for slot, process in enumerate(self.processes):
+            self.attempt(slot, lambda p=process: p.receive())
 
-    def take_turns(self, rounds: int, do: str, tell: Callable[[dict], dict[str, Any]], **arguments: Any) -> None:
-        """``rounds`` rounds of one command; ``tell`` says what a reply measures: a value for each measure."""
-        seats = list(range(len(self.roles)))
+    def take_turns(self, rounds: int, do: str, read_reply: Callable[[dict], dict[str, Any]], **arguments: Any) -> None:
+        """Run ``rounds`` rounds of one command; ``read_reply`` maps a reply to {measure: value}."""
+        slots = list(range(len(self.roles)))
         for number in range(rounds):
             if number % 2 == 0:
-                self.random.shuffle(seats)
+                self.random.shuffle(slots)
             else:
-                seats.reverse()
-            for seat in seats:
+                slots.reverse()
+            for slot in slots:
                 start = self.clock()
-                reply = self.attempt(seat, lambda seat=seat: self.processes[seat].ask(do, **arguments))
-                for measure, value in ({} if reply is None else tell(reply)).items():
-                    self.turns.append(Turn(measure, number, seat, start, value))
+                reply = self.attempt(slot, lambda slot=slot: self.processes[slot].ask(do, **arguments))
+                for measure, value in ({} if reply is None else read_reply(reply)).items():
+                    self.turns.append(Turn(measure, number, slot, start, value))
 
 
 def measure_block(
@@ -109,51 +109,51 @@ def measure_block(
     kind: str,
     roles: Sequence[str],
     seeds: Sequence[int],
-    program: Program,
+    program: BlockPlan,
     start: Start,
     random: Random,
     clock: Callable[[], float],
-    count_instructions: Callable[[Asked], float | None] | None = None,
+    count_instructions: Callable[[WorkerProtocol], float | None] | None = None,
 ) -> Block:
-    """Measure one block: ``roles[i]`` trains with ``seeds[i]``; the order in which they sit is drawn here."""
+    """Measure one block: ``roles[i]`` trains with ``seeds[i]``; the order of the processes is shuffled here."""
     began = clock()
     drawn = random.sample(list(zip(roles, seeds, strict=True)), len(roles))
-    party = _Party([role for role, _ in drawn], [seed for _, seed in drawn], random, clock)
+    workers = _BlockWorkers([role for role, _ in drawn], [seed for _, seed in drawn], random, clock)
     with ExitStack() as stack:
-        _seat(party, start, stack)
-        _prepare(party, program)
-        _train_and_validate(party, program)
-        _step(party, program)
+        _start_processes(workers, start, stack)
+        _prepare(workers, program)
+        _train_and_validate(workers, program)
+        _step(workers, program)
         if "peak_memory" in program.measures:
-            party.take_turns(1, "memory", lambda reply: {"peak_memory": reply["peak_bytes"]})
-        instructions = _instructions(party, count_instructions)
-    seats = tuple(Seat(role, seed, party.failures.get(seat)) for seat, (role, seed) in enumerate(drawn))
-    return Block(number, kind, seats, tuple(party.turns), clock() - began, instructions)
+            workers.take_turns(1, "memory", lambda reply: {"peak_memory": reply["peak_bytes"]})
+        instructions = _instructions(workers, count_instructions)
+    slots = tuple(Slot(role, seed, workers.failures.get(slot)) for slot, (role, seed) in enumerate(drawn))
+    return Block(number, kind, slots, tuple(workers.turns), clock() - began, instructions)
 
 
-def _seat(party: _Party, start: Start, stack: ExitStack) -> None:
-    for seat, (role, seed) in enumerate(zip(party.roles, party.seeds, strict=True)):
-        party.processes.append(None)
-        party.processes[seat] = party.attempt(seat, lambda r=role, s=seed: stack.enter_context(start(r, s)))
+def _start_processes(workers: _BlockWorkers, start: Start, stack: ExitStack) -> None:
+    for slot, (role, seed) in enumerate(zip(workers.roles, workers.seeds, strict=True)):
+        workers.processes.append(None)
+        workers.processes[slot] = workers.attempt(slot, lambda r=role, s=seed: stack.enter_context(start(r, s)))
 
 
-def _prepare(party: _Party, program: Program) -> None:
-    """Import, load and compile; in turns where it is judged, and else together, which is faster."""
-    party.together("prepare")
-    party.together("load")
-    party.together("check_data")
+def _prepare(workers: _BlockWorkers, program: BlockPlan) -> None:
+    """Import, load and compile; in turns if judged, else concurrently, which is faster."""
+    workers.broadcast("prepare")
+    workers.broadcast("load")
+    workers.broadcast("check_data")
     if program.wants({"load", "end_to_end"}):
-        party.take_turns(program.loads, "load", lambda reply: {"load": reply["seconds"]})
+        workers.take_turns(program.loads, "load", lambda reply: {"load": reply["seconds"]})
     cold = "compile_cold" in program.measures
     if cold or program.wants({"compile_warm", "end_to_end"}):
         name = "compile_cold" if cold else "compile_warm"
-        party.take_turns(1, "compile", lambda reply: {name: reply["seconds"]})
+        workers.take_turns(1, "compile", lambda reply: {name: reply["seconds"]})
     else:
-        party.together("compile")
+        workers.broadcast("compile")
 
 
-def _train_and_validate(party: _Party, program: Program) -> None:
-    """One whole epoch in turns, and validation epochs: what the first one says is what the network has learnt."""
+def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
+    """Train one epoch in turns, then validate; the first validation gives loss and accuracy."""
     if program.wants(NEED_AN_EPOCH):
         scale = program.turns_per_epoch
 
@@ -161,27 +161,29 @@ def _train_and_validate(party: _Party, program: Program) -> None:
             learnt = {} if reply["loss"] is None else {"train_loss": reply["loss"]}
             return {"train_epoch": reply["seconds"] * scale, **learnt}
 
-        party.take_turns(scale, "train", trained, num_steps=program.steps_per_turn)
+        workers.take_turns(scale, "train", trained, num_steps=program.steps_per_turn)
 
     def validated(reply: dict[str, Any]) -> dict[str, Any]:
         learnt = {"validation_loss": reply["loss"], "validation_accuracy": reply["accuracy"]}
         return {"validation_epoch": reply["seconds"], **learnt}
 
     if program.wants({"validation_epoch", "end_to_end"}):
-        party.take_turns(program.rounds, "validate", validated)
+        workers.take_turns(program.rounds, "validate", validated)
     elif program.wants(LEARNING):
-        party.take_turns(1, "validate", validated)
+        workers.take_turns(1, "validate", validated)
 
 
-def _step(party: _Party, program: Program) -> None:
+def _step(workers: _BlockWorkers, program: BlockPlan) -> None:
     for size in STEP_BATCH_SIZES:
         name = f"train_step_{size}"
         if name in program.measures:
-            told = lambda reply, name=name: {name: reply["seconds"]}  # noqa: E731
-            party.take_turns(program.rounds, "steps", told, batch_size=size, num_steps=STEPS_PER_TURN[size])
+            read_seconds = lambda reply, name=name: {name: reply["seconds"]}  # noqa: E731
+            workers.take_turns(program.rounds, "steps", read_seconds, batch_size=size, num_steps=STEPS_PER_TURN[size])
 
 
-def _instructions(party: _Party, count: Callable[[Asked], float | None] | None) -> tuple[float | None, ...]:
+def _instructions(
+    workers: _BlockWorkers, count: Callable[[WorkerProtocol], float | None] | None
+) -> tuple[float | None, ...]:
     if count is None:
         return ()
-    return tuple(party.attempt(seat, lambda p=process: count(p)) for seat, process in enumerate(party.processes))
+    return tuple(workers.attempt(slot, lambda p=process: count(p)) for slot, process in enumerate(workers.processes))

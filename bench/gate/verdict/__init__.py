@@ -1,4 +1,4 @@
-"""Verdicts on two sides of one machine, from recorded process samples: how sure, how often wrong."""
+"""Verdicts on two sides of one machine, from recorded process samples, and their error rates."""
 
 from bench.gate.verdict.confirm import confirm
 from bench.gate.verdict.decide import decide

@@ -1,4 +1,4 @@
-"""Red is reported only where fresh, independent blocks show it again."""
+"""Confirmation of apparent regressions on fresh, independent blocks."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import replace
 from bench.gate.verdict import wording
 from bench.gate.verdict.decide import Samples
 from bench.gate.verdict.design import DESIGN, Design
-from bench.gate.verdict.evidence import reported, weigh
+from bench.gate.verdict.evidence import evidence_of, reported
 from bench.gate.verdict.samples import effect_on_scale, refusal, to_blocks
 from bench.gate.verdict.values import Decision, Judgement, ProcessSample, Verdict
 
 
 def confirm(decision: Decision, fresh: Samples, design: Design = DESIGN) -> Decision:
-    """``decision`` after the metrics ``to_confirm`` were measured again in ``fresh`` blocks of their own.
+    """Return ``decision`` updated by ``fresh`` blocks that measured the metrics ``to_confirm`` again.
 
     Call it after each fresh block, with all of them so far, and with the decision of ``decide``.  Only here a judgement
-    becomes ``regressed``.  What needs more fresh blocks stays in ``to_confirm``; what was not seen again is
+    becomes ``regressed``.  Metrics that need more fresh blocks stay in ``to_confirm``; unconfirmed ones become
     ``undecided``.
 
-    The sides of the fresh blocks were drawn independently, so the chance that a false red of ``decide`` is confirmed
-    is ``design.confirming_alpha``.  Several metrics are tested in the order of ``to_confirm``, each at that full
-    level, and none after the first that fails: such a fixed sequence needs no correction (Maurer, Hothorn & Lehmacher
-    1995), because the order was known before the fresh blocks were measured.
+    The sides of the fresh blocks were assigned independently, so the chance that a false regression of ``decide`` is
+    confirmed is ``design.confirming_alpha``.  Several metrics are tested in the order of ``to_confirm``, each at that
+    full level, and none after the first that fails: such a fixed sequence needs no correction (Maurer, Hothorn &
+    Lehmacher 1995), because the order was known before the fresh blocks were measured.
     """
     judgements = {judgement.metric.name: judgement for judgement in decision.judgements}
     pending: list[str] = []
@@ -44,7 +44,7 @@ def confirm(decision: Decision, fresh: Samples, design: Design = DESIGN) -> Deci
 
 
 def _confirm_one(judgement: Judgement, samples: Sequence[ProcessSample], design: Design) -> tuple[Judgement, bool]:
-    """The judgement with its fresh numbers, and whether more fresh blocks may confirm it."""
+    """Return the judgement with its fresh numbers, and True if more fresh blocks may confirm it."""
     metric, looks = judgement.metric, design.confirming_looks
     first = f"{wording.change(metric, judgement.ratio, judgement.low, judgement.high)}"
     if samples and (refused := refusal(metric, samples, ())):
@@ -53,7 +53,9 @@ def _confirm_one(judgement: Judgement, samples: Sequence[ProcessSample], design:
     if not blocks.shapes:
         return judgement, True
     effect = effect_on_scale(metric)
-    evidence = weigh(blocks.differences, blocks.shapes, effect, looks, design.confirming_alpha, design.interval_alpha)
+    evidence = evidence_of(
+        blocks.differences, blocks.shapes, effect, looks, design.confirming_alpha, design.interval_alpha
+    )
     ratio = reported(metric, evidence)["ratio"]
     judgement = replace(judgement, fresh_ratio=ratio, num_fresh_blocks=len(blocks.shapes))
     again = f"{wording.change(metric, ratio)} in {len(blocks.shapes)} fresh blocks"

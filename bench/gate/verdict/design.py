@@ -1,10 +1,10 @@
-"""How often the gate may be wrong, and when it looks: fixed before anything is measured.
+"""Group-sequential design of the gate: error rates and interim looks, fixed before measuring.
 
-The gate looks after every block, so it has many chances to be fooled.  They are paid for by alpha spending (Lan &
-DeMets 1983): a function fixed beforehand says how much of the permitted error may be used up after n blocks, and each
-look gets a boundary so high that the chance of having crossed any boundary by then is no more than that.  For a rank
-sum that chance need not be approximated: the distribution of its path is discrete and known, and is followed from
-block to block as in Armitage, McPherson & Rowe (1969).
+The gate tests after every block, which would inflate the error rate.  Alpha spending (Lan & DeMets 1983) controls it: a
+function fixed beforehand gives the cumulative error that may be spent after n blocks, and the boundary of each look is
+so high that the probability of having crossed any boundary by then does not exceed it.  For a rank sum that
+probability is exact: the distribution of its path is discrete and known, and is computed block by block as in Armitage,
+McPherson & Rowe (1969).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.gate.verdict.ranks import Shape, num_pairs_distribution
+from bench.gate.verdict.ranks import BlockShape, num_pairs_distribution
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Looks after ``first``, ``first + 1``, ..., ``last`` blocks, which together err with at most a given alpha.
+class InterimLooks:
+    """Interim looks after ``first``, ``first + 1``, ..., ``last`` blocks, with a given total alpha.
 
     Alpha is spent evenly: after n blocks n / ``last`` of it (Kim & DeMets 1987, with power 1).
     """
@@ -32,10 +32,10 @@ class Looks:
         if not 1 <= self.first <= self.last:
             raise ValueError(f"looks from block {self.first} to block {self.last}: the first must be 1 to the last")
 
-    def boundary(self, shapes: Sequence[Shape], alpha: float) -> int | None:
-        """How many pairs must differ in one direction at the look after the last of ``shapes``.
+    def boundary(self, shapes: Sequence[BlockShape], alpha: float) -> int | None:
+        """Return the number of pairs that must differ in one direction at the look after the last of ``shapes``.
 
-        None where even all of them would not be enough, or it is no look; after ``last`` there is none any more.
+        None if even all pairs would not be enough, or there is no look after that many blocks.
         ``alpha`` is for one direction, in (0, 1).
         """
         if not self.first <= len(shapes) <= self.last:
@@ -44,8 +44,8 @@ class Looks:
 
 
 @lru_cache(maxsize=4096)
-def _path(looks: Looks, shapes: tuple[Shape, ...], alpha: float) -> tuple[int | None, np.ndarray, float]:
-    """The boundary after ``shapes``, the probability of each count that never crossed one, and of having crossed."""
+def _path(looks: InterimLooks, shapes: tuple[BlockShape, ...], alpha: float) -> tuple[int | None, np.ndarray, float]:
+    """Return the boundary after ``shapes``, the probability of each uncrossed count, and that of having crossed."""
     if not shapes:
         return None, np.ones(1), 0.0
     _, alive, crossed = _path(looks, shapes[:-1], alpha)
@@ -63,18 +63,18 @@ def _path(looks: Looks, shapes: tuple[Shape, ...], alpha: float) -> tuple[int | 
 
 @dataclass(frozen=True)
 class Design:
-    """The error rates of a gate run, all metrics and looks together.  Probabilities, not percent.
+    """Error rates of a gate run over all metrics and looks, as probabilities.
 
-    A red verdict must be found twice, on independent blocks: first with ``alpha``, then with ``confirming_alpha``, so
-    that the chance of a false one is at most their product, 0.5 %.  ``interval_alpha`` is each metric's own and for
-    both directions together: the intervals hold at 95 %, however often one looked.  ``control_alpha`` is the chance
-    that base against base is called different.  ``power`` is that of the detectable effect.  ``confirming_overrun`` is
-    the share of the budget that confirming may take beyond it.
+    A regression must be found twice, on independent blocks: first with ``alpha``, then with ``confirming_alpha``, so
+    that the chance of a false one is at most their product, 0.5 %.  ``interval_alpha`` is per metric and two-sided: the
+    intervals hold at 95 %, independent of the number of looks.  ``control_alpha`` is the chance that base against base
+    is called different.  ``power`` is that of the detectable effect.  ``confirming_overrun`` is the fraction by which
+    the confirmation may exceed the budget.
     """
 
-    looks: Looks = Looks(first=4, last=16)
-    control_looks: Looks = Looks(first=2, last=16)
-    confirming_looks: Looks = Looks(first=2, last=6)
+    looks: InterimLooks = InterimLooks(first=4, last=16)
+    control_looks: InterimLooks = InterimLooks(first=2, last=16)
+    confirming_looks: InterimLooks = InterimLooks(first=2, last=6)
     alpha: float = 0.05
     confirming_alpha: float = 0.10
     interval_alpha: float = 0.05
@@ -83,7 +83,7 @@ class Design:
     confirming_overrun: float = 0.5
 
     def alpha_of_each(self, num_metrics: int) -> float:
-        """For one metric and one direction (Bonferroni); never more than the interval's, so that red excludes 1."""
+        """Return the one-sided alpha per metric (Bonferroni), at most the interval's: a regression then excludes 1."""
         return min(self.alpha / num_metrics, self.interval_alpha / 2)
 
 

@@ -1,4 +1,4 @@
-"""What the blocks measured so far say about one metric, as numbers; works on one run or on thousands at once."""
+"""Statistical evidence of the blocks on one metric, vectorized over runs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from bench.gate.verdict.design import Design, Looks
-from bench.gate.verdict.ranks import Shape, lower_bound, num_pairs_distribution, shift, upper_bound
+from bench.gate.verdict.design import Design, InterimLooks
+from bench.gate.verdict.ranks import BlockShape, lower_bound, num_pairs_distribution, shift, upper_bound
 from bench.gate.verdict.samples import from_scale
 from bench.gate.verdict.values import Metric
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Estimates and answers for runs of one metric; every field is an array with the leading axes of the differences.
+    """Estimates and test results of one metric; every field is an array with the leading axes of the differences.
 
     The scale is that of the differences, and positive is worse: the logarithm of a ratio, or points of accuracy lost.
-    ``different``: statistically, by any size.  ``worse`` and ``better`` have both keys: different, and nearer to the
-    effect that matters than to none, with that effect not excluded.  ``unchanged``: the interval excludes the effect in
-    both directions.
+    ``different``: statistically significant, by any size.  ``worse`` and ``better``: significant, and the estimate is
+    nearer to the effect that matters than to none, with that effect not excluded.  ``unchanged``: the interval excludes
+    the effect in both directions.
     """
 
     estimate: np.ndarray
@@ -34,13 +34,18 @@ class Evidence:
     unchanged: np.ndarray
 
 
-def weigh(
-    differences: np.ndarray, shapes: Sequence[Shape], effect: float, looks: Looks, alpha: float, interval_alpha: float
+def evidence_of(
+    differences: np.ndarray,
+    shapes: Sequence[BlockShape],
+    effect: float,
+    looks: InterimLooks,
+    alpha: float,
+    interval_alpha: float,
 ) -> Evidence:
-    """The evidence in ``differences``, float64 (..., num_pairs), ascending along the last axis.
+    """Compute the evidence of ``differences``, float64 (..., num_pairs), ascending along the last axis.
 
-    ``shapes`` are those of the blocks that the differences come from, in the order in which they were measured.
-    ``alpha`` is for each direction, ``interval_alpha`` for both together.
+    ``shapes`` are those of the blocks of the differences, in chronological order.
+    ``alpha`` is one-sided, ``interval_alpha`` two-sided.
 
     "Beyond the effect that matters" is not "estimate > effect": a change of exactly the effect would then be missed
     every other time.  The estimate must be nearer to the effect than to none, and the interval must not exclude it.
@@ -59,25 +64,25 @@ def weigh(
     return Evidence(estimate, low, high, larger | smaller, worse, better, unchanged)
 
 
-def weigh_control(
-    differences: np.ndarray, shapes: Sequence[Shape], effect: float, num_metrics: int, design: Design
+def control_evidence(
+    differences: np.ndarray, shapes: Sequence[BlockShape], effect: float, num_metrics: int, design: Design
 ) -> tuple[Evidence, np.ndarray]:
-    """The evidence of base against base, and whether it makes the runner unfit for this metric.
+    """Return the evidence of base against base, and a mask that is True where the runner is unfit for this metric.
 
-    The control needs one key only, so that doubt means undecided and never red: it is statistically different, or its
-    estimate is nearer to the effect that matters than to none.
+    One criterion suffices here, so that doubt gives undecided and never regressed: the control is significantly
+    different, or its estimate is nearer to the effect that matters than to none.
     """
     alpha = design.control_alpha / (2 * num_metrics)
-    evidence = weigh(differences, shapes, effect, design.control_looks, alpha, design.interval_alpha)
+    evidence = evidence_of(differences, shapes, effect, design.control_looks, alpha, design.interval_alpha)
     return evidence, evidence.different | (np.abs(evidence.estimate) > effect / 2)
 
 
 def detectable(
-    evidence: Evidence, shapes: Sequence[Shape], effect: float, design: Design, alpha: float
+    evidence: Evidence, shapes: Sequence[BlockShape], effect: float, design: Design, alpha: float
 ) -> float | None:
-    """The smallest change for the worse that one run with this spread finds with the power of the design.
+    """Return the smallest worsening that one run with this spread detects with the power of the design.
 
-    On the scale of the differences; None where no change would be found.  The standard error is read off the interval,
+    On the scale of the differences; None if no change is detectable.  The standard error is derived from the interval,
     whose half-width is z standard errors for the z of its boundary, and the detectable change is (z_alpha + z_power)
     standard errors (e.g. Lachin 1981), or z_power of them beyond half the effect, if that is more.
     """
@@ -92,14 +97,14 @@ def detectable(
 
 
 def reported(metric: Metric, evidence: Evidence) -> dict[str, float | None]:
-    """``ratio``, ``low`` and ``high`` of one run as a judgement has them; no interval where a direction is open."""
+    """Return ``ratio``, ``low`` and ``high`` of one run for a judgement; no interval if it is unbounded."""
     ratio, *bounds = (from_scale(metric, float(x)) for x in (evidence.estimate, evidence.low, evidence.high))
     low, high = sorted(bounds) if all(math.isfinite(x) for x in (evidence.low, evidence.high)) else (None, None)
     return {"ratio": ratio, "low": low, "high": high}
 
 
-def _normal_quantile(shapes: Sequence[Shape], boundary: int) -> float:
-    """The standard normal deviate that is exceeded as rarely as ``boundary`` pairs are reached at this look alone."""
+def _normal_quantile(shapes: Sequence[BlockShape], boundary: int) -> float:
+    """Return the normal quantile with the tail probability of reaching ``boundary`` pairs at this look alone."""
     distribution = np.ones(1)
     for shape in shapes:
         distribution = np.convolve(distribution, num_pairs_distribution(*shape))

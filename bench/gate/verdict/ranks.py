@@ -1,11 +1,11 @@
-"""The statistics of a gate run: rank sums within blocks.
+"""Rank sums within blocks: the statistics of a gate run.
 
-In a block, processes of both sides run next to each other and which is which is drawn at random.  If the sides are the
-same program, every assignment of its values to the sides is equally likely, whatever the noise: drift, bursts and heavy
-tails change the values, not that.  So the number of pairs (base, candidate) of one block in which the candidate is
-larger (Mann & Whitney 1947) has a known distribution, and so has its sum over blocks (van Elteren 1960, with equal
-weights).  Turning the test round gives the estimate of the shift and its interval (Hodges & Lehmann 1963), both order
-statistics of all pairwise differences within blocks.  No variance is estimated, so nothing relies on one.
+In a block, processes of both sides run concurrently and are assigned to the sides at random.  If the sides are the
+same program, every assignment of its values to the sides is equally likely for any noise, including drift, bursts and
+heavy tails.  So the number of pairs (base, candidate) of one block in which the candidate is larger (Mann & Whitney
+1947) has a known distribution, and so has its sum over blocks (van Elteren 1960, with equal weights).  Inverting the
+test gives the estimate of the shift and its interval (Hodges & Lehmann 1963), both order statistics of all pairwise
+differences within blocks.  No variance is estimated or assumed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from functools import lru_cache
 
 import numpy as np
 
-Shape = tuple[int, int]  # of a block: how many processes of A and of B have a value
+BlockShape = tuple[int, int]  # of a block: number of processes of A and of B with a value
 
 
 @lru_cache(maxsize=256)
 def num_pairs_distribution(num_a: int, num_b: int) -> np.ndarray:
-    """P(U = u) for u = 0 ... num_a * num_b, float64, of one block without ties if the sides are the same.
+    """Return P(U = u) for u = 0 ... num_a * num_b, float64, of one block without ties under the null hypothesis.
 
     U counts the pairs in which B is larger.  Mann & Whitney's recurrence: the largest value is of B, and then larger
     than all num_a of the others, or it is of A, and adds nothing.
@@ -34,20 +34,20 @@ def num_pairs_distribution(num_a: int, num_b: int) -> np.ndarray:
 
 
 def pairwise_differences(blocks: Sequence[tuple[Sequence[float], Sequence[float]]]) -> np.ndarray:
-    """All differences candidate - base within blocks, ascending; each block is (values of A, values of B)."""
+    """Return all differences candidate - base within blocks, ascending; each block is (values of A, values of B)."""
     parts = [np.subtract.outer(np.asarray(b, float), np.asarray(a, float)).ravel() for a, b in blocks]
     return np.sort(np.concatenate(parts)) if parts else np.empty(0)
 
 
 def shift(differences: np.ndarray) -> np.ndarray:
-    """Hodges & Lehmann's estimate: the median of the pairwise differences along the last axis."""
+    """Return Hodges & Lehmann's estimate: the median of the pairwise differences along the last axis."""
     return np.median(differences, axis=-1)
 
 
 def lower_bound(differences: np.ndarray, boundary: int) -> np.ndarray:
-    """The smallest shift not rejected by a test that rejects if at least ``boundary`` differences exceed it.
+    """Return the smallest shift not rejected by a test that rejects if at least ``boundary`` differences exceed it.
 
-    ``differences`` ascend along the last axis.  Minus infinity where so many can never exceed it: nothing is excluded.
+    ``differences`` ascend along the last axis.  Minus infinity if ``boundary`` exceeds their number.
     """
     num_pairs = differences.shape[-1]
     if boundary > num_pairs:
@@ -56,7 +56,7 @@ def lower_bound(differences: np.ndarray, boundary: int) -> np.ndarray:
 
 
 def upper_bound(differences: np.ndarray, boundary: int) -> np.ndarray:
-    """The largest shift not rejected; the mirror image of ``lower_bound``."""
+    """Return the largest shift not rejected; the mirror image of ``lower_bound``."""
     num_pairs = differences.shape[-1]
     if boundary > num_pairs:
         return np.full(differences.shape[:-1], np.inf)

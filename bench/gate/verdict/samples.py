@@ -1,4 +1,4 @@
-"""From process samples to blocks of two sides that can be compared, or the reason why they cannot."""
+"""Conversion of process samples to comparable blocks, or the reason for a refusal."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.gate.verdict.ranks import Shape, pairwise_differences
+from bench.gate.verdict.ranks import BlockShape, pairwise_differences
 from bench.gate.verdict.values import Metric, ProcessSample, Unit, Verdict
 
 SIDES = {"A": "base", "B": "candidate"}
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """The blocks that both sides measured completely, in the order of their numbers.
+class PairedBlocks:
+    """Blocks that both sides measured completely, ordered by number.
 
     ``differences``: candidate - base of all pairs within blocks, ascending, positive is worse; logarithms of ratios, or
     points of accuracy lost.  ``left_out`` counts blocks in which a process has no value.
     """
 
     differences: np.ndarray
-    shapes: tuple[Shape, ...]
+    shapes: tuple[BlockShape, ...]
     left_out: int
 
     @property
@@ -32,24 +32,23 @@ class Blocks:
 
     @property
     def left_out_text(self) -> str:
-        """The end of a reason: nothing, or how many blocks do not count and why."""
+        """End of a reason: empty, or the number of excluded blocks and why."""
         if not self.left_out:
             return ""
         return f"; left out: {self.left_out} block{'s'[: self.left_out > 1]} in which a process has no value"
 
 
 def effect_on_scale(metric: Metric) -> float:
-    """The effect that matters on the scale of the differences."""
+    """Return the effect that matters on the scale of the differences."""
     return math.log1p(metric.effect) if metric.is_ratio else metric.effect
 
 
 def refusal(
     metric: Metric, comparison: Sequence[ProcessSample], control: Sequence[ProcessSample]
 ) -> tuple[Verdict, str] | None:
-    """Why these samples must not be judged at all; None if they may be.
+    """Return verdict and reason if these samples must not be judged; None if they may be.
 
-    A value that no sound measurement gives is not left out like a missing one: a candidate whose loss is NaN must not
-    pass on its other runs.
+    An invalid value is not skipped like a missing one: a candidate whose loss is NaN must not pass on its other runs.
     """
     for side, name in SIDES.items():
         values = [sample.value for sample in comparison if sample.side == side]
@@ -78,14 +77,14 @@ def _is_sound(value: float, unit: Unit) -> bool:
 
 
 def from_scale(metric: Metric, difference: float) -> float:
-    """A difference on that scale as it is reported: the ratio candidate / base, or the difference of accuracies."""
+    """Convert a difference to the reported value: the ratio candidate / base, or the difference of accuracies."""
     return math.exp(difference) if metric.is_ratio else -difference
 
 
-def to_blocks(samples: Sequence[ProcessSample], metric: Metric) -> Blocks:
-    """The blocks of sound ``samples``.
+def to_blocks(samples: Sequence[ProcessSample], metric: Metric) -> PairedBlocks:
+    """Return the blocks of valid ``samples``.
 
-    A block in which one process has no value is left out as a whole: that treats the sides alike, whichever failed.
+    A block in which one process has no value is excluded as a whole, which treats both sides alike.
     """
     numbers = sorted({sample.block for sample in samples})
     complete, left_out = [], 0
@@ -97,7 +96,7 @@ def to_blocks(samples: Sequence[ProcessSample], metric: Metric) -> Blocks:
         else:
             complete.append(sides)
     shapes = tuple((len(a), len(b)) for a, b in complete)
-    return Blocks(pairwise_differences(complete), shapes, left_out)
+    return PairedBlocks(pairwise_differences(complete), shapes, left_out)
 
 
 def _scaled(value: float | None, metric: Metric) -> float | None:

@@ -1,4 +1,4 @@
-"""From the turns that the processes of one block took, to one value for each process."""
+"""Summary of the turns of one block: one value for each process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 # The first pass alone shrinks differences: two slow processes of four pull the median of their rounds towards them.  A
 # slowdown of 5 % reads 4.6 % after it, and 4.97 % after five (results/noise/quiet.jsonl).
 POLISHES = 5
-DECIMALS = 9  # of a logarithm: finer than any clock, coarser than rounding: ties are ties on every processor
+DECIMALS = 9  # of a logarithm: finer than any clock, coarser than rounding errors, so that ties are portable
 
 
 def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """One value, in the unit of the turns, for each process of a block.
+    """Return one value, in the unit of the turns, for each process of a block.
 
-    ``seconds_by_round[r][p]`` is what process p measured in round r, None where it has nothing.  A turn that is NaN,
-    infinite, zero or negative makes the value of its process NaN, so that it is refused and not averaged away.  A
-    process without any turn is None.  See ``log_values`` for what the value is.
+    ``seconds_by_round[r][p]`` is the measurement of process p in round r, None if missing.  A turn that is NaN,
+    infinite, zero or negative makes the value of its process NaN, so that it is refused and not averaged away.  The
+    value of a process without turns is None.  See ``log_values`` for the estimator.
 
     Raises ValueError if the rounds are not all of one length.
     """
@@ -37,17 +37,17 @@ def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[f
 
 
 def log_values(logs: np.ndarray) -> np.ndarray:
-    """The logarithms of the values of processes, (..., num_processes), from those of their turns.
+    """Return the logarithms of the values of processes, (..., num_processes), from those of their turns.
 
-    ``logs``, float64 (..., num_rounds, num_processes), NaN where there is no turn.  In a round every process of the
-    block takes one short turn, so that a burst of load or a change of frequency meets all of them.  What the round did
-    to all is divided out by median polish (Tukey 1977): the value of a process is the median over rounds of its log
+    ``logs``, float64 (..., num_rounds, num_processes), is NaN for a missing turn.  In a round every process of the
+    block takes one short turn, so that a burst of load or a change of frequency affects all of them.  The common effect
+    of a round is divided out by median polish (Tukey 1977): the value of a process is the median over rounds of its log
     ratio to the round, and the round is the median of its turns, less the values of their processes.  The median of
     all turns is added.  The values of one block share that scale; compare them only within it.
     """
     values = np.zeros((*logs.shape[:-2], 1, logs.shape[-1]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a round or a process without any turn: NaN is the answer
+        warnings.simplefilter("ignore", RuntimeWarning)  # a round or process without turns gives NaN
         for _ in range(POLISHES):
             rounds = np.nanmedian(logs - values, axis=-1, keepdims=True)
             values = np.nanmedian(logs - rounds, axis=-2, keepdims=True)

@@ -1,4 +1,4 @@
-"""The values that a gate run is made of: metrics, process samples, judgements, decisions."""
+"""Value types of a gate run: metrics, process samples, judgements, decisions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Literal
 
 Unit = Literal["seconds", "bytes", "loss", "accuracy"]
-Side = Literal["A", "B"]
+SideName = Literal["A", "B"]
 
 DEFAULT_EFFECT = 0.05
 
 
 class Verdict(StrEnum):
-    """What a gate run says about one metric of the candidate, compared with the base."""
+    """Verdict on one metric of the candidate, compared with the base."""
 
     IMPROVED = "improved"
     UNCHANGED = "unchanged"
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """One thing that is judged.
+    """Judged quantity.
 
     ``effect`` is the change that matters: a fraction of the base (0.05 is 5 %), or for accuracy a difference of two
     fractions (0.002 is 0.2 points).  Seconds, bytes and loss are judged on the ratio candidate / base, lower is
@@ -52,32 +52,32 @@ class Metric:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether candidate / base is judged (neutral value 1); otherwise candidate - base (neutral value 0)."""
+        """True if candidate / base is judged (neutral value 1), False for candidate - base (neutral value 0)."""
         return self.unit != "accuracy"
 
 
 @dataclass(frozen=True)
 class ProcessSample:
-    """What one fresh process says about one metric: its summary, e.g. the median of its turns.  The unit of statistics.
+    """Summary of one metric in one fresh process, e.g. the median of its turns: the unit of statistics.
 
-    ``side`` is A for the base and B for the candidate.  A ``block`` is a set of processes that ran next to each other
-    and whose sides were drawn at random, and ``order`` is the place of the process in it.  ``value`` is in the unit of
-    the metric; None if the process failed to measure it.
+    ``side`` is A for the base and B for the candidate.  A ``block`` is a set of concurrent processes with randomly
+    assigned sides, and ``order`` is the position of the process in it.  ``value`` is in the unit of the metric; None if
+    the process failed to measure it.
     """
 
     block: int
     order: int
-    side: Side
+    side: SideName
     value: float | None
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on one metric, and the numbers behind it; None is a number that there was no data for.
+    """Verdict on one metric with its numbers; None if there was no data.
 
-    ``ratio``, ``low`` and ``high`` are candidate / base with its interval at 95 % that holds however often one looked;
-    for accuracy they are the difference candidate - base as a fraction.  ``detectable_effect`` is the smallest change
-    for the worse that this run would have found with 95 % power: 0.04 is 4 % (0.04 of accuracy is 4 points).
+    ``ratio``, ``low`` and ``high`` are candidate / base with its interval at 95 %, valid for any number of looks; for
+    accuracy they are the difference candidate - base as a fraction.  ``detectable_effect`` is the smallest worsening
+    that this run would have detected with 95 % power: 0.04 is 4 % (0.04 of accuracy is 4 points).
     ``control_*`` are the same of base against base, and ``fresh_ratio`` that of the confirming blocks alone.
     ``num_processes`` counts both sides of the comparison.
     """
@@ -100,22 +100,21 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Decision:
-    """All judgements of a gate run after the blocks measured so far.
+    """Judgements of a gate run after the blocks measured so far.
 
-    ``unfit_because`` is a sentence with numbers if the base looks different from itself: then nothing is decided.
-    ``to_confirm`` names the metrics that look regressed, clearest first: their verdict is ``undecided`` until
-    ``confirm`` has seen them again in fresh blocks.  ``more_blocks_may_help``: something is undecided that more
-    blocks can decide.
+    ``control_failure`` is a sentence with numbers if the base differs from itself: then nothing is decided.
+    ``to_confirm`` names the apparent regressions, clearest first: their verdict is ``undecided`` until ``confirm``
+    confirms them on fresh blocks.  ``more_blocks_may_help`` is True if more blocks can decide an undecided metric.
     """
 
     judgements: tuple[Judgement, ...]
-    unfit_because: str | None
+    control_failure: str | None
     to_confirm: tuple[str, ...]
     more_blocks_may_help: bool
 
     @property
     def runner_is_fit(self) -> bool:
-        return self.unfit_because is None
+        return self.control_failure is None
 
     def verdicts(self) -> set[Verdict]:
         return {judgement.verdict for judgement in self.judgements}

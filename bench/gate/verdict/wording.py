@@ -1,4 +1,4 @@
-"""The sentences of a gate run: why a metric got its verdict."""
+"""Sentences with the reasons of verdicts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bench.units import format_percent, format_points
 
 
 def change(metric: Metric, ratio: float, low: float | None = None, high: float | None = None) -> str:
-    """``1.052 times the base (1.031 to 1.074)``; for accuracy ``-0.31 points (-0.42 to -0.20)``."""
+    """Format ``1.052 times the base (1.031 to 1.074)``; for accuracy ``-0.31 points (-0.42 to -0.20)``."""
     if metric.is_ratio:
         interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
         return f"{ratio:.3f} times the base{interval}"

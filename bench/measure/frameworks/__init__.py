@@ -1,4 +1,4 @@
-"""What computes on a device at its best: NumPy and SciPy on the CPU, JAX, or PyTorch.  One contract, a file each."""
+"""Engines that measure ceilings: NumPy and SciPy on the CPU, JAX, PyTorch; one contract, one file each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Engine", "Sizes", "Work", "create"]
 
 
 def create(backend: str, device: str, threads: int, sizes: Sizes) -> Engine:
-    """The engine that tells a backend's ceilings: its own, if it has one, else the host's."""
+    """Return the engine for a backend's ceilings: its own if available, else the host's."""
     if backend == "torch":
         from bench.measure.frameworks.torch.engine import TorchEngine
 

@@ -1,4 +1,4 @@
-"""Wall-clock time shared out among operations, some of which run at the same time on other threads."""
+"""Attribution of wall-clock time to operations, some of which run concurrently on other threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """Something that ran on a thread from ``start`` to ``end``, in seconds of one clock."""
+    """Interval from ``start`` to ``end`` on a thread, in seconds of one clock."""
 
     key: Hashable
     thread: Hashable
@@ -18,11 +18,10 @@ class Span(NamedTuple):
 
 
 def shared_seconds(foreground: Iterable[Span], background: Iterable[Span] = ()) -> dict[Hashable, float]:
-    """Wall-clock seconds of each key: they add up to the time in which at least one span ran.
+    """Return the wall-clock seconds of each key; their sum is the time in which at least one span ran.
 
-    Of spans that are nested on one thread the innermost counts.  A moment in which several threads work is shared out
-    evenly among them.  ``background`` counts only while no foreground span runs: what the driver does meanwhile costs
-    nothing.
+    Of nested spans on one thread the innermost counts.  Time in which several threads work is divided evenly among
+    them.  ``background`` counts only while no foreground span runs, because hidden work of the driver costs nothing.
     """
     changes = defaultdict(list)  # time -> (is foreground, key, +1 or -1)
     for is_foreground, spans in ((True, foreground), (False, background)):
@@ -46,7 +45,7 @@ def shared_seconds(foreground: Iterable[Span], background: Iterable[Span] = ()) 
 
 
 def _innermost(spans: Iterable[Span]) -> Iterator[tuple[Hashable, float, float]]:
-    """(key, start, end) of the parts of each thread's time, each given to the innermost span there."""
+    """Yield (key, start, end) of the parts of each thread's time, attributed to the innermost span."""
     by_thread: dict[Hashable, list[Span]] = defaultdict(list)
     for span in spans:
         by_thread[span.thread].append(span)

@@ -1,4 +1,4 @@
-"""The contract of the engines, and how much they are asked to do."""
+"""Contract of the engines, and their problem sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.machine import cpu
 from bench.roofline.workload import num_parameters, random_numbers
 from mlp.recipe import Recipe
 
-Work = Callable[[int], object]  # work(n) does it n times, and returns when all of it is done
+Work = Callable[[int], object]  # work(n) runs n repetitions synchronously
 
 MIB = 2**20
 GPU_ARRAY_BYTES = 256 * MIB
@@ -21,8 +21,8 @@ GPU_ARRAY_BYTES = 256 * MIB
 class Sizes:
     """Bytes of a copy, elements of the elementwise and the random arrays, and the side of the square matrices.
 
-    On a CPU the elementwise arrays are as large as all parameters and the random ones as all masks of a step, because
-    a step finds such arrays in its caches.  On a GPU they fill its memory's bandwidth instead: arrays of a step's size
+    On a CPU the elementwise arrays have the size of all parameters and the random ones that of all masks of a step,
+    which a step finds in its caches.  On a GPU they saturate the memory bandwidth instead: arrays of a step's size
     would time the launch.
     """
 
@@ -42,16 +42,16 @@ class Sizes:
 
 
 def _far_beyond_caches() -> int:
-    """Four times the last cache, 128 MiB at least; but source and destination leave most of the memory free."""
+    """Return bytes: four times the last cache, at least 128 MiB, limited to a small part of the memory."""
     last_cache = cpu.facts()["l3_bytes"] or 0
     return min(max(128 * MIB, 4 * last_cache), psutil.virtual_memory().available // 8)
 
 
 class Engine:
-    """Each method prepares one kind of work on float32 data; None where this engine cannot tell, or need not.
+    """Contract of an engine: each method prepares one kind of float32 work, or returns None if not supported.
 
-    ``product``, of which every engine knows, is all that JAX and PyTorch are asked for on a CPU: memory is the same
-    for everybody there.
+    ``product`` is mandatory, and the only one that JAX and PyTorch provide on a CPU, because they share its memory
+    with the host engine.
     """
 
     name: str
@@ -60,29 +60,29 @@ class Engine:
         self.sizes = sizes
 
     def product(self, product) -> Work:
-        """A matrix product at full float32 precision."""
+        """Prepare a matrix product at full float32 precision."""
         raise NotImplementedError
 
     def copy(self) -> Work | None:
-        """``copy_bytes`` from one place in memory to another."""
+        """Prepare a copy of ``copy_bytes`` in memory."""
 
     def multiply(self) -> Work | None:
-        """``out = a * b`` on ``num_elements``."""
+        """Prepare ``out = a * b`` on ``num_elements``."""
 
     def random(self) -> Work | None:
-        """``num_random`` numbers of 32 random bits."""
+        """Prepare drawing ``num_random`` numbers of 32 random bits."""
 
     def python_call(self) -> Work | None:
-        """A call of a Python function that does nothing."""
+        """Prepare calling an empty Python function."""
 
     def page_fault(self) -> Work | None:
-        """The first touch of a page of memory that the kernel has just mapped."""
+        """Prepare the first touch of a freshly mapped page."""
 
     def kernel_launch(self) -> Work | None:
-        """The smallest kernel, one after the other and without waiting in between."""
+        """Prepare launching the smallest kernel repeatedly without synchronization in between."""
 
     def host_to_device(self) -> Work | None:
-        """``transfer_bytes`` from the host's memory to the device's."""
+        """Prepare a transfer of ``transfer_bytes`` from host to device."""
 
     def device_to_host(self) -> Work | None:
-        """The way back."""
+        """Prepare the reverse transfer."""

@@ -1,4 +1,4 @@
-"""The matrix products of a training step, through SciPy's BLAS: the floor of every way to compute the step with it."""
+"""Matrix products of a training step through SciPy's BLAS: the lower bound of a dense step with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.roofline.workload import Product
 
 
 def product_call(product: Product) -> Callable[[], np.ndarray]:
-    """A call of SciPy's sgemm on random float32 matrices, which returns C.T, (n, m).
+    """Return a call of SciPy's sgemm on random float32 matrices; the call returns C.T, (n, m).
 
     BLAS reads row-major arrays as transposes: C.T = op(B).T op(A).T.
     """
@@ -23,7 +23,7 @@ def product_call(product: Product) -> Callable[[], np.ndarray]:
 
 
 def random_factors(product: Product) -> tuple[np.ndarray, np.ndarray]:
-    """Uniform float32 matrices A and B as they are stored."""
+    """Return uniform float32 matrices A and B in their stored layout."""
     m, n, k = product.m, product.n, product.k
     a = np.random.rand(*((k, m) if product.transpose_a else (m, k))).astype(np.float32)
     b = np.random.rand(*((n, k) if product.transpose_b else (k, n))).astype(np.float32)

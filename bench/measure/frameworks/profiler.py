@@ -1,4 +1,4 @@
-"""The contract of a collector: how one framework's profiler is switched on, read, and switched off again."""
+"""Contract of a collector: switching a framework's profiler on and off, and reading it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MINIBATCH = "minibatch"
 
 
 class Collector(ABC):
-    """Profiles one backend, in the process that runs it.
+    """Profiler of one backend, in the process that runs it.
 
-    ``problems`` are sentences about what could not be had; they come with whatever could.
+    ``problems`` are sentences about missing results.
     """
 
-    profiler: ClassVar[str]  # its name, for people
+    profiler: ClassVar[str]  # display name
 
     def __init__(self, backend: Backend, clock: Callable[[], float] = time.perf_counter) -> None:
         self.backend = backend
@@ -34,34 +34,34 @@ class Collector(ABC):
         self._minibatch_bytes = 0
 
     def compiling(self, clock: SectionClock) -> AbstractContextManager[None]:
-        """Inside the block the backend compiles, and ``clock`` learns where the time goes."""
+        """Time the sections of the compilation inside the block with ``clock``."""
         return nullcontext()
 
-    def rehearse(self, function: str, call: Callable[[], None]) -> None:
-        """``call`` runs ``function``, untimed and before everything that is timed."""
+    def warm_up(self, function: str, call: Callable[[], None]) -> None:
+        """Warm up: run ``function`` by ``call``, untimed, before all timed calls."""
         call()
 
     @abstractmethod
     def profiled(self, function: str) -> AbstractContextManager[None]:
-        """Inside the block the calls of ``function`` are profiled; ``operations`` then tells of them."""
+        """Profile the calls of ``function`` inside the block; ``operations`` returns the result."""
 
     @abstractmethod
     def operations(self, function: str, num_calls: int) -> list[Operation]:
-        """Of the last profiled block, which made ``num_calls`` calls; per call, without the host's row."""
+        """Return the operations of the last profiled block of ``num_calls`` calls, per call, without the host's row."""
 
     def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
-        """A few calls in time, from the last profiled block or from calling once more; [] where nobody can tell."""
+        """Return the events of a few calls, from the last profiled block or new calls; [] if not available."""
         return []
 
     def facts(self) -> dict[str, Any]:
-        """Of Profile.facts, what only the framework knows."""
+        """Return the framework's part of Profile.facts."""
         return {}
 
-    # --- minibatches, which NumPy makes for most backends before each step ------------------------------------------
+    # --- minibatches, made by NumPy for most backends before each step ----------------------------------------------
 
     @contextmanager
     def minibatches_timed(self) -> Iterator[None]:
-        """Inside the block, the minibatches that the backend takes from NumPy are an operation of their own."""
+        """Time the minibatches that the backend takes from NumPy inside the block as a separate operation."""
         original = self.backend._minibatches
         self._minibatch_seconds, self._minibatch_bytes = 0.0, 0
 
@@ -80,7 +80,7 @@ class Collector(ABC):
 
     @contextmanager
     def annotated(self, name: str) -> Iterator[None]:
-        """Time of the driver that has a name.  Profilers with a timeline put it there instead."""
+        """Time a named part of the driver.  Profilers with a timeline override this to annotate it there."""
         start = self._clock()
         try:
             yield
@@ -88,7 +88,7 @@ class Collector(ABC):
             self._minibatch_seconds += self._clock() - start
 
     def minibatch_operation(self, function: str, num_calls: int) -> list[Operation]:
-        """What making the minibatches cost in the last profiled block; [] where the backend makes none."""
+        """Return the cost of making minibatches in the last profiled block; [] if the backend makes none."""
         if not self._minibatch_seconds:
             return []
         return [

@@ -1,4 +1,4 @@
-"""Nested clocks around functions that belong to somebody else."""
+"""Nested clocks around functions of other libraries."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bench.records.profile import CompilePhase
 from mlp.patching import replaced
 
 
-class Watched(NamedTuple):
-    """The function ``owner.attribute`` is a section called ``section``."""
+class TimedFunction(NamedTuple):
+    """Function ``owner.attribute`` that is timed as ``section``."""
 
     owner: Any
     attribute: str
@@ -22,10 +22,10 @@ class Watched(NamedTuple):
 
 
 class SectionClock:
-    """Inclusive seconds and calls of sections, by the path of the sections they were entered in (``link/cache``).
+    """Inclusive seconds and calls of sections, by the path of enclosing sections (``link/cache``).
 
-    Only the thread that made it is timed: compilers that work in the background are seen where somebody waits for
-    them.  A section that is entered again inside itself goes on, so that nothing counts twice.
+    Only the creating thread is timed: background compilers count where it waits for them.  A section that is entered
+    recursively counts once.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -37,7 +37,7 @@ class SectionClock:
 
     @property
     def path(self) -> str:
-        """Of the innermost section that is open."""
+        """Path of the innermost open section."""
         return "/".join(self._open)
 
     @contextmanager
@@ -47,7 +47,7 @@ class SectionClock:
             return
         self._open.append(name)
         path = self.path
-        self.seconds.setdefault(path, 0.0)  # now, so that a section stands before those inside it
+        self.seconds.setdefault(path, 0.0)  # inserted now, so that a section precedes its children
         start = self._clock()
         try:
             yield
@@ -57,8 +57,8 @@ class SectionClock:
             self._open.pop()
 
     @contextmanager
-    def watching(self, *watched: Watched) -> Iterator[None]:
-        """Inside the block, each of these functions is a section."""
+    def watching(self, *watched: TimedFunction) -> Iterator[None]:
+        """Time each of these functions as a section inside the block."""
         with ExitStack() as stack:
             for owner, attribute, section in watched:
                 stack.enter_context(replaced(owner, attribute, self._timed(owner, attribute, section)))
@@ -76,7 +76,7 @@ class SectionClock:
         return staticmethod(timed) if is_static else timed
 
     def add(self, path: str, seconds: float, calls: int | None = None) -> None:
-        """What somebody else has timed."""
+        """Add seconds and calls that were timed elsewhere."""
         self.seconds[path] = self.seconds.get(path, 0.0) + seconds
         if calls is not None:
             self.calls[path] = self.calls.get(path, 0) + calls

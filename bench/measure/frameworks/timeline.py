@@ -1,4 +1,4 @@
-"""What collectors share whose profiler records a timeline: JAX's and PyTorch's."""
+"""Base class of collectors whose profiler records a timeline: JAX's and PyTorch's."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHOWN_CALLS = 3
 
 
 class TimelineCollector(Collector):
-    """``_spans`` are the operations of the last profiled block, ``_waits`` time that belongs to them though nothing was
-    recorded then, ``_driver_spans`` what the driver did meanwhile."""
+    """Collector from a timeline: ``_spans`` are the operations of the last profiled block, ``_waits`` unrecorded time
+    attributed to them, ``_driver_spans`` concurrent annotations of the driver."""
 
     _spans: list[Span]
-    _waits: list[Span] = []  # noqa: RUF012 (nobody changes it)
+    _waits: list[Span] = []  # noqa: RUF012 (never modified)
     _driver_spans: list[Span]
 
     @abstractmethod
     def describe(self, function: str, key: Hashable, calls: float, seconds: float) -> Operation:
-        """The row of the spans with ``key``; ``calls`` and ``seconds`` are per call of ``function``."""
+        """Return the operation of the spans with ``key``; ``calls`` and ``seconds`` are per call of ``function``."""
 
     def operations(self, function: str, num_calls: int) -> list[Operation]:
         seconds = shared_seconds([*self._spans, *self._waits], self._driver_spans)
@@ -35,7 +35,7 @@ class TimelineCollector(Collector):
         ]
 
     def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
-        """Of the first calls of the last profiled block."""
+        """Return the events of the first calls of the last profiled block."""
         spans = sorted((*self._spans, *self._waits, *self._driver_spans), key=lambda span: span.start)
         if not spans:
             return []

@@ -1,11 +1,11 @@
-"""Profilers: one module for each framework, all measuring, each in a fresh process of its own.
+"""Profilers: one module for each framework, each run in a fresh process.
 
-* ``driver``: a process for each stack, the table it leaves, the files
-* ``worker``: what happens in that process
+* ``driver``: starts the processes of a stack and collects their results
+* ``worker``: the program of these processes
 * ``base``, ``rounds``: the contract of a collector; plain and profiled calls in turn
 * ``sections``: nested clocks around a framework's own functions, for the compile profile
 * ``theano``, ``pytensor`` (and ``apply_nodes``, which they share), ``jax``, ``torch``, ``numpy``: a collector each
-* ``concurrency``: wall-clock time shared out among operations that run at the same time
+* ``concurrency``: attribution of wall-clock time to concurrent operations
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ PROFILED = ("theano", "pytensor", "jax", "torch", "numpy")
 
 
 def collector_of(backend: Backend) -> Collector:
-    """The collector for a backend's framework, which must be importable."""
-    return importlib.import_module(f"bench.measure.profiling.{backend.name}").COLLECTOR(backend)
+    """Return the collector for a backend's framework, which must be importable."""
+    return importlib.import_module(f"bench.measure.frameworks.{backend.name}.profiler").COLLECTOR(backend)

@@ -1,25 +1,27 @@
-"""Ceilings and loading, measured before and after a profile: what it is judged by, on the machine as it was then."""
+"""Ceilings and loading, measured before and after a profile on the same machine."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from bench.measure.case import QUICK, Effort, Planned, Stack, make_plan
+from bench.measure.case import QUICK, Effort, PlannedCase, Stack, make_plan
 from bench.measure.runner import WorkerPool, execute
 from bench.measure.scratch import scratch_folder
-from bench.records.frames import Frames, frames_of, trustworthy
+from bench.records.frames import Frames, drop_invalid, frames_of
 from bench.records.profile import Profile
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
-from bench.report.profile.data import loading_steps
+from bench.records.select import estimate_of
+from bench.records.stack_key import groups, or_none
 from bench.roofline.ceilings import ceilings_of
 
 ONCE: Effort = QUICK.with_processes(1).with_framework_ceilings()
 
 
 class _Silent:
-    """Nobody watches."""
+    """Progress display that shows nothing."""
 
     def expect(self, *_: object) -> None: ...
 
@@ -28,8 +30,8 @@ class _Silent:
     def finish(self, *_: object) -> None: ...
 
 
-class Aside:
-    """A run of its own, in a folder that nobody keeps, with a process of each case for each call of ``measure``."""
+class ContextRun:
+    """Separate run in a temporary folder; each call of ``measure`` runs one process of each case."""
 
     def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str | None = None) -> None:
         self._data_directory, self._data_digest = data_directory, data_digest
@@ -41,7 +43,7 @@ class Aside:
             stacks=(stack,),
             threads=profile.threads,
             dataset=profile.dataset,
-            levers=(),
+            optimizations=(),
             batch_size=profile.recipe["batch_size"],
         )
         self._exit = ExitStack()
@@ -58,14 +60,14 @@ class Aside:
         )
         self._times = 0
 
-    def __enter__(self) -> Aside:
+    def __enter__(self) -> ContextRun:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._exit.close()
 
     def measure(self) -> None:
-        """One more process of each case; one that fails costs what it would have measured."""
+        """Run one more process of each case; a failure loses only the measurements of its process."""
         self._times += 1
         plan = [replace(planned, replicates=self._times) for planned in self._plan if self._wants(planned)]
         self._folder.update_header(plan=[planned.to_json() for planned in plan])
@@ -73,13 +75,13 @@ class Aside:
         with WorkerPool(*arguments, self._passed) as pool:
             execute(self._folder, pool.measure, _Silent())
 
-    def _wants(self, planned: Planned) -> bool:
-        """Loading does not change while a profile is made: once is enough."""
+    def _wants(self, planned: PlannedCase) -> bool:
+        """Return True if the case is to be measured now; loading is measured only once."""
         return planned.case.harness == "ceilings" or self._times == 1
 
     def added_to(self, profile: Profile) -> Profile:
-        """``profile`` with its ceilings and loading, and a sentence for each process that failed."""
-        frames = trustworthy(self._frames())[0]
+        """Return ``profile`` with ceilings and loading, and a sentence for each failed process."""
+        frames = drop_invalid(self._frames())[0]
         found = ceilings_of(frames, self._device)
         failed = [f"ceilings and loading: {reason}" for reason in frames.failures["reason"].dropna()]
         return replace(
@@ -91,3 +93,13 @@ class Aside:
 
     def _frames(self) -> Frames:
         return frames_of([self._folder])
+
+
+def loading_steps(frames: Frames) -> dict[str, Any] | None:
+    """Return {measurement: {seconds, bytes}} of the harness ``data``; None if it measured nothing."""
+    samples = frames.samples[frames.samples["harness"] == "data"]
+    found = {
+        keys["measurement"]: {"seconds": estimate_of(rows).center, "bytes": or_none(rows["bytes"].max())}
+        for keys, rows in groups(samples, ["measurement"])
+    }
+    return found or None

@@ -1,4 +1,4 @@
-"""A stack's profile, from outside: its processes, one after the other, and what they left."""
+"""Driver of a stack's profile: runs its processes one after the other and collects their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.measure.environment import build, planning
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.measure.profiling import PROFILED
-from bench.measure.profiling.worker import Request
+from bench.measure.profiling.worker import ProfileRequest
 from bench.measure.runner import new_run_id, now
 from bench.measure.scratch import scratch_folder, temporary_files_in
 from bench.records.profile import Profile
@@ -33,10 +33,10 @@ def new_profile(
     profile_id: str | None = None,
     environment: dict[str, Any] | None = None,
 ) -> Profile:
-    """What is known of a profile before anything is measured."""
+    """Return a profile with its metadata, before measuring."""
     state = state_of(PROJECT)
     with planning((environment or {}).get("passed")):
-        fingerprint = fingerprint.fingerprint()
+        facts = fingerprint.fingerprint()
     return Profile(
         profile_id=profile_id or new_run_id(state.commit),
         started_at=now(),
@@ -44,7 +44,7 @@ def new_profile(
         recipe=asdict(recipe),
         threads=threads,
         dataset=dataset,
-        machine=fingerprint,
+        machine=facts,
         commit=state.to_json(),
         complete=False,
         environment=environment,
@@ -62,10 +62,10 @@ def collect(
     num_rounds: int,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> Profile:
-    """Profile in fresh processes; ``folder`` holds ``profile.json`` from the start, and more of it after each stage.
+    """Profile in fresh processes; ``profile.json`` in ``folder`` is written at the start and after each stage.
 
-    A stack that keeps compiled code is compiled twice, with an empty cache and with the one that this filled.  An
-    interruption ends the worker and goes on to the caller; the file then holds what was known.
+    A stack with a compile cache is compiled twice, with an empty cache and with the filled one.  An interruption ends
+    the worker and propagates; the file then holds the results so far.
     """
     if profile.stack["backend"] not in PROFILED:
         raise BenchError(
@@ -76,7 +76,7 @@ def collect(
     _make(folder)
     save(profile, path)
     with scratch_folder() as scratch:
-        request = Request(str(path.resolve()), str(data_directory), data_digest, None, num_calls, num_rounds)
+        request = ProfileRequest(str(path.resolve()), str(data_directory), data_digest, None, num_calls, num_rounds)
         if not caches_code:
             return _run_worker(request, profile, None, scratch, limit_seconds)
         cache = scratch / "cache"
@@ -89,8 +89,10 @@ def collect(
         return _run_worker(replace(request, cache="warm"), profile, cache, scratch, limit_seconds)
 
 
-def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float) -> Profile:
-    """One process; what it left, with a sentence if it did not end well."""
+def _run_worker(
+    request: ProfileRequest, profile: Profile, cache: Path | None, scratch: Path, limit_seconds: float
+) -> Profile:
+    """Run one process and return its profile, with a sentence if it failed."""
     request_path = scratch / "request.json"
     request.write(request_path)
     device = profile.stack["device"]
@@ -99,7 +101,7 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
     try:
         ended = run_to_end(argv, _variables(profile, cache) | temporary_files_in(scratch), limit_seconds, scratch)
     except KeyboardInterrupt:
-        _add_problem(load(request.profile), "interrupted: what was measured until then is here", request)
+        _add_problem(load(request.profile), "interrupted: the measurements until then are here", request)
         raise
     left = load(request.profile)
     if ended.exit_code == 0:
@@ -110,15 +112,15 @@ def _run_worker(request: Request, profile: Profile, cache: Path | None, scratch:
     return left if reason is None else _add_problem(left, f"the profiling process did not finish: {reason}", request)
 
 
-def _add_problem(left: Profile, problem: str, request: Request) -> Profile:
+def _add_problem(left: Profile, problem: str, request: ProfileRequest) -> Profile:
     left = replace(left, problems=(*left.problems, problem), complete=False)
     save(left, Path(request.profile))
     return left
 
 
 def _variables(profile: Profile, cache: Path | None) -> dict[str, Any]:
-    """The environment of a benchmark's process; Theano's GPU profile makes every launch wait, or it would time only
-    launches (Theano's own advice)."""
+    """Return the environment of a benchmark process; for Theano on a GPU with blocking launches, as its documentation
+    advises, because else only launches are timed."""
     stack = profile.stack
     case = Case("epoch", stack["backend"], stack["variant"], stack["device"], profile.threads, profile.dataset)
     variables = build(case, cache, (profile.environment or {}).get("passed"))
@@ -135,5 +137,5 @@ def _make(folder: Path) -> None:
 
 
 def folder_name(profile: Profile) -> str:
-    """Of its stack, e.g. ``theano-tuned-cpu``."""
+    """Return the folder name of the profile's stack, e.g. ``theano-tuned-cpu``."""
     return "-".join((profile.stack["backend"], profile.stack["variant"], profile.stack["device"].replace(":", "")))

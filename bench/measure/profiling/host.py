@@ -1,4 +1,4 @@
-"""The host side of a profile: what the process that drives the steps does with cores, memory and the kernel."""
+"""Host side of a profile: CPU use, memory and kernel events of the driving process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from bench.records import files
 WATCHED_SECONDS = 1.0  # long enough for the kernel's clock ticks of 10 ms
 SAMPLING_INTERVAL_SECONDS = 0.001
 
-Steps = Callable[[], None]  # makes several steps, and returns when they are done
+Steps = Callable[[], None]  # runs several steps synchronously
 
 
 class MemoryTimeline(ProcessSampler):
-    """Samples resident memory and CPU use of this process, each sample with the phase that it fell into.
+    """Sampler of resident memory and CPU use of this process, with the phase of each sample.
 
-    A sample looks at every process of the machine for children of this one, and holds Python's lock meanwhile: what is
-    timed is timed inside ``paused()`` (measured: 3 % of a step otherwise).
+    A sample searches all processes of the machine for children of this one while holding Python's lock, so timed calls
+    run inside ``paused()`` (measured: 3 % of a step otherwise).
     """
 
     def __init__(self, phase: Callable[[], str], interval_seconds: float = 0.1) -> None:
@@ -39,9 +39,9 @@ class MemoryTimeline(ProcessSampler):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Inside the block no sample is taken; one before it and one after it are."""
+        """Suspend sampling inside the block; take one sample before and one after it."""
         self.take()
-        with self._taking:  # a sample that the thread has begun ends before what is timed begins
+        with self._taking:  # wait for a running sample before timing begins
             self._is_paused = True
         try:
             yield
@@ -55,10 +55,10 @@ class MemoryTimeline(ProcessSampler):
 
 
 def watch(steps: Steps, num_steps: int, device: str) -> dict[str, Any]:
-    """What ``num_steps`` steps, repeated for a second or more, cost beside their time.
+    """Measure resource use of ``num_steps`` steps, repeated for a second or more.
 
     Faults, switches and hardware events are those of the whole process, per step.  ``problems`` are sentences about
-    what could not be counted.
+    missing counters.
     """
     with Watch(device) as beside, HardwareCounters() as counters:
         threads, usage, start, repeats = (
@@ -88,12 +88,12 @@ def watch(steps: Steps, num_steps: int, device: str) -> dict[str, Any]:
 
 
 def _thread_seconds() -> dict[int, float]:
-    """Seconds of CPU that each thread of this process has used so far."""
+    """Return the CPU seconds of each thread of this process so far."""
     return {one.id: one.user_time + one.system_time for one in psutil.Process().threads()}
 
 
 def _cpu_use(before: dict[int, float], after: dict[int, float], seconds: float) -> list[dict[str, Any]]:
-    """Threads that computed meanwhile, the busiest first; 100 % is one core."""
+    """Return the CPU use of each active thread, the busiest first; 100 % is one core."""
     found = [
         {"thread": read(Path(f"/proc/self/task/{one}/comm")) or str(one), "cpu_percent": 100 * used / seconds}
         for one, total in after.items()
@@ -103,7 +103,7 @@ def _cpu_use(before: dict[int, float], after: dict[int, float], seconds: float) 
 
 
 def memory_by_phase(timeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each phase in its order: memory at its first and last sample, and its peak."""
+    """Return for each phase, in order, the memory at its first and last sample, and its peak."""
     phases: dict[str, list[int]] = {}
     for sample in timeline:
         phases.setdefault(sample["phase"], []).append(sample["rss_bytes"])
@@ -114,7 +114,7 @@ def memory_by_phase(timeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def flame_graph(steps: Steps, path: Path) -> str | None:
-    """Sample the driver's Python stack during ``steps`` and write it as an HTML page; a sentence if that failed."""
+    """Sample the driver's Python stack during ``steps`` and write an HTML page; return a sentence on failure."""
     try:
         from pyinstrument import Profiler
         from pyinstrument.renderers import HTMLRenderer

@@ -1,4 +1,4 @@
-"""Plain and profiled calls of a function in turn, in one process: what a call takes, and what it is made of."""
+"""Interleaved plain and profiled rounds of a function in one process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.measure.frameworks.profiler import Collector
-from bench.records.profile import Event, Operation, Timing
-from bench.report.profile.breakdown import BETWEEN
+from bench.records.profile import BETWEEN, Event, Operation, Timing
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A function's timing, and the operations of its median profiled round, the host's row among them."""
+    """Timing of a function, and the operations of its median profiled round, including the host's row."""
 
     timing: Timing
     operations: list[Operation]
@@ -28,12 +27,12 @@ def measure(
     num_rounds: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Measured:
-    """``call`` makes ``num_calls`` calls of ``function`` and returns when they are done.
+    """Measure interleaved rounds; ``call`` makes ``num_calls`` calls of ``function`` synchronously.
 
-    The operations are those of the round whose profiled time is the median (of an even number, the lower one), so that
-    they add up to a time that was measured: what they leave of it is the row of the host.
+    The operations are those of the round with the median profiled time (of an even number, the lower one), so that with
+    the host's row they add up to a measured time.
     """
-    collector.rehearse(function, call)
+    collector.warm_up(function, call)
     call()
     plain: list[float] = []
     rounds: list[tuple[float, list[Operation]]] = []
@@ -57,6 +56,6 @@ def measure(
 
 
 def host_row(function: str, seconds: float, operations: list[Operation]) -> Operation:
-    """What ``operations`` leave of the call: the driver's own time, negative where they add up to more."""
+    """Return the unattributed time of the call as an operation of the host; negative if ``operations`` exceed it."""
     rest = seconds - sum(operation.seconds for operation in operations)
     return Operation(function, BETWEEN, "host", 1, rest, details={"op": BETWEEN})

@@ -1,6 +1,6 @@
-"""The process that profiles one stack: ``python -m bench.measure.profiling.worker REQUEST``.
+"""Process that profiles one stack: ``python -m bench.measure.profiling.worker REQUEST``.
 
-It writes the profile after every stage, so that whatever ends it later costs only what was still to come.
+It writes the profile after every stage, so that a later failure loses only the remaining stages.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ FLAME_GRAPH = "flame_graph.html"
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a worker is asked for: ``profile`` is the file with the profile so far, to which it adds its part.
+class ProfileRequest:
+    """Request for a worker: ``profile`` is the file with the profile so far, which the worker completes.
 
-    ``cache`` is the state of the compile cache that it starts with; with ``compile_only`` it runs nothing.
+    ``cache`` is the initial state of the compile cache; with ``compile_only`` the worker runs no function.
     """
 
     profile: str
@@ -56,17 +56,17 @@ class Request:
         write_json(path, asdict(self), "free space")
 
     @classmethod
-    def read(cls, path: Path) -> Request:
+    def read(cls, path: Path) -> ProfileRequest:
         return cls(**json.loads(path.read_text()))
 
 
 class Worker:
-    """Profiles in stages; ``profile`` is what is known so far."""
+    """Profiling in stages; ``profile`` holds the results so far."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: ProfileRequest) -> None:
         self.request = request
         self.path = Path(request.profile)
-        self.phase = "start"  # for the timeline of memory
+        self.phase = "start"  # of the memory timeline
         self.profile = load(self.path)
         self.recipe = Recipe(**{**self.profile.recipe, "layer_widths": tuple(self.profile.recipe["layer_widths"])})
 
@@ -112,7 +112,7 @@ class Worker:
         return backend
 
     def _load(self) -> Arrays:
-        """As many examples as the timed calls need, so that a variant that keeps its data keeps no more."""
+        """Load the examples of the timed calls only, which limits the memory of resident variants."""
         self.phase = "load"
         data = load_files(Path(self.request.data))
         if self.request.data_digest is not None:
@@ -123,7 +123,7 @@ class Worker:
         return data.X_train[:whole], data.y_train[:whole], data.X_val[:whole], data.y_val[:whole]
 
     def _compile(self, backend: Backend, arrays: Arrays, clock: SectionClock) -> Collector:
-        """From an imported framework to compiled functions, phase by phase."""
+        """Build and compile with the imported framework, timed by phase; return the collector."""
         self.phase = "build and compile"
         collector = collector_of(backend)
         with self._compile_phases_kept(clock):
@@ -149,7 +149,7 @@ class Worker:
     def _calls(
         self, backend: Backend, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
     ) -> dict[str, tuple[Callable[[], None], int]]:
-        """What makes several calls of each function, and how many: as an epoch makes them."""
+        """Return {function: (work, number of calls)}; the work calls the function as in an epoch."""
         batch_size = self.recipe.batch_size
         order = random_stream(self.recipe, "order").permutation(len(X_train))
 
@@ -167,13 +167,13 @@ class Worker:
         }
 
     def _watch_host(self, train_steps: Callable[[], None], num_steps: int) -> None:
-        """After everything that is timed: what the driver costs the machine."""
+        """Measure the resource use of the driver, after all timed rounds."""
         host = watch(train_steps, num_steps, self.profile.stack["device"])
         problems = list(host.pop("problems"))
         self._keep(host=host, problems=(*self.profile.problems, *problems))
 
     def _draw_flame_graph(self, train_steps: Callable[[], None]) -> None:
-        """Where the driver's own time goes."""
+        """Write the flame graph of the driver."""
         problem = flame_graph(train_steps, self.path.with_name(FLAME_GRAPH))
         self._keep(problems=(*self.profile.problems, *filter(None, [problem])))
 
@@ -188,7 +188,7 @@ class Worker:
 
 def main(path: str) -> int:
     end_with_parent()
-    worker = Worker(Request.read(Path(path)))
+    worker = Worker(ProfileRequest.read(Path(path)))
     started = time.perf_counter()
     try:
         worker.run()

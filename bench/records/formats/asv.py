@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.records.formats.foreign import Benchmark, Foreign, finite_seconds, mapping, parse_each
-from bench.records.formats.series import Run, Series
+from bench.records.formats.series import ExportSeries, Run
 from bench.records.json_file import read_json
 from bench.records.moments import moment
 
@@ -30,7 +30,7 @@ COLUMNS = ("result", "params", "version", "started_at", "duration", "samples")
 
 def render(run: Run) -> dict[str, bytes]:
     machine = _machine(run)
-    by_benchmark: dict[str, list[Series]] = {}
+    by_benchmark: dict[str, list[ExportSeries]] = {}
     for series in run.series:
         by_benchmark.setdefault(f"{series.harness}.time_{series.measurement}", []).append(series)
     benchmarks = {name: _benchmark(name, found) for name, found in by_benchmark.items()}
@@ -68,7 +68,7 @@ def beside(content: dict[str, bytes], folder: Path) -> dict[str, bytes]:
     except (OSError, ValueError) as error:
         raise BenchError(f"{path} would be replaced and cannot be read ({error}): name another folder.") from error
     if not isinstance(known, dict) or known.get("version", BENCHMARKS_FORMAT) != BENCHMARKS_FORMAT:
-        raise BenchError(f"{path} is no list of benchmarks of format {BENCHMARKS_FORMAT}: name another folder.")
+        raise BenchError(f"{path} is not a list of benchmarks of format {BENCHMARKS_FORMAT}: name another folder.")
     return {**content, BENCHMARKS: _json({**known, **json.loads(content[BENCHMARKS])})}
 
 
@@ -92,7 +92,7 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "unknown"
 
 
-def _benchmark(name: str, found: Iterable[Series]) -> dict[str, Any]:
+def _benchmark(name: str, found: Iterable[ExportSeries]) -> dict[str, Any]:
     """Return a benchmark as asv's discovery describes it; ``version`` changes with the measurement's meaning."""
     return {
         "name": name,
@@ -107,7 +107,7 @@ def _benchmark(name: str, found: Iterable[Series]) -> dict[str, Any]:
     }
 
 
-def _row(benchmark: dict[str, Any], found: list[Series], started_at_ms: int | None) -> list[Any]:
+def _row(benchmark: dict[str, Any], found: list[ExportSeries], started_at_ms: int | None) -> list[Any]:
     """Return the values of COLUMNS; asv reads the lists in the order of the parameter."""
     samples = [series.seconds for series in found]
     results = [median(seconds) for seconds in samples]

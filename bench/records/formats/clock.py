@@ -13,7 +13,7 @@ from bench.records.moments import moment
 BEFORE_EPOCHS = ("load", "build", "transfer", "compile")
 
 
-class Span(NamedTuple):
+class ClockPhase(NamedTuple):
     """Part of the reference clock; ``start_seconds`` since its start; ``epoch`` counts from 1, None outside of one."""
 
     name: str
@@ -26,12 +26,12 @@ class Span(NamedTuple):
         return self.start_seconds + self.seconds
 
 
-def spans(extra: dict[str, Any]) -> list[Span]:
+def spans(extra: dict[str, Any]) -> list[ClockPhase]:
     """Return the parts of a reference run; without epochs on record, train and validate are one part each."""
     found, now = [], 0.0
     for name, seconds, epoch in _parts(extra):
         if seconds is not None:
-            found.append(Span(name, now, seconds, epoch))
+            found.append(ClockPhase(name, now, seconds, epoch))
             now += seconds
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.records.formats.series import Run, Series
+from bench.records.formats.series import ExportSeries, Run
 from bench.units import format_interval
 
 
@@ -13,7 +13,7 @@ def render(run: Run) -> str:
     return json.dumps([_result(series) for series in run.series], indent=1, allow_nan=False)
 
 
-def _result(series: Series) -> dict[str, Any]:
+def _result(series: ExportSeries) -> dict[str, Any]:
     estimate = series.estimate()
     result = {"name": series.name, "unit": "s", "value": estimate.center}
     if estimate.low is not None:

@@ -21,7 +21,7 @@ from bench.records.formats.foreign import (
     split_by_process,
     text_of,
 )
-from bench.records.formats.series import Run, Series
+from bench.records.formats.series import ExportSeries, Run
 
 SIZES = "samples_per_process"
 
@@ -30,7 +30,7 @@ def render(run: Run) -> str:
     return json.dumps({"results": [_result(series) for series in run.series]}, indent=1, allow_nan=False)
 
 
-def _result(series: Series) -> dict[str, Any]:
+def _result(series: ExportSeries) -> dict[str, Any]:
     times = series.seconds
     return {
         "command": series.name,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.errors import BenchError
-from bench.records.formats.clock import Span, before_clock_seconds, process_start_seconds, reference_run, spans
+from bench.records.formats.clock import ClockPhase, before_clock_seconds, process_start_seconds, reference_run, spans
 from bench.records.formats.series import Run
 
 NETWORK = "mlp_784_500_300_10"
@@ -91,7 +91,7 @@ def _hyperparameters(run: Run, case: dict[str, Any]) -> Iterator[tuple[str, Any]
     yield "opt_rmsprop_epsilon", recipe.get("epsilon")
 
 
-def _part(start: float, span: Span, accuracies: dict[int, float | None]) -> Iterator[dict[str, Any]]:
+def _part(start: float, span: ClockPhase, accuracies: dict[int, float | None]) -> Iterator[dict[str, Any]]:
     """Yield the start and stop of a part: epochs and evaluations under MLPerf's keys, other phases under our own."""
     key = PART_OF.get(span.name, span.name) if span.epoch is not None else span.name
     epoch = {} if span.epoch is None else {"epoch_num": span.epoch}

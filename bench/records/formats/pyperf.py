@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.records.formats.foreign import Benchmark, Foreign, case_keys, finite_seconds, mapping, parse_each, text_of
-from bench.records.formats.series import Run, Series
+from bench.records.formats.series import ExportSeries, Run
 from bench.records.moments import moment
 
 KEY = "mlp_bench_"  # prefix of our own metadata, from which the case is read back
@@ -50,7 +50,7 @@ def _date(started_at: str | None) -> str | None:
     return started.strftime("%Y-%m-%d %H:%M:%S.%f") if started else None
 
 
-def _benchmark(series: Series, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _benchmark(series: ExportSeries, facts: dict[int, dict[str, Any]]) -> dict[str, Any]:
     keys = {f"{KEY}{name}": value for name, value in series.keys.items()}
     return {
         "metadata": _known({"name": series.name, "loops": 1, **keys}),

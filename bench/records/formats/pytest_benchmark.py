@@ -19,7 +19,7 @@ from bench.records.formats.foreign import (
     split_by_process,
     text_of,
 )
-from bench.records.formats.series import Run, Series
+from bench.records.formats.series import ExportSeries, Run
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose layout this is
 
@@ -69,7 +69,7 @@ def _machine_info(run: Run) -> dict[str, Any]:
     }
 
 
-def _benchmark(series: Series) -> dict[str, Any]:
+def _benchmark(series: ExportSeries) -> dict[str, Any]:
     from pytest_benchmark.stats import Stats  # the tool's own statistics, so that its tables agree with it
 
     statistics = Stats()

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.records.frames import Frames, frames_of, trustworthy
+from bench.records.frames import Frames, drop_invalid, frames_of
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import CANONICAL_PRECISION, groups
 from bench.stats import estimates
@@ -22,7 +22,7 @@ UNMARKED = {"precision": CANONICAL_PRECISION, "dataset": "mnist"}  # default val
 
 
 @dataclass(frozen=True)
-class Process:
+class ProcessSamples:
     """Samples of one process; ``seconds`` in the order in which they were taken."""
 
     number: int
@@ -31,11 +31,11 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Series:
+class ExportSeries:
     """Benchmark; ``keys`` are the known values of ``SERIES_COLUMNS``."""
 
     keys: dict[str, Any]
-    processes: tuple[Process, ...]
+    processes: tuple[ProcessSamples, ...]
 
     @property
     def harness(self) -> str:
@@ -83,7 +83,7 @@ class Run:
         The readable files of ``replicates/``.
     frames : Frames
         All recorded values, also invalid ones.
-    series : list of Series
+    series : list of ExportSeries
         Benchmarks without measurements that have an invalid sample.
     left_out : list of str
         A sentence for each measurement left out and each unreadable file.
@@ -92,7 +92,7 @@ class Run:
     header: dict[str, Any]
     replicates: list[dict[str, Any]]
     frames: Frames
-    series: list[Series]
+    series: list[ExportSeries]
     left_out: list[str]
 
     @property
@@ -116,26 +116,26 @@ def open_run(path: Path) -> Run:
     """
     folder = RunFolder.open(path)
     frames = frames_of([folder])
-    trusted, left_out = trustworthy(frames)
+    trusted, left_out = drop_invalid(frames)
     series = series_of(trusted)
     if not series:
         raise BenchError(f"run {folder.path.name} holds no samples to export: measure with make bench.")
     return Run(folder.header, folder.replicates(), frames, series, folder.problems + left_out)
 
 
-def series_of(frames: Frames) -> list[Series]:
+def series_of(frames: Frames) -> list[ExportSeries]:
     """Return a series for each measurement of each case, in the order of first measurement."""
     epochs = frames.results[["run_id", "process", "num_epochs"]]
     samples = frames.samples.merge(epochs, on=["run_id", "process"], how="left", sort=False)
     found = []
     for keys, rows in groups(samples, SERIES_COLUMNS):
         known = {name: value for name, value in keys.items() if value is not None}
-        found.append(Series(known, tuple(_processes(rows))))
+        found.append(ExportSeries(known, tuple(_processes(rows))))
     return found
 
 
-def _processes(rows: pd.DataFrame) -> list[Process]:
+def _processes(rows: pd.DataFrame) -> list[ProcessSamples]:
     return [
-        Process(keys["process"], keys["replicate"], tuple(own["seconds"].tolist()))
+        ProcessSamples(keys["process"], keys["replicate"], tuple(own["seconds"].tolist()))
         for keys, own in groups(rows, ["process", "replicate"])
     ]

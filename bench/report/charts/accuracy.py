@@ -7,24 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, label, log_axis, rows_layout
-from bench.records.frames import Frames
+from bench.document.chart import Chart, figure, hover_text, label, log_axis, rows_layout
 from bench.records.stack_key import StackKey
-from bench.report.charts.style import ACCENT, GREY, looks_of
-from bench.report.run.learning import TARGET, accuracies_by_stack, accuracy_curves, arrivals
-from bench.report.run.plots import LOG_SCALE_FROM, drawn_stacks
+from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM, drawn_stacks, looks_of
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.learning import TARGET, ArrivalsOfStack, accuracy_curves
 from bench.stats import estimates
 from bench.stats.learning import TARGET_VALIDATION_ACCURACY
 from bench.units import format_percent, format_seconds
 from mlp.recipe import REFERENCE
 
 
-def accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw a line for each seed, and the target accuracy."""
-    curves = dict(accuracy_curves(frames))
+    curves = dict(accuracy_curves(analysis.frames))
     if not curves:
         return None
-    looks = looks_of(drawn_stacks(frames))
+    looks = looks_of(drawn_stacks(analysis.frames))
     traces = [
         _curve(stack, run, looks[stack], first=number == 0)
         for stack, runs in curves.items()
@@ -53,7 +52,7 @@ def accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
         "hovermode": "closest",
     }
     title = "Validation accuracy against time, a line for each seed"
-    return Chart(name, title, _alt(frames), figure(traces, **layout), _data(curves))
+    return Chart(name, title, _alt(analysis.arrivals), figure(traces, **layout), _data(curves))
 
 
 def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool) -> Any:
@@ -76,8 +75,8 @@ def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool
     )
 
 
-def _alt(frames: Frames) -> str:
-    found = [one for one in arrivals(frames) if one.median_seconds is not None]
+def _alt(arrivals: list[ArrivalsOfStack]) -> str:
+    found = [one for one in arrivals if one.median_seconds is not None]
     if not found:
         return f"Validation accuracy against time; no stack reaches {TARGET} in half of its seeds."
     soonest = min(found, key=lambda one: one.median_seconds)
@@ -94,11 +93,11 @@ def _data(curves: dict[StackKey, list[pd.DataFrame]]) -> pd.DataFrame:
     )
 
 
-def test_accuracy_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def test_accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw a dot for each seed, and the published accuracy with its binomial interval."""
     import plotly.graph_objects as go
 
-    accuracies = {stack: values for stack, values in accuracies_by_stack(header, frames).items() if values}
+    accuracies = {stack: values for stack, values in analysis.accuracies.items() if values}
     if not accuracies:
         return None
     published = REFERENCE.test_accuracy

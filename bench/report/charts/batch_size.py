@@ -7,26 +7,26 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, label
-from bench.records.frames import Frames
+from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.charts.style import GREY, looks_of
-from bench.report.run.batch_size import batch_law, crossovers, process_medians, step_curves
-from bench.report.run.plots import drawn_stacks
+from bench.report.charts.style import GREY, drawn_stacks, looks_of
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.comparisons import DevicePair
 from bench.stats import estimates
-from bench.stats.crossover import Lead
+from bench.stats.crossover import Crossover, Lead
 from bench.units import format_number, format_seconds
 
 
-def batch_size_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    curves = step_curves(frames)
+def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    curves, frames = analysis.step_curves, analysis.frames
     if not curves:
         return None
     looks = looks_of(drawn_stacks(frames))
     samples = dict(by_stack(frames.samples[frames.samples["harness"] == "batch_size"]))
+    laws = {one.stack: one.law for one in analysis.scalings}
     traces, rows = [], []
     for stack, curve in curves.items():
-        law = batch_law(process_medians(samples[stack]))
+        law = laws[stack]
         medians = samples[stack].groupby(["process", "batch_size"], observed=True)["seconds"].median()
         traces += _traces(stack, curve, law, medians, looks[stack])
         rows += _rows(stack, curve, law, medians)
@@ -41,7 +41,7 @@ def batch_size_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart
         },
         "yaxis": {"type": "log", "title": {"text": "training steps, examples/s"}, "tickformat": "~s", "dtick": "D2"},
         "hovermode": "closest",
-        **_crossings(frames),
+        **_crossings(analysis.crossovers),
     }
     alt = f"Examples per second of a training step against the batch size, {sizes[0]:,} to {sizes[-1]:,}: " + "; ".join(
         f"{stack.name} reaches {format_number(max(size / seconds for size, seconds in curve.items()))}"
@@ -103,9 +103,9 @@ def _traces(
     return found
 
 
-def _crossings(frames: Frames) -> dict[str, Any]:
+def _crossings(crossovers: list[tuple[DevicePair, Crossover]]) -> dict[str, Any]:
     """Return vertical lines at the crossovers, as shapes and annotations of the layout."""
-    found = [(pair, crossing) for pair, crossing in crossovers(frames) if crossing.lead is Lead.CROSSES]
+    found = [(pair, crossing) for pair, crossing in crossovers if crossing.lead is Lead.CROSSES]
     whole_height = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
     line = {"color": GREY, "width": 1, "dash": "dot"}
     return {

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, rows_layout
-from bench.records.frames import Frames
+from bench.document.chart import Chart, figure, hover_text, rows_layout
 from bench.records.stack_key import StackKey, groups
 from bench.report.charts.style import ACCENT, VERMILION
 from bench.report.run.ablation import ablation_rows
-from bench.report.run.tables import stack_of
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.tables import stack_from_keys
 from bench.roofline.ceilings import HARNESS as CEILINGS
 from bench.units import format_seconds
 
@@ -28,24 +28,28 @@ EPOCH_TITLES = {
 }
 
 
-def loading_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    samples = frames.samples[frames.samples["harness"] == "data"]
+def loading_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    samples = analysis.frames.samples
+    samples = samples[samples["harness"] == "data"]
     return lanes_chart(name, "Loading", samples, lambda rows: str(rows["measurement"].iloc[0]), ["measurement"])
 
 
-def compile_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    chosen = (frames.samples["harness"] == "compile") & (frames.samples["measurement"] == "compile")
-    return lanes_chart(name, "Compilation, cache cold and warm", frames.samples[chosen], _stack_name, series="cache")
+def compile_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    samples = analysis.frames.samples
+    chosen = (samples["harness"] == "compile") & (samples["measurement"] == "compile")
+    return lanes_chart(name, "Compilation, cache cold and warm", samples[chosen], _stack_name, series="cache")
 
 
-def epoch_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    chosen = (frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == name)
-    return lanes_chart(name, EPOCH_TITLES[name], frames.samples[chosen], _stack_name)
+def epoch_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    samples = analysis.frames.samples
+    chosen = (samples["harness"] == "epoch") & (samples["measurement"] == name)
+    return lanes_chart(name, EPOCH_TITLES[name], samples[chosen], _stack_name)
 
 
-def ceilings_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def ceilings_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw a row for each kind of work and engine; the host's own libraries are not named."""
-    samples = frames.samples[frames.samples["harness"] == CEILINGS]
+    samples = analysis.frames.samples
+    samples = samples[samples["harness"] == CEILINGS]
     return lanes_chart(name, "Ceilings", samples, _ceiling_name, [*StackKey._fields, "measurement"])
 
 
@@ -56,8 +60,8 @@ def _ceiling_name(rows: pd.DataFrame) -> str:
     return f"{first['measurement']}, {first['backend']} on {first['device']}"
 
 
-def ablation_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
-    named = {row: rows.assign(row=row.name) for row, rows in ablation_rows(frames).items()}
+def ablation_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    named = {row: rows.assign(row=row.name) for row, rows in ablation_rows(analysis.frames).items()}
     if not named:
         return None
     samples = pd.concat(named.values())
@@ -65,7 +69,7 @@ def ablation_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart |
 
 
 def _stack_name(rows: pd.DataFrame) -> str:
-    return stack_of({name: rows[name].iloc[0] for name in StackKey._fields}).name
+    return stack_from_keys({name: rows[name].iloc[0] for name in StackKey._fields}).name
 
 
 def lanes_chart(

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, rows_layout
-from bench.records.frames import Frames
+from bench.document.chart import Chart, figure, hover_text, rows_layout
 from bench.report.charts.style import ACCENT, GREY
-from bench.report.run.lower_bound import Share, light
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.lower_bound import Share
 from bench.stats import estimates
 from bench.units import format_percent
 
@@ -19,9 +19,9 @@ KINDS = {  # of epoch: its attribute of a share, colour, symbol, and height in a
 }
 
 
-def light_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def light_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw the median share over interleaved rounds with its interval, and a line at 100 %."""
-    shares = [share for device in light(header, frames) for share in device.shares]
+    shares = [share for device in analysis.lower_bounds for share in device.shares]
     if not any(share.train_epoch or share.validation_epoch for share in shares):
         return None
     rows = [_row(y, share, kind) for kind in KINDS for y, share in enumerate(shares)]

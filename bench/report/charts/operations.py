@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, label, rows_layout
+from bench.document.chart import Chart, figure, hover_text, label, rows_layout
 from bench.report.charts.style import KINDS, REST
 from bench.report.run.profiles import CHART, StepOfStack, kinds_of
 from bench.units import format_percent, format_seconds

@@ -6,28 +6,27 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, rows_layout
-from bench.records.frames import Frames
+from bench.document.chart import Chart, figure, hover_text, rows_layout
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.charts.style import DOT, GREY, PHASES
-from bench.report.run.canonical import is_comparable
-from bench.report.run.reference_runs import PhaseMedians, phase_medians
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.reference_runs import PhaseMedians
 from bench.units import format_seconds
 from mlp.recipe import REFERENCE
 
 PUBLISHED = "2016 reference"
 
 
-def phases_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def phases_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw medians as bars and totals of processes as dots; the reference only for whole canonical runs."""
-    medians = sorted(phase_medians(frames), key=lambda one: one.total_seconds)
+    medians = sorted(analysis.phase_medians, key=lambda one: one.total_seconds)
     if not medians:
         return None
-    compared = is_comparable(header, frames)
+    compared = analysis.is_comparable
     stacks = [one.stack for one in medians]
     rows = [*([PUBLISHED] if compared else []), *(stack.name for stack in stacks)]
     first = len(rows) - len(stacks)
-    totals = {stack: list(results["total_seconds"]) for stack, results in by_stack(frames.results)}
+    totals = {stack: list(results["total_seconds"]) for stack, results in by_stack(analysis.frames.results)}
     traces = [*([_published()] if compared else []), *_bars(medians, first), _dots(totals, stacks, first)]
     layout = rows_layout(rows, "reference clock, s")
     layout["xaxis"]["rangemode"] = "tozero"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.records.stack_key import StackKey
+from bench.records.frames import Frames
+from bench.records.stack_key import StackKey, by_stack
+from bench.report.run.tables import exclude_ablation
 
 # After Okabe and Ito (2008), "Color universal design", distinguishable for the colour-blind.  Their orange, sky blue
 # and purple are darkened for a contrast of 3:1 with white and with the page's dark background (WCAG 2.2, 1.4.11).
@@ -13,6 +15,7 @@ BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY = (
     *("#0072B2", "#D55E00", "#009E73", "#B8649A", "#AE7C00", "#3F8FC0"),
     "#767C83",
 )
+LOG_SCALE_FROM = 5  # ratio of slowest to fastest stack from which the axis is logarithmic
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, OCHRE, SKY, GREY)
 ACCENT = BLUE
 SYMBOLS = {"cpu": ("circle", "square", "triangle-up", "diamond"), "cuda": ("star", "cross", "x", "hexagon")}
@@ -41,6 +44,12 @@ KINDS = {
 REST = (GREY, "/")
 # A dot on top of a bar of any colour.
 DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}}
+
+
+def drawn_stacks(frames: Frames) -> list[StackKey]:
+    """Return every stack that a plot may show, in the same order for all plots of a run."""
+    timed = exclude_ablation(frames.samples)
+    return list(dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame)))
 
 
 def looks_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:

@@ -6,20 +6,20 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, rows_layout
-from bench.records.frames import Frames
-from bench.report.charts.style import ACCENT, GREY
-from bench.report.run.plots import LOG_SCALE_FROM
-from bench.report.run.ranking import RankedStack, ranking
+from bench.document.chart import Chart, figure, hover_text, rows_layout
+from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.ranking import RankedStack
 from bench.report.run.rates import examples_per_second
 from bench.report.run.tables import select
 from bench.units import format_number, format_range
 
 
-def throughput_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def throughput_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw the stacks fastest first; the interval of a rate is from that of the epoch's seconds."""
+    frames = analysis.frames
     samples = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")]
-    rows = [row for one in ranking(header, frames) if (row := _row(one, select(samples, one.stack))) is not None]
+    rows = [row for one in analysis.ranking if (row := _row(one, select(samples, one.stack))) is not None]
     if not rows:
         return None
     centers = [row["examples_per_second"] for row in rows]

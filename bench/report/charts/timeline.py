@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from bench.document.html.chart import Chart, figure, hover_text, label
-from bench.records.frames import Frames
+from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import by_stack
-from bench.report.charts.style import looks_of
-from bench.report.run.plots import drawn_stacks
+from bench.report.charts.style import drawn_stacks, looks_of
+from bench.report.run.analysis import RunAnalysis
 from bench.units import format_number
 
 
@@ -30,11 +29,11 @@ QUANTITIES = {
 }
 
 
-def timeline_chart(name: str, header: dict[str, Any], frames: Frames) -> Chart | None:
+def timeline_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw a line for each process of a reference run; None if the quantity was not sampled."""
     import plotly.graph_objects as go
 
-    quantity = QUANTITIES[name]
+    quantity, frames = QUANTITIES[name], analysis.frames
     chosen = frames.timeline[frames.timeline["harness"] == "reference"].dropna(subset=[quantity.column, "t_seconds"])
     if chosen.empty:
         return None

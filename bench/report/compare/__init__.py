@@ -9,7 +9,7 @@
 * ``sections``, ``page``, ``tables``: as text, as HTML, as CSV and JSON
 """
 
-from bench.report.compare.comparable import Comparable, Metric
+from bench.report.compare.comparable import Comparable, StackMeasurement
 from bench.report.compare.comparison import Comparison, compare
 
-__all__ = ["Comparable", "Comparison", "Metric", "compare"]
+__all__ = ["Comparable", "Comparison", "StackMeasurement", "compare"]

@@ -15,7 +15,7 @@ TRAIN_EPOCH, VALIDATE_EPOCH = "train_epoch", "validate_epoch"
 BATCH_SIZE = "batch size"  # in the names of steps at other batch sizes than the recipe's
 
 
-class Metric(NamedTuple):
+class StackMeasurement(NamedTuple):
     """A duration that two runs may have in common, e.g. ``("jax/scan on cpu", "train_epoch")``."""
 
     stack: str
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
 
 # Interleaved round (or seed) -> samples of its process, in seconds.  Processes of one round ran close together; a
 # process whose round is unknown or taken has a negative number.
-Processes = Mapping[int, Sequence[float]]
+RoundSamples = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Comparable:
         Unique among the sides of one comparison.
     tool : str
         Name of the tool that measured it: ``mlp-bench`` or another.
-    samples : Mapping[Metric, Processes]
+    samples : Mapping[StackMeasurement, RoundSamples]
         Positive finite seconds.  The process is the unit of statistics: a tool that ran one process gives one entry.
     facts : Mapping[str, Any]
         The machine and the software, JSON-ready, as the source has it; units are in the names.
@@ -72,7 +72,7 @@ class Comparable:
 
     name: str
     tool: str
-    samples: Mapping[Metric, Processes]
+    samples: Mapping[StackMeasurement, RoundSamples]
     facts: Mapping[str, Any] = field(default_factory=dict)
     started_at: str | None = None
     mode: str | None = None
@@ -88,6 +88,6 @@ class Comparable:
     per_iteration: bool = False
     notes: Sequence[str] = ()
 
-    def medians(self, metric: Metric) -> dict[int, float]:
+    def medians(self, metric: StackMeasurement) -> dict[int, float]:
         """{round: median of its process, in seconds}; empty where ``metric`` was not measured."""
         return {number: float(median(samples)) for number, samples in self.samples.get(metric, {}).items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BenchError
-from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, Comparable, Metric
+from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, Comparable, StackMeasurement
 from bench.report.compare.hardware import HardwareShare, hardware_shares
 from bench.report.compare.metric_ratios import MetricRatio, metric_ratios, too_short
 from bench.report.compare.refusal import common_metrics, precision_reasons, reasons_against, same_number_of_epochs
@@ -110,7 +110,7 @@ def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricR
         and not metric.is_detail
         and sum(ratio.metric == metric for ratio in ratios) == len(others)
     ]
-    groups: dict[str, list[Metric]] = {}
+    groups: dict[str, list[StackMeasurement]] = {}
     for metric in everywhere:
         groups.setdefault(metric.measurement, []).append(metric)
     if TRAIN_EPOCH not in groups and everywhere:
@@ -122,14 +122,14 @@ def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricR
     ]
 
 
-def _mean(base: Comparable, other: Comparable, metrics: list[Metric]) -> SpeedRatio:
+def _mean(base: Comparable, other: Comparable, metrics: list[StackMeasurement]) -> SpeedRatio:
     return mean_speed_ratio(*([side.medians(metric) for metric in metrics] for side in (base, other)))
 
 
 def _costs(side: Comparable, price_per_hour: Mapping[str, float]) -> list[Cost]:
     found = []
     for stack in sorted(side.canonical_stacks):
-        seconds = side.medians(Metric(stack, REFERENCE_CLOCK))
+        seconds = side.medians(StackMeasurement(stack, REFERENCE_CLOCK))
         price, joules = price_per_hour.get(side.name), side.energy_joules.get(stack)
         if seconds and (price is not None or joules is not None):
             estimate = estimates.estimate([[value] for value in seconds.values()])

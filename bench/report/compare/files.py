@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.records.formats.foreign import read_foreign
-from bench.report.compare.comparable import NO_STACK, Comparable, Metric
-from bench.report.compare.naming import metric_of, stack_of
+from bench.report.compare.comparable import NO_STACK, Comparable, StackMeasurement
+from bench.report.compare.naming import compared_stack, metric_of
 from bench.report.compare.runs import precisions
 
 
@@ -23,7 +23,7 @@ def comparable_file(path: Path, name: str) -> Comparable:
     """
     foreign = read_foreign(path)
     own = [benchmark.keys for benchmark in foreign.benchmarks if benchmark.keys]
-    metrics = [metric_of(one.keys) if one.keys else Metric(NO_STACK, one.name) for one in foreign.benchmarks]
+    metrics = [metric_of(one.keys) if one.keys else StackMeasurement(NO_STACK, one.name) for one in foreign.benchmarks]
     samples = {
         metric: dict(enumerate(benchmark.processes))
         for metric, benchmark in zip(metrics, foreign.benchmarks, strict=True)
@@ -31,7 +31,7 @@ def comparable_file(path: Path, name: str) -> Comparable:
     }
     if not samples:
         raise BenchError(f"{path} holds only ceilings or an ablation, which are not compared: export a whole run.")
-    stacks = [stack for keys in own if (stack := stack_of(keys)) is not None]
+    stacks = [stack for keys in own if (stack := compared_stack(keys)) is not None]
     dataset = _common(own, "dataset")
     return Comparable(
         name=name,

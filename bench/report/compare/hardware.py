@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.compare.comparable import TRAIN_EPOCH, VALIDATE_EPOCH, Comparable, Metric
+from bench.report.compare.comparable import TRAIN_EPOCH, VALIDATE_EPOCH, Comparable, StackMeasurement
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.run.lower_bound import recipe_of
 from bench.roofline.ceilings import Ceilings
@@ -25,7 +25,7 @@ class HardwareShare:
     """Factors of a speed ratio; ``hardware * use`` is only about ``speed``, as each is a median of its own."""
 
     run: str
-    metric: Metric
+    metric: StackMeasurement
     speed: SpeedRatio
     hardware: SpeedRatio
     use: SpeedRatio
@@ -45,7 +45,7 @@ def hardware_shares(base: Comparable, other: Comparable, ratios: Sequence[Metric
     return found
 
 
-def _lights(base: Comparable, other: Comparable, metric: Metric) -> list[dict[int, float]]:
+def _lights(base: Comparable, other: Comparable, metric: StackMeasurement) -> list[dict[int, float]]:
     """Return each side's {round: lower bound of the metric in seconds}, from the engines that both measured.
 
     An engine missing on one side is left out on both: it may be the fastest, and its absence is not the machine's.
@@ -66,6 +66,6 @@ def _light_by_round(side: Comparable, ceilings: Ceilings, engines: set[str], mea
     return {number: getattr(one, LIGHT[measurement]) for number, one in lights.items() if one is not None}
 
 
-def _multiples(side: Comparable, metric: Metric, light: dict[int, float]) -> dict[int, float]:
+def _multiples(side: Comparable, metric: StackMeasurement, light: dict[int, float]) -> dict[int, float]:
     """Return {round: ratio of the metric's seconds to its lower bound}."""
     return {number: seconds / light[number] for number, seconds in side.medians(metric).items() if number in light}

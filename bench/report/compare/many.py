@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.document.section import Section, named
-from bench.report.compare.comparable import NO_STACK, REFERENCE_CLOCK, Metric
+from bench.document.table import NUMBER_TEXT, Column
+from bench.report.compare.comparable import NO_STACK, REFERENCE_CLOCK, StackMeasurement
 from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.stats.unpaired import SpeedRatio
-from bench.units import MISSING, format_number, format_range, format_seconds
+from bench.units import format_number, format_range, format_seconds
 
 MANY_RUNS = 4
 MARK = "A ratio in brackets shows no difference: its interval includes 1, or there is none."
@@ -39,12 +40,12 @@ def _times(ratio: SpeedRatio) -> str:
     return f"{format_number(ratio.center)}{interval}"
 
 
-def score_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """(headers, rows): a row for each run, a column for each mean of several stacks."""
+def score_rows(comparison: Comparison) -> tuple[list[Column | str], list[list[str | None]]]:
+    """Return (columns, rows): a row for each run, a column for each mean of several stacks."""
     cells = {(score.run, score.measurement): _cell(score.speed) for score in comparison.scores if len(score.stacks) > 1}
     means = list(dict.fromkeys(measurement for _, measurement in cells))
-    rows = [[other.name, *(cells.get((other.name, name), MISSING) for name in means)] for other in comparison.others]
-    return ["run", *means], rows if means else []
+    rows = [[other.name, *(cells.get((other.name, name)) for name in means)] for other in comparison.others]
+    return ["run", *(Column(name, NUMBER_TEXT) for name in means)], rows if means else []
 
 
 def ratio_sections(comparison: Comparison, details: bool = False) -> list[Section]:
@@ -57,7 +58,7 @@ def ratio_sections(comparison: Comparison, details: bool = False) -> list[Sectio
     return found
 
 
-def _is_detail(metric: Metric) -> bool:
+def _is_detail(metric: StackMeasurement) -> bool:
     """Return whether to list the metric among the details: also phases of the reference clock, to limit the columns."""
     return metric.is_detail or metric.measurement.startswith(f"{REFERENCE_CLOCK}, ")
 
@@ -68,9 +69,10 @@ def _of_stack(comparison: Comparison, stack: str, ratios: list[MetricRatio], det
     seconds = {ratio.metric.measurement: format_seconds(ratio.base_seconds.center) for ratio in ratios}
     cells = {(ratio.run, ratio.metric.measurement): _cell(ratio.speed) for ratio in ratios}
     rows = [[f"{base}, the base", *(seconds[name] for name in what)]]
-    rows += [[one.name, *(cells.get((one.name, name), MISSING) for name in what)] for one in comparison.others]
+    rows += [[one.name, *(cells.get((one.name, name)) for name in what)] for one in comparison.others]
     of = "in detail" if details else "times as fast as the base"
-    return Section(f"{stack if stack != NO_STACK else 'Loading'}, {of}", [MARK], ["run", *what], rows)
+    columns = ["run", *(Column(name, NUMBER_TEXT) for name in what)]
+    return Section(f"{stack if stack != NO_STACK else 'Loading'}, {of}", [MARK], columns, rows)
 
 
 def _cell(ratio: SpeedRatio) -> str:
@@ -78,7 +80,7 @@ def _cell(ratio: SpeedRatio) -> str:
 
 
 def difference_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Return (headers, rows): a row for each value of each differing fact, with the runs that have it."""
+    """Return (columns, rows): a row for each value of each differing fact, with the runs that have it."""
     names = [side.name for side in comparison.sides]
     rows = []
     for one in differences(comparison.sides):

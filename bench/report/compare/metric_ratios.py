@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.report.compare.comparable import Comparable, Metric
+from bench.report.compare.comparable import Comparable, StackMeasurement
 from bench.report.compare.refusal import common_metrics
 from bench.stats import estimates
 from bench.stats.unpaired import SpeedRatio, speed_ratio
@@ -15,10 +15,10 @@ SHORTEST_SECONDS = 1e-5
 
 @dataclass(frozen=True)
 class MetricRatio:
-    """Metric of ``run`` beside the base's; ``speed`` is the speed ratio to the base."""
+    """Measurement of ``run`` beside the base's; ``speed`` is the speed ratio to the base."""
 
     run: str
-    metric: Metric
+    metric: StackMeasurement
     base_seconds: estimates.Estimate
     seconds: estimates.Estimate
     speed: SpeedRatio
@@ -30,13 +30,13 @@ def metric_ratios(base: Comparable, other: Comparable) -> list[MetricRatio]:
     for metric in common_metrics(base, other):
         if too_short(metric, base, other):
             continue
-        estimates = [estimates.estimate(list(side.samples[metric].values())) for side in (base, other)]
+        measured = [estimates.estimate(list(side.samples[metric].values())) for side in (base, other)]
         medians = [list(side.medians(metric).values()) for side in (base, other)]
-        found.append(MetricRatio(other.name, metric, *estimates, speed_ratio(*medians)))
+        found.append(MetricRatio(other.name, metric, *measured, speed_ratio(*medians)))
     return found
 
 
-def too_short(metric: Metric, *sides: Comparable) -> bool:
+def too_short(metric: StackMeasurement, *sides: Comparable) -> bool:
     if any(side.per_iteration for side in sides):
         return False
     return min(min(side.medians(metric).values()) for side in sides) < SHORTEST_SECONDS

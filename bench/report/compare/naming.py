@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.records.stack_key import StackKey
-from bench.report.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, Metric
+from bench.report.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, StackMeasurement
 
 REFERENCE = "reference"
 COMPARED_HARNESSES = ("data", "compile", "epoch", "batch_size", REFERENCE)
 
 
-def stack_of(keys: Mapping[str, Any]) -> StackKey | None:
+def compared_stack(keys: Mapping[str, Any]) -> StackKey | None:
     """Return the stack of a case, or None for loading, which has none."""
     stack = StackKey(**{name: keys.get(name) for name in StackKey._fields})
     return None if stack.backend is None else stack
 
 
-def metric_of(keys: Mapping[str, Any]) -> Metric | None:
+def metric_of(keys: Mapping[str, Any]) -> StackMeasurement | None:
     """Return the metric of a case with its measurement; None if it is not compared.
 
     ``keys`` are columns of the samples frame.  Stacks without one of their optimizations, the ceilings and the ablation
@@ -27,8 +27,8 @@ def metric_of(keys: Mapping[str, Any]) -> Metric | None:
     harness = keys.get("harness")
     if harness not in COMPARED_HARNESSES or keys.get("without") is not None:
         return None
-    stack = stack_of(keys)
-    return Metric(NO_STACK if stack is None else stack.name, _measurement(harness, keys))
+    stack = compared_stack(keys)
+    return StackMeasurement(NO_STACK if stack is None else stack.name, _measurement(harness, keys))
 
 
 def _measurement(harness: str, keys: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from bench.document.chart import figure, hover_text, label, rows_layout
 from bench.document.html import Chart, Page
-from bench.document.html.chart import figure, hover_text, label, rows_layout
 from bench.document.section import named
 from bench.report.charts.style import COLOURS, GREY
 from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH

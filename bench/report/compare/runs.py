@@ -8,18 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.frames import Frames, frames_of, measured_replicates, trustworthy
+from bench.records.frames import Frames, measured_replicates
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import CANONICAL_PRECISION, StackKey, by_stack
+from bench.report import load
 from bench.report.compare.comparable import Comparable
 from bench.report.compare.timed import timed
-from bench.report.run import load
+from bench.report.run.analysis import RunAnalysis
 from bench.report.run.canonical import has_canonical_recipe
-from bench.report.run.learning import learning_verdicts
 from bench.report.run.processes import loaded_libraries, measured_packages
-from bench.report.run.tables import of_whole_stacks
+from bench.report.run.tables import exclude_ablation
 from bench.roofline.ceilings import Ceilings, ceilings_of
-from bench.stats.learning import Learning
 from mlp.recipe import CANONICAL
 
 
@@ -27,16 +26,16 @@ def comparable_run(path: Path, name: str) -> Comparable:
     """Return the run in ``path`` as the side ``name``; raises RecordError if it cannot be read."""
     folder = RunFolder.open(path)
     run = timed_run(folder, name)
-    frames, _ = trustworthy(frames_of([folder]))
-    header = folder.header
-    stacks = list(dict.fromkeys(stack for stack, _ in by_stack(of_whole_stacks(frames.samples))))
+    analysis = RunAnalysis(folder)
+    frames, header = analysis.frames, analysis.header
+    stacks = list(dict.fromkeys(stack for stack, _ in by_stack(exclude_ablation(frames.samples))))
     return replace(
         run,
         precisions=precisions(stacks),
         ceilings=_ceilings(frames),
         devices={stack.name: stack.device for stack in stacks},
         canonical_stacks=_canonical_stacks(header, frames),
-        learns_worse=_learns_worse(header, frames),
+        learns_worse=frozenset(stack.name for stack in analysis.worse),
         energy_joules=_energy_joules(frames),
     )
 
@@ -97,11 +96,6 @@ def _canonical_stacks(header: dict[str, Any], frames: Frames) -> frozenset[str]:
         return frozenset()
     whole = frames.results["num_epochs"] == CANONICAL.num_epochs
     return frozenset(stack.name for stack, rows in by_stack(frames.results) if whole[rows.index].all())
-
-
-def _learns_worse(header: dict[str, Any], frames: Frames) -> frozenset[str]:
-    verdicts = learning_verdicts(header, frames).items()
-    return frozenset(stack.name for stack, verdict in verdicts if verdict.learning is Learning.WORSE)
 
 
 def _energy_joules(frames: Frames) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.document.section import Section, named
+from bench.document.table import INTEGER, JOULES, NUMBER, NUMBER_INTERVAL, NUMBER_TEXT, SECONDS, Column
 from bench.records.comparability import contradictions, identity
 from bench.records.moments import day
 from bench.report.compare import many
@@ -12,12 +15,9 @@ from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.stats.unpaired import SpeedRatio
 from bench.units import (
-    MISSING,
     format_expectation,
-    format_joules,
     format_number,
     format_range,
-    format_seconds,
 )
 
 NOT_IN_THE_INTERVAL = (
@@ -82,7 +82,7 @@ def _explanation(comparison: Comparison) -> list[str]:
 
 def _runs(comparison: Comparison) -> Section:
     rows = [
-        [side.name, side.tool, _day(side), str(side.facts.get("cpu_model") or MISSING), side.mode or MISSING]
+        [side.name, side.tool, day(side.started_at), side.facts.get("cpu_model") or None, side.mode or None]
         for side in comparison.sides
     ]
     identities = {side.dataset.get("identity") for side in comparison.sides if side.dataset}
@@ -95,10 +95,6 @@ def _runs(comparison: Comparison) -> Section:
             "is not checked."
         )
     return Section("Runs compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
-
-
-def _day(side: Comparable) -> str:
-    return day(side.started_at) or MISSING
 
 
 def _score(comparison: Comparison) -> Section:
@@ -114,19 +110,21 @@ def _score(comparison: Comparison) -> Section:
     if unfit:
         sentences.append(f"Left out of every score, because they learn worse in some run: {', '.join(unfit)}.")
     if many.is_many(comparison):
-        headers, rows = many.score_rows(comparison)
-        return Section("Score", [*sentences, *([many.MARK] if rows else [])], headers if rows else [], rows, [*PLOTS])
+        columns, rows = many.score_rows(comparison)
+        return Section("Score", [*sentences, *([many.MARK] if rows else [])], columns if rows else [], rows, [*PLOTS])
     names = [other.name for other in comparison.others]
     by_measurement: dict[str, dict[str, Score]] = {}
     for score in comparison.scores:
         by_measurement.setdefault(score.measurement, {})[score.run] = score
     rows = [
-        [what, str(len(next(iter(scores.values())).stacks)), *_score_cells(scores, names)]
+        [what, len(next(iter(scores.values())).stacks), *_score_cells(scores, names)]
         for what, scores in by_measurement.items()
         if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
     ]
-    headers = ["geometric mean of", "stacks", *(text for name in names for text in (name, f"{name}, 95 % interval"))]
-    return Section("Score", sentences, headers if rows else [], rows, plots=[*PLOTS])
+    columns = ["geometric mean of", Column("stacks", INTEGER)]
+    for name in names:
+        columns += [Column(name, NUMBER), Column(f"{name}, 95 % interval", NUMBER_INTERVAL)]
+    return Section("Score", sentences, columns if rows else [], rows, plots=[*PLOTS])
 
 
 def _over(stacks: tuple[str, ...]) -> str:
@@ -143,12 +141,12 @@ def _score_clause(score: Score, base: str) -> str:
     return f"{told} ({known})" if known else told
 
 
-def _score_cells(scores: dict[str, Score], names: list[str]) -> list[str]:
+def _score_cells(scores: dict[str, Score], names: list[str]) -> list[Any]:
     return [cell for name in names for cell in _ratio_cells(scores[name].speed if name in scores else None)]
 
 
-def _ratio_cells(ratio: SpeedRatio | None) -> list[str]:
-    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+def _ratio_cells(ratio: SpeedRatio | None) -> list[Any]:
+    return [None, None] if ratio is None else [ratio.center, (ratio.low, ratio.high)]
 
 
 def _hardware(comparison: Comparison) -> list[Section]:
@@ -180,23 +178,16 @@ def _hardware(comparison: Comparison) -> list[Section]:
             share.run,
             share.metric.stack,
             share.metric.measurement,
-            format_number(share.speed.center),
+            share.speed.center,
             *_ratio_cells(share.hardware),
             *_ratio_cells(share.use),
         ]
         for share in comparison.hardware
     ]
-    headers = [
-        "run",
-        "stack",
-        "measurement",
-        "times as fast",
-        "hardware",
-        "95 % interval, hardware",
-        "use",
-        "95 % interval, use",
-    ]
-    return [Section(title, sentences, headers, rows)]
+    columns = ["run", "stack", "measurement", Column("times as fast", NUMBER)]
+    for name in ("hardware", "use"):
+        columns += [Column(name, NUMBER), Column(f"95 % interval, {name}", NUMBER_INTERVAL)]
+    return [Section(title, sentences, columns, rows)]
 
 
 def _ratios(comparison: Comparison, other: Comparable, details: bool = False) -> Section:
@@ -214,19 +205,20 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
         sentences.append(
             f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
         )
-    headers = ["stack", "measurement", comparison.base.name, other.name, "processes", "times as fast", "95 % interval"]
+    columns = ["stack", "measurement", Column(comparison.base.name, SECONDS), Column(other.name, SECONDS)]
+    columns += [Column("processes", NUMBER_TEXT), Column("times as fast", NUMBER)]
+    columns.append(Column("95 % interval", NUMBER_INTERVAL))
     of = "batch sizes and parts of the compilation" if details else "phase by phase"
-    return Section(
-        f"{other.name} against {comparison.base.name}, {of}", sentences, headers, [_ratio_row(one) for one in chosen]
-    )
+    title = f"{other.name} against {comparison.base.name}, {of}"
+    return Section(title, sentences, columns, [_ratio_row(one) for one in chosen])
 
 
-def _ratio_row(ratio: MetricRatio) -> list[str]:
+def _ratio_row(ratio: MetricRatio) -> list[Any]:
     return [
-        ratio.metric.stack if ratio.metric.stack != NO_STACK else MISSING,
+        ratio.metric.stack if ratio.metric.stack != NO_STACK else None,
         ratio.metric.measurement,
-        format_seconds(ratio.base_seconds.center),
-        format_seconds(ratio.seconds.center),
+        ratio.base_seconds.center,
+        ratio.seconds.center,
         f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
         *_ratio_cells(ratio.speed),
     ]
@@ -239,10 +231,10 @@ def _costs(comparison: Comparison) -> list[Section]:
         [
             cost.run,
             cost.stack,
-            format_seconds(cost.seconds.center),
-            format_number(cost.price),
-            format_number(None if cost.price is None else 1 / cost.price if cost.price else None),
-            format_joules(cost.energy_joules),
+            cost.seconds.center,
+            cost.price,
+            1 / cost.price if cost.price else None,
+            cost.energy_joules,
         ]
         for cost in comparison.costs
     ]
@@ -250,19 +242,20 @@ def _costs(comparison: Comparison) -> list[Section]:
         "By the reference clock; preparing a machine and idling are not included. Prices are in the currency in which "
         "they were given; energy is that of the whole graphics card, and unknown on the CPU."
     ]
-    headers = ["run", "stack", "canonical run", "price of a run", "runs for 1", "energy"]
-    return [Section("Price and energy of a canonical run", sentences, headers, rows)]
+    columns = ["run", "stack", Column("canonical run", SECONDS), Column("price of a run", NUMBER)]
+    columns += [Column("runs for 1", NUMBER), Column("energy", JOULES)]
+    return [Section("Price and energy of a canonical run", sentences, columns, rows)]
 
 
 def _differences(comparison: Comparison) -> list[Section]:
     if many.is_many(comparison):
-        headers, rows = many.difference_rows(comparison)
+        columns, rows = many.difference_rows(comparison)
     else:
-        headers = ["fact", *(side.name for side in comparison.sides)]
+        columns = ["fact", *(side.name for side in comparison.sides)]
         rows = [[one.fact, *one.values] for one in differences(comparison.sides)]
     if not rows:
         return [Section("Differences between the machines", ["None in the facts that two sides recorded."])]
-    return [Section("Differences between the machines", [], headers, rows)]
+    return [Section("Differences between the machines", [], columns, rows)]
 
 
 def _not_compared(comparison: Comparison) -> list[Section]:

@@ -8,30 +8,30 @@ from typing import Any, NamedTuple
 from bench.records.frames import CASE_COLUMNS, clean_samples, left_out_sentence
 from bench.records.schema import are_durations, is_duration
 from bench.records.stack_key import StackKey
-from bench.report.compare.comparable import Metric
-from bench.report.compare.naming import REFERENCE, metric_of, reference_measurement, stack_of
+from bench.report.compare.comparable import StackMeasurement
+from bench.report.compare.naming import REFERENCE, compared_stack, metric_of, reference_measurement
 
-Samples = dict[Metric, dict[int, list[float]]]
+TimedSamples = dict[StackMeasurement, dict[int, list[float]]]
 WITHOUT_STACKS = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stacks
 
 
 class Timed(NamedTuple):
     """Durations of a run; ``stacks`` in order of first measurement, ``left_out`` sentences on invalid samples."""
 
-    samples: Samples
+    samples: TimedSamples
     stacks: list[StackKey]
     left_out: list[str]
 
 
 def timed(replicates: Iterable[dict[str, Any]]) -> Timed:
-    """Return the durations in ``replicates``, by the same rules as the frames: see ``bench.records.frames.trustworthy``."""
-    durations: Samples = {}
-    reference_runs: Samples = {}
+    """Return the durations in ``replicates``, by the rules of ``bench.records.frames.drop_invalid``."""
+    durations: TimedSamples = {}
+    reference_runs: TimedSamples = {}
     stacks: dict[StackKey, None] = {}
     left_out: list[str] = []
     for replicate in replicates:
         for keys, measurement, seconds in _trusted(replicate, left_out):
-            stack = stack_of(keys)
+            stack = compared_stack(keys)
             if stack is not None and keys["harness"] not in WITHOUT_STACKS:
                 stacks[stack] = None
             if keys["harness"] == REFERENCE:
@@ -67,7 +67,7 @@ def _kind(keys: dict[str, Any]) -> tuple[str, int | None]:
     return keys["measurement"], keys["batch_size"]
 
 
-def _add(samples: Samples, metric: Metric, keys: dict[str, Any], seconds: list[float]) -> None:
+def _add(samples: TimedSamples, metric: StackMeasurement, keys: dict[str, Any], seconds: list[float]) -> None:
     """Add under the round; a process that shares no round with other metrics has a negative number."""
     processes = samples.setdefault(metric, {})
     number = keys["replicate"]
@@ -76,7 +76,7 @@ def _add(samples: Samples, metric: Metric, keys: dict[str, Any], seconds: list[f
     processes.setdefault(number, []).extend(seconds)
 
 
-def _add_reference_run(samples: Samples, stack: StackKey | None, keys: dict[str, Any], measurement: Any) -> None:
+def _add_reference_run(samples: TimedSamples, stack: StackKey | None, keys: dict[str, Any], measurement: Any) -> None:
     """Add the reference clock and its phases under the seed; a phase that took no time is not compared."""
     phases = measurement["extra"].get("phases")
     if stack is None or not phases:
@@ -84,5 +84,5 @@ def _add_reference_run(samples: Samples, stack: StackKey | None, keys: dict[str,
     number = keys["process"] if keys["seed"] is None else keys["seed"]
     clock = {None: measurement["seconds"][0], **{phase: one for phase, one in phases.items() if is_duration(one)}}
     for phase, seconds in clock.items():
-        metric = Metric(stack.name, reference_measurement(phase, keys["cache"]))
+        metric = StackMeasurement(stack.name, reference_measurement(phase, keys["cache"]))
         samples.setdefault(metric, {})[number] = [seconds]

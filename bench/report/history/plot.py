@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.document.svg import COLOURS, svg_of_figure
 from bench.errors import BenchError
 from bench.records.moments import order
 from bench.report.history.series import Series
-from bench.report.run.plots import COLOURS, svg_of_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from bench.document.section import Section, named
+from bench.document.table import INTEGER, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.moments import minute
-from bench.report.compare.comparable import NO_STACK, Metric
+from bench.report.compare.comparable import NO_STACK, StackMeasurement
 from bench.report.history.series import History, Series
-from bench.stats.change_points import MIN_RUNS, Course, Shape
-from bench.units import MISSING, format_interval, format_number, format_seconds
+from bench.stats.change_points import MIN_RUNS, Course, TrendShape
+from bench.units import format_number
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_NOTES, MOST_CONDITIONS = 10, 10
@@ -26,14 +28,14 @@ HEADLINES = (
 )
 
 
-def is_headline(metric: Metric) -> bool:
+def is_headline(metric: StackMeasurement) -> bool:
     """Return whether the metric is shown by default: e.g. the reference clock as a whole, but not its phases."""
     name, _, rest = metric.measurement.partition(", ")
     return metric.measurement in HEADLINES or (name in HEADLINES and rest.endswith("epochs") and "," not in rest)
 
 
 def history_sections(
-    history: History, wanted: Callable[[Metric], bool] = is_headline, everything: bool = False
+    history: History, wanted: Callable[[StackMeasurement], bool] = is_headline, everything: bool = False
 ) -> list[Section]:
     """Return the sections of the series whose metric is ``wanted``: all if ``everything``, else the changed ones."""
     chosen = [series for series in history.series if wanted(series.metric)]
@@ -74,21 +76,21 @@ def _summary(chosen: list[Series], shown: list[Series]) -> Section:
     rows = [
         [
             *_names(series),
-            str(len(series.points)),
+            len(series.points),
             sparkline([point.center for point in series.points]),
-            format_seconds(series.points[-1].center),
+            series.points[-1].center,
             verdict(series),
         ]
         for series in shown
     ]
-    headers = ["conditions", "stack", "measurement", "runs", "trend", "latest", "change"]
-    return Section("Changes over time", sentences, headers if rows else [], rows)
+    columns = [*NAMES, Column("runs", INTEGER), "trend", Column("latest", SECONDS), "change"]
+    return Section("Changes over time", sentences, columns if rows else [], rows)
 
 
 def _unchanged(chosen: list[Series]) -> str:
     """Return the counts of changed, unchanged and short series."""
-    few = [series for series in chosen if series.course.shape is Shape.TOO_FEW]
-    constant = sum(series.course.shape is Shape.CONSTANT for series in chosen)
+    few = [series for series in chosen if series.course.shape is TrendShape.TOO_FEW]
+    constant = sum(series.course.shape is TrendShape.CONSTANT for series in chosen)
     counts = [f"{sum(series.changed for series in chosen)} of {len(chosen)} series changed"]
     counts += [f"{constant} did not"] if constant else []
     if few:
@@ -100,9 +102,9 @@ def _unchanged(chosen: list[Series]) -> str:
 def verdict(series: Series) -> str:
     """Return the verdict in words, with the first run after each step."""
     found: Course = series.course
-    if found.shape is Shape.TOO_FEW:
+    if found.shape is TrendShape.TOO_FEW:
         return f"too few runs: {len(series.points)} of {MIN_RUNS}"
-    if found.shape is Shape.DRIFT:
+    if found.shape is TrendShape.DRIFT:
         return f"drifts by a factor of {found.ratio_per_run:.3f} per run"
     steps = [f"a factor of {format_number(step.ratio)} from {series.points[step.index].run} on" for step in found.steps]
     return "; ".join(steps) or found.shape.value
@@ -128,19 +130,20 @@ def _conditions(history: History, shown: list[Series], everything: bool) -> list
         f"The runs were measured under {len(history.conditions)} conditions, so each metric has a series of its own "
         "under each."
     ]
-    rows = [[one.name, ", ".join(one.differs_by).replace("_", " ") or MISSING] for one in listed]
-    headers = ["conditions", "differences from the previous conditions"] if rows else []
-    return [Section("Conditions", sentences, headers, rows)]
+    rows = [[one.name, ", ".join(one.differs_by).replace("_", " ") or None] for one in listed]
+    columns = ["conditions", "differences from the previous conditions"] if rows else []
+    return [Section("Conditions", sentences, columns, rows)]
 
 
 def _runs(shown: list[Series], everything: bool) -> list[Section]:
     rows = [row for series in shown for row in _run_rows(series, everything)]
-    headers = ["conditions", "stack", "measurement", "started", "run", "processes", "median", "95 % interval", "change"]
+    columns = [*NAMES, "started", "run", Column("processes", INTEGER), Column("median", SECONDS)]
+    columns += [Column("95 % interval", SECONDS_INTERVAL), "change"]
     around = [] if everything else [f"The {AROUND} runs before and after each change; --all lists every run."]
-    return [Section("Run by run", around, headers, rows)] if rows else []
+    return [Section("Run by run", around, columns, rows)] if rows else []
 
 
-def _run_rows(series: Series, everything: bool) -> list[list[str]]:
+def _run_rows(series: Series, everything: bool) -> list[list[Any]]:
     """Return the rows of a series, oldest run first."""
     steps = {step.index: step.ratio for step in series.course.steps}
     last = len(series.points)
@@ -149,11 +152,11 @@ def _run_rows(series: Series, everything: bool) -> list[list[str]]:
     return [
         [
             *_names(series),
-            minute(point.started_at) or MISSING,
+            minute(point.started_at),
             point.run,
-            str(point.seconds.num_processes),
-            format_seconds(point.seconds.center),
-            format_interval(point.seconds.low, point.seconds.high),
+            point.seconds.num_processes,
+            point.seconds.center,
+            (point.seconds.low, point.seconds.high),
             f"a factor of {format_number(steps[number])} from here on" if number in steps else "",
         ]
         for number, point in enumerate(series.points)
@@ -161,6 +164,10 @@ def _run_rows(series: Series, everything: bool) -> list[list[str]]:
     ]
 
 
-def _names(series: Series) -> list[str]:
+NAMES = [Column("conditions", INTEGER), "stack", "measurement"]
+
+
+def _names(series: Series) -> list[Any]:
+    """Return the values of ``NAMES``."""
     metric = series.metric
-    return [str(series.conditions.number), metric.stack if metric.stack != NO_STACK else MISSING, metric.measurement]
+    return [series.conditions.number, metric.stack if metric.stack != NO_STACK else None, metric.measurement]

@@ -12,19 +12,18 @@ from statistics import median
 from typing import Any
 
 from bench.errors import BenchError, RecordError
-from bench.records.comparability import contradictions, identity
+from bench.records.comparability import FREE, contradictions, identity
 from bench.records.moments import order
 from bench.records.run_folder import RunFolder
-from bench.report.compare.comparable import REFERENCE_CLOCK, Comparable, Metric
-from bench.report.compare.refusal import FREE
+from bench.report.compare.comparable import REFERENCE_CLOCK, Comparable, StackMeasurement
 from bench.report.compare.runs import timed_run
 from bench.stats import estimates
-from bench.stats.change_points import Course, Shape, course
+from bench.stats.change_points import Course, TrendShape, course
 
 
 @dataclass(frozen=True)
-class Point:
-    """Metric of one run: the seconds of each of its processes."""
+class RunPoint:
+    """Measurement of one run: the seconds of each of its processes."""
 
     run: str
     started_at: str
@@ -62,8 +61,8 @@ class Conditions:
 @dataclass(frozen=True)
 class Series:
     conditions: Conditions
-    metric: Metric
-    points: tuple[Point, ...]
+    metric: StackMeasurement
+    points: tuple[RunPoint, ...]
 
     @cached_property
     def course(self) -> Course:
@@ -71,7 +70,7 @@ class Series:
 
     @property
     def changed(self) -> bool:
-        return self.course.shape in (Shape.STEPS, Shape.DRIFT)
+        return self.course.shape in (TrendShape.STEPS, TrendShape.DRIFT)
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,12 @@ def history(paths: Iterable[Path]) -> History:
         raise BenchError(f"no run can be read: {'; '.join(problem for _, problem in problems)}.")
     runs.sort(key=lambda run: order(run.started_at))
     conditions: list[Conditions] = []
-    points: dict[tuple[int, Metric], list[Point]] = {}
+    points: dict[tuple[int, StackMeasurement], list[RunPoint]] = {}
     for run in runs:
         place = _place(run, conditions)
         for metric, processes in run.samples.items():
             named = metric._replace(measurement=_measurement(metric.measurement, run))
-            point = Point(run.name, run.started_at or "", tuple(processes.values()))
+            point = RunPoint(run.name, run.started_at or "", tuple(processes.values()))
             points.setdefault((place.number, named), []).append(point)
     stacks = list(dict.fromkeys(metric.stack for _, metric in points))
     ordered = sorted(points.items(), key=lambda entry: (entry[0][0], stacks.index(entry[0][1].stack)))

@@ -1,5 +1,5 @@
-"""Where the time goes: one table of operations for every backend, what compiling costs, and what that means.
+"""Profiles: one table of operations for every backend, compilation times, and findings.
 
-* ``operations``: the values, ``Profile`` and what it is made of, and their file
+* ``operations``: the value types, ``Profile`` and its parts
 * ``collect``: the measuring side, one module for each framework, in a fresh process for each stack
 """

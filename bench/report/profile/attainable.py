@@ -1,4 +1,4 @@
-"""What an operation would take at the machine's measured best, and the share of it that it reaches."""
+"""Attained share of the ceiling of each operation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def recipe_of(profile: Profile) -> Recipe:
 
 
 def share_of_ceiling(operation: Operation, profile: Profile) -> float | None:
-    """Seconds at best / seconds; None without ceilings, and for what no ceiling bounds.
+    """Return seconds at the ceiling / seconds; None without ceilings, or for an operation without a ceiling.
 
-    A product is bounded by the measured rate of the same product, or of the large square one; random numbers by
-    theirs, 4 bytes each; everything else by the bytes it moves, at the rate of elementwise arithmetic.
+    A product is bounded by the measured rate of the same product, or of the large square one; random numbers by their
+    rate, 4 bytes each; other operations by their bytes at the rate of elementwise arithmetic.
     """
     if profile.ceilings is None or operation.seconds <= 0:
         return None
@@ -42,7 +42,7 @@ def _seconds_at_best(operation: Operation, profile: Profile, ceilings: Ceilings)
 
 
 def _product_ceiling(operation: Operation, recipe: Recipe) -> str:
-    """The ceiling of the same product; shapes alone do not tell a layer's output from a gradient at this batch size."""
+    """Return the ceiling of the same product; transposition separates outputs from gradients of equal shapes."""
     details = operation.details
     shape = tuple(details.get(name) for name in "mnk")
     transposed = tuple(factor.endswith(".T") for factor in details.get("product", "").split(" @ "))
@@ -52,6 +52,6 @@ def _product_ceiling(operation: Operation, recipe: Recipe) -> str:
 
 
 def _drawn_bytes(operation: Operation) -> float | None:
-    """Of the numbers alone: the largest output, not the generator's state."""
+    """Return the bytes of the numbers alone: the largest output, not the generator's state."""
     sizes = [prod(shape) for shape in operation.output_shapes]
     return FLOAT32_BYTES * max(sizes) if sizes else None

@@ -1,4 +1,4 @@
-"""Two profiles -> operation by operation what changed: two variants, two versions, two machines."""
+"""Comparison of two profiles by operation, e.g. of two variants, versions or machines."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
+from bench.document.table import NUMBER, SECONDS, Column, Kind
 from bench.errors import RecordError
+from bench.records.comparability import settings_text
 from bench.records.profile import FUNCTIONS, KINDS, Operation, Profile
-from bench.report.compare.refusal import settings_text
 from bench.report.profile.explains import passed_variables
 from bench.report.profile.sections import TITLES
 from bench.units import MISSING, format_number, format_percent, format_seconds
 
-SAME_WORK = ("layer_widths", "dropout", "batch_size")  # of the recipe: what makes steps the same work
+SAME_WORK = ("layer_widths", "dropout", "batch_size")  # fields of the recipe that define the work of a step
 MOST_ROWS = 25
+
+
+def _signed(seconds: float) -> str:
+    return f"{'-' if seconds < 0 else '+'}{format_seconds(abs(seconds))}"
+
+
+DIFFERENCE = Kind(_signed, "s")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One operation in both profiles, or in one: the other's name and seconds are then None."""
+    """Operation in both profiles, or in one; the other's name and seconds are then None."""
 
     function: str
     kind: str
@@ -37,7 +45,7 @@ class Change:
 
     @property
     def ratio(self) -> float | None:
-        """after / before; None where it was in one only."""
+        """Ratio after / before; None if the operation is in one profile only."""
         if self.seconds_before is None or self.seconds_after is None or self.seconds_before <= 0:
             return None
         return self.seconds_after / self.seconds_before
@@ -45,7 +53,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Diff:
-    """``changes`` of each function, the largest first; ``notes`` say what else differs and must be kept in mind."""
+    """Differences of two profiles: ``changes`` of each function, the largest first; ``notes`` are other differences."""
 
     before: Profile
     after: Profile
@@ -74,16 +82,16 @@ class Diff:
 
 
 def diff(before: Profile, after: Profile) -> Diff:
-    """What changed from ``before`` to ``after``.
+    """Compare ``before`` and ``after`` by operation.
 
-    Operations are matched by name and shapes, then by kind and shapes (a product by m, n, k and what is transposed),
-    the most expensive first; two frameworks name theirs differently, so that across them a pair is work of the same
-    kind and size.
+    Operations are matched by name and shapes, then by kind and shapes (a product by m, n, k and transposition), the
+    most expensive first; frameworks name operations differently, so that across them a pair is work of the same kind
+    and size.
 
     Raises
     ------
     RecordError
-        If one profile has no operations, or the two did not do the same work: all reasons in one sentence.
+        If one profile has no operations, or their work differs; the sentence holds all reasons.
     """
     for profile in (before, after):
         if not profile.operations:
@@ -108,7 +116,7 @@ def diff(before: Profile, after: Profile) -> Diff:
 
 
 def _plain(value: Any) -> Any:
-    """JSON makes lists of tuples."""
+    """Convert tuples to lists, as JSON does."""
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
@@ -128,7 +136,7 @@ def _changes(function: str, before: Profile, after: Profile) -> list[Change]:
 def _matched(
     old: list[Operation], new: list[Operation], key: Callable[[Operation], Hashable]
 ) -> list[tuple[Operation, Operation]]:
-    """Pairs with the same key, in order; they are taken out of ``old`` and ``new``."""
+    """Return pairs with equal keys, in order, and remove them from ``old`` and ``new``."""
     waiting: dict[Hashable, list[Operation]] = {}
     for operation in new:
         waiting.setdefault(key(operation), []).append(operation)
@@ -156,7 +164,7 @@ def _same_work(operation: Operation) -> Hashable:
 
 
 def _notes(before: Profile, after: Profile) -> list[str]:
-    """What differs beside the stack, and what is missing."""
+    """Return sentences on other differences, and on incomplete profiles."""
     notes = []
     for name in ("cpu_model", "usable_cores"):
         old, new = before.machine.get(name), after.machine.get(name)
@@ -169,7 +177,7 @@ def _notes(before: Profile, after: Profile) -> list[str]:
         notes.append(f"The variables of --env differ: {settings_text(old)} and {settings_text(new)}.")
     if before.profile_id != after.profile_id and not notes:
         notes.append(
-            "The two were not profiled in one run: what the machine did meanwhile is part of every difference."
+            "The two were not profiled in one run: every difference includes changes of the machine in between."
         )
     notes += [f"{one.label} is incomplete: {'; '.join(one.problems)}" for one in (before, after) if not one.complete]
     return notes
@@ -191,23 +199,24 @@ def _of_function(found: Diff, function: str) -> list[Section]:
     changes = found.of(function)
     if not changes:
         return []
-    headers = ["before", "after", "kind", "time before", "time after", "difference", "ratio"]
+    columns = ["before", "after", "kind", Column("time before", SECONDS), Column("time after", SECONDS)]
+    columns += [Column("difference", DIFFERENCE), Column("ratio", NUMBER)]
     rows = [
         [
-            change.before or MISSING,
-            change.after or MISSING,
+            change.before or None,
+            change.after or None,
             change.kind,
-            format_seconds(change.seconds_before),
-            format_seconds(change.seconds_after),
-            _signed(change.difference_seconds),
-            format_number(change.ratio),
+            change.seconds_before,
+            change.seconds_after,
+            change.difference_seconds,
+            change.ratio,
         ]
         for change in changes[:MOST_ROWS]
     ]
     if len(changes) > MOST_ROWS:
         rest = sum(change.difference_seconds for change in changes[MOST_ROWS:])
-        rows.append([f"{len(changes) - MOST_ROWS} more", *[MISSING] * 4, _signed(rest), MISSING])
-    whole = Section(TITLES[function], _sentences(found, function), headers, rows)
+        rows.append([f"{len(changes) - MOST_ROWS} more", *[None] * 4, rest, None])
+    whole = Section(TITLES[function], _sentences(found, function), columns, rows)
     return [whole, _by_kind(function, changes)]
 
 
@@ -218,7 +227,7 @@ def _sentences(found: Diff, function: str) -> list[str]:
         return []
     return [
         f"Unprofiled it takes {format_seconds(old)} before and {format_seconds(new)} after: "
-        f"{format_number(new / old)} times as long ({format_percent(new / old - 1, 1)})."
+        f"a ratio of {format_number(new / old)} ({format_percent(new / old - 1, 1)})."
     ]
 
 
@@ -232,17 +241,14 @@ def _by_kind(function: str, changes: list[Change]) -> Section:
                     kind,
                     _total(one.seconds_before for one in own),
                     _total(one.seconds_after for one in own),
-                    _signed(sum(one.difference_seconds for one in own)),
+                    sum(one.difference_seconds for one in own),
                 ]
             )
-    return Section(f"{TITLES[function]}, by kind", [], ["kind", "time before", "time after", "difference"], rows)
+    columns = ["kind", Column("time before", SECONDS), Column("time after", SECONDS), Column("difference", DIFFERENCE)]
+    return Section(f"{TITLES[function]}, by kind", [], columns, rows)
 
 
-def _total(seconds: Iterable[float | None]) -> str:
-    """A dash where there is no such operation at all."""
+def _total(seconds: Iterable[float | None]) -> float | None:
+    """Return the sum; None if there is no such operation at all."""
     known = [value for value in seconds if value is not None]
-    return format_seconds(sum(known)) if known else MISSING
-
-
-def _signed(seconds: float) -> str:
-    return f"{'-' if seconds < 0 else '+'}{format_seconds(abs(seconds))}"
+    return sum(known) if known else None

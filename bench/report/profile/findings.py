@@ -1,6 +1,6 @@
-"""A profile -> sentences: what is wrong, how much it costs, the likely cause, and what to do next.
+"""Findings of a profile: defect, cost, likely cause, and remedy.
 
-Each rule looks for one defect and answers None where it is not there or cannot be told.
+Each rule checks for one defect and returns None if it is absent or cannot be determined.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from bench.records.profile import Profile
 from bench.report.profile.rules import compilation, device, memory, numerics, threads
 from bench.report.profile.rules.finding import Finding
 
-Rule = Callable[[Profile], Finding | None]
+FindingRule = Callable[[Profile], Finding | None]
 
-# In the order in which they stand in a report where costs do not decide.
-RULES: tuple[Rule, ...] = (
+# In the order of the report for findings without costs.
+RULES: tuple[FindingRule, ...] = (
     numerics.duplicated_products,
     numerics.dropout_generator,
     numerics.slow_blas,
@@ -32,6 +32,6 @@ RULES: tuple[Rule, ...] = (
 
 
 def findings(profile: Profile) -> list[Finding]:
-    """What the rules found: those whose cost is known first, the most expensive of them at the top."""
+    """Return the findings of all rules, the most expensive first, those without a known cost last."""
     found = [finding for rule in RULES if (finding := rule(profile)) is not None]
     return sorted(found, key=lambda finding: -(finding.seconds or 0.0))

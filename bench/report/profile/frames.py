@@ -1,27 +1,33 @@
-"""Profiles in their folders -> the frame ``operations``: one row for each operation of each profiled stack."""
+"""Frame ``operations`` of profile folders: one row for each operation of each profiled stack."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from bench.errors import RecordError, RecordWarning
-from bench.records.profile_file import FILE_NAME, frame, load
+from bench.records.profile import Profile
+from bench.records.profile_file import FILE_NAME, load
+from bench.report.profile.attainable import share_of_ceiling
 
+COLUMNS = ("profile_id", "backend", "variant", "device", "function", "name", "kind", "calls", "seconds", "share")
+COLUMNS += ("flop", "bytes", "flop_per_second", "bytes_per_second", "share_of_ceiling")
+COLUMNS += ("input_shapes", "output_shapes", "source")
 CATEGORIES = ["profile_id", "backend", "variant", "device", "function", "kind"]
 
 
 def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
-    """The operations of one profile, or of every profile below a folder; every column is in results/README.md.
+    """Load the operations of one profile, or of every profile below a folder; columns: see results/README.md.
 
-    A profile that cannot be read costs its own operations; a warning (``RecordWarning``) names it.
+    An unreadable profile is skipped with a warning (``RecordWarning``).
 
     Raises
     ------
     RecordError
-        If there is no profile, or none can be read.
+        If no profile is found, or none can be read.
     """
     path = Path(path)
     files = [path] if path.is_file() else sorted(path.rglob(FILE_NAME))
@@ -39,3 +45,28 @@ def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
         warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
     whole = pd.concat([one.astype(dict.fromkeys(CATEGORIES, "object")) for one in frames], ignore_index=True)
     return whole.astype(dict.fromkeys(CATEGORIES, "category"))
+
+
+def frame(profile: Profile) -> pd.DataFrame:
+    """Return one row for each operation, the most expensive of each function first.
+
+    ``seconds``, ``flop`` and ``bytes`` are per call of the function; ``share`` is the fraction of its profiled time;
+    rates are per second of the operation.  Unknown values are NA.
+    """
+    rows = []
+    for function in dict.fromkeys(operation.function for operation in profile.operations):
+        for operation in profile.of(function):
+            row = {"profile_id": profile.profile_id, **profile.stack, **asdict(operation)}
+            row["share"] = profile.share(operation)
+            row["share_of_ceiling"] = share_of_ceiling(operation, profile)
+            for quantity in ("flop", "bytes"):
+                amount = row[quantity]
+                known = amount is not None and operation.seconds > 0
+                row[f"{quantity}_per_second"] = amount / operation.seconds if known else None
+            for side in ("input_shapes", "output_shapes"):
+                row[side] = "; ".join("x".join(map(str, shape)) for shape in row[side] if shape) or None
+            rows.append({name: row.get(name) for name in COLUMNS})
+    made = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = ["calls", "seconds", "share", "flop", "bytes", "flop_per_second", "bytes_per_second"]
+    numbers.append("share_of_ceiling")
+    return made.astype({**dict.fromkeys(numbers, "float64"), "kind": "category", "function": "category"})

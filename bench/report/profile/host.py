@@ -1,13 +1,15 @@
-"""The host side of a profile as sections: threads, the kernel's work, memory by phase."""
+"""Sections on the host side of a profile: threads, kernel events, memory by phase."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bench.document.section import Section
+from bench.document.table import BYTES, NUMBER, Column, Kind
 from bench.records.profile import Profile
-from bench.units import MISSING, format_bytes, format_number, format_percent
+from bench.units import format_bytes, format_percent
 
+WHOLE_PERCENT = Kind(lambda fraction: format_percent(fraction, 0), "fraction")
 PER_STEP = {
     "page_faults_per_step": "page faults without disk",
     "major_page_faults_per_step": "page faults with disk",
@@ -22,17 +24,21 @@ def host_sections(profile: Profile) -> list[Section]:
 
 
 def _steps(host: dict[str, Any]) -> list[Section]:
-    rows = [[label, format_number(host[name])] for name, label in PER_STEP.items() if host.get(name) is not None]
-    rows += [[name, format_number(count)] for name, count in (host.get("hardware_events_per_step") or {}).items()]
+    rows = [[label, host[name]] for name, label in PER_STEP.items() if host.get(name) is not None]
+    rows += [[name, count] for name, count in (host.get("hardware_events_per_step") or {}).items()]
     if not rows:
         return []
     sentence = f"Means over {host['num_steps']} training steps of the whole process."
-    return [Section("The host, in each training step", [sentence], ["what", "each step"], rows)]
+    return [Section("The host, in each training step", [sentence], ["what", Column("each step", NUMBER)], rows)]
 
 
 def _threads(host: dict[str, Any]) -> list[Section]:
-    rows = [[one["thread"], format_percent(one["cpu_percent"] / 100, 0)] for one in host.get("threads") or []]
-    return [Section("CPU use by thread", ["100 % is one core."], ["thread", "CPU"], rows)] if rows else []
+    rows = [[one["thread"], one["cpu_percent"] / 100] for one in host.get("threads") or []]
+    return (
+        [Section("CPU use by thread", ["100 % is one core."], ["thread", Column("CPU", WHOLE_PERCENT)], rows)]
+        if rows
+        else []
+    )
 
 
 def _memory(host: dict[str, Any]) -> list[Section]:
@@ -40,23 +46,28 @@ def _memory(host: dict[str, Any]) -> list[Section]:
     if not phases:
         return []
     peak = max(phases, key=lambda one: one["peak_rss_bytes"])
-    rows = [
-        [one["phase"], *(format_bytes(one[f"{when}_rss_bytes"]) for when in ("first", "last", "peak"))]
-        for one in phases
-    ]
+    rows = [[one["phase"], *(one[f"{when}_rss_bytes"] for when in ("first", "last", "peak"))] for one in phases]
     sentence = f"The peak, {format_bytes(peak['peak_rss_bytes'])}, falls into the phase {peak['phase']}."
-    return [Section("Memory by phase", [sentence], ["phase", "first sample", "last sample", "peak"], rows)]
+    columns = ["phase", *(Column(name, BYTES) for name in ("first sample", "last sample", "peak"))]
+    return [Section("Memory by phase", [sentence], columns, rows)]
 
 
 def _gpu(host: dict[str, Any]) -> list[Section]:
     timeline = host.get("gpu_timeline") or []
     if not timeline:
         reason = host.get("gpu_reason")
-        return [Section("The GPU beside the steps", [f"It could not be asked: {reason}."])] if reason else []
+        return [Section("The GPU beside the steps", [f"It is not available: {reason}."])] if reason else []
     columns = {"sm_clock_mhz": "clock, MHz", "power_watts": "power, W", "gpu_utilization_percent": "busy, %"}
     rows = []
     for name, label in columns.items():
         values = [sample[name] for sample in timeline if sample.get(name) is not None]
         shown = [min(values), sum(values) / len(values), max(values)] if values else [None] * 3
-        rows.append([label, *(MISSING if value is None else format_number(value) for value in shown)])
-    return [Section("The GPU beside the steps", [], ["what", "least", "mean", "most"], rows)]
+        rows.append([label, *shown])
+    return [
+        Section(
+            "The GPU beside the steps",
+            [],
+            ["what", *(Column(name, NUMBER) for name in ("least", "mean", "most"))],
+            rows,
+        )
+    ]

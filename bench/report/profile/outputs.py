@@ -1,4 +1,4 @@
-"""What a profile's folder holds beside ``profile.json``."""
+"""Output files of a profile beside ``profile.json``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import pandas as pd
 from bench.records import files
 from bench.records.csv_cells import shielded
 from bench.records.profile import Profile
-from bench.records.profile_file import FILE_NAME, frame, save
+from bench.records.profile_file import FILE_NAME, save
 from bench.report.profile.findings import findings
+from bench.report.profile.frames import frame
 from bench.report.profile.roofline import write_roofline
 from bench.report.profile.trace import write_trace
 
 
 def write_outputs(profile: Profile, folder: Path) -> Profile:
-    """Write ``profile.json`` and all that follows from it; returns the profile with what could not be made.
+    """Write ``profile.json`` and its derived files; return the profile with sentences on missing ones.
 
-    Raises RecordError if a file cannot be written; what came before it is complete.
+    Raises RecordError if a file cannot be written; earlier files are complete.
     """
     save(profile, folder / FILE_NAME)
     columns = ["rule", "seconds", "fact", "cause", "remedy"]

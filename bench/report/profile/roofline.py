@@ -1,4 +1,4 @@
-"""The roofline of a profile: how close each operation comes to the machine's arithmetic and to its memory.
+"""Roofline of a profile: the rate of each operation against the measured peak FLOP/s and bandwidths.
 
 S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model for multicore
 architectures" (2009): attainable FLOP/s = min(peak FLOP/s, FLOP/byte * bytes/s).  Here the roofs are measured: the rate
@@ -13,9 +13,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.document.svg import COLOURS, svg_of
 from bench.records import files
 from bench.records.profile import KINDS, Operation, Profile
-from bench.report.run.plots import COLOURS, svg_of
 from bench.roofline.ceilings import COPY, ELEMENTWISE, SQUARE, Ceilings
 from bench.units import format_number
 
@@ -27,8 +27,8 @@ SMALLEST_SHARE = 0.005  # of the step
 
 
 @dataclass(frozen=True)
-class Point:
-    """An operation of a training step; ``flop_per_byte`` is over the bytes of its arrays, each counted once."""
+class RooflinePoint:
+    """Operation of a training step; ``flop_per_byte`` counts the bytes of each of its arrays once."""
 
     name: str
     kind: str
@@ -37,28 +37,28 @@ class Point:
     seconds: float
 
 
-def points(profile: Profile) -> list[Point]:
-    """The operations of a training step that take a noticeable part of it, the most expensive first.
+def points(profile: Profile) -> list[RooflinePoint]:
+    """Return the operations with at least SMALLEST_SHARE of a training step, the most expensive first.
 
-    Where FLOP are not known, each element of the largest array counts as one: the least that can be done to it.
+    If its FLOP are unknown, an operation counts one per element of its largest array, a lower bound.
     """
     found = []
     for one in profile.of("train_step"):
         flop = one.flop or _elements(one)
         if flop and one.bytes and one.seconds > 0 and (profile.share(one) or 1) >= SMALLEST_SHARE:
-            found.append(Point(one.name, one.kind, flop / one.bytes, flop / one.seconds, one.seconds))
+            found.append(RooflinePoint(one.name, one.kind, flop / one.bytes, flop / one.seconds, one.seconds))
     return found
 
 
 def _elements(operation: Operation) -> int | None:
-    """None for what computes nothing."""
+    """Return the elements of the largest array; None if the operation computes nothing."""
     if operation.kind in ("copy", "host"):
         return None
     return max((prod(shape) for shape in (*operation.input_shapes, *operation.output_shapes)), default=None)
 
 
 def roofs(ceilings: Ceilings) -> tuple[float | None, dict[str, float]]:
-    """(peak FLOP/s, {name: bytes/s}); what was not measured is missing."""
+    """Return (peak FLOP/s, {name: bytes/s}); unmeasured ones are None or missing."""
     square = ceilings.best(SQUARE)
     found = {"elementwise, in the caches": ceilings.best(ELEMENTWISE), "copy, beyond the caches": ceilings.best(COPY)}
     slopes = {name: one.bytes_per_second for name, one in found.items() if one is not None and one.bytes_per_second}
@@ -66,7 +66,7 @@ def roofs(ceilings: Ceilings) -> tuple[float | None, dict[str, float]]:
 
 
 def write_roofline(profile: Profile, path: Path) -> str | None:
-    """Draw the plot as SVG; returns a sentence instead if there is nothing to draw.
+    """Draw the plot as SVG; return a sentence if there is nothing to draw, or no roof.
 
     Raises RecordError if the file cannot be written.
     """
@@ -78,7 +78,7 @@ def write_roofline(profile: Profile, path: Path) -> str | None:
     return None if ceilings else "The roofline has no roofs: no ceilings were measured beside this profile."
 
 
-def _draw(axes: Axes, profile: Profile, found: list[Point], ceilings: Ceilings | None) -> None:
+def _draw(axes: Axes, profile: Profile, found: list[RooflinePoint], ceilings: Ceilings | None) -> None:
     lowest, highest = min(one.flop_per_byte for one in found) / 4, max(one.flop_per_byte for one in found) * 4
     for label, intensities, rates, style in _roof_lines(ceilings, lowest, highest):
         axes.plot(intensities, rates, color="#666666", linewidth=1, linestyle=style, label=label)
@@ -108,7 +108,7 @@ def _draw(axes: Axes, profile: Profile, found: list[Point], ceilings: Ceilings |
 def _roof_lines(
     ceilings: Ceilings | None, lowest: float, highest: float
 ) -> Iterator[tuple[str, list[float], list[float], str]]:
-    """(label, FLOP/byte, GFLOP/s, line style) of each roof; slopes end where they meet the flat one."""
+    """Yield (label, FLOP/byte, GFLOP/s, line style) of each roof; slopes end at the flat one."""
     if ceilings is None:
         return
     peak, slopes = roofs(ceilings)

@@ -1,18 +1,21 @@
-"""A profile as sections of a report: where a step goes, where an evaluation goes, where compilation goes."""
+"""Sections of a profile: training step, evaluation and compilation by operation or phase."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.document.section import Section
-from bench.records.profile import KINDS, CompilePhase, Operation, Profile, Timing
+from bench.document.table import COUNT, INTEGER, NUMBER, SECONDS, SHARE, Column, Kind
+from bench.records.profile import BETWEEN, KINDS, CompilePhase, Operation, Profile, Timing
+from bench.report.load import REMEDY, start_notice
 from bench.report.profile.attainable import recipe_of, share_of_ceiling
-from bench.report.profile.breakdown import BETWEEN, between_seconds, compile_seconds, overhead_ratio
+from bench.report.profile.breakdown import between_seconds, compile_seconds, overhead_ratio
 from bench.report.profile.data import data_sections
 from bench.report.profile.findings import RULES, findings
 from bench.report.profile.host import host_sections
-from bench.report.run.load import REMEDY, start_notice
 from bench.roofline.ceilings import Ceilings
 from bench.roofline.lower_bound import speed_of_light
-from bench.units import MISSING, format_count, format_number, format_percent, format_range, format_seconds
+from bench.units import format_number, format_percent, format_range, format_seconds
 
 FINDINGS = "Findings"
 MOST_ROWS = 20  # the rest is one row: profile.json and operations.csv have them all
@@ -20,6 +23,8 @@ SMALLEST_PHASE = 0.01  # of all of compilation
 SKIPPED_ZEROS = (
     "Products that leave out zeros count as whole ones: their rates may exceed what this machine can multiply."
 )
+# An operation faster than its ceiling leaves out zeros, or its ceiling was measured too low: no share says how much.
+OF_CEILING = Kind(lambda share: "> 100 %" if share > 1.005 else format_percent(share, 0), "fraction")
 TITLES = {"train_step": "A training step", "evaluate": "An evaluation of one minibatch"}
 
 
@@ -32,7 +37,7 @@ def first_line(profile: Profile) -> str:
 
 
 def sections(profile: Profile) -> list[Section]:
-    """Everything for a terminal or a report; a section stands only where something was measured."""
+    """Return all sections with measurements."""
     made = [_findings(profile)] if profile.operations else []
     made += [section for function in TITLES for section in _function(profile, function)]
     if profile.compile_phases:
@@ -44,7 +49,7 @@ def sections(profile: Profile) -> list[Section]:
 
 
 def _findings(profile: Profile) -> Section:
-    """The rules' sentences, and how far the step is from what the machine can do."""
+    """Return the findings, and the attained share of the lower bound of a step."""
     found = [f"{finding.rule}: {finding.text}" for finding in findings(profile)]
     none = f"None of {len(RULES)} rules found a defect."
     busy = start_notice(profile.machine)
@@ -80,16 +85,17 @@ def _function(profile: Profile, function: str) -> list[Section]:
     section = Section(
         TITLES[function],
         sentences=_sentences(operations, timing),
-        headers=["operation", "kind", "calls", "time", "share", "GFLOP/s", "GB/s", "of ceiling", "source"],
+        columns=[
+            *("operation", "kind", Column("calls", COUNT), Column("time", SECONDS), Column("share", SHARE)),
+            *(Column("GFLOP/s", NUMBER), Column("GB/s", NUMBER), Column("of ceiling", OF_CEILING), "source"),
+        ],
         rows=[_row(profile, operation) for operation in operations[:MOST_ROWS]],
     )
     rest = operations[MOST_ROWS:]
     if rest:
         seconds = sum(operation.seconds for operation in rest)
         share = sum(profile.share(operation) or 0 for operation in rest)
-        blank = [MISSING] * 4
-        name = f"{len(rest)} more operations"
-        section.rows.append([name, MISSING, MISSING, format_seconds(seconds), format_percent(share, 1), *blank])
+        section.rows.append([f"{len(rest)} more operations", None, None, seconds, share, *[None] * 4])
     return [section, _kinds(profile, function, operations)]
 
 
@@ -106,34 +112,29 @@ def _sentences(operations: tuple[Operation, ...], timing: Timing) -> list[str]:
 
 
 def overhead(timing: Timing) -> str:
-    """What profiling costs, as a ratio over the interleaved rounds."""
+    """Return a clause with the profiling overhead as a ratio over the interleaved rounds."""
     ratio = overhead_ratio(timing)
     if ratio is None:
-        return "the overhead is not known"
+        return "the overhead is unknown"
     interval = f", 95 % interval {format_range(ratio.low, ratio.high)}" if ratio.low is not None else ""
     return f"profiling multiplies it by {format_number(ratio.center)} (n = {ratio.num_rounds}{interval})"
 
 
-def _row(profile: Profile, operation: Operation) -> list[str]:
-    def rate(amount: float | None) -> str:
-        return format_number(amount / operation.seconds / 1e9) if amount and operation.seconds > 0 else MISSING
+def _row(profile: Profile, operation: Operation) -> list[Any]:
+    def billions_per_second(amount: float | None) -> float | None:
+        return amount / operation.seconds / 1e9 if amount and operation.seconds > 0 else None
 
     return [
         operation.name,
         operation.kind,
-        format_count(round(operation.calls, 2)),
-        format_seconds(operation.seconds),
-        format_percent(profile.share(operation), 1),
-        rate(operation.flop),
-        rate(operation.bytes),
-        _of_ceiling(share_of_ceiling(operation, profile)),
-        operation.source or MISSING,
+        round(operation.calls, 2),
+        operation.seconds,
+        profile.share(operation),
+        billions_per_second(operation.flop),
+        billions_per_second(operation.bytes),
+        share_of_ceiling(operation, profile),
+        operation.source or None,
     ]
-
-
-def _of_ceiling(share: float | None) -> str:
-    """What is faster than its ceiling leaves out zeros, or found a ceiling that is too low: no share says how much."""
-    return "> 100 %" if share is not None and share > 1.005 else format_percent(share, 0)
 
 
 def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -> Section:
@@ -143,12 +144,13 @@ def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -
         if own:
             share = sum(profile.share(operation) or 0 for operation in own)
             seconds = sum(operation.seconds for operation in own)
-            rows.append([kind, str(len(own)), format_seconds(seconds), format_percent(share, 1)])
-    return Section(f"{TITLES[function]}, by kind", headers=["kind", "operations", "time", "share"], rows=rows)
+            rows.append([kind, len(own), seconds, share])
+    columns = ["kind", Column("operations", INTEGER), Column("time", SECONDS), Column("share", SHARE)]
+    return Section(f"{TITLES[function]}, by kind", columns=columns, rows=rows)
 
 
 def _compilation(phases: tuple[CompilePhase, ...]) -> Section:
-    """One row for each phase that takes a hundredth of the whole or more, with cold and warm side by side."""
+    """Return one row for each phase with at least a hundredth of the whole, cold and warm side by side."""
     seconds = {(phase.path, phase.cache): phase.seconds for phase in phases}
     whole = compile_seconds(phases)
     caches = list(whole)
@@ -156,18 +158,18 @@ def _compilation(phases: tuple[CompilePhase, ...]) -> Section:
     for path in _in_tree_order(phases):
         row = [seconds.get((path, cache)) for cache in caches]
         if any((one or 0) >= SMALLEST_PHASE * whole[cache] for one, cache in zip(row, caches, strict=True)):
-            rows.append([_indented(path), *map(format_seconds, row)])
-    rows.append(["all", *(format_seconds(whole[cache]) for cache in caches)])
+            rows.append([_indented(path), *row])
+    rows.append(["all", *(whole[cache] for cache in caches)])
     return Section(
         "Compilation",
-        ["Phases of a fresh process; what is indented is inside. Only what takes a hundredth of the whole is listed."],
-        ["phase", *(f"{cache} cache" if cache else "time" for cache in caches)],
+        ["Phases of a fresh process, nested by indentation. Phases below a hundredth of the whole are left out."],
+        ["phase", *(Column(f"{cache} cache" if cache else "time", SECONDS) for cache in caches)],
         rows,
     )
 
 
 def _in_tree_order(phases: tuple[CompilePhase, ...]) -> list[str]:
-    """Each path after its parent and before its parent's next child, in the order of first appearance."""
+    """Return the paths in depth-first order, children by first appearance."""
     children: dict[str | None, dict[str, None]] = {}
     for phase in phases:
         children.setdefault(phase.parent, {})[phase.path] = None

@@ -1,4 +1,4 @@
-"""A profile as a trace that Perfetto (ui.perfetto.dev) and chrome://tracing open.
+"""Trace of a profile for Perfetto (ui.perfetto.dev) and chrome://tracing.
 
 The format is "Trace Event Format" (Google, 2016): complete events (``ph`` X) with microseconds in ``ts`` and ``dur``,
 counters (C), and metadata (M) with the names of processes and threads.
@@ -14,19 +14,19 @@ from bench.records.profile import FUNCTIONS, Event, Operation, Profile
 from bench.records.run_folder import write_json
 
 STEPS, HOST = 1, 2  # the processes of the trace
-LAID_OUT_CALLS = 3  # of each function, where the profiler keeps no times
+LAID_OUT_CALLS = 3  # of each function, if the profiler records no timestamps
 COUNTERS = ("rss_bytes", "cpu_percent", "gpu_memory_bytes", "sm_clock_mhz", "power_watts", "gpu_utilization_percent")
 
 
 def write_trace(profile: Profile, path: Path) -> None:
-    """Write the trace of ``profile``; raises RecordError if that fails."""
+    """Write the trace of ``profile``; raise RecordError if that fails."""
     write_json(path, trace(profile), "free space, or name another directory with --output")
 
 
 def trace(profile: Profile) -> dict[str, Any]:
-    """The steps as they ran; where the profiler only adds up, average operations one after the other, in their order.
+    """Return the recorded events of the steps; without timestamps, average operations laid end to end.
 
-    What was sampled beside them (memory, CPU, GPU) is a second process with counters, on a clock of its own.
+    Samples of memory, CPU and GPU are counters of a second process with a separate clock.
     """
     events = list(profile.events) or list(_laid_out(profile))
     how = "as measured" if profile.events else "averages laid end to end: this profiler keeps no times"
@@ -52,7 +52,7 @@ def _laid_out(profile: Profile) -> Iterator[Event]:
 
 
 def _makes_no_minibatch(operation: Operation) -> bool:
-    """Minibatches come first; the sort keeps all else in its order."""
+    """Return the sort key that places minibatches first and keeps the order of the others."""
     return operation.details.get("op") != "minibatch"
 
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.document.section import Section
+from bench.document.table import INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.frames import Frames
 from bench.records.select import estimate_of, rounds_of
 from bench.records.stack_key import groups
 from bench.report.run.tables import ABLATION, interval_sentences, ratio_cells
 from bench.stats import estimates
-from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
+from bench.units import format_number, format_range
 
 MEASUREMENTS = ("mean_train_step", "eight_products")
 
@@ -71,7 +72,7 @@ def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
     planned = _planned_processes(header)
     rounds = {key: rounds_of(rows) for key, rows in samples.items()}
     tuned = rounds.get(TUNED, {})
-    levers = dict.fromkeys(key for key in (*planned, *samples) if key.without)
+    optimizations = dict.fromkeys(key for key in (*planned, *samples) if key.without)
     return Ablation(
         rows=[
             AblationRow(
@@ -80,7 +81,7 @@ def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
                 estimate_of(samples[key]) if key in samples else None,
                 None if key == TUNED else estimates.paired_ratio(rounds.get(key, {}), tuned),
             )
-            for key in (TUNED, *levers, PUBLISHED, PRODUCTS)
+            for key in (TUNED, *optimizations, PUBLISHED, PRODUCTS)
         ],
         tuned_to_products=estimates.paired_ratio(tuned, rounds.get(PRODUCTS, {})),
         tuned_to_published=estimates.paired_ratio(tuned, rounds.get(PUBLISHED, {})),
@@ -95,8 +96,7 @@ def _planned_processes(header: dict[str, Any]) -> dict[RowKey, int]:
     }
 
 
-def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
-    found = ablation(header, frames)
+def ablation_sections(found: Ablation | None) -> list[Section]:
     if found is None:
         return []
     sentences = [
@@ -118,10 +118,11 @@ def ablation_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
         )
     sentences += interval_sentences([row.step for row in found.rows], [row.time_ratio for row in found.rows])
     sentences += _missing_sentences(found.rows)
-    headers = ["row", "processes", "training step", "95 % interval, step", "times as long as tuned"]
-    headers += ["95 % interval, ratio"]
+    columns = ["row", Column("processes", INTEGER), Column("training step", SECONDS)]
+    columns += [Column("95 % interval, step", SECONDS_INTERVAL), Column("times as long as tuned", NUMBER)]
+    columns += [Column("95 % interval, ratio", NUMBER_INTERVAL)]
     rows = [_cells(row) for row in found.rows]
-    return [Section("Ablation of the tuning", sentences, headers, rows, ["ablation"])]
+    return [Section("Ablation of the tuning", sentences, columns, rows, ["ablation"])]
 
 
 def _compared(other: str, ratio: estimates.Ratio | None) -> str:
@@ -149,7 +150,6 @@ def _num_measured(row: AblationRow) -> int:
     return 0 if row.step is None else row.step.num_processes
 
 
-def _cells(row: AblationRow) -> list[str]:
-    step = row.step
-    cells = [MISSING, MISSING] if step is None else [format_seconds(step.center), format_interval(step.low, step.high)]
-    return [row.name, str(_num_measured(row)), *cells, *ratio_cells(row.time_ratio)]
+def _cells(row: AblationRow) -> list[Any]:
+    step = [None, None] if row.step is None else [row.step.center, (row.step.low, row.step.high)]
+    return [row.name, _num_measured(row), *step, *ratio_cells(row.time_ratio)]

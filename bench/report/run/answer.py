@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bench.document.section import Section
 from bench.records.datasets import dataset_identity, dataset_line
-from bench.records.frames import Frames
 from bench.records.reference_clock import compared_with_2016
-from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack
-from bench.report.run.canonical import agreement_of, is_comparable
+from bench.records.stack_key import CANONICAL_NAME
+from bench.report.load import load_notices
+from bench.report.run.analysis import RunAnalysis
 from bench.report.run.context import environment_notices
-from bench.report.run.learning import learning_verdicts
-from bench.report.run.load import load_notices
 from bench.report.run.processes import process_notices
-from bench.report.run.projection import projection_sentences, projections
-from bench.report.run.ranking import RankedStack, fastest_of
+from bench.report.run.projection import projection_sentences
+from bench.report.run.ranking import RankedStack
+from bench.report.run.reference_runs import ReferenceAnswer
 from bench.stats import estimates
-from bench.stats.learning import Learning
 from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
 from mlp.recipe import REFERENCE
 
 
-def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> Section:
+def answer_section(analysis: RunAnalysis) -> Section:
+    header = analysis.header
     section = Section("The canonical workload on this machine", plots=["phases"])
     if header["status"] != "complete":
         section.notices.append(
@@ -31,14 +29,14 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
         )
     if header["mode"] == "quick":
         section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
-    section.notices += load_notices(header, frames)
+    section.notices += load_notices(header, analysis.frames)
     section.notices += [*environment_notices(header), *process_notices(header)]
     if dataset_identity(header) == "mnist":  # any other data is named in the first line
         section.sentences.append(f"{dataset_line('mnist')}.")
-    section.sentences.append(_reference_sentence(header, reference_answer(header, frames)))
-    section.sentences += projection_sentences(projections(header, frames))
-    if len(ranked) > 1:
-        section.sentences += _fastest_sentences(header, frames, ranked)
+    section.sentences.append(_reference_sentence(header, analysis.answer))
+    section.sentences += projection_sentences(analysis.projections)
+    if len(analysis.ranking) > 1:
+        section.sentences += _fastest_sentences(analysis)
     skipped = header.get("skipped") or []
     if skipped:
         names = ", ".join(str(entry["what"]) for entry in skipped)
@@ -46,68 +44,9 @@ def answer_section(header: dict[str, Any], frames: Frames, ranked: list[RankedSt
     return section
 
 
-@dataclass(frozen=True)
-class ReferenceAnswer:
-    """Reference run of the stack that represents this machine.
-
-    ``comparable`` says whether it may be compared with the published pair; ``agreement`` is None if accuracy may not.
-    """
-
-    stack: StackKey
-    total: estimates.Estimate
-    num_epochs: int
-    warm_cache: bool
-    comparable: bool
-    agreement: estimates.Agreement | None
-
-    @property
-    def compared(self) -> str:
-        """Comparison with the 2016 reference, ``1.48 times as long as`` or ``2 times as fast as``."""
-        ratio = REFERENCE.total_seconds / self.total.center
-        return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
-
-    @property
-    def ratio_range(self) -> str | None:
-        """Interval of ``compared``, from that of the total; None without one."""
-        if self.total.low is None or self.total.high is None:
-            return None
-        ratios = [REFERENCE.total_seconds / self.total.high, REFERENCE.total_seconds / self.total.low]
-        if self.total.center > REFERENCE.total_seconds:
-            ratios = [1 / ratio for ratio in ratios[::-1]]
-        return format_range(*ratios)
-
-    @property
-    def ran(self) -> str:
-        return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
-
-
-def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceAnswer]:
-    """Return the answer of every stack with a reference run, fastest first."""
-    found = [
-        ReferenceAnswer(
-            stack=stack,
-            total=estimates.estimate([[seconds] for seconds in results["total_seconds"]]),
-            num_epochs=int(results["num_epochs"].max()),
-            warm_cache=bool((results["cache"] == "warm").all()),
-            comparable=is_comparable(header, frames),
-            agreement=agreement_of(header, results),
-        )
-        for stack, results in by_stack(frames.results)
-    ]
-    return sorted(found, key=lambda answer: answer.total.center)
-
-
-def reference_answer(header: dict[str, Any], frames: Frames) -> ReferenceAnswer | None:
-    """Return the answer of the canonical stack, or if it was not run, of the fastest reference run."""
-    answers = reference_answers(header, frames)
-    return next((answer for answer in answers if answer.stack.is_canonical), answers[0] if answers else None)
-
-
-def headline(header: dict[str, Any], frames: Frames) -> str:
+def headline(analysis: RunAnalysis) -> str:
     """Return the headline: the fastest reference run that does not learn worse, compared with 2016."""
-    verdicts = learning_verdicts(header, frames)
-    worse = {stack for stack, verdict in verdicts.items() if verdict.learning is Learning.WORSE}
-    answers = [answer for answer in reference_answers(header, frames) if answer.stack not in worse]
+    answers = analysis.answers_by_speed
     if not answers:
         return "The canonical workload was not completed."
     first = answers[0]
@@ -115,7 +54,8 @@ def headline(header: dict[str, Any], frames: Frames) -> str:
     if not first.comparable:
         return f"{first.stack.name}: {took} for {first.ran}, which is not the canonical run, so not compared with 2016."
     compared = compared_with_2016(first.total.center)
-    parts = [f"{first.stack.name}: {took} for the canonical {first.ran}, {compared}; {_accuracy(header, first)}."]
+    accuracy = _accuracy(analysis.header, first)
+    parts = [f"{first.stack.name}: {took} for the canonical {first.ran}, {compared}; {accuracy}."]
     return " ".join([*parts, *_certainty(first), *_beside(first, answers[1:])])
 
 
@@ -183,7 +123,7 @@ def _accuracy_sentence(agreement: estimates.Agreement) -> str:
     verdict = "agrees with" if agreement.agrees else "does NOT agree with"
     spread = "scatter normally over seeds"
     if agreement.assumed_spread:
-        spread += f" as they do in the committed records ({stats.SPREAD_OVER_SEEDS * 100:.2f} points)"
+        spread += f" as they do in the committed records ({estimates.SPREAD_OVER_SEEDS * 100:.2f} points)"
     return (
         f"Its mean test accuracy of {format_percent(agreement.mean)} {verdict} the published "
         f"{format_percent(REFERENCE.test_accuracy)}: the difference is {format_points(agreement.difference)}, and 95 % "
@@ -203,12 +143,13 @@ def _leaders(among: str, leaders: list[RankedStack], first: RankedStack) -> str:
     return f"The fastest of {among} are {tied}, which this run cannot distinguish; with {first.stack.name}"
 
 
-def _fastest_sentences(header: dict[str, Any], frames: Frames, ranked: list[RankedStack]) -> list[str]:
+def _fastest_sentences(analysis: RunAnalysis) -> list[str]:
     """Return a sentence on the fastest stacks, without those that learn worse."""
+    ranked = analysis.ranking
     fit = [one for one in ranked if one.train_epoch is not None and not one.learns_worse]
     if not fit:
         return []
-    leaders = fastest_of(frames, ranked)
+    leaders = analysis.fastest
     left_out = sum(one.learns_worse and one.train_epoch is not None for one in ranked)
     among = f"{len(ranked)} stacks"
     if left_out:
@@ -224,7 +165,7 @@ def _fastest_sentences(header: dict[str, Any], frames: Frames, ranked: list[Rank
     else:
         interval = "" if ratio.low is None else f" (95 % interval {format_range(ratio.low, ratio.high)})"
         sentence += f", {format_number(ratio.center)} times as fast as the canonical {CANONICAL_NAME}{interval}"
-    if not fastest.stack.is_canonical and fastest.reference_clock is not None and is_comparable(header, frames):
+    if not fastest.stack.is_canonical and fastest.reference_clock is not None and analysis.is_comparable:
         clock = fastest.reference_clock.center
         faster = format_number(REFERENCE.total_seconds / clock)
         sentence += f"; its reference clock reads {format_seconds(clock)}, {faster} times as fast as the 2016 reference"

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bench.document.section import Section
+from bench.document.table import INTEGER, NUMBER, Column
 from bench.records.frames import Frames
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.comparisons import DevicePair, device_pairs
-from bench.report.run.tables import estimate_cells, estimate_of, interval_sentences
+from bench.report.run.tables import ESTIMATE_COLUMNS, estimate_cells, estimate_of, interval_sentences
 from bench.stats import estimates
 from bench.stats.crossover import Crossover, HalfPeak, Lead, crossover, half_peak
-from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds
+from bench.units import format_interval, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL
 
+StepEstimates = Mapping[StackKey, Mapping[int, estimates.Estimate]]  # batch size -> seconds of a training step
+StepCurves = Mapping[StackKey, Mapping[int, float]]  # the same, medians only
 
-def step_curves(frames: Frames) -> dict[StackKey, dict[int, float]]:
-    """{stack: {batch size: seconds of one training step}}."""
+
+def step_estimates(frames: Frames) -> StepEstimates:
+    """Return the estimated duration of a training step at each batch size, for each stack."""
     return {
-        stack: {int(size): estimate_of(rows).center for size, rows in samples.groupby("batch_size", observed=True)}
+        stack: {int(size): estimate_of(rows) for size, rows in samples.groupby("batch_size", observed=True)}
         for stack, samples in by_stack(frames.samples[frames.samples["harness"] == "batch_size"])
     }
 
 
-def crossovers(frames: Frames) -> list[tuple[DevicePair, Crossover]]:
+def crossovers(curves: StepCurves) -> list[tuple[DevicePair, Crossover]]:
     """Return the batch size from which the GPU is ahead, for each CPU/GPU pair; the fastest are those at batch 500."""
-    curves = step_curves(frames)
     seconds = {stack: curve[CANONICAL.batch_size] for stack, curve in curves.items() if CANONICAL.batch_size in curve}
     found = [(pair, crossover(curves[pair.cpu], curves[pair.gpu])) for pair in device_pairs(seconds)]
     return [(pair, crossing) for pair, crossing in found if crossing is not None]
 
 
-def all_stacks_sections(frames: Frames) -> list[Section]:
+def all_stacks_sections(curves: StepCurves, crossings: list[tuple[DevicePair, Crossover]]) -> list[Section]:
     """Return the curves of all stacks in one table, if there are several."""
-    curves = step_curves(frames)
     if len(curves) < 2:
         return []
     sizes = sorted({size for curve in curves.values() for size in curve})
-    rows = [
-        [f"{size:,}", *(format_number(size / curve[size]) if size in curve else MISSING for curve in curves.values())]
-        for size in sizes
-    ]
-    sentences = [crossover_sentence(pair, crossing) for pair, crossing in crossovers(frames)]
-    headers = ["batch size", *(stack.name for stack in curves)]
-    return [Section("Batch size: examples/s of a training step", sentences, headers, rows, ["batch_size"])]
+    rows = [[size, *(size / curve[size] if size in curve else None for curve in curves.values())] for size in sizes]
+    sentences = [crossover_sentence(pair, crossing) for pair, crossing in crossings]
+    columns = [Column("batch size", INTEGER), *(Column(stack.name, NUMBER) for stack in curves)]
+    return [Section("Batch size: examples/s of a training step", sentences, columns, rows, ["batch_size"])]
 
 
 def crossover_sentence(pair: DevicePair, crossing: Crossover) -> str:
@@ -86,8 +86,7 @@ class Scaling:
     half_peak: HalfPeak | None
 
 
-def scalings(frames: Frames) -> list[Scaling]:
-    curves = step_curves(frames)
+def scalings(frames: Frames, curves: StepCurves) -> list[Scaling]:
     found = []
     for stack, samples in by_stack(frames.samples[frames.samples["harness"] == "batch_size"]):
         law = batch_law(process_medians(samples))
@@ -97,30 +96,20 @@ def scalings(frames: Frames) -> list[Scaling]:
     return found
 
 
-def stack_sections(frames: Frames) -> list[Section]:
+def stack_sections(measured: StepEstimates, found: list[Scaling]) -> list[Section]:
     """Return each stack's table and law; with the plot if there is only one stack."""
-    chosen = frames.samples[frames.samples["harness"] == "batch_size"]
-    found = [_stack_section(stack, samples) for stack, samples in by_stack(chosen)]
-    for section in found:
-        section.folded = len(found) > 1
-    return found
+    sections = [_stack_section(one, measured[one.stack]) for one in found]
+    for section in sections:
+        section.folded = len(sections) > 1
+    return sections
 
 
-def _stack_section(stack: StackKey, samples: pd.DataFrame) -> Section:
-    medians = process_medians(samples)
-    estimates = {size: estimate_of(rows) for size, rows in samples.groupby("batch_size", observed=True)}
-    rows = [
-        [f"{size:,}", *estimate_cells(measured), format_number(size / measured.center)]
-        for size, measured in estimates.items()
-    ]
-    headers = ["batch size", "processes", "samples", "step", "95 % interval", "examples/s"]
-    law = batch_law(medians)
-    curve = {int(size): measured.center for size, measured in estimates.items()}
-    sentences = [] if law is None else _law_sentences(law)
-    if law is None or not law.holds:
-        sentences += _half_peak_sentences(half_peak(curve))
-    sentences += interval_sentences(estimates.values())
-    return Section(f"Batch size: {stack.name_with_threads}", sentences, headers, rows, ["batch_size"])
+def _stack_section(scaling: Scaling, measured: Mapping[int, estimates.Estimate]) -> Section:
+    rows = [[size, *estimate_cells(one), size / one.center] for size, one in measured.items()]
+    columns = [Column("batch size", INTEGER), *ESTIMATE_COLUMNS, Column("examples/s", NUMBER)]
+    sentences = [] if scaling.law is None else _law_sentences(scaling.law)
+    sentences += _half_peak_sentences(scaling.half_peak) + interval_sentences(measured.values())
+    return Section(f"Batch size: {scaling.stack.name_with_threads}", sentences, columns, rows, ["batch_size"])
 
 
 def _law_sentences(law: estimates.BatchLaw) -> list[str]:
@@ -133,7 +122,7 @@ def _law_sentences(law: estimates.BatchLaw) -> list[str]:
     if law.knee_batch_size is not None:
         sentence += f"; half of its greatest throughput is reached at B = {format_number(law.knee_batch_size)}"
     fit = f"The law misses the measured medians by at most {format_percent(law.worst_residual, 1)}"
-    fit += "." if law.holds else f", more than {format_percent(stats.MAX_RESIDUAL, 0)}: it does not hold here."
+    fit += "." if law.holds else f", more than {format_percent(estimates.MAX_RESIDUAL, 0)}: it does not hold here."
     return [sentence + ".", fit]
 
 

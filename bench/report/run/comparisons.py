@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from bench.document.section import Section
-from bench.records.frames import Frames
+from bench.document.table import NUMBER, NUMBER_INTERVAL, SECONDS, Column
 from bench.records.stack_key import StackKey
-from bench.report.run.ranking import RankedStack, epoch_rounds
+from bench.report.run.ranking import EpochRounds, RankedStack
 from bench.report.run.tables import ratio_cells
 from bench.stats import estimates
 from bench.stats.ranking import rank
-from bench.units import format_seconds
-
-EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> seconds of a training epoch
 
 
-def comparable_rounds(frames: Frames, ranked: list[RankedStack]) -> EpochRounds:
+def comparable_rounds(rounds: EpochRounds, ranked: list[RankedStack]) -> EpochRounds:
     """Return the rounds of all stacks except those that learn worse."""
     unfit = {one.stack for one in ranked if one.learns_worse}
-    return {stack: rounds for stack, rounds in epoch_rounds(frames).items() if stack not in unfit}
+    return {stack: seconds for stack, seconds in rounds.items() if stack not in unfit}
 
 
 @dataclass(frozen=True)
@@ -111,9 +109,8 @@ def against_fastest(rounds: EpochRounds) -> list[AgainstFastest]:
     return found
 
 
-def comparison_sections(frames: Frames, ranked: list[RankedStack]) -> list[Section]:
-    rounds = comparable_rounds(frames, ranked)
-    return [*_gpu_sections(device_ratios(rounds)), *_backend_sections(against_fastest(rounds))]
+def comparison_sections(ratios: list[DeviceRatio], compared: list[AgainstFastest]) -> list[Section]:
+    return [*_gpu_sections(ratios), *_backend_sections(compared)]
 
 
 def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
@@ -121,33 +118,34 @@ def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
         [
             one.pair.basis,
             one.pair.cpu.name,
-            format_seconds(one.cpu_seconds),
+            one.cpu_seconds,
             one.pair.gpu.name,
-            format_seconds(one.gpu_seconds),
+            one.gpu_seconds,
             *ratio_cells(one.speed_ratio),
         ]
         for one in ratios
     ]
-    headers = [
+    columns = [
         "pair",
         "CPU",
-        "CPU's training epoch",
+        Column("CPU's training epoch", SECONDS),
         "GPU",
-        "GPU's training epoch",
-        "GPU times as fast",
-        "95 % interval",
+        Column("GPU's training epoch", SECONDS),
+        Column("GPU times as fast", NUMBER),
+        Column("95 % interval", NUMBER_INTERVAL),
     ]
-    return [Section("GPU against CPU", [], headers, rows)] if rows else []
+    return [Section("GPU against CPU", [], columns, rows)] if rows else []
 
 
 def _backend_sections(compared: list[AgainstFastest]) -> list[Section]:
     """Return one table for each device."""
-    rows_by_device: dict[str, list[list[str]]] = {}
+    rows_by_device: dict[str, list[list[Any]]] = {}
     for one in compared:
         ratio = None if one.stack == one.fastest else one.time_ratio
-        row = [one.stack.name, format_seconds(one.seconds), *ratio_cells(ratio)]
+        row = [one.stack.name, one.seconds, *ratio_cells(ratio)]
         rows_by_device.setdefault(one.stack.device, []).append(row)
-    headers = ["stack", "training epoch", "times as long as the fastest", "95 % interval"]
+    columns = ["stack", Column("training epoch", SECONDS), Column("times as long as the fastest", NUMBER)]
+    columns.append(Column("95 % interval", NUMBER_INTERVAL))
     return [
-        Section(f"Backend against backend on {device}", [], headers, rows) for device, rows in rows_by_device.items()
+        Section(f"Backend against backend on {device}", [], columns, rows) for device, rows in rows_by_device.items()
     ]

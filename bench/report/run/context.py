@@ -72,8 +72,8 @@ def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
     rows = [[str(row.harness), _failed_stack(row), _reason(row)] for row in frames.failures.itertuples()]
     if not rows and not problems:
         return []
-    headers = ["harness", "stack", "reason"] if rows else []
-    return [Section(FAILED, headers=headers, rows=rows, notices=problems)]
+    columns = ["harness", "stack", "reason"] if rows else []
+    return [Section(FAILED, columns=columns, rows=rows, notices=problems)]
 
 
 def _failed_stack(failure: Any) -> str:

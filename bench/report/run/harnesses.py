@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench.document.section import Section
+from bench.document.table import BYTES_PER_SECOND, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.frames import Frames
-from bench.records.select import estimate_of
+from bench.records.select import estimate_of, rounds_of
 from bench.records.stack_key import StackKey, by_stack, or_none
-from bench.report.run.rates import bytes_rate, examples_rate
+from bench.report.run.rates import bytes_per_second, examples_rate
 from bench.report.run.tables import (
-    ESTIMATE_HEADERS,
+    ESTIMATE_COLUMNS,
+    drop_constant_column,
     estimate_cells,
-    estimates,
+    estimates_by,
     groups_sentences,
     interval_sentences,
-    narrowed,
-    stack_of,
+    ratio_cells,
+    stack_from_keys,
     without_columns_of,
 )
 from bench.stats import estimates
-from bench.units import MISSING, format_interval, format_number, format_seconds
+from bench.units import MISSING, format_number, format_seconds
 
 
 def loading_sections(frames: Frames) -> list[Section]:
-    found = list(estimates(frames, "data", [*StackKey._fields, "measurement"]))
-    rows = [
-        [_loaded(keys), *estimate_cells(measured), bytes_rate(samples, measured)] for keys, samples, measured in found
-    ]
+    found = list(estimates_by(frames, "data", [*StackKey._fields, "measurement"]))
+    rows = [[_loaded(keys), *estimate_cells(one), bytes_per_second(samples, one)] for keys, samples, one in found]
     sentences = _about({_loaded(keys): measured for keys, _, measured in found})
-    headers = ["measurement", *ESTIMATE_HEADERS, "rate"]
-    return [Section("Loading", sentences, headers, rows, ["loading"])] if rows else []
+    columns = ["measurement", *ESTIMATE_COLUMNS, Column("rate", BYTES_PER_SECOND)]
+    return [Section("Loading", sentences, columns, rows, ["loading"])] if rows else []
 
 
 def _about(measured: Mapping[str, estimates.Estimate]) -> list[str]:
@@ -44,46 +44,47 @@ def _about(measured: Mapping[str, estimates.Estimate]) -> list[str]:
 
 def _loaded(keys: dict[str, Any]) -> str:
     """Return the measurement, with the stack of its process if any: a framework changes memory allocation."""
-    return keys["measurement"] if keys["backend"] is None else f"{keys['measurement']}, {stack_of(keys).name}"
+    return keys["measurement"] if keys["backend"] is None else f"{keys['measurement']}, {stack_from_keys(keys).name}"
 
 
 def compile_sections(frames: Frames) -> list[Section]:
     """Return one row for each part, with the cold and the warm compile cache side by side."""
-    parts: dict[tuple[str, str], dict[str, list[str]]] = {}
-    found = list(estimates(frames, "compile", [*StackKey._fields, "cache", "measurement"]))
+    parts: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    found = list(estimates_by(frames, "compile", [*StackKey._fields, "cache", "measurement"]))
     for keys, _, measured in found:
-        row = parts.setdefault((stack_of(keys).name_with_threads, keys["measurement"]), {})
+        row = parts.setdefault((stack_from_keys(keys).name_with_threads, keys["measurement"]), {})
         row[keys["cache"] or "no"] = [
-            format_seconds(measured.center),
-            format_interval(measured.low, measured.high),
-            str(measured.num_processes),
+            measured.center,
+            (measured.low, measured.high),
+            measured.num_processes,
         ]
     caches = [name for name in ("cold", "warm", "no") if any(name in row for row in parts.values())]
-    headers = ["backend", "measurement"]
-    headers += [text for name in caches for text in (f"{name} cache", f"95 % interval, {name}", f"processes, {name}")]
+    columns = ["backend", "measurement"]
+    for name in caches:
+        columns += [Column(f"{name} cache", SECONDS), Column(f"95 % interval, {name}", SECONDS_INTERVAL)]
+        columns += [Column(f"processes, {name}", INTEGER)]
     rows = [
-        [*names, *(cell for name in caches for cell in row.get(name, [MISSING, MISSING, "0"]))]
-        for names, row in parts.items()
+        [*names, *(cell for name in caches for cell in row.get(name, [None, None, 0]))] for names, row in parts.items()
     ]
     sentences = interval_sentences(measured for _, _, measured in found)
-    section = Section("Import, graph and compilation", sentences, headers, rows, ["compile"])
-    return [narrowed(section)] if rows else []
+    section = Section("Import, graph and compilation", sentences, columns, rows, ["compile"])
+    return [drop_constant_column(section)] if rows else []
 
 
 def epoch_sections(frames: Frames) -> list[Section]:
     rows, found = [], {}
-    for keys, samples, measured in estimates(frames, "epoch", [*StackKey._fields, "measurement"]):
+    for keys, samples, measured in estimates_by(frames, "epoch", [*StackKey._fields, "measurement"]):
         if keys["measurement"] == "train_step":
             p50, p95, p99 = np.percentile(samples["seconds"], [50, 95, 99])
             rate = f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}, p99 {format_seconds(p99)}"
         else:
             rate = examples_rate(keys["measurement"], samples, measured)
-        name = stack_of(keys).name_with_threads
+        name = stack_from_keys(keys).name_with_threads
         found[f"{name}, {keys['measurement']}"] = measured
         rows.append([name, keys["measurement"], *estimate_cells(measured), rate])
-    headers = ["backend", "measurement", *ESTIMATE_HEADERS, "rate"]
+    columns = ["backend", "measurement", *ESTIMATE_COLUMNS, "rate"]
     plots = ["throughput", "train_epoch", "validate_epoch", "train_step"]
-    return [narrowed(Section("Epochs and steps", _about(found), headers, rows, plots))] if rows else []
+    return [drop_constant_column(Section("Epochs and steps", _about(found), columns, rows, plots))] if rows else []
 
 
 # --- the two clocks of an epoch ---------------------------------------------------------------------------------------
@@ -94,29 +95,77 @@ MOST_APART = 0.05
 
 def both_epochs_sections(frames: Frames) -> list[Section]:
     """Compare the harness's training epoch with those of the reference runs."""
-    runs = dict(by_stack(frames.epochs))
+    epochs = frames.epochs.rename(columns={"train_seconds": "seconds"}).dropna(subset=["seconds"])
+    runs = dict(by_stack(epochs))
     samples = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")]
-    rows, apart = [], []
-    for stack, own in by_stack(samples):
-        if stack not in runs:
-            continue
-        alone = estimate_of(own).center
-        early = runs[stack]["epoch"] <= EARLY_EPOCHS
-        whole, first, later = (
-            _median(runs[stack][chosen]["train_seconds"]) for chosen in (early | ~early, early, ~early)
-        )
-        if whole is None:
-            continue
-        if abs(whole / alone - 1) > MOST_APART:
-            apart.append(f"{stack.name} {format_number(whole / alone)}")
-        times = [format_seconds(seconds) for seconds in (alone, whole, first, later)]
-        rows.append([stack.name, *times, format_number(whole / alone)])
-    if not rows:
+    found = {stack: _both_epochs(own, runs[stack]) for stack, own in by_stack(samples) if stack in runs}
+    if not found:
         return []
-    headers = ["stack", "harness", "reference run", f"its epochs 1 to {EARLY_EPOCHS}", "its later epochs"]
+    rows = [[stack.name, *both.cells] for stack, both in found.items()]
+    apart = [f"{stack.name} {format_number(both.reference)}" for stack, both in found.items() if both.apart]
     notices = [f"More than 5 % apart, as reference run over harness: {'; '.join(apart)}."] if apart else []
-    section = Section("Epochs of the harness and of the reference run", [TWO_EPOCHS], [*headers, "times as long"], rows)
+    sentences = [TWO_EPOCHS, *interval_sentences(*([both.ageing, both.paired] for both in found.values()))]
+    section = Section("Epochs of the harness and of the reference run", sentences, BOTH_EPOCHS, rows)
     return [replace(without_columns_of(section, MISSING), notices=notices)]
+
+
+BOTH_EPOCHS = [
+    "stack",
+    Column("harness", SECONDS),
+    Column("reference run", SECONDS),
+    Column(f"its epochs 1 to {EARLY_EPOCHS}", SECONDS),
+    Column("its later epochs", SECONDS),
+    Column("later / early", NUMBER),
+    Column("95 % interval, later", NUMBER_INTERVAL),
+    Column("reference / harness", NUMBER),
+    Column("95 % interval, reference", NUMBER_INTERVAL),
+]
+
+
+@dataclass(frozen=True)
+class _BothEpochs:
+    """Median training epochs of a stack in seconds: of the harness, and of its reference runs.
+
+    ``ageing``: later epochs over early ones of the same process.  ``paired``: reference run over harness in the same
+    interleaved round, None where no round has both; ``reference`` is its centre, or else the ratio of the medians.
+    """
+
+    harness: float
+    whole: float
+    early: float | None
+    later: float | None
+    ageing: estimates.Ratio | None
+    paired: estimates.Ratio | None
+
+    @property
+    def reference(self) -> float:
+        return self.whole / self.harness if self.paired is None else self.paired.center
+
+    @property
+    def apart(self) -> bool:
+        return abs(self.reference - 1) > MOST_APART
+
+    @property
+    def cells(self) -> list[Any]:
+        times = [self.harness, self.whole, self.early, self.later]
+        return [*times, *ratio_cells(self.ageing), self.reference, ratio_cells(self.paired)[1]]
+
+
+def _both_epochs(samples: pd.DataFrame, epochs: pd.DataFrame) -> _BothEpochs:
+    is_early = epochs["epoch"] <= EARLY_EPOCHS
+    early, later = epochs[is_early], epochs[~is_early]
+    return _BothEpochs(
+        estimate_of(samples).center,
+        epochs["seconds"].median(),
+        or_none(early["seconds"].median()),
+        or_none(later["seconds"].median()),
+        estimates.paired_ratio(_by_process(later), _by_process(early)),
+        estimates.paired_ratio(rounds_of(epochs), rounds_of(samples)),
+    )
+
+
+def _by_process(epochs: pd.DataFrame) -> dict[int, float]:
+    return epochs.groupby("process")["seconds"].median().to_dict()
 
 
 TWO_EPOCHS = (
@@ -126,7 +175,3 @@ TWO_EPOCHS = (
     "and stay subnormal; JAX flushes these to 0, NumPy, Theano and PyTorch compute with them, and no stack is "
     "configured otherwise. The ranking is by the harness, the reference clock by the reference run."
 )
-
-
-def _median(seconds: pd.Series) -> float | None:
-    return or_none(seconds.median())

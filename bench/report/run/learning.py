@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.document.section import Section, without_dashes
+from bench.document.table import COUNT, FRACTION, INTEGER, POINTS, PROBABILITY, SECONDS, Column
 from bench.records.frames import Frames
 from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of
 from bench.report.run.canonical import judged_results
@@ -26,16 +27,14 @@ from bench.stats.learning import (
     judge,
 )
 from bench.units import (
-    MISSING,
-    format_count,
     format_percent,
     format_points,
     format_probability,
-    format_seconds,
 )
 
 TARGET = format_percent(TARGET_VALIDATION_ACCURACY, 1)
 CLOCK_BEFORE_TRAINING = ("load", "build", "transfer", "compile")
+Accuracies = Mapping[StackKey, list[float]]  # of the test set, as fractions, one for each seed
 
 
 def accuracies_by_stack(header: dict[str, Any], frames: Frames) -> dict[StackKey, list[float]]:
@@ -45,12 +44,13 @@ def accuracies_by_stack(header: dict[str, Any], frames: Frames) -> dict[StackKey
     return measured | judged
 
 
-def learning_verdicts(header: dict[str, Any], frames: Frames) -> dict[StackKey, LearningVerdict]:
+def learning_verdicts(
+    accuracies: Accuracies, differences: dict[StackKey, list[float]]
+) -> dict[StackKey, LearningVerdict]:
     """Return every stack's verdict against the canonical one, which has none."""
-    accuracies = accuracies_by_stack(header, frames)
     canonical = canonical_of(accuracies)
     others = {stack: values for stack, values in accuracies.items() if stack != canonical}
-    return judge(accuracies.get(canonical, []), others, differences_by_seed(header, frames))
+    return judge(accuracies.get(canonical, []), others, differences)
 
 
 def differences_by_seed(header: dict[str, Any], frames: Frames) -> dict[StackKey, list[float]]:
@@ -76,14 +76,13 @@ def _variant(stack: StackKey) -> str:
     return f"{stack.backend}/{stack.variant}"
 
 
-def learns_worse(frames: Frames, header: dict[str, Any]) -> list[str]:
+def learns_worse(accuracies: Accuracies, verdicts: Mapping[StackKey, LearningVerdict]) -> list[str]:
     """Return a sentence for each stack that learns worse than the canonical one, which fails the run."""
-    accuracies = accuracies_by_stack(header, frames)
     canonical = canonical_of(accuracies)
     return [
         f"{stack.name} learns worse than {CANONICAL_NAME}: its mean test accuracy is {_mean(accuracies[stack])} and "
         f"not {_mean(accuracies[canonical])} ({format_points(verdict.difference)}, p {_p(verdict.p_worse)} for no loss)"
-        for stack, verdict in learning_verdicts(header, frames).items()
+        for stack, verdict in verdicts.items()
         if verdict.learning is Learning.WORSE
     ]
 
@@ -97,16 +96,16 @@ def _p(probability: float | None) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def convergence_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
+def convergence_sections(accuracies: Accuracies, verdicts: Mapping[StackKey, LearningVerdict]) -> list[Section]:
     """Return the distribution of test accuracy over seeds, with verdicts; empty if no run may be judged."""
-    accuracies = accuracies_by_stack(header, frames)
     if not any(accuracies.values()):
         return []
-    verdicts = learning_verdicts(header, frames)
     rows = [_distribution_row(stack, values, verdicts.get(stack)) for stack, values in accuracies.items()]
-    headers = ["stack", "seeds", "min", "median", "max", "mean", "difference", "at least", "p", "verdict"]
+    statistics = [Column(name, FRACTION) for name in ("min", "median", "max", "mean")]
+    columns = ["stack", Column("seeds", INTEGER), *statistics]
+    columns += [Column("difference", POINTS), Column("at least", POINTS), Column("p", PROBABILITY), "verdict"]
     sentences = _how_it_is_judged() if verdicts else []
-    section = Section("Test accuracy over seeds", sentences, headers, rows, ["test_accuracy"])
+    section = Section("Test accuracy over seeds", sentences, columns, rows, ["test_accuracy"])
     return [without_dashes(section)]
 
 
@@ -124,19 +123,12 @@ def _how_it_is_judged() -> list[str]:
     ]
 
 
-def _distribution_row(stack: StackKey, accuracies: list[float], verdict: LearningVerdict | None) -> list[str]:
+def _distribution_row(stack: StackKey, accuracies: list[float], verdict: LearningVerdict | None) -> list[Any]:
     numbers = [f(accuracies) if accuracies else None for f in (min, np.median, max, np.mean)]
-    verdict_cells = [MISSING, MISSING, MISSING, MISSING]
+    judged: list[Any] = [None, None, None, "canonical" if stack.is_canonical else None]
     if verdict is not None:
-        verdict_cells = [
-            format_points(verdict.difference),
-            format_points(verdict.low),
-            format_probability(verdict.p_worse),
-            verdict.learning.value,
-        ]
-    elif stack.is_canonical:
-        verdict_cells[-1] = "canonical"
-    return [stack.name, str(len(accuracies)), *(format_percent(number) for number in numbers), *verdict_cells]
+        judged = [verdict.difference, verdict.low, verdict.p_worse, verdict.learning.value]
+    return [stack.name, len(accuracies), *numbers, *judged]
 
 
 # --- time to accuracy -----------------------------------------------------------------------------------------------
@@ -194,17 +186,10 @@ def accuracy_curves(frames: Frames) -> Iterator[tuple[StackKey, list[pd.DataFram
         yield stack, [run.assign(elapsed_seconds=run["elapsed_seconds"].cumsum()) for run in runs]
 
 
-def time_to_accuracy_sections(frames: Frames) -> list[Section]:
+def time_to_accuracy_sections(found: list[ArrivalsOfStack]) -> list[Section]:
     rows = [
-        [
-            of_stack.stack.name,
-            str(of_stack.num_seeds),
-            str(of_stack.num_never),
-            format_count(of_stack.median_epochs),
-            format_seconds(of_stack.median_seconds),
-            format_seconds(of_stack.median_clock_seconds),
-        ]
-        for of_stack in arrivals(frames)
+        [one.stack.name, one.num_seeds, one.num_never, one.median_epochs, one.median_seconds, one.median_clock_seconds]
+        for one in found
     ]
     if not rows:
         return []
@@ -212,5 +197,6 @@ def time_to_accuracy_sections(frames: Frames) -> list[Section]:
         f"Until the end of the first epoch with at least {TARGET} validation accuracy: medians over seeds, where a "
         "seed that never reached it counts as later than any other."
     )
-    headers = ["stack", "seeds", "never", "epochs", "training and validating", "reference clock"]
-    return [Section(f"Time to {TARGET} validation accuracy", [sentence], headers, rows, ["accuracy"])]
+    columns = ["stack", Column("seeds", INTEGER), Column("never", INTEGER), Column("epochs", COUNT)]
+    columns += [Column("training and validating", SECONDS), Column("reference clock", SECONDS)]
+    return [Section(f"Time to {TARGET} validation accuracy", [sentence], columns, rows, ["accuracy"])]

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.document.section import Section
+from bench.document.table import INTEGER, SECONDS, SHARE, SHARE_INTERVAL, Column
 from bench.records.frames import Frames
 from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.run.tables import select
+from bench.report.run.tables import ratio_cells, select
 from bench.roofline.ceilings import HOST, SQUARE, Ceiling, Ceilings, ceilings_of
 from bench.roofline.lower_bound import Part, SpeedOfLight, speed_of_light
 from bench.stats import estimates
-from bench.units import MISSING, format_bytes, format_number, format_percent, format_seconds
+from bench.units import format_bytes, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL, Recipe
 
 TITLE = "Share of the speed of light"
@@ -93,8 +94,7 @@ def _canonical_run(frames: Frames, stack: StackKey, speed: SpeedOfLight) -> floa
 # --- as sections ------------------------------------------------------------------------------------------------------
 
 
-def light_sections(header: dict[str, Any], frames: Frames) -> list[Section]:
-    found = light(header, frames)
+def light_sections(found: list[Light], header: dict[str, Any]) -> list[Section]:
     return [section for one in found for section in _of_device(one, several=len(found) > 1, header=header)]
 
 
@@ -102,20 +102,33 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
     where = f" on {one.device}" if several else ""
     notices = [one.ceilings.notice] if one.ceilings.notice else []
     rows = ceiling_rows(one.ceilings)
-    ceilings = Section(f"Ceilings{where}", [], CEILING_HEADERS, rows, ["ceilings"], notices)
+    ceilings = Section(f"Ceilings{where}", [], CEILING_COLUMNS, rows, ["ceilings"], notices)
     if one.speed is None:
         ceilings.sentences.append("No speed of light follows: a part of a step has no measured ceiling.")
         return [ceilings]
     rows = [_share_row(share) for share in one.shares]
-    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_HEADERS if rows else [], rows, ["light"])
-    parts = Section(f"Parts of the speed of light{where}", [], PART_HEADERS, part_rows(one.speed))
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_COLUMNS if rows else [], rows, ["light"])
+    parts = Section(f"Parts of the speed of light{where}", [], PART_COLUMNS, part_rows(one.speed))
     return [shares, parts, ceilings]
 
 
-SHARE_HEADERS = ["stack", "training epoch", "95 % interval, training", "validation epoch", "95 % interval, validation"]
-SHARE_HEADERS += ["canonical run"]
-PART_HEADERS = ["part of a training step", "lower bound", "share", "bounded by"]
-CEILING_HEADERS = ["ceiling", "engine", "processes", "one call", "slowest process", "rate"]
+SHARE_COLUMNS = [
+    "stack",
+    Column("training epoch", SHARE),
+    Column("95 % interval, training", SHARE_INTERVAL),
+    Column("validation epoch", SHARE),
+    Column("95 % interval, validation", SHARE_INTERVAL),
+    Column("canonical run", SHARE),
+]
+PART_COLUMNS = ["part of a training step", Column("lower bound", SECONDS), Column("share", SHARE), "bounded by"]
+CEILING_COLUMNS = [
+    "ceiling",
+    "engine",
+    Column("processes", INTEGER),
+    Column("one call", SECONDS),
+    Column("slowest process", SECONDS),
+    "rate",
+]
 
 
 def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
@@ -144,44 +157,32 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _share_row(share: Share) -> list[str]:
-    return [
-        share.stack.name,
-        *_percent_cells(share.train_epoch),
-        *_percent_cells(share.validation_epoch),
-        format_percent(share.canonical_run, 1),
-    ]
+def _share_row(share: Share) -> list[Any]:
+    epochs = [*ratio_cells(share.train_epoch), *ratio_cells(share.validation_epoch)]
+    return [share.stack.name, *epochs, share.canonical_run]
 
 
-def _percent_cells(ratio: estimates.Ratio | None) -> list[str]:
-    if ratio is None:
-        return [MISSING, MISSING]
-    if ratio.low is None:
-        return [format_percent(ratio.center, 1), MISSING]
-    return [format_percent(ratio.center, 1), f"{format_percent(ratio.low, 1)} to {format_percent(ratio.high, 1)}"]
-
-
-def part_rows(speed: SpeedOfLight) -> list[list[str]]:
+def part_rows(speed: SpeedOfLight) -> list[list[Any]]:
     """Return the parts of a training step and their sum."""
     total = speed.step_seconds
 
-    def row(part: Part) -> list[str]:
+    def row(part: Part) -> list[Any]:
         name = f"product {part.name}" if part.ceiling.startswith("gemm_") else part.name
-        return [name, format_seconds(part.seconds), format_percent(part.seconds / total, 1), part.ceiling]
+        return [name, part.seconds, part.seconds / total, part.ceiling]
 
-    return [*map(row, speed.step_parts), ["step", format_seconds(total), "100 %", MISSING]]
+    return [*map(row, speed.step_parts), ["step", total, 1.0, None]]
 
 
-def ceiling_rows(ceilings: Ceilings) -> list[list[str]]:
+def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:
     """Return the ceilings of every engine, grouped by kind of work."""
     square = ceilings.best(SQUARE)
     return [
         [
             name,
             one.engine if one.engine != HOST else f"{HOST}, {ceilings.threads} threads",
-            str(one.num_processes),
-            format_seconds(one.seconds),
-            format_seconds(one.slowest_seconds),
+            one.num_processes,
+            one.seconds,
+            one.slowest_seconds,
             _rate(one, square),
         ]
         for name in ceilings.names
@@ -190,7 +191,7 @@ def ceiling_rows(ceilings: Ceilings) -> list[list[str]]:
     ]
 
 
-def _rate(one: Ceiling, square: Ceiling | None) -> str:
+def _rate(one: Ceiling, square: Ceiling | None) -> str | None:
     if one.flop_per_second is not None and one.name.startswith("gemm_"):
         rate = f"{format_number(one.flop_per_second / 1e9)} GFLOP/s"
         if square is None or one.name == SQUARE or not square.flop_per_second:
@@ -198,4 +199,4 @@ def _rate(one: Ceiling, square: Ceiling | None) -> str:
         return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square product's rate"
     if one.bytes_per_second is not None:
         return f"{format_bytes(one.bytes_per_second)}/s"
-    return MISSING
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.document.html.chart import Chart
+from bench.document.chart import Chart
 from bench.document.html.page import Page
 from bench.document.section import Section
 from bench.report.run.context import FAILED

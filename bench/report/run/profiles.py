@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.document.section import Section
+from bench.document.table import NUMBER, NUMBER_INTERVAL, SECONDS, SHARE, Column
 from bench.errors import RecordError
 from bench.records.profile import KINDS, Profile
 from bench.records.profile_file import FILE_NAME, load
@@ -19,7 +21,6 @@ from bench.report.profile.findings import findings
 from bench.report.profile.rules.finding import Finding
 from bench.report.profile.sections import FINDINGS, sections
 from bench.stats.estimates import Ratio
-from bench.units import MISSING, format_number, format_percent, format_range, format_seconds
 from mlp.errors import MlpError
 
 TITLE, CHART = "Where the time goes", "operations"
@@ -55,14 +56,14 @@ class StepOfStack:
 
 
 @dataclass(frozen=True)
-class Explained:
+class ProfiledStack:
     """Profile of a run: its numbers, and all its sections."""
 
     step: StepOfStack
     details: list[Section]
 
 
-def explained(folder: RunFolder) -> tuple[list[Explained], list[str]]:
+def explained(folder: RunFolder) -> tuple[list[ProfiledStack], list[str]]:
     """Return the profiles in the run's folder, the fastest step first, and a sentence for each left out."""
     found, problems = [], []
     for path in sorted((folder.path / FOLDER).glob(f"*/{FILE_NAME}")):
@@ -73,14 +74,14 @@ def explained(folder: RunFolder) -> tuple[list[Explained], list[str]]:
     return sorted(found, key=lambda one: one.step.plain_seconds or float("inf")), problems
 
 
-def _explained(folder: RunFolder, path: Path) -> Explained:
-    """Read a profile; raise RecordError if it is damaged or of another run."""
+def _explained(folder: RunFolder, path: Path) -> ProfiledStack:
+    """Analyse the profile in ``path``; raise RecordError if it is damaged or of another run."""
     profile = load(path)
     if reasons := reasons_against(folder.header, profile):
         raise RecordError(f"{path} does not explain this run: {'; '.join(reasons)}.")
     try:
-        return Explained(_step(profile), sections(profile))
-    except (MlpError, ArithmeticError) as error:  # impossible numbers
+        return ProfiledStack(_step(profile), sections(profile))
+    except (MlpError, ArithmeticError) as error:  # invalid values, or a sum of zero
         raise RecordError(f"{path} is damaged ({error}): measure again.") from error
 
 
@@ -110,15 +111,18 @@ def kinds_of(steps: Iterable[StepOfStack]) -> list[str]:
 # --- as sections ------------------------------------------------------------------------------------------------------
 
 
-def profile_sections(found: Sequence[Explained]) -> list[Section]:
+def profile_sections(found: Sequence[ProfiledStack]) -> list[Section]:
     """Return the overview of all profiled stacks, and the findings of each."""
     if not found:
         return []
     steps = [one.step for one in found]
     kinds = kinds_of(steps)
-    headers = ["stack", "step", "profiled", "ratio", "95 % interval", *kinds, "not attributed"]
+    columns = ["stack", Column("step", SECONDS), Column("profiled", SECONDS), Column("ratio", NUMBER)]
+    columns += [Column("95 % interval", NUMBER_INTERVAL), *(Column(name, SHARE) for name in (*kinds, "not attributed"))]
     compilation = list(dict.fromkeys(cache for step in steps for cache in step.compile_seconds))
-    headers += [f"compilation, {cache} cache" if cache != "none" else "compilation" for cache in compilation]
+    columns += [
+        Column(f"compilation, {cache} cache" if cache != "none" else "compilation", SECONDS) for cache in compilation
+    ]
     overview = Section(
         TITLE,
         [
@@ -127,7 +131,7 @@ def profile_sections(found: Sequence[Explained]) -> list[Section]:
             "The ratio is the profiled step over the plain one, measured in turn in one process. Not attributed is "
             "the time of a profiled step in which no operation ran.",
         ],
-        headers,
+        columns,
         [_row(step, kinds, compilation) for step in steps],
         [CHART],
         [f"The profile of {step.stack.name} is incomplete: {_why(step)}" for step in steps if not step.complete],
@@ -135,12 +139,12 @@ def profile_sections(found: Sequence[Explained]) -> list[Section]:
     return [overview, *(section for one in found for section in _titled(one) if not section.folded)]
 
 
-def profile_details(found: Sequence[Explained]) -> list[Section]:
+def profile_details(found: Sequence[ProfiledStack]) -> list[Section]:
     """Return each profile's tables: operations, kinds, compilation, loading, and the host."""
     return [section for one in found for section in _titled(one) if section.folded]
 
 
-def _titled(one: Explained) -> list[Section]:
+def _titled(one: ProfiledStack) -> list[Section]:
     """Return the sections of a profile under its stack's name; all but its findings are folded."""
     return [
         replace(section, title=f"{section.title}: {one.step.stack.name}", folded=section.title != FINDINGS)
@@ -152,16 +156,15 @@ def _why(step: StepOfStack) -> str:
     return "; ".join(step.problems) or "it was interrupted or is not finished."
 
 
-def _row(step: StepOfStack, kinds: Sequence[str], compilation: Sequence[str]) -> list[str]:
+def _row(step: StepOfStack, kinds: Sequence[str], compilation: Sequence[str]) -> list[Any]:
     overhead = step.overhead
-    known = overhead is not None and overhead.low is not None
     return [
         step.stack.name,
-        format_seconds(step.plain_seconds),
-        format_seconds(step.profiled_seconds),
-        MISSING if overhead is None else format_number(overhead.center),
-        format_range(overhead.low, overhead.high) if known else MISSING,
-        *(format_percent(step.share(step.seconds_by_kind.get(kind)), 1) for kind in kinds),
-        format_percent(step.share(step.unattributed_seconds), 1),
-        *(format_seconds(step.compile_seconds.get(cache)) for cache in compilation),
+        step.plain_seconds,
+        step.profiled_seconds,
+        None if overhead is None else overhead.center,
+        None if overhead is None else (overhead.low, overhead.high),
+        *(step.share(step.seconds_by_kind.get(kind)) for kind in kinds),
+        step.share(step.unattributed_seconds),
+        *(step.compile_seconds.get(cache) for cache in compilation),
     ]

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bench.document.section import Section, without_dashes
+from bench.document.table import (
+    BYTES,
+    FRACTION,
+    JOULES,
+    NUMBER,
+    NUMBER_INTERVAL,
+    NUMBER_TEXT,
+    SECONDS,
+    SECONDS_INTERVAL,
+    Column,
+)
 from bench.records.frames import Frames
 from bench.records.select import estimate_of, rounds_of
 from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
-from bench.report.run.learning import learning_verdicts
 from bench.report.run.rates import training_gflops
-from bench.report.run.tables import groups_sentences, interval_sentences, of_whole_stacks, select
+from bench.report.run.tables import exclude_ablation, groups_sentences, interval_sentences, select
 from bench.stats import estimates
 from bench.stats.learning import Learning, LearningVerdict
 from bench.stats.ranking import Rank, rank
-from bench.units import (
-    MISSING,
-    format_bytes,
-    format_interval,
-    format_joules,
-    format_number,
-    format_percent,
-    format_range,
-    format_seconds,
-)
 
-RANKING = "Ranking"  # section title; present if several stacks were measured
+EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> seconds of a training epoch
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class RankedStack:
         return self.learning is Learning.WORSE
 
 
-def epoch_rounds(frames: Frames) -> dict[StackKey, dict[int, float]]:
+def epoch_rounds(frames: Frames) -> EpochRounds:
     """{stack: {interleaved round: seconds of a training epoch}}."""
     chosen = frames.samples[
         (frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")
@@ -63,14 +64,12 @@ def epoch_rounds(frames: Frames) -> dict[StackKey, dict[int, float]]:
     return {stack: rounds_of(samples) for stack, samples in by_stack(chosen)}
 
 
-def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
+def ranking(frames: Frames, rounds: EpochRounds, verdicts: Mapping[StackKey, LearningVerdict]) -> list[RankedStack]:
     """Return every stack with epochs or a reference run; those without a training epoch come last, unranked."""
-    rounds = epoch_rounds(frames)
     base = canonical_of(rounds)
     ranks = rank(rounds, base)
     rest = [stack for stack, _ in by_stack(frames.results) if stack not in ranks]
     canonical = rounds.get(base, {})
-    verdicts = learning_verdicts(header, frames)
     return [
         _ranked(
             stack,
@@ -83,12 +82,11 @@ def ranking(header: dict[str, Any], frames: Frames) -> list[RankedStack]:
     ]
 
 
-def fastest_of(frames: Frames, ranked: list[RankedStack]) -> list[RankedStack]:
+def fastest_of(rounds: EpochRounds, ranked: list[RankedStack]) -> list[RankedStack]:
     """Return the stacks of rank 1 without those that learn worse; empty if there are no ranks."""
     fit = {one.stack: one for one in ranked if one.train_epoch is not None and not one.learns_worse}
     if len(fit) == 1:
         return list(fit.values())
-    rounds = epoch_rounds(frames)
     places = rank({stack: rounds[stack] for stack in fit if stack in rounds}, canonical_of(fit))
     return [fit[stack] for stack, place in places.items() if place is not None and place.number == 1]
 
@@ -130,10 +128,20 @@ def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
     """Return the table, if there is more than one stack to rank."""
     if len(ranked) < 2:
         return []
-    headers = ["rank", "stack", "training epoch", "95 % interval, epoch", "times as fast"]
-    headers += ["95 % interval, ratio", "GFLOP/s"]
-    headers += ["validation epoch", "first step", "steady step", "reference clock", "test accuracy", "learning"]
-    section = Section(RANKING, _how_to_read(ranked), headers, [_row(one) for one in ranked], ["throughput"])
+    times = ["validation epoch", "first step", "steady step", "reference clock"]
+    columns = [
+        Column("rank", NUMBER_TEXT),
+        "stack",
+        Column("training epoch", SECONDS),
+        Column("95 % interval, epoch", SECONDS_INTERVAL),
+        Column("times as fast", NUMBER),
+        Column("95 % interval, ratio", NUMBER_INTERVAL),
+        Column("GFLOP/s", NUMBER),
+        *(Column(name, SECONDS) for name in times),
+        Column("test accuracy", FRACTION),
+        "learning",
+    ]
+    section = Section("Ranking", _how_to_read(ranked), columns, [_row(one) for one in ranked], ["throughput"])
     return [without_dashes(section)]
 
 
@@ -161,29 +169,29 @@ def _how_to_read(ranked: list[RankedStack]) -> list[str]:
     return sentences
 
 
-def _row(one: RankedStack) -> list[str]:
+def _row(one: RankedStack) -> list[Any]:
     epoch, ratio = one.train_epoch, one.speed_ratio
     return [
-        MISSING if one.rank is None else str(one.rank),
+        one.rank,
         one.stack.name,
         _center(epoch),
-        MISSING if epoch is None else format_interval(epoch.low, epoch.high),
-        MISSING if ratio is None else format_number(ratio.center),
-        MISSING if ratio is None or one.stack.is_canonical else format_range(ratio.low, ratio.high),
-        format_number(one.train_gflops),
+        None if epoch is None else (epoch.low, epoch.high),
+        None if ratio is None else ratio.center,
+        None if ratio is None or one.stack.is_canonical else (ratio.low, ratio.high),
+        one.train_gflops,
         *(_center(found) for found in (one.validate_epoch, one.first_step, one.steady_step, one.reference_clock)),
-        format_percent(one.mean_test_accuracy),
+        one.mean_test_accuracy,
         _learning(one),
     ]
 
 
-def _center(measured: estimates.Estimate | None) -> str:
-    return MISSING if measured is None else format_seconds(measured.center)
+def _center(measured: estimates.Estimate | None) -> float | None:
+    return None if measured is None else measured.center
 
 
-def _learning(one: RankedStack) -> str:
+def _learning(one: RankedStack) -> str | None:
     if one.learning is None or one.learning is Learning.NOT_MEASURED:
-        return MISSING
+        return None
     faster = one.learns_worse and one.speed_ratio is not None and one.speed_ratio.center > 1
     return f"faster, but {one.learning.value}" if faster else one.learning.value
 
@@ -194,24 +202,25 @@ def _learning(one: RankedStack) -> str:
 def cost_sections(frames: Frames) -> list[Section]:
     """Return energy, memory and throttling of each stack, if these were sampled."""
     rows = []
-    for stack, samples in by_stack(of_whole_stacks(frames.samples)):
+    for stack, samples in by_stack(exclude_ablation(frames.samples)):
         epochs = samples[samples["measurement"] == "train_epoch"]
         results = select(frames.results, stack)
         timeline = select(frames.timeline, stack)
         rows.append(
             [
                 stack.name,
-                format_joules(_median(epochs, "energy_per_epoch_joules")),
-                format_joules(_median(results, "energy_joules")),
-                format_number(_median(timeline[timeline["harness"] == "reference"], "power_watts")),
-                format_bytes(_median(results, "peak_gpu_memory_bytes")),
+                _median(epochs, "energy_per_epoch_joules"),
+                _median(results, "energy_joules"),
+                _median(timeline[timeline["harness"] == "reference"], "power_watts"),
+                _median(results, "peak_gpu_memory_bytes"),
             ]
         )
-    headers = ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
-    section = Section("Energy and memory of the GPU", [], headers, rows, ["power", "gpu_memory"])
+    columns = ["stack", Column("training epoch", JOULES), Column("reference run", JOULES), Column("power, W", NUMBER)]
+    columns.append(Column("peak GPU memory", BYTES))
+    section = Section("Energy and memory of the GPU", [], columns, rows, ["power", "gpu_memory"])
     section = without_dashes(section)
     sentences = _throttled_sentences(frames.samples)
-    if len(section.headers) < 2:
+    if len(section.columns) < 2:
         return [Section("Throttling", sentences)] if sentences else []
     section.sentences = [
         "Energy is that of the whole card; power and memory are those of the reference run.",
@@ -223,7 +232,7 @@ def cost_sections(frames: Frames) -> list[Section]:
 def _throttled_sentences(samples: pd.DataFrame) -> list[str]:
     """Return a sentence for each stack with samples taken while the machine was throttled."""
     sentences = []
-    for stack, rows in by_stack(of_whole_stacks(samples)):
+    for stack, rows in by_stack(exclude_ablation(samples)):
         throttled = rows[rows["throttled"].fillna(False)]
         if not throttled.empty:
             reasons = sorted({name for text in throttled["throttle_reasons"].dropna() for name in text.split("; ")})

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.records.stack_key import or_none
 from bench.stats import estimates
-from bench.units import MISSING, format_bytes, format_number
+from bench.units import MISSING, format_number
 
 # Multiplications and additions of one training step, for one example: eight matrix products, none for the gradient
 # with respect to the input.  The dense network counts, also for theano/tuned, which leaves out zeros.
@@ -36,6 +36,6 @@ def examples_rate(measurement: str, samples: pd.DataFrame, measured: estimates.E
     return rate
 
 
-def bytes_rate(samples: pd.DataFrame, measured: estimates.Estimate) -> str:
+def bytes_per_second(samples: pd.DataFrame, measured: estimates.Estimate) -> float | None:
     num_bytes = or_none(samples["bytes"].max())
-    return MISSING if num_bytes is None else f"{format_bytes(num_bytes / measured.center)}/s"
+    return None if num_bytes is None else num_bytes / measured.center

@@ -8,11 +8,14 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
+from bench.document.table import BYTES, COUNT, FRACTION, FRACTION_INTERVAL, SECONDS, SHARE, Column
 from bench.records.frames import Frames
 from bench.records.stack_key import StackKey, by_stack, or_none
+from bench.report.run.canonical import agreement_of, is_comparable
 from bench.report.run.tables import select
 from bench.stats import estimates
-from bench.units import MISSING, format_bytes, format_percent, format_seconds
+from bench.units import format_range
+from mlp.recipe import REFERENCE
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,61 @@ def phase_medians(frames: Frames) -> list[PhaseMedians]:
     return found
 
 
-def reference_sections(frames: Frames) -> list[Section]:
-    medians = {one.stack: one for one in phase_medians(frames)}
+@dataclass(frozen=True)
+class ReferenceAnswer:
+    """Reference run of the stack that represents this machine.
+
+    ``comparable`` says whether it may be compared with the published pair; ``agreement`` is None if accuracy may not.
+    """
+
+    stack: StackKey
+    total: estimates.Estimate
+    num_epochs: int
+    warm_cache: bool
+    comparable: bool
+    agreement: estimates.Agreement | None
+    mean_test_accuracy: float | None
+
+    @property
+    def compared(self) -> str:
+        """Comparison with the 2016 reference, ``1.48 times as long as`` or ``2 times as fast as``."""
+        ratio = REFERENCE.total_seconds / self.total.center
+        return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
+
+    @property
+    def ratio_range(self) -> str | None:
+        """Interval of ``compared``, from that of the total; None without one."""
+        if self.total.low is None or self.total.high is None:
+            return None
+        ratios = [REFERENCE.total_seconds / self.total.high, REFERENCE.total_seconds / self.total.low]
+        if self.total.center > REFERENCE.total_seconds:
+            ratios = [1 / ratio for ratio in ratios[::-1]]
+        return format_range(*ratios)
+
+    @property
+    def ran(self) -> str:
+        return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
+
+
+def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceAnswer]:
+    """Return the answer of every stack with a reference run, fastest first."""
+    found = [
+        ReferenceAnswer(
+            stack=stack,
+            total=estimates.estimate([[seconds] for seconds in results["total_seconds"]]),
+            num_epochs=int(results["num_epochs"].max()),
+            warm_cache=bool((results["cache"] == "warm").all()),
+            comparable=is_comparable(header, frames),
+            agreement=agreement_of(header, results),
+            mean_test_accuracy=or_none(results["test_accuracy"].mean()),
+        )
+        for stack, results in by_stack(frames.results)
+    ]
+    return sorted(found, key=lambda answer: answer.total.center)
+
+
+def reference_sections(frames: Frames, phases: list[PhaseMedians]) -> list[Section]:
+    medians = {one.stack: one for one in phases}
     found = []
     for stack, results in by_stack(frames.results):
         found.append(_phases(medians[stack]))
@@ -56,36 +112,44 @@ def reference_sections(frames: Frames) -> list[Section]:
 
 def _phases(medians: PhaseMedians) -> Section:
     total, rest = medians.total_seconds, medians.rest_seconds
-    rows = [
-        [phase, format_seconds(seconds), format_percent(seconds / total, 1)]
-        for phase, seconds in medians.seconds_by_phase.items()
-    ]
-    rows.append(["rest, unexplained", format_seconds(rest), MISSING if rest is None else format_percent(rest / total)])
-    rows.append(["total", format_seconds(total), "100 %"])
-    rows.append(["framework import, beside it", format_seconds(medians.import_seconds), MISSING])
+    rows = [[phase, seconds, seconds / total] for phase, seconds in medians.seconds_by_phase.items()]
+    rows.append(["rest, unexplained", rest, None if rest is None else rest / total])
+    rows.append(["total", total, 1.0])
+    rows.append(["framework import, beside it", medians.import_seconds, None])
     notes = []
     if medians.num_processes > 1:
         notes = [f"Medians over {medians.num_processes} processes, phase by phase, so they add up approximately."]
     return Section(
-        f"Reference run, phase by phase: {medians.stack.name}", notes, ["phase", "median", "share"], rows, ["phases"]
+        f"Reference run, phase by phase: {medians.stack.name}",
+        notes,
+        ["phase", Column("median", SECONDS), Column("share", SHARE)],
+        rows,
+        ["phases"],
     )
 
 
 def _seeds(name: str, epochs: pd.DataFrame, results: pd.DataFrame) -> Section:
-    headers = ["seed", "reference clock", "validation after epoch 1", "test accuracy", "binomial 95 %", "peak memory"]
+    columns = [
+        Column("seed", COUNT),
+        Column("reference clock", SECONDS),
+        Column("validation after epoch 1", FRACTION),
+        Column("test accuracy", FRACTION),
+        Column("binomial 95 %", FRACTION_INTERVAL),
+        Column("peak memory", BYTES),
+    ]
     rows = [_seed_row(result, epochs[epochs["process"] == result.process]) for result in results.itertuples()]
-    return Section(f"Reference run, seed by seed: {name}", [], headers, rows)
+    return Section(f"Reference run, seed by seed: {name}", [], columns, rows)
 
 
-def _seed_row(result: Any, epochs: pd.DataFrame) -> list[str]:
-    interval = (None, None)
+def _seed_row(result: Any, epochs: pd.DataFrame) -> list[Any]:
+    interval = None
     if pd.notna(result.test_accuracy) and pd.notna(result.test_examples):
         interval = estimates.binomial_interval(result.test_accuracy, int(result.test_examples))
     return [
-        MISSING if pd.isna(result.seed) else str(result.seed),
-        format_seconds(result.total_seconds),
-        format_percent(epochs["validation_accuracy"].iloc[0]) if len(epochs) else MISSING,
-        format_percent(or_none(result.test_accuracy)),
-        MISSING if None in interval else " to ".join(format_percent(bound) for bound in interval),
-        format_bytes(or_none(result.peak_rss_bytes)),
+        or_none(result.seed),
+        result.total_seconds,
+        or_none(epochs["validation_accuracy"].iloc[0]) if len(epochs) else None,
+        or_none(result.test_accuracy),
+        interval,
+        or_none(result.peak_rss_bytes),
     ]

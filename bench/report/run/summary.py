@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
 from bench.records.datasets import dataset_identity
-from bench.records.frames import Frames, trustworthy
-from bench.records.run_folder import RunFolder
-from bench.records.stack_key import StackKey, by_stack, groups, or_none
-from bench.report.run.ablation import ablation
-from bench.report.run.batch_size import crossovers, scalings
-from bench.report.run.canonical import agreement_of, is_comparable
-from bench.report.run.comparisons import against_fastest, comparable_rounds, device_ratios
-from bench.report.run.learning import accuracies_by_stack, arrivals, learning_verdicts, learns_worse
-from bench.report.run.lower_bound import Light, light
+from bench.records.frames import Frames
+from bench.records.stack_key import StackKey, groups
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.lower_bound import Light
 from bench.report.run.processes import process_notices
-from bench.report.run.profiles import Explained, explained
-from bench.report.run.projection import projections
-from bench.report.run.ranking import ranking
+from bench.report.run.reference_runs import ReferenceAnswer
 from bench.report.run.tables import estimate_of
-from bench.stats import estimates
 from mlp.recipe import REFERENCE
 
 
-def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] | None = None) -> dict[str, Any]:
-    """Return the main numbers of the report, JSON-ready; ``profiled`` is read from the folder if not given."""
-    frames, left_out = trustworthy(frames)
-    header = folder.header
-    ranked = ranking(header, frames)
-    rounds = comparable_rounds(frames, ranked)
-    profiled = explained(folder)[0] if profiled is None else profiled
+def summarize(analysis: RunAnalysis) -> dict[str, Any]:
+    """Return the report's main numbers, JSON-ready; None for a value that was not measured."""
+    header, frames = analysis.header, analysis.frames
     return {
         "run_id": header["run_id"],
         "status": header["status"],
@@ -43,25 +30,25 @@ def summarize(folder: RunFolder, frames: Frames, profiled: Sequence[Explained] |
         "process_notices": process_notices(header),
         "reference_seconds": REFERENCE.total_seconds,
         "reference_test_accuracy": REFERENCE.test_accuracy,
-        "comparable_with_reference": is_comparable(header, frames),
+        "comparable_with_reference": analysis.is_comparable,
         "failed_processes": len(frames.failures),
-        "left_out": left_out,
+        "left_out": analysis.left_out,
         "skipped": header.get("skipped") or [],
         "left_out_by_plan": header.get("left_out") or [],
-        "ranking": _plain(ranked),
-        "device_ratios": _plain(device_ratios(rounds)),
-        "against_fastest": _plain(against_fastest(rounds)),
-        "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in crossovers(frames)],
-        "batch_size": _plain(scalings(frames)),
-        "ablation": _plain(ablation(header, frames)),
-        "speed_of_light": [light_summary(one) for one in light(header, frames)],
-        "profiles": [_plain(one.step) for one in profiled],
-        "learning": _learning(header, frames),
-        "time_to_accuracy": _plain(arrivals(frames)),
-        "learns_worse": learns_worse(frames, header),
-        "reference_runs": _reference_runs(header, frames),
+        "ranking": _plain(analysis.ranking),
+        "device_ratios": _plain(analysis.device_ratios),
+        "against_fastest": _plain(analysis.against_fastest),
+        "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in analysis.crossovers],
+        "batch_size": _plain(analysis.scalings),
+        "ablation": _plain(analysis.ablation),
+        "speed_of_light": [light_summary(one) for one in analysis.lower_bounds],
+        "profiles": [_plain(one.step) for one in analysis.profiles],
+        "learning": _learning(analysis),
+        "time_to_accuracy": _plain(analysis.arrivals),
+        "learns_worse": analysis.learns_worse,
+        "reference_runs": _reference_runs(analysis.answers),
         "projected_reference_runs": [
-            {**_plain(one), "projected_total_seconds": one.total_seconds} for one in projections(header, frames)
+            {**_plain(one), "projected_total_seconds": one.total_seconds} for one in analysis.projections
         ],
         "measurements": _measurements(frames),
     }
@@ -79,33 +66,29 @@ def light_summary(one: Light) -> dict[str, Any]:
     }
 
 
-def _learning(header: dict[str, Any], frames: Frames) -> list[dict[str, Any]]:
-    verdicts = learning_verdicts(header, frames)
+def _learning(analysis: RunAnalysis) -> list[dict[str, Any]]:
+    verdicts = analysis.verdicts
     return [
         {
             "stack": stack._asdict(),
             "test_accuracies": accuracies,
             "verdict": _plain(verdicts[stack]) if stack in verdicts else None,
         }
-        for stack, accuracies in accuracies_by_stack(header, frames).items()
+        for stack, accuracies in analysis.accuracies.items()
     ]
 
 
-def _reference_runs(header: dict[str, Any], frames: Frames) -> list[dict[str, Any]]:
-    found = []
-    for stack, results in by_stack(frames.results):
-        total = estimates.estimate([[seconds] for seconds in results["total_seconds"]])
-        agreement = agreement_of(header, results)
-        found.append(
-            {
-                **stack._asdict(),
-                "total_seconds": _plain(total),
-                "ratio_to_reference": total.center / REFERENCE.total_seconds,
-                "mean_test_accuracy": or_none(results["test_accuracy"].mean()),
-                "accuracy_agrees": None if agreement is None else agreement.agrees,
-            }
-        )
-    return found
+def _reference_runs(answers: list[ReferenceAnswer]) -> list[dict[str, Any]]:
+    return [
+        {
+            **answer.stack._asdict(),
+            "total_seconds": _plain(answer.total),
+            "ratio_to_reference": answer.total.center / REFERENCE.total_seconds,
+            "mean_test_accuracy": answer.mean_test_accuracy,
+            "accuracy_agrees": None if answer.agreement is None else answer.agreement.agrees,
+        }
+        for answer in answers
+    ]
 
 
 def _measurements(frames: Frames) -> list[dict[str, Any]]:

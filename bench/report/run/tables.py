@@ -9,18 +9,24 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section, without_columns_of
+from bench.document.table import INTEGER, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.frames import Frames
 from bench.records.select import estimate_of
 from bench.records.stack_key import StackKey, groups
 from bench.roofline.ceilings import HARNESS as CEILINGS
 from bench.stats import estimates
-from bench.units import MISSING, format_interval, format_number, format_range, format_seconds
+from bench.units import format_seconds
 
 ABLATION = "ablation"  # harness whose samples are of stacks without one of their optimizations
-ESTIMATE_HEADERS = ["processes", "samples", "median", "95 % interval"]
+ESTIMATE_COLUMNS = [
+    Column("processes", INTEGER),
+    Column("samples", INTEGER),
+    Column("median", SECONDS),
+    Column("95 % interval", SECONDS_INTERVAL),
+]
 
 
-def estimates(
+def estimates_by(
     frames: Frames, harness: str, columns: list[str]
 ) -> Iterator[tuple[dict[str, Any], pd.DataFrame, estimates.Estimate]]:
     """Yield (keys, samples, estimate) for each group of a harness's samples."""
@@ -28,14 +34,14 @@ def estimates(
         yield keys, samples, estimate_of(samples)
 
 
-def estimate_cells(measured: estimates.Estimate) -> list[str]:
-    interval = format_interval(measured.low, measured.high)
-    return [str(measured.num_processes), str(measured.num_samples), format_seconds(measured.center), interval]
+def estimate_cells(measured: estimates.Estimate) -> list[Any]:
+    """Return the values of ``ESTIMATE_COLUMNS``."""
+    return [measured.num_processes, measured.num_samples, measured.center, (measured.low, measured.high)]
 
 
-def ratio_cells(ratio: estimates.Ratio | None) -> list[str]:
+def ratio_cells(ratio: estimates.Ratio | None) -> list[Any]:
     """Return centre and interval; one round has no interval."""
-    return [MISSING, MISSING] if ratio is None else [format_number(ratio.center), format_range(ratio.low, ratio.high)]
+    return [None, None] if ratio is None else [ratio.center, (ratio.low, ratio.high)]
 
 
 def interval_sentences(*measured: Iterable[estimates.Estimate | estimates.Ratio | None]) -> list[str]:
@@ -50,7 +56,7 @@ def interval_sentences(*measured: Iterable[estimates.Estimate | estimates.Ratio 
     elif kinds == {estimates.IntervalOf.GEOMETRIC_MEAN}:
         how = mean
     else:
-        how = f"{median}, from {stats.EXACT_FROM} processes or rounds on; from fewer {mean}"
+        how = f"{median}, from {estimates.EXACT_FROM} processes or rounds on; from fewer {mean}"
     return [f"Intervals are 95 % within this run: {how}."]
 
 
@@ -64,7 +70,7 @@ def groups_sentences(measured: Mapping[str, estimates.Estimate | None]) -> list[
     ]
 
 
-def stack_of(keys: dict[str, Any]) -> StackKey:
+def stack_from_keys(keys: dict[str, Any]) -> StackKey:
     return StackKey(*(keys[name] for name in StackKey._fields))
 
 
@@ -75,12 +81,12 @@ def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
     return frame
 
 
-def of_whole_stacks(samples: pd.DataFrame) -> pd.DataFrame:
+def exclude_ablation(samples: pd.DataFrame) -> pd.DataFrame:
     """Return the samples of complete stacks: no ablation, no ceilings."""
     return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS])]
 
 
-def narrowed(section: Section) -> Section:
+def drop_constant_column(section: Section) -> Section:
     """Drop blank columns, and move the only stack from every row to a sentence."""
     names = {row[0] for row in section.rows if row[0]}
     if len(names) == 1:

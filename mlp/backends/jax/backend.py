@@ -1,4 +1,4 @@
-"""JAX: one jitted call for each step, or the whole epoch as one scan over data that stays on the device."""
+"""JAX backend: one jitted call per step, or the complete epoch as one scan over resident data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class JaxBackend(DeviceBackend):
 
     @classmethod
     def import_framework(cls, device: str = "cpu") -> None:
-        # JAX would take three quarters of the GPU's memory at once, and nobody could tell what the workload needs.
+        # By default JAX allocates three quarters of the GPU's memory, which hides the memory use of the workload.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         import mlp.backends.jax.program  # noqa: F401
 
@@ -138,10 +138,10 @@ class JaxBackend(DeviceBackend):
         import jax
 
         def on_device(array: np.ndarray) -> Any:
-            # A copy: on a CPU JAX may keep the very memory of a NumPy array, which then must never be changed.
+            # A copy: on a CPU JAX may share the memory of a NumPy array, which then must never be modified.
             return jax.device_put(np.array(array, np.float32), self._device)
 
-        # The place in the dropout stream stays: the old key may have been given away to the last step.
+        # The position in the dropout stream stays: the old key may have been donated to the last step.
         self._state = self._state._replace(
             parameters=[on_device(parameter) for parameter in parameters],
             accumulators=[on_device(np.zeros_like(parameter)) for parameter in parameters],
@@ -153,7 +153,7 @@ class JaxBackend(DeviceBackend):
         jax.block_until_ready(self._state)
 
     def _upload(self, images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
-        """Left on the host for a single call, which takes its arguments along; copied now if they are to stay."""
+        """Return host arrays for a single call, which transfers its arguments; device copies if resident."""
         import jax
 
         pair = (flat(images), labels.astype(np.int32))
@@ -163,7 +163,7 @@ class JaxBackend(DeviceBackend):
         return self._executable(name, *arguments)(*arguments)
 
     def _executable(self, name: str, *arguments: Any) -> Any:
-        """``Program.<name>`` compiled for arguments of these shapes: ahead of the first call, without running it."""
+        """Return ``Program.<name>`` compiled ahead of time for arguments of these shapes."""
         import jax
 
         key = (name, *(array.shape for array in arguments[1:]))
@@ -182,7 +182,7 @@ def _device(device: str) -> Any:
 
 
 def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | Unavailable:
-    """Start JAX on the GPU and let it compute one number: a device that is listed may still be unusable."""
+    """Compute one number by JAX on the GPU: a listed device may still be unusable."""
     JaxBackend.import_framework(device)
     import jax
 
@@ -193,7 +193,7 @@ def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | U
             return missing
         chosen = gpus[gpu.device_index(device)]
         float(jax.device_put(np.ones((64, 64), np.float32), chosen).sum())
-    except Exception as error:  # JAX raises RuntimeError and its own XlaRuntimeError for whatever the driver says
+    except Exception as error:  # JAX raises RuntimeError or its own XlaRuntimeError for errors of the driver
         text = gpu.first_line(error)
         if "RESOURCE_EXHAUSTED" in str(error):
             return Unavailable(f"the GPU has no memory left ({text})", "End the processes that nvidia-smi lists.")

@@ -1,4 +1,4 @@
-"""The recipe as JAX functions: pure, traced once for each shape, compiled by ``mlp.backends.jax.backend``.
+"""The recipe as pure JAX functions, traced once for each shape, compiled by ``mlp.backends.jax.backend``.
 
 Shapes: images float32 (n, 784) or (n, 1, 28, 28), labels integers (n,), one epoch's order int32 (steps, batch size).
 """
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from mlp.recipe import Recipe
 
-# Full float32 is the canonical precision on every device: left alone, JAX multiplies in TF32 on recent NVIDIA GPUs
+# Full float32 is the canonical precision on every device: by default JAX multiplies in TF32 on recent NVIDIA GPUs
 # (docs.jax.dev, "Default dtypes and precision").  The presets reach the products of the backward pass, too.
 PRECISIONS = {
     "float32": jax.lax.Precision.HIGHEST,
@@ -22,23 +22,23 @@ PRECISIONS = {
 
 
 class State(NamedTuple):
-    """What training changes: parameters, RMSProp's running mean of squares, and the place in the dropout stream."""
+    """State of training: parameters, RMSProp's running mean of squares, and position in the dropout stream."""
 
     parameters: list[jax.Array]
     accumulators: list[jax.Array]
     dropout_key: jax.Array
-    num_steps: jax.Array  # uint32 (): folded into the key, so that every step draws masks of its own
+    num_steps: jax.Array  # uint32 (): folded into the key, so that every step draws new masks
 
 
 class Program:
-    """The functions of one recipe at one precision; each is a method that ``jax.jit`` can trace."""
+    """Functions of one recipe at one precision, as methods that ``jax.jit`` can trace."""
 
     def __init__(self, recipe: Recipe, precision: str) -> None:
         self._recipe = recipe
         self._precision = PRECISIONS[precision]
 
     def train_step(self, state: State, images: jax.Array, labels: jax.Array) -> tuple[State, jax.Array]:
-        """One RMSProp update, dropout on; the loss is that before it."""
+        """Return the state after one RMSProp update with dropout, and the loss before it."""
         recipe = self._recipe
         masks = self._masks(jax.random.fold_in(state.dropout_key, state.num_steps), len(images))
         loss, gradients = jax.value_and_grad(self._loss)(state.parameters, images, labels, masks)
@@ -55,7 +55,7 @@ class Program:
     def train_epoch(
         self, state: State, images: jax.Array, labels: jax.Array, order: jax.Array
     ) -> tuple[State, jax.Array]:
-        """All steps of ``order`` as one loop on the device; the losses, (steps,)."""
+        """Run all steps of ``order`` as one loop on the device; return the state and the losses, (steps,)."""
 
         def body(state: State, batch: jax.Array) -> tuple[State, jax.Array]:
             return self.train_step(state, images[batch], labels[batch])
@@ -63,7 +63,7 @@ class Program:
         return jax.lax.scan(body, state, order)
 
     def evaluate(self, parameters: list[jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
-        """Mean loss and accuracy, dropout off, float32 (2,)."""
+        """Return mean loss and accuracy without dropout, float32 (2,)."""
         log_probabilities = jax.nn.log_softmax(self._logits(parameters, images))
         hits = jnp.argmax(log_probabilities, axis=1) == labels
         return jnp.stack([_cross_entropy(log_probabilities, labels), jnp.mean(hits)])
@@ -88,7 +88,7 @@ class Program:
         raise AssertionError("a recipe has at least one layer")
 
     def _masks(self, key: jax.Array, num_examples: int) -> list[jax.Array] | None:
-        """Which units are kept, bool (n, units), for each hidden layer: columns of one draw."""
+        """Return the masks of kept units for each hidden layer, bool (n, units), as columns of one draw."""
         widths = self._recipe.layer_widths[1:-1]
         if not self._recipe.dropout or not widths:
             return None

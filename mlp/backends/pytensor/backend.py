@@ -1,4 +1,4 @@
-"""PyTensor, Theano's maintained successor: one graph, compiled by four of its modes."""
+"""Backend of PyTensor, Theano's maintained successor: one graph, compiled by four of its modes."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, check_comp
 from mlp.theano_compat.dialect import PYTENSOR, Dialect
 
 MODES = {"numba": "NUMBA", "c": "CVM", "jax": "JAX", "pytorch": "PYTORCH"}
-PACKAGES = {"numba": "numba", "jax": "jax", "pytorch": "torch"}  # what a variant needs beside PyTensor
+PACKAGES = {"numba": "numba", "jax": "jax", "pytorch": "torch"}  # additional package of a variant
 KNOWN_WARNINGS = (
-    "The RandomType SharedVariables",  # each function gets its own copy of a stream: Graph provides for it
-    "Explicitly requested dtype (int|float)64",  # sums in double precision, which JAX does not have
-    "The given NumPy array is not writable",  # constants, which PyTorch does not write to either
+    "The RandomType SharedVariables",  # each function gets a copy of a stream, which Graph handles
+    "Explicitly requested dtype (int|float)64",  # sums in double precision, not supported by JAX
+    "The given NumPy array is not writable",  # constants, which PyTorch does not modify
 )
-FIXED_BATCH = ("jax", "pytorch")  # these compile a function for one batch size, the others one for all
+FIXED_BATCH = ("jax", "pytorch")  # these compile one function per batch size
 
 
 class PyTensorBackend(Backend):
-    """The recipe built directly in PyTensor.
+    """Backend that builds the recipe directly in PyTensor.
 
-    ``jax`` is the only variant that reaches a GPU and keeps parameters and optimiser there.  ``pytorch`` could compute
-    on one, too, but PyTensor copies the whole state from and to the host in every call, so that a row would show the
-    copying: it is for the CPU.
+    ``jax`` is the only variant that uses a GPU and keeps parameters and optimiser there.  ``pytorch`` could compute on
+    one, too, but PyTensor copies the complete state from and to the host in every call, which would dominate; it is
+    restricted to the CPU.
     """
 
     name = "pytensor"
     variants = (
-        # What PyTensor itself takes when nobody names a mode, and what runs with nothing but PyTensor installed.
+        # PyTensor's default mode, which needs no other package.
         Variant("numba", "PyTensor's default mode, compiled by numba", devices=("cpu",), caches_code=True),
-        Variant("c", "Theano's way: C code, linked to a BLAS", devices=("cpu",), caches_code=True),
-        Variant("jax", "translated to JAX, a call for each step", caches_code=True),
+        Variant("c", "C code linked to a BLAS, as Theano's", devices=("cpu",), caches_code=True),
+        Variant("jax", "translated to JAX, one call per step", caches_code=True),
         Variant(
             *("pytorch", "translated to PyTorch and compiled; all state passes through the host in every call"),
             devices=("cpu",),
@@ -56,13 +56,13 @@ class PyTensorBackend(Backend):
 
     def __init__(self, variant: str | None = None) -> None:
         super().__init__(variant)
-        self._jax_device: Any = None  # None for the variants that compute on NumPy arrays
+        self._jax_device: Any = None  # None for variants on NumPy arrays
         self._graph: Any = None
 
     def import_framework(self, device: str = "cpu") -> None:
-        """PyTensor, and of the compilers it can translate to only the variant's own."""
+        """Import PyTensor, and only the variant's own compiler package."""
         if self.variant.name == "jax":
-            # As in mlp.backends.jax.backend: JAX would take three quarters of the GPU's memory at once.
+            # As in mlp.backends.jax.backend: by default JAX allocates three quarters of the GPU's memory.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         import mlp.backends.pytensor.graph
 
@@ -99,7 +99,7 @@ class PyTensorBackend(Backend):
             return Available(_detail(chosen.name))
         from mlp.backends.jax.backend import JaxBackend
 
-        answer = JaxBackend.availability(device)  # PyTensor gets no further than JAX itself does
+        answer = JaxBackend.availability(device)  # JAX must be available itself
         return answer if isinstance(answer, Unavailable) else Available(f"{_detail(chosen.name)}: {answer.detail}")
 
     def build(self, recipe: Recipe, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
@@ -123,7 +123,7 @@ class PyTensorBackend(Backend):
             self._function("training", self.recipe.batch_size)
             trained = time.perf_counter()
             self._function("evaluation", self.recipe.batch_size)
-        except OSError as error:  # the lock, which times out, or the files in the compile directory
+        except OSError as error:  # lock timeout, or files in the compile directory
             raise BackendError(
                 f"PyTensor's compile directory failed while compiling ({error}): free it or name another with "
                 "PYTENSOR_FLAGS=base_compiledir=<directory>."
@@ -137,7 +137,7 @@ class PyTensorBackend(Backend):
         return self._call("training", *self._batch(images, labels))
 
     def _fetch(self, losses: list[Any]) -> np.ndarray:
-        """Also of nested lists."""
+        """Return losses, also of nested lists."""
         if self._jax_device is not None:
             import jax
 
@@ -175,7 +175,7 @@ class PyTensorBackend(Backend):
             return function(images, *labels)
 
     def _function(self, name: str, batch_size: int) -> Any:
-        """``Graph.<name>``, wholly compiled: for this batch size if the mode wants it fixed, else for all of them."""
+        """Return ``Graph.<name>`` compiled, for this batch size if the mode requires a fixed one, else for all."""
         fixed_batch_size = batch_size if self.variant.name in FIXED_BATCH else None
         key = name, fixed_batch_size
         if key not in self._functions:
@@ -190,21 +190,21 @@ class PyTensorBackend(Backend):
                     outputs,
                     updates=updates,
                     mode=MODES[self.variant.name],
-                    # _batch has seen to the inputs; PyTensor's own check would fetch a device's arrays to the host.
+                    # _batch has checked the inputs; PyTensor's own check would fetch a device's arrays to the host.
                     trust_input=True,
                 )
-                self._rehearse(function, [np.zeros((batch_size, *x.type.shape[1:]), x.dtype) for x in inputs])
+                self._warm_up(function, [np.zeros((batch_size, *x.type.shape[1:]), x.dtype) for x in inputs])
             self._functions[key] = function
         return self._functions[key]
 
-    def _rehearse(self, function: Any, inputs: list[np.ndarray]) -> None:
-        """Call ``function`` once, because all modes leave compilation to the first call, and put back all it keeps:
-        the shared variables, and its own dropout streams.
+    def _warm_up(self, function: Any, inputs: list[np.ndarray]) -> None:
+        """Call ``function`` once, because all modes compile in the first call, and restore its state: the shared
+        variables, and its own dropout streams.
 
         Raises
         ------
         BackendError
-            If a parameter ended up on another device than the one that was asked for.
+            If a parameter is not on the requested device.
         """
         kept = [container for container in function.input_storage if container.storage[0] is not None]
         if self._jax_device is None:
@@ -212,8 +212,8 @@ class PyTensorBackend(Backend):
         else:
             import jax
 
-            # The dropout streams still consist of NumPy's numbers: after one step they would be JAX's, and the
-            # second step would compile it all again.
+            # The dropout streams are still NumPy's: after one step they would be JAX's, and the second step would
+            # recompile everything.
             before = [jax.device_put(container.storage[0], self._jax_device) for container in kept]
             _put(kept, before)
         with self._precision():
@@ -226,7 +226,7 @@ class PyTensorBackend(Backend):
         _put(kept, before)
 
     def _precision(self) -> AbstractContextManager[Any]:
-        """float32 products in float32: on recent GPUs JAX would take TF32.  Only here, not for JAX's other users."""
+        """Select float32 products (on recent GPUs JAX defaults to TF32) for this backend only."""
         if self._jax_device is None:
             return nullcontext()
         import jax
@@ -234,12 +234,12 @@ class PyTensorBackend(Backend):
         return jax.default_matmul_precision("highest")
 
     def _state(self) -> list[Any]:
-        """The arrays of parameters and accumulators: NumPy's, or those on JAX's device."""
+        """Return the arrays of parameters and accumulators: NumPy's, or those on JAX's device."""
         return [shared.container.storage[0] for shared in (*self._graph.parameters, *self._graph.accumulators)]
 
     def _store(self, shared: Any, value: np.ndarray) -> None:
-        """Set a shared variable.  ``set_value`` would turn a device's array into NumPy's, and every call would upload
-        it again."""
+        """Set a shared variable.  ``set_value`` would convert a device array to NumPy, and every call would upload it
+        again."""
         if self._jax_device is not None:
             import jax
 
@@ -247,7 +247,7 @@ class PyTensorBackend(Backend):
         shared.container.storage[0] = value
 
     def _batch(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """float32 (n, inputs) and int32 (n,), contiguous and writable, as the functions were compiled for."""
+        """Return float32 (n, inputs) and int32 (n,), contiguous and writable, as the compiled functions require."""
         flat = images.reshape(len(images), -1)
         return np.require(flat, np.float32, ["C", "W"]), np.require(labels, np.int32, ["C", "W"])
 
@@ -263,7 +263,7 @@ def _install(backends: str, package: str) -> str:
 
 
 def _detail(variant: str) -> str:
-    """``PyTensor 3.0.7, mode CVM, BLAS: SciPy's OpenBLAS``"""
+    """Format ``PyTensor 3.0.7, mode CVM, BLAS: SciPy's OpenBLAS``."""
     text = f"PyTensor {importlib.metadata.version('pytensor')}, mode {MODES[variant]}"
     if variant == "c":
         return f"{text}, BLAS: {choose_blas(PYTENSOR).name}"

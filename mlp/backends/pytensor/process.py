@@ -1,4 +1,4 @@
-"""PyTensor's place in a process: its flags, which it reads when it is imported, and its neighbour Theano."""
+"""PyTensor in a process: its flags, which it reads at import, and its coexistence with Theano."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from mlp.theano_compat.blas import choose_blas
 from mlp.theano_compat.compiler import find_compiler
 from mlp.theano_compat.dialect import PYTENSOR, flag_in
 
-# Both frameworks compile C extensions of these names, each into its own directory, and import them by name alone.
+# Both frameworks compile C extensions of these names, each into its own directory, and import them by name.
 EXTENSIONS = ("lazylinker_ext", "cutils_ext")
 
 
 def prepare() -> None:
-    """Complete PYTENSOR_FLAGS; call it before the first ``import pytensor``."""
+    """Complete PYTENSOR_FLAGS, before the first ``import pytensor``."""
     os.environ[PYTENSOR.variable] = completed(os.environ.get(PYTENSOR.variable, ""))
 
 
 def completed(flags: str) -> str:
-    """``flags`` with our defaults added; what the user set stays."""
+    """Return ``flags`` completed by our defaults; the user's settings win."""
     defaults = {"floatX": "float32", PYTENSOR.blas_flag: choose_blas(PYTENSOR).ldflags}
     if find_compiler(PYTENSOR) is None:
-        defaults["cxx"] = ""  # PyTensor would warn about it at every import; the c variant says it as its reason
+        defaults["cxx"] = ""  # else PyTensor would warn at every import; the c variant reports it as its reason
     added = [f"{name}={value}" for name, value in defaults.items() if flag_in(flags, name) is None]
     return ",".join([*added, *(flag for flag in flags.split(",") if flag.strip())])
 
 
 @contextmanager
 def extensions_of_its_own() -> Iterator[None]:
-    """Hide Theano's extensions from PyTensor, and afterwards PyTensor's from Theano.  Who has imported one keeps it."""
+    """Hide Theano's extensions from PyTensor inside the block, and PyTensor's from Theano afterwards."""
     theanos = _take_extensions()
     try:
         yield

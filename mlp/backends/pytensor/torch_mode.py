@@ -1,8 +1,8 @@
-"""What PyTensor 3.0.7's PYTORCH mode cannot translate and the workload needs; importing this module registers it.
+"""Translations missing in PyTensor 3.0.7's PYTORCH mode; importing this module registers them.
 
-Random numbers: inside a compiled function a stream must be a value that goes in and comes out, which PyTorch's own
-generators are not.  So a stream becomes the key and the counter of a counter-based generator (Philox; Salmon et al.
-2011, "Parallel random numbers: as easy as 1, 2, 3"): int64 (2,), of which each draw counts up the second.
+Random numbers: a compiled function needs streams as input and output values, which PyTorch's own generators are not.
+So a stream becomes the key and the counter of a counter-based generator (Philox; Salmon et al. 2011, "Parallel random
+numbers: as easy as 1, 2, 3"): int64 (2,), of which each draw increments the second.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pytensor.tensor.random.basic import UniformRV
 
 @torch.library.custom_op("mlp_bench::uniform", mutates_args=())
 def uniform(stream: torch.Tensor, shape: list[int]) -> torch.Tensor:
-    """float32 numbers in [0, 1), the same ones for the same stream.
+    """Return float32 numbers in [0, 1), a function of the stream.
 
-    NumPy draws them, behind an operator that the compiler does not look into: written in integer arithmetic, they
-    would overflow, and the C++ that PyTorch generates must not.
+    NumPy draws them in an operator opaque to the compiler: integer arithmetic would overflow, which is undefined in the
+    C++ code that PyTorch generates.
     """
     key, counter = stream.tolist()
     generator = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, counter, 0]))
@@ -37,7 +37,7 @@ def _shape_of_uniform(stream: torch.Tensor, shape: list[int]) -> torch.Tensor:
 
 @pytorch_typify.register(np.random.Generator)
 def _stream(generator: np.random.Generator, **kwargs: Any) -> torch.Tensor:
-    """The stream that belongs to a generator, which is not drawn from: its seed made the key."""
+    """Return the stream of a generator, with a key derived from its seed, without drawing from it."""
     return torch.tensor([generator.bit_generator.state["state"]["state"] % 2**63, 0])
 
 
@@ -53,7 +53,7 @@ def _uniform(op: UniformRV, node: Any, **kwargs: Any) -> Callable[..., tuple[tor
 
 @pytorch_funcify.register(EQ)
 def _equal(op: EQ, node: Any, **kwargs: Any) -> Callable[..., torch.Tensor]:
-    return torch.eq  # PyTensor takes torch.equal, which says only whether all elements are equal
+    return torch.eq  # PyTensor uses torch.equal, which returns one bool for all elements
 
 
 @pytorch_funcify.register(Argmax)

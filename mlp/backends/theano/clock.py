@@ -1,7 +1,7 @@
-"""Where the time of ``theano.function`` goes, measured from outside.
+"""Clock of the parts of ``theano.function``.
 
-Theano's own profile knows this too, but a function compiled with it runs slower ever after.  Here a few of Theano's
-methods are wrapped while the clock runs and restored when it stops; the compiled functions know nothing of it.
+Functions compiled with Theano's own profile run slower.  Here a few of Theano's methods are wrapped while the clock
+runs and restored when it stops; the compiled functions are unaffected.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from mlp.patching import replaced
 
 @contextmanager
 def compilation_parts() -> Iterator[dict[str, float]]:
-    """Yield a dict that fills with seconds: ``optimise`` (graph rewriting), ``link`` (making thunks, their C code
-    and its import) and ``c_compiler`` (running g++ or waiting for it, inside either of the two, because constant
-    folding compiles)."""
+    """Yield a dict that collects seconds: ``optimise`` (graph rewriting), ``link`` (making thunks, their C code and its
+    import) and ``c_compiler`` (running or awaiting g++, inside either of these, as constant folding compiles)."""
     from theano.gof.cmodule import GCC_compiler
     from theano.gof.opt import Optimizer
     from theano.gof.vm import VM_Linker
 
-    from mlp.theano_fast.workshop import Workshop
+    from mlp.theano_fast.compile_pool import CompilePool
 
     seconds = {"optimise": 0.0, "link": 0.0, "c_compiler": 0.0}
     running: set[str] = set()
 
     def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if part in running:  # optimisers call optimisers: only the outermost call counts
+            if part in running:  # optimisers are nested: only the outermost call counts
                 return function(*args, **kwargs)
             running.add(part)
             start = time.perf_counter()
@@ -46,6 +45,6 @@ def compilation_parts() -> Iterator[dict[str, float]]:
         replaced(Optimizer, "optimize", timed("optimise", Optimizer.optimize)),
         replaced(VM_Linker, "make_all", timed("link", VM_Linker.make_all)),
         replaced(GCC_compiler, "compile_str", staticmethod(timed("c_compiler", GCC_compiler.compile_str))),
-        replaced(Workshop, "wait", timed("c_compiler", Workshop.wait)),
+        replaced(CompilePool, "wait", timed("c_compiler", CompilePool.wait)),
     ):
         yield seconds

@@ -1,8 +1,8 @@
-"""Theano on a GPU: the environment it needs, and what exactly is missing where it cannot run.
+"""Theano on a GPU: its environment, and the probe of its requirements.
 
-Theano reaches a GPU through libgpuarray and pygpu, which still exist as Debian's binaries for Python 3.11 and NumPy 1.
-``make theano-gpu`` unpacks them into an environment of their own; here is where that is, and the probe.  The probe
-changes nothing and imports neither Theano nor pygpu: both would start the device.
+Theano uses a GPU through libgpuarray and pygpu, which still exist as Debian's binaries for Python 3.11 and NumPy 1.
+``make theano-gpu`` unpacks them into a separate environment.  The probe changes nothing and imports neither Theano nor
+pygpu, which would initialize the device.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mlp.backends.base import Available, Unavailable
 
 ENVIRONMENT = Path(__file__).resolve().parent.parent.parent / ".venv-theano-gpu"
 PYTHON_VARIABLE = "MLP_BENCH_THEANO_GPU_PYTHON"
-# The names that libgpuarray 0.7.6 opens at run time (src/loaders), without a version: nothing else will do.
+# Names that libgpuarray 0.7.6 opens at run time (src/loaders), exactly these, without a version.
 DRIVER_LIBRARY = "libcuda.so"
 TOOLKIT_LIBRARIES = ("libnvrtc.so", "libcublas.so")
-# libgpuarray writes the architecture into a buffer for two digits, so that compute_100 becomes compute_10.
+# libgpuarray formats the architecture in a buffer of two digits, so that compute_100 becomes compute_10.
 FIRST_UNNAMEABLE_CAPABILITY = 10
 
 BUILD = "make theano-gpu"
@@ -31,18 +31,18 @@ Load = Callable[[str], Any]
 
 
 def interpreter() -> Path:
-    """The environment's Python; the variable MLP_BENCH_THEANO_GPU_PYTHON names another one."""
+    """Return the environment's Python, or the one in MLP_BENCH_THEANO_GPU_PYTHON."""
     named = os.environ.get(PYTHON_VARIABLE)
     return Path(named).expanduser() if named else ENVIRONMENT / "bin" / "python"
 
 
 def library_folder(python: Path) -> Path:
-    """Where the environment of ``python`` keeps libgpuarray and links to CUDA's libraries."""
+    """Return the folder of libgpuarray and of links to CUDA's libraries in the environment of ``python``."""
     return python.parent.parent / "lib"
 
 
 def interpreter_variables() -> dict[str, str]:
-    """LD_LIBRARY_PATH with the environment's libraries first: the loader reads it only when a process starts."""
+    """Return LD_LIBRARY_PATH with the environment's libraries first; the loader reads it at process start."""
     folders = [str(library_folder(interpreter())), os.environ.get("LD_LIBRARY_PATH")]
     return {"LD_LIBRARY_PATH": os.pathsep.join(filter(None, folders))}
 
@@ -52,9 +52,10 @@ def examine(
     load: Load = ctypes.CDLL,
     find_module: Callable[[str], Any] = importlib.util.find_spec,
 ) -> Available | Unavailable:
-    """Whether Theano can use ``device``, a CUDA device, from this process.
+    """Check if Theano can use ``device``, a CUDA device, from this process.
 
-    What no installation can change is said first.  ``load`` opens a shared library, ``find_module`` a Python module.
+    Reasons that no installation can remove come first.  ``load`` opens a shared library, ``find_module`` a Python
+    module.
     """
     driver = gpu.driver(load)
     if isinstance(driver, Unavailable):
@@ -74,7 +75,7 @@ def examine(
 
 
 def toolkit_problem(driver: gpu.Driver, load: Load = ctypes.CDLL) -> Unavailable | None:
-    """What is wrong with the CUDA toolkit that this process would load; None if ``driver`` can use it."""
+    """Return the problem of the CUDA toolkit that this process would load; None if ``driver`` supports it."""
     for name in TOOLKIT_LIBRARIES:
         if problem := _library_problem(name, load):
             return problem
@@ -105,7 +106,7 @@ def _environment_problem(find_module: Callable[[str], Any]) -> Unavailable | Non
     python = interpreter()
     if not python.exists():
         remedy = f"Correct {PYTHON_VARIABLE}." if os.environ.get(PYTHON_VARIABLE) else f"Run {BUILD}."
-        return Unavailable(f"Theano's GPU environment is not there ({python} does not exist)", remedy)
+        return Unavailable(f"Theano's GPU environment was not found ({python} does not exist)", remedy)
     if _is_running(python):
         return Unavailable(f"pygpu is missing from Theano's GPU environment ({python})", f"Run {BUILD} again.")
     return Unavailable(
@@ -115,7 +116,7 @@ def _environment_problem(find_module: Callable[[str], Any]) -> Unavailable | Non
 
 
 def _is_running(python: Path) -> bool:
-    """Whether this process is that interpreter; an environment's Python is a link, so prefixes are compared."""
+    """Return True if this process runs in that environment; prefixes are compared, as its Python is a link."""
     return python.parent.parent.resolve() == Path(sys.prefix).resolve()
 
 

@@ -1,11 +1,12 @@
-"""Theano: the canonical backend.
+"""Theano backend, the canonical one.
 
-``as_published`` is exactly the tutorial's graph on Theano's default optimiser; ``tuned`` computes the same network with
-operations of our own, see ``theano_tuned``.
+``as_published`` is exactly the tutorial's graph with Theano's default optimiser; ``tuned`` computes the same network
+with custom operations, see ``theano_tuned``.
 """
 
 from __future__ import annotations
 
+import pkgutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -38,18 +39,22 @@ class TheanoBackend(Backend):
     name = "theano"
     variants = (
         Variant("as_published", "the tutorial's graph, Theano's default optimiser", caches_code=True, masks="MRG31k3p"),
-        Variant("tuned", "the same network at the limit of the CPU", devices=("cpu",), caches_code=True),
+        Variant(
+            "tuned",
+            "the same network in fused operations for the CPU",
+            devices=("cpu",),
+            caches_code=True,
+            implementation="mlp.backends.theano.tuned.backend:TunedTheanoBackend",
+        ),
     )
-    # Compiled as mlp.theano_fast does it; what is published is compiled as Theano does.
+    # Compiled by mlp.theano_fast; as_published is compiled by unmodified Theano.
     fast_variants: ClassVar[frozenset[str]] = frozenset({"tuned"})
-    _shared: Sequence[Any] = ()  # variables on the device: none before there is a network
+    _shared: Sequence[Any] = ()  # variables on the device: none before build
 
     def __new__(cls, variant: str | None = None) -> TheanoBackend:
-        if cls.variant_named(variant).name == "tuned":
-            from mlp.backends.theano.tuned.backend import TunedTheanoBackend
-
-            return super().__new__(TunedTheanoBackend)
-        return super().__new__(cls)
+        """Return an instance of the variant's implementation."""
+        implementation = cls.variant_named(variant).implementation
+        return super().__new__(pkgutil.resolve_name(implementation) if implementation else cls)
 
     @classmethod
     def interpreter(cls, device: str = "cpu") -> Path:
@@ -93,7 +98,7 @@ class TheanoBackend(Backend):
         device: str = "cpu",
         network: Any = None,
     ) -> None:
-        """Describe network, loss and update.
+        """Define network, loss and update.
 
         ``network``, a Lasagne layer, is trained further instead of a new one; ``parameters=None`` then keeps its own.
         """
@@ -105,7 +110,7 @@ class TheanoBackend(Backend):
 
         self.recipe = recipe
         self._device = device
-        # Lasagne draws each dropout layer's seed from this generator (and weights, which are replaced below).
+        # Lasagne draws each dropout layer's seed (and weights, which are replaced below) from this generator.
         lasagne.random.set_rng(random_stream(recipe, "dropout"))
         if network is None:
             self._input_var = T.tensor4("inputs")
@@ -121,9 +126,9 @@ class TheanoBackend(Backend):
         self._shared = lasagne.layers.get_all_params(network)
 
     def compile(self) -> None:
-        """Compile the training and the validation function; ``compile_seconds`` tells the parts.
+        """Compile the training and the validation function; ``compile_seconds`` holds the parts.
 
-        Raises BackendError if a parameter or an accumulator does not live on the device.
+        Raises BackendError if a parameter or an accumulator is not on the device.
         """
         from mlp import canonical
         from mlp.backends.theano.clock import compilation_parts
@@ -151,7 +156,7 @@ class TheanoBackend(Backend):
         self.compile_seconds = {
             "compile_train": trained - start,
             "compile_validate": validated - trained,
-            **{f"compile_{name}": seconds for name, seconds in parts.items() if seconds},  # a part may not happen
+            **{f"compile_{name}": seconds for name, seconds in parts.items() if seconds},  # a part may be absent
         }
 
     def _compile_training(self) -> None:
@@ -169,7 +174,7 @@ class TheanoBackend(Backend):
         return float(self._train_fn(_as_images(images), labels))
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Means over whole minibatches, as in the tutorial: a remainder that does not fill one is left out."""
+        """Return means over complete minibatches, without the remainder, as in the tutorial."""
         results = [self._val_fn(_as_images(x), y) for x, y in self._minibatches(images, labels)]
         loss, accuracy = np.mean(results, axis=0, dtype=np.float64)
         return float(loss), float(accuracy)
@@ -196,7 +201,7 @@ class TheanoBackend(Backend):
                 accumulator.set_value(np.zeros_like(accumulator.get_value()))
 
     def synchronize(self) -> None:
-        """On a GPU a step returns with its loss, while its updates may still be on the way."""
+        """Wait for all updates; on a GPU a step returns before them."""
         devices.wait_for(self._shared)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch: the recipe as most people write it, compiled by torch.compile, or captured as a CUDA graph.
+"""PyTorch backend: eager, compiled by torch.compile, or captured as a CUDA graph.
 
 The update is written out: ``torch.optim.RMSprop`` adds epsilon outside the root, Lasagne inside.
 """
@@ -70,7 +70,7 @@ class TorchBackend(DeviceBackend):
         version = importlib.metadata.version("torch")
         if device == "cpu":
             return Available(f"PyTorch {version}")
-        if "rocm" in version:  # on such a machine there is no NVIDIA driver either, which would say less
+        if "rocm" in version:  # a more specific reason than the missing NVIDIA driver
             return Unavailable(f"PyTorch {version} is the ROCm build, for AMD's GPUs", f"{INSTALL_CUDA}.")
         driver = gpu.driver()
         if isinstance(driver, Unavailable):
@@ -84,7 +84,7 @@ class TorchBackend(DeviceBackend):
         self.network = self
         self._device = torch.device(device)
         torch.set_float32_matmul_precision("high" if self.variant.precision == "tf32" else "highest")
-        torch.manual_seed(random_stream(recipe, "dropout").randint(2**31))  # of every device's default generator
+        torch.manual_seed(random_stream(recipe, "dropout").randint(2**31))  # seeds all devices' generators
         self._module = _module(recipe).to(self._device)
         self._parameters = list(self._module.parameters())
         self._accumulators = [torch.zeros_like(parameter) for parameter in self._parameters]
@@ -92,7 +92,7 @@ class TorchBackend(DeviceBackend):
         self._epoch: ResidentEpoch | None = None
         self._functions = {"loss": self._loss, "update": self._rmsprop, "evaluation": self._evaluation}
         if self.variant.name == "compiled":
-            # One network is asked for many batch sizes, and the default limit of 8 versions would end that.
+            # One network is compiled for more batch sizes than the default limit of 8 versions.
             torch._dynamo.config.recompile_limit = 64
             self._functions = {
                 name: torch.compile(function, fullgraph=True) for name, function in self._functions.items()
@@ -100,7 +100,7 @@ class TorchBackend(DeviceBackend):
         self.set_parameters(parameters)
 
     def compile(self) -> None:
-        """Eager has nothing to compile; the others run on zeros or the placed data, and everything is put back."""
+        """Compile by running on zeros or the placed data, and restore the state; eager compiles nothing."""
         import torch
 
         if self.variant.name.startswith("eager"):
@@ -167,7 +167,7 @@ class TorchBackend(DeviceBackend):
     # --- the pieces ------------------------------------------------------------------------------------------------
 
     def _step(self, images: Any, labels: Any) -> Any:
-        """One update from tensors on the device; the loss is a tensor there, too."""
+        """Make one update from tensors on the device; return the loss as a tensor there."""
         import torch
 
         self._module.train()
@@ -184,7 +184,7 @@ class TorchBackend(DeviceBackend):
         return F.cross_entropy(self._module(images), labels)
 
     def _rmsprop(self, parameters: list[Any], accumulators: list[Any], gradients: list[Any]) -> None:
-        """accu = rho*accu + (1-rho)*g**2; p -= learning_rate * g / sqrt(accu + epsilon)."""
+        """Apply accu = rho*accu + (1-rho)*g**2; p -= learning_rate * g / sqrt(accu + epsilon)."""
         import torch
 
         recipe = self.recipe
@@ -202,7 +202,7 @@ class TorchBackend(DeviceBackend):
             return self._functions["evaluation"](images, labels)
 
     def _evaluation(self, images: Any, labels: Any) -> Any:
-        """Mean loss and accuracy, float32 (2,)."""
+        """Return mean loss and accuracy, float32 (2,)."""
         import torch
         import torch.nn.functional as F
 
@@ -211,7 +211,7 @@ class TorchBackend(DeviceBackend):
         return torch.stack([F.cross_entropy(logits, labels).float(), hits.mean()])
 
     def _precision(self) -> AbstractContextManager[Any]:
-        """bfloat16 products where the variant says so; the cache of casts must not outlive a captured graph."""
+        """Select bfloat16 products for such a variant; the cache of casts must not outlive a captured graph."""
         import torch
 
         if self.variant.precision == "bfloat16":
@@ -219,7 +219,7 @@ class TorchBackend(DeviceBackend):
         return nullcontext()
 
     def _upload(self, images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
-        """float32 (n, 784) and int64 (n,) on the device; on a CPU the images are not copied."""
+        """Return float32 (n, 784) and int64 (n,) on the device; on a CPU the images are not copied."""
         import torch
 
         device_images = torch.from_numpy(flat(images)).to(self._device)
@@ -257,7 +257,7 @@ def _module(recipe: Recipe) -> Any:
 
 
 def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | Unavailable:
-    """Let PyTorch compute one number on the GPU: a device that is listed may still be unusable."""
+    """Compute one number by PyTorch on the GPU: a listed device may still be unusable."""
     import torch
 
     unsuitable = build_problem(version, torch.version.cuda, torch.version.hip, driver)
@@ -272,7 +272,7 @@ def _ask_for_gpu(device: str, version: str, driver: gpu.Driver) -> Available | U
         return Unavailable(
             f"the GPU has no memory left ({gpu.first_line(error)})", "End the processes that nvidia-smi lists."
         )
-    except (RuntimeError, AssertionError) as error:  # whatever the driver says
+    except (RuntimeError, AssertionError) as error:  # errors of the driver
         built = f"PyTorch {version}, built for CUDA {torch.version.cuda}"
         return Unavailable(f"{built}, cannot use the GPU ({gpu.first_line(error)})", _install_cuda(driver))
     return Available(f"PyTorch {version} on {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}")
@@ -292,7 +292,7 @@ def build_problem(version: str, cuda: str | None, hip: str | None, driver: gpu.D
 
 
 def _install_cuda(driver: gpu.Driver) -> str:
-    """Advise a build that this driver and GPU can run: on PyPI there is one, for CUDA 13."""
+    """Return advice on a build for this driver and GPU; PyPI has only the one for CUDA 13."""
     if driver.build == 13:
         return f"{INSTALL_CUDA}."
     return f"{gpu.UPDATE_DRIVER} Or install a build for CUDA {driver.build} from PyTorch's own index, see pytorch.org."

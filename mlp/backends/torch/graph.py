@@ -1,7 +1,7 @@
-"""A training step without a host: it takes its minibatch from data on the device, and on CUDA it is a captured graph.
+"""Training step without the host: minibatches from resident data and, on CUDA, a captured graph.
 
-Nothing that changes from step to step may come from the host, or a replay would repeat the old value: the order of
-the epoch, the number of the step and the losses are all buffers on the device (PyTorch documentation, "CUDA Graphs").
+A replay repeats the captured values of the host, so everything that changes between steps is in buffers on the device:
+order of the epoch, number of the step, losses (PyTorch documentation, "CUDA Graphs").
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-WARM_UP_STEPS = 3  # before the capture, on a stream of their own: lazy handles, workspaces, autograd's first pass
+WARM_UP_STEPS = 3  # before the capture, on a separate stream: lazy handles, workspaces, autograd's first pass
 
 Step = Callable[[Any, Any], Any]  # (images, labels) on the device -> loss there
 
 
 class ResidentEpoch:
-    """Runs epochs over ``images``, float32 (n, 784), and ``labels``, int64 (n,), both on the device.
+    """Runner of epochs over ``images``, float32 (n, 784), and ``labels``, int64 (n,), both on the device.
 
-    Capturing runs a few steps first, which changes parameters and random state: the caller puts them back.  On a CPU
-    the same step is called anew each time, so that what a graph would do can be tested without a GPU.
+    Capturing runs a few steps first, which changes parameters and random state; the caller restores them.  On a CPU the
+    same step is called each time instead of a graph, for tests without a GPU.
     """
 
     def __init__(self, step: Step, images: Any, labels: Any, batch_size: int) -> None:
@@ -39,7 +39,7 @@ class ResidentEpoch:
         self._replay = self._capture() if device.type == "cuda" else self._next_step
 
     def run(self, order: np.ndarray) -> np.ndarray:
-        """Train on every whole minibatch of ``order``, (at most n,); the losses, float32 (steps,)."""
+        """Train on every complete minibatch of ``order``, (at most n,); return the losses, float32 (steps,)."""
         import torch
 
         num_steps = len(order) // self._batch_size

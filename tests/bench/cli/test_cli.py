@@ -6,12 +6,12 @@ import signal
 import pytest
 
 from bench import cli
-from bench.cli.run import read_seeds
 from bench.errors import BenchError, RecordError
 from bench.measure import doctor
+from bench.measure.begin import read_seeds
 from bench.measure.git import State
 from bench.measure.runner import WorkerPool
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 from mlp.backends import Available, Unavailable
 
 
@@ -61,8 +61,8 @@ def answers(outcome):
     return lambda self, case: outcome
 
 
-GOOD = Outcome([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
-BAD = Outcome([], "it crashed (SIGSEGV): it printed nothing", 1.0)
+GOOD = WorkerResult([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
+BAD = WorkerResult([], "it crashed (SIGSEGV): it printed nothing", 1.0)
 
 
 def run_data(invoke, tmp_path, *more):
@@ -141,10 +141,10 @@ def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_p
 
 @pytest.mark.slow
 def test_a_stack_that_learns_worse_fails_the_run(invoke, small_data, tmp_path, monkeypatch):
-    import bench.report.write
+    from bench.report.run.analysis import RunAnalysis
 
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
-    monkeypatch.setattr(bench.report.write, "learns_worse", lambda frames, header: ["jax/scan on cuda learns worse."])
+    monkeypatch.setattr(RunAnalysis, "learns_worse", ["jax/scan on cuda learns worse."])
     assert run_data(invoke, tmp_path).exit_code == cli.FAILED
 
 
@@ -233,8 +233,8 @@ def test_a_run_on_other_data_is_not_resumed(invoke, small_data, tmp_path, monkey
 
 def test_doctor_names_what_is_missing_and_fails(invoke, monkeypatch):
     findings = [
-        doctor.Finding("BLAS", doctor.OK, "OpenBLAS"),
-        doctor.Finding("C++ compiler", doctor.MISSING, "none on PATH", "install g++"),
+        doctor.CheckResult("BLAS", doctor.OK, "OpenBLAS"),
+        doctor.CheckResult("C++ compiler", doctor.MISSING, "none on PATH", "install g++"),
     ]
     monkeypatch.setattr(doctor, "examine", lambda data: findings)
     result = invoke("doctor")
@@ -244,11 +244,11 @@ def test_doctor_names_what_is_missing_and_fails(invoke, monkeypatch):
     assert as_json[1]["remedy"] == "install g++"
 
 
-def test_doctor_says_which_levers_tuned_goes_without_and_why(monkeypatch):
+def test_doctor_says_which_optimizations_tuned_goes_without_and_why(monkeypatch):
     monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
-    active, update = doctor._levers()
+    active, update = doctor._optimizations()
     assert active.state == doctor.OK and "dropout" in active.detail and "update" not in active.detail
-    assert update == doctor.Finding(
+    assert update == doctor.CheckResult(
         "theano/tuned",
         doctor.WARNING,
         "without update: left out by MLP_BENCH_TUNED_WITHOUT; one pass for each parameter, as Theano fuses it",
@@ -256,10 +256,10 @@ def test_doctor_says_which_levers_tuned_goes_without_and_why(monkeypatch):
     )
 
 
-def test_doctor_refuses_a_lever_that_is_none(monkeypatch):
+def test_doctor_refuses_an_unknown_optimization(monkeypatch):
     monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "turbo")
-    (finding,) = doctor._levers()
-    assert finding.state == doctor.MISSING and "no lever 'turbo'" in finding.detail
+    (finding,) = doctor._optimizations()
+    assert finding.state == doctor.MISSING and "no optimization 'turbo'" in finding.detail
 
 
 def test_doctor_says_that_an_environment_was_made_for_another_checkout(monkeypatch, tmp_path):
@@ -290,7 +290,7 @@ def test_doctor_says_why_a_gpu_that_is_there_is_not_used(monkeypatch):
     monkeypatch.setattr(doctor, "find_driver", lambda: Unavailable("it supports CUDA 11.4", "Update it."))
     found, unusable = doctor._gpus()
     assert found.detail == "H200, driver 470.82, CUDA 11.4"
-    assert unusable == doctor.Finding("GPU", doctor.WARNING, "it supports CUDA 11.4", "Update it.")
+    assert unusable == doctor.CheckResult("GPU", doctor.WARNING, "it supports CUDA 11.4", "Update it.")
 
 
 def test_doctor_finds_no_compiler_where_there_is_none(monkeypatch, tmp_path):
@@ -323,7 +323,9 @@ def test_doctor_joins_variants_with_one_answer_and_says_how_to_add_what_is_missi
 
     monkeypatch.setattr(doctor, "probe", probe)
     found = {finding.subject: finding for finding in doctor._backends()}
-    assert found["jax on cpu"] == doctor.Finding("jax on cpu", "warning", "not installed (scan, step)", "Install it.")
+    assert found["jax on cpu"] == doctor.CheckResult(
+        "jax on cpu", "warning", "not installed (scan, step)", "Install it."
+    )
     assert found["numpy on cpu"].state == doctor.OK
     assert "numpy on cuda" not in found
 

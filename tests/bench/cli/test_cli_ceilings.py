@@ -1,16 +1,14 @@
-"""``bench ceilings`` and ``bench profile --diff``: what they print, and one sentence for whatever cannot be."""
+"""``run --harness ceilings`` and ``profile --diff``: what they print, and one sentence for invalid input."""
 
 import json
 
 import pytest
 from example_ceilings import ceilings_replicate
 from example_profile import PUBLISHED, RECORDED, TUNED
-from example_race import RACERS, race
-from example_run import write_example_run
 
 from bench import cli
 from bench.measure.runner import WorkerPool
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 
 
 @pytest.fixture
@@ -26,8 +24,8 @@ def measured(monkeypatch):
     return cases, outcomes
 
 
-GOOD = Outcome(ceilings_replicate(0)["measurements"], None, 1.0)
-BAD = Outcome([], "it crashed (SIGSEGV): it printed nothing", 1.0)
+GOOD = WorkerResult(ceilings_replicate(0)["measurements"], None, 1.0)
+BAD = WorkerResult([], "it crashed (SIGSEGV): it printed nothing", 1.0)
 
 
 def sentence_of(result):
@@ -40,49 +38,36 @@ def sentence_of(result):
 # --- ceilings ---------------------------------------------------------------------------------------------------------
 
 
-def test_measured_alone_they_end_in_the_speed_of_light(invoke, measured):
+@pytest.fixture
+def run_ceilings(invoke, tmp_path):
+    return lambda *options: invoke("run", "--harness", "ceilings", "--runs-dir", tmp_path / "runs", *options)
+
+
+def test_ceilings_alone_need_neither_stack_nor_data_and_end_in_the_speed_of_light(run_ceilings, measured, monkeypatch):
     cases, outcomes = measured
     outcomes.append(GOOD)
-    result = invoke("ceilings", "--backend", "theano", "--device", "cpu", "--processes", 2)
+    monkeypatch.setattr("mlp.dataset.locate", None)
+    result = run_ceilings("--processes", 2)
     assert result.exit_code == 0, result.output
     assert [(case.harness, case.backend, case.batch_size) for case in cases] == [("ceilings", None, 500)] * 2
     assert "a training step takes at least 13.5 ms (92 % of it matrix products)" in result.stdout
     assert "product forward_1" in result.stdout and "100 GFLOP/s, 50 % of the square product's rate" in result.stdout
 
 
-def test_as_json_they_are_nothing_but_json(invoke, measured):
+def test_the_summary_holds_the_ceilings(run_ceilings, measured):
     _, outcomes = measured
     outcomes.append(GOOD)
-    result = invoke("ceilings", "--backend", "theano", "--device", "cpu", "--json")
-    (device,) = json.loads(result.stdout)
+    (device,) = json.loads(run_ceilings("--backend", "theano", "--device", "cpu", "--json").stdout)["speed_of_light"]
     assert device["step_seconds"] == pytest.approx(13.522724e-3)
     assert {one["name"] for one in device["ceilings"]} >= {"copy", "gemm_square"}
 
 
-def test_one_process_that_fails_costs_only_itself(invoke, measured):
+def test_a_failed_process_of_ceilings_costs_only_itself(run_ceilings, measured):
     _, outcomes = measured
     outcomes += [GOOD, BAD]
-    result = invoke("ceilings", "--backend", "theano", "--device", "cpu", "--processes", 2)
+    result = run_ceilings("--processes", 2)
     assert result.exit_code == cli.FAILED
-    assert "it crashed (SIGSEGV)" in result.stderr and "at least 13.5 ms" in result.stdout
-
-
-def test_if_all_fail_nothing_was_measured(invoke, measured):
-    _, outcomes = measured
-    outcomes.append(BAD)
-    result = invoke("ceilings", "--backend", "theano", "--device", "cpu")
-    assert result.exit_code == cli.NOTHING_MEASURED
-
-
-@pytest.mark.slow
-def test_those_of_a_run_are_printed_without_measuring(invoke, measured, tmp_path):
-    cases, _ = measured
-    path = write_example_run(tmp_path, [*race(RACERS[:1]), *(ceilings_replicate(number) for number in range(4))])
-    for name in (path, path.name, "latest"):
-        result = invoke("ceilings", name, "--runs-dir", tmp_path)
-        assert result.exit_code == 0, result.output
-        assert "theano/as_published on cpu" in result.stdout
-    assert cases == []
+    assert "it crashed (SIGSEGV)" in result.stdout and "at least 13.5 ms" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -93,18 +78,12 @@ def test_those_of_a_run_are_printed_without_measuring(invoke, measured, tmp_path
         (["--device", "tpu"], "unknown device 'tpu'"),
         (["--backend", "caffe"], "unknown backend 'caffe'"),
         (["--batch-size", 0], "batch size must be at least 1"),
-        (["no-such-run"], "'no-such-run' is no run"),
     ],
 )
-def test_bad_input_is_one_sentence(invoke, measured, tmp_path, arguments, sentence):
+def test_bad_input_is_one_sentence(run_ceilings, measured, arguments, sentence):
     cases, _ = measured
-    assert sentence in sentence_of(invoke("ceilings", *arguments, "--runs-dir", tmp_path))
+    assert sentence in sentence_of(run_ceilings(*arguments))
     assert cases == []
-
-
-def test_a_run_from_before_the_ceilings_says_how_to_get_them(invoke, tmp_path):
-    path = write_example_run(tmp_path, race(RACERS[:1]))
-    assert "measured no ceilings" in sentence_of(invoke("ceilings", path))
 
 
 # --- profile --diff ---------------------------------------------------------------------------------------------------
@@ -125,11 +104,11 @@ def test_a_diff_as_json_has_a_row_for_each_operation(invoke):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "is no profile"),
+        (None, "is not a profile"),
         ("", "is empty"),
-        ("{", "is damaged or no profile"),
-        ("[]", "is no profile of mlp-bench"),
-        ('{"traceEvents": []}', "is no profile of mlp-bench"),
+        ("{", "is damaged or not a profile"),
+        ("[]", "is not a profile of mlp-bench"),
+        ('{"traceEvents": []}', "is not a profile of mlp-bench"),
         ('{"schema_version": 99, "operations": []}', "has schema version 99"),
         ('{"schema_version": 1, "operations": [1]}', "is damaged"),
     ],

@@ -231,4 +231,4 @@ def test_a_run_that_would_not_be_explained_is_refused_before_anything_is_measure
 def test_a_run_that_is_not_there_is_one_sentence(run, tmp_path):
     result = run(FakeProcesses(), *OPTIONS, "--run", str(tmp_path / "nowhere"))
     assert result.exit_code == 2
-    assert "is no run" in result.stderr
+    assert "is not a run" in result.stderr

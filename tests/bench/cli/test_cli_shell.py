@@ -15,13 +15,13 @@ from example_run import case, measurement, replicate, replicates, write_example_
 
 from bench import cli
 from bench.cli.completion import PROGRAM, SHELLS
-from bench.measure.case import HARNESSES, Case, Planned
+from bench.measure.case import HARNESSES, Case, PlannedCase
 from bench.measure.progress import RunProgress
 from bench.measure.runner import Step, WorkerPool
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 
 PROJECT = Path(__file__).resolve().parents[3]
-GOOD = Outcome([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
+GOOD = WorkerResult([{"name": "load", "seconds": [0.5, 0.6], "params": {}, "extra": {"bytes": 100}}], None, 1.0)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def offered(*words):
 
 
 def test_commands_are_completed():
-    assert offered("re") == ["report", "readme"]
+    assert offered("re") == ["report"]
     assert set(offered("")) == set(cli.COMMANDS)
 
 
@@ -222,7 +222,7 @@ def test_a_report_in_a_pipe_has_no_escape_sequences(run_path):
 def test_there_is_no_progress_bar_where_there_is_no_terminal():
     """Colours can be forced into a file or a CI log; a bar that moves has no business there."""
     console = cli.Console(file=io.StringIO(), force_terminal=True, width=200)
-    planned = Planned(Case("data", None, None, "cpu", 2, "mnist"), 2, 300, 8)
+    planned = PlannedCase(Case("data", None, None, "cpu", 2, "mnist"), 2, 300, 8)
     with RunProgress(console) as progress:
         progress.expect([Step(planned, 0), Step(planned, 1)], 0.0)
         progress.start(planned, 0)
@@ -244,7 +244,7 @@ def test_run_json_is_the_summary_and_nothing_else(invoke, small_data, tmp_path, 
 
 
 def test_run_json_of_a_run_that_measured_nothing_is_still_json(invoke, small_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(WorkerPool, "measure", lambda self, case: Outcome([], "it crashed (SIGSEGV)", 1.0))
+    monkeypatch.setattr(WorkerPool, "measure", lambda self, case: WorkerResult([], "it crashed (SIGSEGV)", 1.0))
     result = invoke("run", "--harness", "data", "--runs-dir", tmp_path / "runs", "--json")
     assert result.exit_code == cli.NOTHING_MEASURED
     assert json.loads(result.stdout)["failed_processes"] == 4
@@ -253,16 +253,6 @@ def test_run_json_of_a_run_that_measured_nothing_is_still_json(invoke, small_dat
 @pytest.mark.slow
 def test_report_json_is_the_summary(invoke, run_path):
     assert json.loads(invoke("report", run_path, "--json").stdout)["run_id"] == run_path.name
-
-
-@pytest.mark.slow
-def test_readme_json_says_what_was_written(invoke, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- results:begin -->\n<!-- results:end -->\n")
-    records = PROJECT / "results" / "records"
-    written = json.loads(invoke("readme", "--readme", readme, "--records", records, "--json").stdout)
-    assert written["readme"] == str(readme)
-    assert Path(written["record"]).is_relative_to(records)
 
 
 # --- export ---------------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def watched(browser, run):
 def csv(watched, name):
     """Return the file downloaded by a click on the link of ``name``, and its name."""
     watched.page.wait_for_timeout(150)  # Chromium ignores more than ten downloads of a page within a second
-    with watched.page.expect_download(timeout=10_000) as waiting:
+    with watched.page.expect_download(timeout=60_000) as waiting:
         watched.page.click(f"#chart-{name} a.csv")
     download = waiting.value
     assert download.suggested_filename == f"{name}.csv"
@@ -117,7 +117,7 @@ def test_pointing_at_a_dot_shows_its_value(watched, run):
     box = dot.bounding_box()
     watched.page.mouse.move(box["x"] - 20, box["y"] - 20)
     watched.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
-    shown = watched.page.locator("#chart-throughput .hovertext").first.text_content(timeout=10_000)
+    shown = watched.page.locator("#chart-throughput .hovertext").first.text_content(timeout=60_000)
     (fastest, *_) = json.loads((run / "summary.json").read_text())["ranking"]
     rate = 50_000 / fastest["train_epoch"]["center"]
     assert f"{rate:,.6g}".replace(",", "")[:5] in shown.replace(",", "")
@@ -130,7 +130,7 @@ def test_pointing_at_a_part_of_a_step_shows_its_kind_its_time_and_its_share(watc
     box = bar.bounding_box()
     watched.page.mouse.move(box["x"] + box["width"] / 2 - 20, box["y"] - 30)
     watched.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
-    shown = watched.page.locator("#chart-operations .hovertext").first.text_content(timeout=10_000)
+    shown = watched.page.locator("#chart-operations .hovertext").first.text_content(timeout=60_000)
     assert "theano/as_published on cpu" in shown and "gemm: 10.2 ms, 54.4 % of the step" in shown
     watched.page.mouse.move(0, 0)
 

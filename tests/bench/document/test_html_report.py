@@ -14,10 +14,11 @@ from html_pages import TEN_MEGABYTES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.document.chart import MAX_LINE, hover_text, label, log_axis
 from bench.document.html import Chart, Page, to_html
-from bench.document.html.chart import MAX_LINE, hover_text, label, log_axis
-from bench.document.html.page import columns_of
+from bench.document.html.page import layouts_of
 from bench.document.section import Plot, Section, clean, to_markdown, with_plots
+from bench.document.table import PROBABILITY, SECONDS, SHARE_INTERVAL, Column
 from bench.errors import RecordError
 from bench.report.charts import DRAW, style
 from bench.report.charts.lanes import MAX_DOTS, lanes_chart
@@ -136,13 +137,11 @@ def test_the_reference_stands_only_beside_whole_canonical_runs(tmp_path):
     assert "2016 reference" not in (path / "report.html").read_text().partition('id="chart-phases"')[2][:9000]
 
 
-def test_a_number_stands_to_the_right_and_a_text_to_the_left():
-    rows = [
-        ["1=", "jax", "851 ms", MISSING, "+0.01 points", "7 threads"],
-        ["2", "b", MISSING, MISSING, "-1 points", ""],
-    ]
-    section = Section("t", headers=list("abcdef"), rows=[*rows, ["3", "c", "< 0.0001", "", "", "none"]])
-    assert [one.kind for one in columns_of(section)] == ["number", "text", "number", "text", "number", "text"]
+def test_numbers_are_aligned_to_the_right_and_texts_to_the_left():
+    columns = ["stack", Column("epoch", SECONDS), Column("interval", SHARE_INTERVAL), Column("p", PROBABILITY)]
+    section = Section("t", columns=columns, rows=[["jax", 0.851, (0.5, 0.25), None], ["b", None, (None, None), 1e-9]])
+    assert section.cells == [["jax", "851 ms", "50.0 % to 25.0 %", MISSING], ["b", MISSING, MISSING, "< 0.0001"]]
+    assert [one.kind for one in layouts_of(section)] == ["text", "number", "number", "number"]
 
 
 # --- a picture never costs the numbers --------------------------------------------------------------------------------
@@ -274,8 +273,8 @@ def luminance(colour):
 
 
 def test_every_colour_of_the_plots_stands_out_from_light_and_dark_paper():
-    style = files("bench.document.html").joinpath("templates", "style.css").read_text()
-    (papers,) = re.findall(r"--paper: light-dark\((#\w{6}), (#\w{6})\)", style)
+    css = files("bench.document.html").joinpath("templates", "style.css").read_text()
+    (papers,) = re.findall(r"--paper: light-dark\((#\w{6}), (#\w{6})\)", css)
     for colour in (*style.COLOURS, *style.PHASES.values(), *(colour for colour, _ in style.KINDS.values())):
         for paper in papers:
             low, high = sorted((luminance(colour), luminance(paper)))

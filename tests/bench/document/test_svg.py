@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-DRAW = "from bench.report.run.plots import svg_of; print(svg_of(lambda axes: axes.plot([1, 2], label='a')))"
+DRAW = "from bench.document.svg import svg_of; print(svg_of(lambda axes: axes.plot([1, 2], label='a')))"
 RC = "backend: nosuch\nlines.linewidth: 9\nfont.size: 30\nsvg.fonttype: path\naxes.facecolor: red\ntext.usetex: True\n"
 
 

@@ -13,10 +13,10 @@ from scipy import stats
 from bench import cli
 from bench.errors import BenchError
 from bench.gate import baseline
-from bench.gate.drift import Then, judge_against
+from bench.gate.drift import BaselineData, judge_against
 from bench.gate.verdict import Metric, Verdict
 from bench.measure.case import Case, Stack
-from bench.measure.worker import PROJECT, Outcome
+from bench.measure.worker import PROJECT, WorkerResult
 from bench.records.run_folder import RunFolder
 
 STEP = Metric("train_epoch")
@@ -29,7 +29,7 @@ def times(factor, values=QUIET):
 
 def judge(base=QUIET, candidate=QUIET, base_floor=QUIET, candidate_floor=QUIET):
     (judgement,) = judge_against(
-        Then({"train_epoch": base}, {"train_epoch": candidate}, base_floor, candidate_floor), (STEP,)
+        BaselineData({"train_epoch": base}, {"train_epoch": candidate}, base_floor, candidate_floor), (STEP,)
     )
     return judgement
 
@@ -84,7 +84,7 @@ def test_red_needs_more_evidence_the_more_metrics_are_judged():
     candidate = [1.06, 1.10, 1.08]
     many = tuple(Metric(f"metric_{number}") for number in range(40))
     names = [metric.name for metric in many]
-    then = Then(dict.fromkeys(names, QUIET), dict.fromkeys(names, candidate), QUIET, QUIET)
+    then = BaselineData(dict.fromkeys(names, QUIET), dict.fromkeys(names, candidate), QUIET, QUIET)
     assert judge_against(then, many[:1])[0].verdict is Verdict.REGRESSED
     assert judge_against(then, many)[0].verdict is Verdict.UNDECIDED
 
@@ -133,7 +133,7 @@ def test_what_an_older_record_does_not_say_is_no_difference(record, here):
 
 
 def test_a_record_that_does_not_say_which_processor_it_is_of_is_refused(record, here):
-    with pytest.raises(BenchError, match="does not say which processor"):
+    with pytest.raises(BenchError, match="its processor is unknown"):
         baseline.refuse_another_machine({**record.header, "machine": {}}, here)
 
 
@@ -175,7 +175,7 @@ def on_the_same_machine(monkeypatch, record):
     identity = dataset.Identity("mnist", header["dataset"]["sha256"])
     monkeypatch.setattr(dataset, "locate", lambda directory: dataset.Source(Path(), "directory"))
     monkeypatch.setattr(dataset, "identify", lambda directory: identity)
-    monkeypatch.setattr(baseline.machine, "fingerprint", lambda: header["machine"])
+    monkeypatch.setattr(baseline.fingerprint, "fingerprint", lambda: header["machine"])
     monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=300))
 
     def invoke(factor, floor_factor):
@@ -189,7 +189,7 @@ def on_the_same_machine(monkeypatch, record):
                 Pool.count += 1
                 by = floor_factor if case.is_floor else factor
                 slowed = [{**one, "seconds": [by * value for value in one["seconds"]]} for one in entry["measurements"]]
-                return Outcome(slowed, None, 1.0)
+                return WorkerResult(slowed, None, 1.0)
 
         Pool.count = 0
         monkeypatch.setattr(baseline, "WorkerPool", lambda *arguments: Pool())
@@ -219,7 +219,7 @@ def test_the_command_tells_a_change_from_a_drift_and_how_far_it_can_be_trusted(o
     said = " ".join(drifted["sentences"])
     assert "A, the base, is the record 2026-11-24-7b3b1d4" in said
     assert "there is no null control" in said
-    assert "The products of a training step take 2.0" in said
+    assert "The ratio of the products of a training step, now / then, is 2.0" in said
 
 
 def test_the_command_refuses_the_record_of_another_machine(monkeypatch, record):
@@ -228,7 +228,7 @@ def test_the_command_refuses_the_record_of_another_machine(monkeypatch, record):
     other = {**record.header["machine"], "cpu_model": "Cray-1"}
     monkeypatch.setattr(dataset, "locate", lambda directory: dataset.Source(Path(), "directory"))
     monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {}))
-    monkeypatch.setattr(baseline.machine, "fingerprint", lambda: other)
+    monkeypatch.setattr(baseline.fingerprint, "fingerprint", lambda: other)
     result = CliRunner().invoke(cli.main, ["gate", "--baseline", str(RECORD)])
     assert result.exit_code == cli.BAD_INPUT
 
@@ -249,7 +249,7 @@ def test_an_older_record_has_the_floor_of_its_ablation_or_none():
 def test_rounds_go_on_within_the_budget_and_there_are_two_at_least(monkeypatch):
     seconds = iter(range(1000))
     monkeypatch.setattr("time.perf_counter", lambda: 10.0 * next(seconds))
-    outcome = Outcome([], "it crashed", 1.0)
+    outcome = WorkerResult([], "it crashed", 1.0)
     for budget_seconds, rounds in ((1.0, 2), (60.0, 6)):
         found, _ = baseline._measure(lambda case: outcome, [CEILINGS, FLOOR], budget_seconds, lambda text: None)
         assert len(found) == 2 * rounds
@@ -257,6 +257,6 @@ def test_rounds_go_on_within_the_budget_and_there_are_two_at_least(monkeypatch):
 
 
 def test_the_drift_is_said_in_numbers_or_called_unknown():
-    then = Then({}, {}, times(1.0), times(1.25))
-    assert "take 1.25 times as long as then (5 and 5 processes)" in then.drift_sentence
-    assert "drift is unknown" in Then({}, {}, [], []).drift_sentence
+    then = BaselineData({}, {}, times(1.0), times(1.25))
+    assert "now / then, is 1.25 (5 and 5 processes)" in then.drift_sentence
+    assert "drift is unknown" in BaselineData({}, {}, [], []).drift_sentence

@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.gate.config import GateConfig
 from bench.gate.error_rates import calibrate
 from bench.gate.error_rates.calibration import CalibrationRow, read_calibration
-from bench.gate.live import Outcome
+from bench.gate.live import GateOutcome
 from bench.gate.verdict import Decision, Judgement, Metric, Verdict
 from bench.measure.case import Stack
 
@@ -49,13 +49,13 @@ def run(monkeypatch, tmp_path):
         verdict = {1.0: Verdict.UNCHANGED, 1.02: Verdict.UNDECIDED}.get(inject, Verdict.REGRESSED)
         assert path.parent == tmp_path and path.name.endswith("-gate.json")
         judgements = tuple(Judgement(Metric(name), verdict, "") for name in ("train_epoch", "peak_memory"))
-        return Outcome(Decision(judgements, None, (), False), (), 1.0), "kept"
+        return GateOutcome(Decision(judgements, None, (), False), (), 1.0), "kept"
 
     @contextmanager
     def opened(request):
         yield session
 
-    monkeypatch.setattr("bench.gate.commands.measured_and_kept", measured_and_kept)
+    monkeypatch.setattr("bench.gate.error_rates.calibrate.measured_and_kept", measured_and_kept)
     monkeypatch.setattr(calibrate, "opened", opened)
     names = ("against", "revision_a", "revision_b", "python_a", "python_b", "env_a", "env_b", "data", "threads")
     options = dict.fromkeys(names) | {"env_a": (), "env_b": (), "inject": 1.0, "inject_memory": 1.0, "json_path": None}

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import toy_project
 from click.testing import CliRunner
+from optional import need
 
 from bench import cli
 from bench.measure import scratch
@@ -26,7 +27,7 @@ def project(tmp_path, monkeypatch):
     """The toy, which gates of this process compare; their scratch folders are below ``tmp_path / "scratch"``."""
     made = toy_project.make(tmp_path / "project")
     (tmp_path / "scratch").mkdir()
-    monkeypatch.setattr("bench.gate.commands.PROJECT", made)
+    monkeypatch.setattr("bench.gate.options.PROJECT", made)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     monkeypatch.setattr("bench.gate.instructions.why_not", lambda device: "not measured")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
@@ -101,6 +102,20 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured
 
 
 @pytest.mark.slow
+def test_a_side_that_cannot_compile_is_named_before_a_process_of_a_side_is_started(project, gate, tmp_path):
+    need("theano", "tuned")
+    compiler = tmp_path / "bin" / "g++"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\necho 'try.cpp:2:10: fatal error: Python.h: No such file' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    result = gate("--backend", "theano", "--env-b", f"PATH={compiler.parent}{os.pathsep}{os.environ['PATH']}")
+    assert result.exit_code == cli.NOTHING_MEASURED
+    sentence = one_sentence(result)
+    assert "side B (" in sentence and "it cannot compile: g++ did not find the header Python.h. Install" in sentence
+    assert not (project / "mlp" / "looked").exists()  # what the toy leaves when it is asked for its data
+
+
+@pytest.mark.slow
 def test_a_base_that_cannot_be_measured_is_no_verdict_on_the_candidate(project, gate):
     broken = toy_project.replaced("mlp/backends/__init__.py", "def compile(self): time.sleep(0.001)", "")
     toy_project.commit(project, broken)
@@ -136,20 +151,20 @@ def test_another_seed_in_the_recipe_is_no_difference_because_the_gate_sets_it(pr
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--python-b", "/nowhere/python"], "/nowhere/python is no Python and no virtual environment"),
-        (["--env-b", "THREADS"], "'THREADS' is no setting of an environment variable"),
+        (["--python-b", "/nowhere/python"], "/nowhere/python is neither a Python nor a virtual environment"),
+        (["--env-b", "THREADS"], "'THREADS' is not a setting of an environment variable"),
         (["--metric", "beauty"], "unknown metric 'beauty'"),
         (["--metric", "compile_cold", "--metric", "compile_warm"], "a process compiles once, cold or warm"),
         (["--metric", "compile_cold"], "keeps no compiled code on disk"),
-        (["--budget", "soon"], "--budget is 'soon', which is no duration"),
+        (["--budget", "soon"], "--budget is 'soon', not a duration"),
         (["--inject", "0.9"], "--inject is a factor from 1 to 10"),
         (["--against", "main", "--revision-a", "main"], "--against and --revision-a both name the base's revision"),
         (["--variant", "turbo"], "has no variant 'turbo'"),
         (["--device", "tpu"], "unknown device 'tpu'"),
-        (["--calibrate", "--again", "x"], "--calibrate and --again are different questions"),
+        (["--calibrate", "--again", "x"], "--calibrate and --again exclude each other"),
         (["--again", "nowhere.json"], "nowhere.json cannot be read"),
         (["--replay", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
-        (["--baseline", "nowhere"], "'nowhere' is no run"),
+        (["--baseline", "nowhere"], "'nowhere' is not a run"),
     ],
 )
 def test_bad_input_is_one_sentence(project, gate, options, sentence):
@@ -202,7 +217,7 @@ def test_an_environment_variable_reaches_only_its_side(project, gate, tmp_path):
     (kept,) = (tmp_path / "runs").glob("*-gate.json")
     block = json.loads(kept.read_text())["blocks"][0]
     losses = {
-        (block["seats"][turn["seat"]]["role"], turn["value"])
+        (block["slots"][turn["slot"]]["role"], turn["value"])
         for turn in block["turns"]
         if turn["measure"] == "train_loss"
     }
@@ -229,11 +244,12 @@ def test_a_variable_that_would_make_a_label_false_is_refused(project, gate):
 GATE = """
 import sys, tempfile
 from pathlib import Path
-from bench.gate.processes.session import Request, opened, stack_of
-from bench.gate.processes.sides import Wanted
+from bench.gate.processes.session import GateRequest, opened, resolve_stack
+from bench.gate.processes.sides import SideSpec
 from bench.measure.signals import ends_on_signals
 project, tempfile.tempdir = Path(sys.argv[1]), sys.argv[2]
-request = Request(Wanted("main"), Wanted(), stack_of("numpy", None, "cpu"), ("train_epoch",), project=project)
+stack = resolve_stack("numpy", None, "cpu")
+request = GateRequest(SideSpec("main"), SideSpec(), stack, ("train_epoch",), project=project)
 with ends_on_signals(), opened(request) as session:
     print("measuring", flush=True)
     while True:

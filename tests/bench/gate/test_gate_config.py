@@ -47,16 +47,16 @@ def test_budget_and_undecided_are_read(tmp_path):
         ("[tool.bench.gate.effect]\nload = '5%'\n", "metric 'load' has the effect '5%'"),
         ("[tool.bench.gate.effect]\nload = true\n", "metric 'load' has the effect True"),
         ("[tool.bench.gate.effect]\nvalidation_accuracy = 1\n", "'validation_accuracy' has the effect 1.0"),
-        ("[tool.bench.gate]\neffect = 0.05\n", "effect in [tool.bench.gate] of pyproject.toml is 0.05, and no table"),
-        ("[tool.bench]\ngate = 5\n", "tool.bench.gate in pyproject.toml is 5, and no table"),
-        ("[tool]\nbench = 5\n", "tool.bench in pyproject.toml is 5, and no table"),
+        ("[tool.bench.gate]\neffect = 0.05\n", "effect in [tool.bench.gate] of pyproject.toml is 0.05, not a table"),
+        ("[tool.bench]\ngate = 5\n", "tool.bench.gate in pyproject.toml is 5, not a table"),
+        ("[tool]\nbench = 5\n", "tool.bench in pyproject.toml is 5, not a table"),
         ("[tool.bench.gate]\nbudget = '0s'\n", "budget in [tool.bench.gate] of pyproject.toml is '0s'"),
         ("[tool.bench.gate]\nundecided = 'maybe'\n", "is 'maybe': choose fail or pass"),
         ("[tool.bench.gate]\nmetrics = []\n", "names nothing to measure"),
         ("[tool.bench.gate]\nmetrics = 'load'\n", "names nothing to measure"),
         ("[tool.bench.gate]\nmetrics = ['x']\n", "unknown metric 'x'"),
         ("[tool.bench.gate]\nmetrics = [['x']]\n", "unknown metric ['x']"),
-        ("not = = toml\n", "is no valid TOML"),
+        ("not = = toml\n", "is not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path, text, sentence):
@@ -76,5 +76,5 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "s", "-5s", "0", "5 days", "nan", "inf", "1e3", None, "1m30s"])
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(BenchError, match="no duration"):
+    with pytest.raises(BenchError, match="not a duration"):
         parse_duration(text)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bench.gate import instructions
-from bench.gate.block import Block, Seat
+from bench.gate.block import Block, Slot
 
 COUNTED = "123456789,,instructions:u,1000000,100.00,,\n"
 REFUSED = "<not supported>,,instructions:u,0,100.00,,\n"
@@ -81,7 +81,7 @@ def test_a_perf_that_ends_by_itself_gives_no_count(perf):
 
 
 def block(*counts):
-    return Block(0, "comparison", tuple(Seat(role, 1) for role in "ABC"), (), 1.0, counts)
+    return Block(0, "comparison", tuple(Slot(role, 1) for role in "ABC"), (), 1.0, counts)
 
 
 def test_the_advice_has_its_label_ratio_and_processes():

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from fakes import FakeClock
 
-from bench.gate.block import Block, Seat, Turn
+from bench.gate.block import Block, Slot, Turn
 from bench.gate.live import GIVE_UP_AFTER, rejudge, run
 from bench.gate.report import Exit, exit_code
 from bench.gate.verdict import DESIGN, Metric, Verdict
@@ -26,15 +26,15 @@ class Machine:
         self.clock.advance(self.seconds)
         self.kinds.append(kind)
         self.measures.append(measures)
-        seats = self.random.sample(roles, len(roles))
+        slots = self.random.sample(roles, len(roles))
         factors = {"A": 1.0, "B": self.factor(kind, number), "C": self.unlike}
         turns = [
-            Turn(name, 0, seat, 0.0, factors[role] * self.random.uniform(1 - self.noise, 1 + self.noise))
-            for seat, role in enumerate(seats)
+            Turn(name, 0, slot, 0.0, factors[role] * self.random.uniform(1 - self.noise, 1 + self.noise))
+            for slot, role in enumerate(slots)
             for name in measures
             if role not in self.silent
         ]
-        return Block(number, kind, tuple(Seat(role, 1) for role in seats), tuple(turns), self.seconds)
+        return Block(number, kind, tuple(Slot(role, 1) for role in slots), tuple(turns), self.seconds)
 
 
 def gate(machine, metrics=(STEP,), budget_seconds=60.0):
@@ -74,12 +74,12 @@ def test_only_what_looks_regressed_is_measured_again():
     def measure(number, kind, roles, measures):
         block = slow(number, kind, roles, measures)
         turns = [
-            Turn(t.measure, 0, t.seat, 0.0, t.value * 1.1)
-            if t.measure == "train_epoch" and block.seats[t.seat].role == "B"
+            Turn(t.measure, 0, t.slot, 0.0, t.value * 1.1)
+            if t.measure == "train_epoch" and block.slots[t.slot].role == "B"
             else t
             for t in block.turns
         ]
-        return Block(number, kind, block.seats, tuple(turns), block.seconds)
+        return Block(number, kind, block.slots, tuple(turns), block.seconds)
 
     outcome = run(measure, (STEP, MEMORY), 60.0, machine.clock)
     assert verdicts(outcome)["train_epoch"] is Verdict.REGRESSED
@@ -115,7 +115,7 @@ def test_a_red_that_there_is_no_time_to_confirm_is_undecided_and_says_so():
 def test_a_base_that_differs_from_itself_makes_the_runner_unfit_and_never_red():
     outcome = gate(Machine(lambda kind, number: 1.10, unlike=1.10))
     assert verdicts(outcome) == {"train_epoch": Verdict.UNDECIDED}
-    assert "train_epoch" in outcome.decision.unfit_because
+    assert "train_epoch" in outcome.decision.control_failure
 
 
 @pytest.mark.parametrize("silent", ["A", "B"])
@@ -134,8 +134,8 @@ def test_values_that_are_none_are_never_red_and_never_green(value):
 
     def spoilt(number, kind, roles, measures):
         block = measure(number, kind, roles, measures)
-        turns = [Turn(t.measure, 0, t.seat, 0.0, value) if block.seats[t.seat].role == "B" else t for t in block.turns]
-        return Block(number, kind, block.seats, tuple(turns), block.seconds)
+        turns = [Turn(t.measure, 0, t.slot, 0.0, value) if block.slots[t.slot].role == "B" else t for t in block.turns]
+        return Block(number, kind, block.slots, tuple(turns), block.seconds)
 
     outcome = run(spoilt, (STEP,), 60.0, machine.clock)
     assert set(verdicts(outcome).values()) <= {Verdict.UNDECIDED, Verdict.NOT_MEASURED}

@@ -12,12 +12,12 @@ from bench import cli
 from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.record_noise import turns_of
 from bench.gate.live import COMPARISON
-from bench.gate.processes.turns import Program, measure_block
+from bench.gate.processes.turns import BlockPlan, measure_block
 
 
 def test_a_line_is_the_time_of_a_turn_and_its_process_is_counted_over_the_trace():
     stage = Stage(lambda role, seed: {"pace": 2.0 if role == "B" else 1.0})
-    program = Program(("train_epoch",))
+    program = BlockPlan(("train_epoch",))
     block = measure_block(3, "comparison", COMPARISON, range(1, 6), program, stage.start, Random(0), stage.clock)
     turns = turns_of(block, 15, stage.clock.seconds - 50, program.turns_per_epoch)
     assert len(turns) == 5 * program.turns_per_epoch
@@ -28,7 +28,7 @@ def test_a_line_is_the_time_of_a_turn_and_its_process_is_counted_over_the_trace(
 
 def test_what_failed_leaves_no_line():
     stage = Stage(lambda role, seed: {"fails": "train"} if role == "C" else {})
-    program = Program(("train_epoch",))
+    program = BlockPlan(("train_epoch",))
     block = measure_block(0, "comparison", COMPARISON, range(1, 6), program, stage.start, Random(0), stage.clock)
     assert {turn.side for turn in turns_of(block, 0, 0.0, program.turns_per_epoch)} == {"A", "B"}
 
@@ -37,7 +37,7 @@ def test_what_failed_leaves_no_line():
 def gate(monkeypatch, tmp_path):
     project = toy_project.make(tmp_path / "project")
     (tmp_path / "scratch").mkdir()
-    monkeypatch.setattr("bench.gate.commands.PROJECT", project)
+    monkeypatch.setattr("bench.gate.options.PROJECT", project)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=300))
     return lambda *arguments: CliRunner().invoke(cli.main, ["gate", "--backend", "numpy", *map(str, arguments)])
@@ -63,12 +63,12 @@ def steady(tmp_path):
     lines = [{"format": "mlp-bench noise trace 1", "metric": "train_epoch"}]
     for block in range(30):
         for number in range(10):
-            for seat in range(5):
+            for slot in range(5):
                 lines.append(
                     {
-                        "t_start_seconds": 8.0 * block + 0.1 * (5 * number + seat),
-                        "side": COMPARISON[seat],
-                        "process": 5 * block + seat,
+                        "t_start_seconds": 8.0 * block + 0.1 * (5 * number + slot),
+                        "side": COMPARISON[slot],
+                        "process": 5 * block + slot,
                         "block": block,
                         "round": number,
                         "seconds": random.gauss(0.1, 0.0002),

@@ -9,10 +9,10 @@ import pytest
 
 from bench.document.section import to_markdown
 from bench.errors import RecordError
-from bench.gate import kept
-from bench.gate.block import Block, Seat, Turn
+from bench.gate import run_file
+from bench.gate.block import Block, Slot, Turn
 from bench.gate.emit import check_targets, emit
-from bench.gate.live import Outcome
+from bench.gate.live import GateOutcome
 from bench.gate.outputs import sections, to_json, to_junit
 from bench.gate.processes.sides import Side
 from bench.gate.report import Exit, exit_code, headline, report_of
@@ -27,14 +27,14 @@ GREEN = Judgement(Metric("load"), Verdict.UNCHANGED, "excluded", 1.0, 0.99, 1.01
 OPEN = Judgement(Metric("peak_memory", "bytes"), Verdict.UNDECIDED, "neither | nor", 1.02, num_processes=4)
 NONE = Judgement(Metric("train_loss", "loss"), Verdict.NOT_MEASURED, "the \x1b[31mcandidate\x00 was not measured")
 
-SEATS = (Seat("A", 1), Seat("B", 1, "it crashed (SIGSEGV)"))
-BLOCK = Block(0, "comparison", SEATS, (Turn("train_epoch", 0, 0, 0.5, 1.5),), 12.0)
+SLOTS = (Slot("A", 1), Slot("B", 1, "it crashed (SIGSEGV)"))
+BLOCK = Block(0, "comparison", SLOTS, (Turn("train_epoch", 0, 0, 0.5, 1.5),), 12.0)
 BASE = Side("A", Path("/base"), "main", "5773bfb0", False)
 TREE = Side("B", Path("/tree"), None, "f00dface", True)
 
 
 def report(*judgements, undecided_passes=False, base=BASE, candidate=TREE, unfit=None, dataset="mnist"):
-    outcome = Outcome(Decision(judgements, unfit, (), False), (BLOCK, BLOCK), 24.0)
+    outcome = GateOutcome(Decision(judgements, unfit, (), False), (BLOCK, BLOCK), 24.0)
     return report_of(outcome, (base, candidate), undecided_passes, ["More."], {"dataset": {"identity": dataset}})
 
 
@@ -48,7 +48,7 @@ def test_a_report_says_which_data_was_trained_on(identity, sentence):
 
 def test_a_report_says_why_git_does_not_tell_the_commit():
     unknown = Side("B", Path("/tree"), dirty=None, unknown_because="git refuses it: git config --add safe.directory x")
-    assert "The commit of the working tree is not known: git refuses it: git config --add safe.directory x" in (
+    assert "The commit of the working tree is unknown: git refuses it: git config --add safe.directory x" in (
         report(GREEN, candidate=unknown).sentences
     )
 
@@ -86,9 +86,9 @@ def test_both_sides_are_named_with_commit_and_changes():
 
 def test_sides_that_nothing_tells_apart_are_called_the_same():
     clean = replace(TREE, commit=BASE.commit, dirty=False)
-    assert "Both sides are the same: whatever differs is noise." in report(GREEN, candidate=clean).sentences
+    assert "Both sides are the same: all differences are noise." in report(GREEN, candidate=clean).sentences
     for other in (TREE, replace(clean, dirty=None), replace(clean, variables={"X": "1"}), replace(clean, slowdown=0.1)):
-        assert "Both sides are the same: whatever differs is noise." not in report(GREEN, candidate=other).sentences
+        assert "Both sides are the same: all differences are noise." not in report(GREEN, candidate=other).sentences
 
 
 def test_failed_processes_are_counted_by_their_reason():
@@ -104,7 +104,7 @@ def test_an_unfit_runner_is_said_with_its_numbers():
 
 def test_the_table_shows_interval_processes_and_the_control():
     (verdicts, why) = sections(report(RED, GREEN))
-    assert verdicts.rows[0] == [
+    assert verdicts.cells[0] == [
         "train_epoch",
         "regressed",
         "1.100 times the base (1.080 to 1.120)",
@@ -112,7 +112,7 @@ def test_the_table_shows_interval_processes_and_the_control():
         "4.0 %",
         "1.000 times the base (0.990 to 1.010)",
     ]
-    assert verdicts.rows[1][-1] == MISSING
+    assert verdicts.cells[1][-1] == MISSING
     assert why.sentences == ["train_epoch: regressed: 1.100 times the base, and again."]
 
 
@@ -174,17 +174,20 @@ def test_an_output_that_cannot_be_written_is_a_warning_naming_its_option(tmp_pat
 
 
 def test_two_runs_of_one_second_are_both_kept(tmp_path):
-    path = kept.new_path(tmp_path / "runs", None)
+    path = run_file.new_path(tmp_path / "runs", None)
     assert path.name.endswith("-nocommit-gate.json")
-    written = [kept.write_run(path, {"threads": number}, (STEP,), (BLOCK,)) for number in (1, 2)]
-    assert [kept.read_run(one)[0]["threads"] for one in written] == [1, 2]
+    written = [run_file.write_run(path, {"threads": number}, (STEP,), (BLOCK,)) for number in (1, 2)]
+    assert [run_file.read_run(one)[0]["threads"] for one in written] == [1, 2]
 
 
 def test_a_kept_run_is_read_as_it_was_written(tmp_path):
-    path = kept.new_path(tmp_path / "runs", "5773bfb0")
+    path = run_file.new_path(tmp_path / "runs", "5773bfb0")
     assert path.name.endswith("-5773bfb-gate.json")
-    kept.write_run(path, {"threads": 2}, (STEP,), (BLOCK,))
-    assert kept.read_run(path) == ({"threads": 2}, (STEP,), (BLOCK,))
+    run_file.write_run(path, {"threads": 2}, (STEP,), (BLOCK,))
+    assert run_file.read_run(path) == ({"threads": 2}, (STEP,), (BLOCK,))
+    text = path.read_text().replace('"gate_schema_version": 2', '"gate_schema_version": 1')
+    path.write_text(text.replace('"slots"', '"seats"').replace('"slot"', '"seat"'))
+    assert run_file.read_run(path) == ({"threads": 2}, (STEP,), (BLOCK,))
 
 
 @pytest.mark.parametrize(
@@ -201,12 +204,12 @@ def test_a_kept_run_is_read_as_it_was_written(tmp_path):
 def test_a_damaged_kept_run_is_a_sentence(tmp_path, text):
     path = tmp_path / "x-gate.json"
     path.write_text(text)
-    with pytest.raises(RecordError, match="is no kept gate run, or damaged"):
-        kept.read_run(path)
+    with pytest.raises(RecordError, match="is not a kept gate run, or damaged"):
+        run_file.read_run(path)
 
 
 def test_a_kept_run_of_the_future_asks_for_an_update(tmp_path):
     path = tmp_path / "x-gate.json"
     path.write_text('{"gate_schema_version": 99}')
     with pytest.raises(RecordError, match="update mlp-bench"):
-        kept.read_run(path)
+        run_file.read_run(path)

@@ -41,7 +41,7 @@ def test_a_process_whose_turn_it_is_not_is_stopped_with_all_its_threads(tmp_path
         ("import os; os.abort()", "crashed (SIGABRT) when it was to load"),
         ("import os; os.kill(os.getpid(), 9)", "was killed (SIGKILL) when it was to load, most likely by the kernel"),
         ("raise SystemExit('no licence')", "ended with exit code 1 when it was to load: no licence"),
-        ("print('hello')", "answered b'hello' when it was to load, which is no reply"),
+        ("print('hello')", "answered b'hello' when it was to load, not a reply"),
         (ECHO.replace("true", 'false, \\"reason\\": \\"no data\\"'), "failed to load: no data"),
     ],
 )

@@ -9,20 +9,22 @@ from fake_processes import Stage
 from bench.gate.block import Block, samples
 from bench.gate.live import COMPARISON
 from bench.gate.measures import all_measures
-from bench.gate.processes.turns import Program, measure_block
+from bench.gate.processes.turns import BlockPlan, measure_block
 from bench.records.shape import build
 
 ALL = all_measures()
-TURNS = Program(ALL).turns_per_epoch
+TURNS = BlockPlan(ALL).turns_per_epoch
 
 
 def measure(stage, roles=COMPARISON, measures=ALL, seed=0, number=0):
     seeds = list(range(1, len(roles) + 1))
-    return measure_block(number, "comparison", roles, seeds, Program(measures), stage.start, Random(seed), stage.clock)
+    return measure_block(
+        number, "comparison", roles, seeds, BlockPlan(measures), stage.start, Random(seed), stage.clock
+    )
 
 
 def values(block, measure, role):
-    return [turn.value for turn in block.turns if turn.measure == measure and block.seats[turn.seat].role == role]
+    return [turn.value for turn in block.turns if turn.measure == measure and block.slots[turn.slot].role == role]
 
 
 def test_every_measure_is_taken_from_every_process():
@@ -68,26 +70,26 @@ def test_turns_never_overlap_and_each_round_has_all_processes():
     starts = [turn.t_start_seconds for turn in turns]
     assert starts == sorted(starts) and len(set(starts)) == len(starts)
     for number in range(TURNS):
-        assert sorted(turn.seat for turn in turns if turn.round == number) == [0, 1, 2, 3, 4]
+        assert sorted(turn.slot for turn in turns if turn.round == number) == [0, 1, 2, 3, 4]
 
 
 def test_each_second_round_goes_backwards_so_that_a_steady_drift_cancels():
     block = measure(Stage(), measures=("train_epoch",))
     turns = [turn for turn in block.turns if turn.measure == "train_epoch"]
-    order = [[turn.seat for turn in turns if turn.round == number] for number in range(TURNS)]
+    order = [[turn.slot for turn in turns if turn.round == number] for number in range(TURNS)]
     assert all(order[number + 1] == order[number][::-1] for number in range(0, TURNS - 1, 2))
-    assert len({tuple(seats) for seats in order[::2]}) > 1
+    assert len({tuple(slots) for slots in order[::2]}) > 1
 
 
-def test_the_seats_are_drawn_and_keep_role_and_seed_together():
-    orders = {tuple((seat.role, seat.seed) for seat in measure(Stage(), seed=seed).seats) for seed in range(20)}
+def test_the_slots_are_shuffled_and_keep_role_and_seed_together():
+    orders = {tuple((slot.role, slot.seed) for slot in measure(Stage(), seed=seed).slots) for seed in range(20)}
     assert len(orders) > 5
     assert all(sorted(order) == sorted(zip(COMPARISON, range(1, 6), strict=True)) for order in orders)
 
 
 def test_a_process_that_fails_is_out_with_its_reason_and_the_others_go_on():
     block = measure(Stage(lambda role, seed: {"fails": "train"} if role == "B" and seed == 2 else {}))
-    (failed,) = [seat for seat in block.seats if seat.failed]
+    (failed,) = [slot for slot in block.slots if slot.failed]
     assert (failed.role, failed.seed) == ("B", 2)
     assert failed.failed == "it failed to train: it was told to"
     comparison = samples([block], ["train_epoch"])["train_epoch"]

@@ -41,7 +41,7 @@ def harness(black_dataset, tmp_path):
         argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "recording_backend"]
         argv += ["--benchmark-quiet", "--quick", "--epochs=1", f"--batch-size={batch_size}", *options]
         argv += [str(PROJECT / "bench" / "harness" / test) for test in tests]
-        path = os.pathsep.join((str(PROJECT), str(Path(__file__).parent)))
+        path = os.pathsep.join((str(PROJECT), str(Path(__file__).parents[1])))
         variables = {**os.environ, "PYTHONPATH": path, "RECORDED_EVENTS": str(events)}
         done = subprocess.run(argv, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr

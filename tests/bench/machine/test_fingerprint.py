@@ -16,20 +16,20 @@ from bench.machine import fingerprint
 
 
 @pytest.fixture(scope="module")
-def fingerprint():
+def facts():
     return fingerprint.fingerprint()
 
 
-def test_it_is_json_and_names_what_decides_speed(fingerprint):
-    again = json.loads(json.dumps(fingerprint, allow_nan=False))
-    assert again == fingerprint
-    assert {"cpu_model", "usable_cores", "memory_bytes", "compiler", "gpus", "packages"} <= set(fingerprint)
-    assert fingerprint["memory_bytes"] > 2**27
-    assert fingerprint["packages"]["theano"] == "1.0.5"
+def test_it_is_json_and_names_what_decides_speed(facts):
+    again = json.loads(json.dumps(facts, allow_nan=False))
+    assert again == facts
+    assert {"cpu_model", "usable_cores", "memory_bytes", "compiler", "gpus", "packages"} <= set(facts)
+    assert facts["memory_bytes"] > 2**27
+    assert facts["packages"]["theano"] == "1.0.5"
 
 
-def test_the_fingerprint_does_not_identify_the_machines_owner(fingerprint):
-    text = json.dumps({key: value for key, value in fingerprint.items() if key not in {"os", "cpu_model"}})
+def test_the_fingerprint_does_not_identify_the_machines_owner(facts):
+    text = json.dumps({key: value for key, value in facts.items() if key not in {"os", "cpu_model"}})
     assert socket.gethostname() not in text
     assert f"/{getpass.getuser()}/" not in text
 

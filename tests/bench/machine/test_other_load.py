@@ -9,7 +9,7 @@ from example_run import header, replicates, write_example_run
 from bench.machine import other_load
 from bench.machine.other_load import CpuTimes, other_cpu_percent
 from bench.records.frames import load_runs
-from bench.report.run.load import load_notices, start_notice
+from bench.report.load import load_notices, start_notice
 from bench.report.write import write_report
 
 

@@ -5,23 +5,23 @@ from dataclasses import replace
 
 import pytest
 
-from bench.measure.case import FULL, HARNESSES, QUICK, Case, Planned, Stack, make_plan, more_seeds
+from bench.measure.case import FULL, HARNESSES, QUICK, Case, PlannedCase, Stack, make_plan, more_seeds
 
 STACKS = (
     Stack("theano", "as_published", "cpu", caches_code=True),
     Stack("theano", "tuned", "cpu", caches_code=True),
     Stack("numpy", "float64", "cpu", "float64"),
 )
-LEVERS = ("dropout", "update")
+OPTIMIZATIONS = ("dropout", "update")
 
 
-def plan(effort=FULL, stacks=STACKS, levers=LEVERS, **more):
-    return make_plan(effort, stacks=stacks, threads=2, dataset="mnist", levers=levers, **more)
+def plan(effort=FULL, stacks=STACKS, optimizations=OPTIMIZATIONS, **more):
+    return make_plan(effort, stacks=stacks, threads=2, dataset="mnist", optimizations=optimizations, **more)
 
 
 def test_a_case_survives_json():
     for planned in plan():
-        again = Planned.from_json(json.loads(json.dumps(planned.to_json())))
+        again = PlannedCase.from_json(json.loads(json.dumps(planned.to_json())))
         assert again == planned
         assert hash(again.case) == hash(planned.case)
 
@@ -75,7 +75,7 @@ def test_a_case_from_before_the_ablation_leaves_nothing_out():
     assert Case.from_json(record).without is None
 
 
-def test_the_ablation_leaves_each_lever_out_once_beside_the_whole_the_published_graph_and_the_floor():
+def test_the_ablation_leaves_each_optimization_out_once_beside_the_whole_the_published_graph_and_the_floor():
     rows = [(p.case.backend, p.case.variant, p.case.without) for p in plan(harnesses=("ablation",))]
     assert rows == [
         ("theano", "tuned", None),
@@ -146,7 +146,7 @@ RECORDED_SECONDS = {  # a process of as_published and of tuned on two cores: med
 
 
 def test_a_full_run_of_the_default_stacks_takes_less_than_20_minutes_on_two_cores():
-    total_seconds, default = 0.0, plan(stacks=STACKS[:2], levers=tuple("abcdefgh"))
+    total_seconds, default = 0.0, plan(stacks=STACKS[:2], optimizations=tuple("abcdefgh"))
     for planned in default:
         case = planned.case
         harness = "compile cold" if (case.harness, case.cache) == ("compile", "cold") else case.harness

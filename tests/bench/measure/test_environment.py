@@ -16,7 +16,7 @@ from bench.measure.case import Case
 from bench.measure.environment import build, dropped, read_passed
 from bench.measure.process import PROJECT
 from mlp.backends.base import is_installed
-from mlp.backends.theano.tuned import levers
+from mlp.backends.theano.tuned import optimizations
 from mlp.theano_compat.dialect import THEANO
 
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
@@ -70,7 +70,7 @@ def test_it_can_be_imported_where_numpy_cannot():
     """So that the reason for that can be told."""
     code = "import sys; sys.modules['numpy'] = None; import bench.measure.environment, bench.measure.process"
     subprocess.run([sys.executable, "-c", code], env=build(CASE, None), check=True)
-    assert environment.WITHOUT_LEVERS == levers.VARIABLE
+    assert environment.WITHOUT_OPTIMIZATIONS == optimizations.VARIABLE
 
 
 def test_nothing_unknown_is_passed_on(monkeypatch):
@@ -187,7 +187,7 @@ def test_what_would_make_a_label_false_is_refused(setting, why):
         read_passed([setting])
 
 
-def test_a_side_of_the_gate_states_its_threads_and_levers_itself():
+def test_a_side_of_the_gate_states_its_threads_and_optimizations_itself():
     assert read_passed(["OMP_NUM_THREADS=1", "MLP_BENCH_TUNED_WITHOUT=update"], "--env-b", own_options=False)
     assert read_passed(["THEANO_FLAGS=floatX=float32"])
 

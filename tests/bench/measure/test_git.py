@@ -1,4 +1,4 @@
-"""git through ``bench.measure.git``: the caller's repository, hooks and settings change nothing, and nothing is left in one."""
+"""git through ``bench.measure.git``: repository, hooks and settings of the caller change nothing."""
 
 import os
 import re

@@ -8,18 +8,18 @@ from fakes import FakeClock
 from rich.console import Console
 
 from bench.measure import progress
-from bench.measure.case import Case, Planned
+from bench.measure.case import Case, PlannedCase
 from bench.measure.progress import RunProgress
 from bench.measure.runner import Step
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 from bench.units import format_minutes
 
 PUBLISHED, TUNED = (
-    Planned(Case("epoch", "theano", variant, "cpu", 2, "mnist", 500, "warm"), 2, 60, 10)
+    PlannedCase(Case("epoch", "theano", variant, "cpu", 2, "mnist", 500, "warm"), 2, 60, 10)
     for variant in ("as_published", "tuned")
 )
 RUN = Case("reference", "theano", "tuned", "cpu", 2, "mnist", 500, "warm", 20)
-SEEDS = [Planned(replace(RUN, seed=seed), 1, 60, 30, first_round=seed - 1) for seed in (1, 2)]
+SEEDS = [PlannedCase(replace(RUN, seed=seed), 1, 60, 30, first_round=seed - 1) for seed in (1, 2)]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def clock(monkeypatch):
 
 
 def outcome(name, seconds, **extra):
-    return Outcome([{"name": name, "seconds": [seconds], "params": {}, "extra": extra}], None, seconds)
+    return WorkerResult([{"name": name, "seconds": [seconds], "params": {}, "extra": extra}], None, seconds)
 
 
 def lines_of(steps, outcomes, clock, seconds, later_seconds=0.0):

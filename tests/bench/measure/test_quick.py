@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from bench.measure.case import QUICK, QUICK_HARNESSES, Case, Planned, Stack, make_plan
+from bench.measure.case import QUICK, QUICK_HARNESSES, Case, PlannedCase, Stack, make_plan
 from bench.measure.quick import budget_seconds, first_processes, first_round, settle
 from bench.measure.runner import execute, plan_of
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 
 
@@ -65,7 +65,7 @@ class Machine:
         compiled = costs.warm if stack in self._primed else costs.cold
         self._primed.add(stack)
         if stack in self.broken:
-            return Outcome([], "it crashed", 1.0)
+            return WorkerResult([], "it crashed", 1.0)
         if case.harness == "epoch":
             epochs = {"train_epoch": costs.train_epoch, "validate_epoch": 0.0, "compile": compiled}
             return self._outcome(case, compiled + costs.rest, epochs)
@@ -74,7 +74,7 @@ class Machine:
     def _outcome(self, case, wall_seconds, seconds):
         self.measured.append((case, wall_seconds))
         measured = [{"name": name, "seconds": [one], "params": {}, "extra": {}} for name, one in seconds.items()]
-        return Outcome(measured, None, wall_seconds)
+        return WorkerResult(measured, None, wall_seconds)
 
 
 class Silent:
@@ -87,7 +87,9 @@ class Silent:
 def planned(stacks, **more):
     """The whole plan of a quick run of these stacks, before it is split."""
     chosen = tuple(Stack(*stack, caches_code=costs.cold != costs.warm) for stack, costs in stacks.items())
-    return make_plan(QUICK, harnesses=QUICK_HARNESSES, stacks=chosen, threads=2, dataset="mnist", levers=(), **more)
+    return make_plan(
+        QUICK, harnesses=QUICK_HARNESSES, stacks=chosen, threads=2, dataset="mnist", optimizations=(), **more
+    )
 
 
 def quick_run(tmp_path, stacks, budget=None, **more):
@@ -198,9 +200,9 @@ def test_canonical_precision_answers_before_a_faster_row_of_less(tmp_path):
         Case("epoch", "jax", variant, "cuda", 16, "mnist", precision=precision)
         for variant, precision in (("scan", "float32"), ("scan_tf32", "tf32"))
     ]
-    plan = [Planned(case, 1, 60, 1) for case in cases]
+    plan = [PlannedCase(case, 1, 60, 1) for case in cases]
     references = [
-        Planned(Case(**{**case.to_json(), "harness": "reference", "num_epochs": 20}), 1, 60, 1) for case in cases
+        PlannedCase(Case(**{**case.to_json(), "harness": "reference", "num_epochs": 20}), 1, 60, 1) for case in cases
     ]
     replicates = [
         {

@@ -7,15 +7,15 @@ from itertools import groupby
 import pytest
 
 from bench.errors import RecordError
-from bench.measure.case import FULL, Case, Planned, Stack, make_plan
+from bench.measure.case import FULL, Case, PlannedCase, Stack, make_plan
 from bench.measure.runner import Step, WorkerPool, execute, interleave, measured
-from bench.measure.worker import Outcome
+from bench.measure.worker import WorkerResult
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 
 A, B, C = (Case(harness, "theano", "as_published", "cpu", 2, "mnist") for harness in ("epoch", "batch_size", "compile"))
-PLAN = [Planned(A, 3, 60, 1), Planned(B, 2, 60, 1), Planned(C, 1, 60, 1)]
-OK = Outcome([{"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}], None, 1.5)
-FAILED = Outcome([], "it crashed (SIGSEGV): it printed nothing", 0.5)
+PLAN = [PlannedCase(A, 3, 60, 1), PlannedCase(B, 2, 60, 1), PlannedCase(C, 1, 60, 1)]
+OK = WorkerResult([{"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}], None, 1.5)
+FAILED = WorkerResult([], "it crashed (SIGSEGV): it printed nothing", 0.5)
 
 
 class SilentProgress:
@@ -71,7 +71,7 @@ def test_what_is_compared_is_measured_side_by_side():
     """Four stacks: the epochs of a round are neighbours, and so are the reference runs of a seed."""
     names = (("theano", "as_published"), ("theano", "tuned"), ("jax", "scan"), ("torch", "eager"))
     stacks = tuple(Stack(backend, variant, "cpu") for backend, variant in names)
-    plan = make_plan(FULL, stacks=stacks, threads=2, dataset="mnist", levers=("update",))
+    plan = make_plan(FULL, stacks=stacks, threads=2, dataset="mnist", optimizations=("update",))
     order = [(step.replicate, step.planned.case) for step in interleave(plan)]
     assert [number for number, _ in order] == sorted(number for number, _ in order)
     for number, seed in enumerate(FULL.reference_seeds):
@@ -163,7 +163,7 @@ class Recorded(WorkerPool):
         self._count += 1
         parts = [("train_epoch", {}), ("compile", {"harness": "compile"})] if case.harness == "epoch" else []
         measurements = [{"name": name, "seconds": [1.0], "params": params, "extra": {}} for name, params in parts]
-        return Outcome(measurements, self._reason, 0.0)
+        return WorkerResult(measurements, self._reason, 0.0)
 
 
 def test_the_first_cold_compilation_primes_the_warm_cache(tmp_path):
@@ -202,7 +202,7 @@ def test_the_first_process_of_epochs_fills_the_cache_itself_and_says_that_it_com
     assert caches == [{"train_epoch": None, "compile": "cold"}, {"train_epoch": None, "compile": None}]
 
 
-def test_a_stack_without_a_lever_is_primed_for_itself(tmp_path):
+def test_an_ablated_stack_is_primed_for_itself(tmp_path):
     """It compiles other operations: what the whole stack left in the cache does not make it warm."""
     warm = Case("ablation", "theano", "tuned", "cpu", 2, "mnist", cache="warm")
     primed = []

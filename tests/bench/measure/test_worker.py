@@ -15,10 +15,9 @@ from bench.measure.case import HARNESSES, Case
 CASE = Case("epoch", "theano", "as_published", "cpu", 2, "mnist", batch_size=500, cache="warm")
 
 
-def measure(code, tmp_path, limit_seconds=60):
+def measure(code, tmp_path, limit_seconds=60, program=sys.executable):
     result = tmp_path / "result.json"
-    argv = [sys.executable, "-c", code, str(result)]
-    return worker.measure(argv, dict(os.environ), result, limit_seconds)
+    return worker.measure([program, "-c", code, str(result)], dict(os.environ), result, limit_seconds)
 
 
 def leaves(measurements, failures=()):
@@ -52,12 +51,8 @@ def test_a_worker_that_hangs_is_stopped_at_its_limit(tmp_path):
 @pytest.mark.slow
 def test_what_a_hung_worker_started_is_stopped_with_it(tmp_path):
     pid_file = tmp_path / "pid"
-    code = (
-        "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"open({str(pid_file)!r}, 'w').write(str(child.pid)); time.sleep(600)"
-    )
-    measure(code, tmp_path, limit_seconds=3)
+    code = f"sleep 600 & echo $! > '{pid_file}'; sleep 600"  # a shell has begun long before the limit
+    measure(code, tmp_path, limit_seconds=2, program="sh")
     child_pid = int(pid_file.read_text())
     deadline = time.monotonic() + 20
     while psutil.pid_exists(child_pid) and time.monotonic() < deadline:

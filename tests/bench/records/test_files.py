@@ -97,7 +97,7 @@ def test_stdout_gets_the_bytes_of_the_file(capfdbinary, name):
 
 
 def test_a_redirected_stdout_is_not_replaced(tmp_path):
-    code = "from bench import files; print('before'); files.write('/dev/stdout', 'text'); files.write('/dev/fd/1', '2')"
+    code = "from bench.records.files import write as w; print('before'); w('/dev/stdout', 'text'); w('/dev/fd/1', '2')"
     with open(tmp_path / "out", "w") as out:
         subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
     assert (tmp_path / "out").read_text() == "before\ntext2"

@@ -28,24 +28,24 @@ def test_a_file_can_be_compared_but_is_no_run_folder(places, tmp_path):
     (tmp_path / "pyperf.json").write_text("{}")
     word = str(tmp_path / "pyperf.json")
     assert find(word, *places) == tmp_path / "pyperf.json"
-    with pytest.raises(RecordError, match=r"pyperf\.json is a file and no run folder"):
+    with pytest.raises(RecordError, match=r"pyperf\.json is a file, not a run folder"):
         find_run(word, *places)
 
 
 def test_a_pipe_is_a_file_as_a_shell_makes_one_of_a_command(places, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert find(str(tmp_path / "pipe"), *places) == tmp_path / "pipe"
-    with pytest.raises(RecordError, match="is a file and no run folder"):
+    with pytest.raises(RecordError, match="is a file, not a run folder"):
         find_run(str(tmp_path / "pipe"), *places)
 
 
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("nothing", "'nothing' is no run: it is neither a run folder, nor an id in .*, nor a record in"),
+        ("nothing", "'nothing' is not a run: it is neither a run folder, nor an id in .*, nor a record in"),
         ("machine", "machine is a folder of 1 runs: name one of them, e.g. .*record"),
-        ("x" * 5000, "x{200}…' is no run"),
-        ("a\0b", "is no run"),
+        ("x" * 5000, "x{200}…' is not a run"),
+        ("a\0b", "is not a run"),
     ],
 )
 def test_a_word_that_names_no_run_is_one_sentence(places, word, sentence):

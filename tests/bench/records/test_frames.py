@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from junk import junk, places
 
 import bench
-from bench.columns import COLUMNS, KEYS
 from bench.errors import RecordError, RecordWarning
-from bench.records.frames import trustworthy
-from bench.records.profile_file import COLUMNS as OPERATIONS
+from bench.records.columns import COLUMNS, KEYS
+from bench.records.frames import drop_invalid
 from bench.records.run_folder import SCHEMA_VERSION
+from bench.report.profile.frames import COLUMNS as OPERATIONS
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -84,7 +84,7 @@ def test_there_is_one_row_for_each_sample(frames):
 def test_a_compiler_that_did_not_run_is_no_sample(tmp_path):
     parts = [measurement("compile_c_compiler", [0.0]), measurement("compile", [0.0])]
     path = write_example_run(tmp_path, [replicate(case("compile"), parts)])
-    samples, left_out = bench.load_runs(path).samples, trustworthy(bench.load_runs(path))[1]
+    samples, left_out = bench.load_runs(path).samples, drop_invalid(bench.load_runs(path))[1]
     assert list(samples["measurement"]) == ["compile"]
     assert len(left_out) == 1  # a compilation that took no time is a broken clock
 
@@ -126,7 +126,7 @@ def test_a_throttled_sample_is_marked_and_kept(gpu_and_cpu):
     assert gpu_and_cpu.samples["throttled"][0]
     assert gpu_and_cpu.samples["throttle_reasons"][0] == "gpu sw power cap; cgroup cpu quota"
     assert gpu_and_cpu.samples[["throttled", "throttle_reasons"]].loc[1].isna().all()
-    assert list(trustworthy(gpu_and_cpu)[0].results["throttled"].fillna(False)) == [True, False]
+    assert list(drop_invalid(gpu_and_cpu)[0].results["throttled"].fillna(False)) == [True, False]
 
 
 def test_not_throttled_differs_from_unknown(tmp_path):
@@ -272,14 +272,14 @@ def test_one_bad_sample_takes_its_measurement_in_its_process_and_nothing_else(tm
     first = replicate(case("data"), [measurement("load", [0.5, broken]), measurement("read", [0.1])])
     second = replicate(case("data"), [measurement("load", [0.6])])
     recorded = bench.load_runs(write_example_run(tmp_path, [first, second]))
-    trusted, left_out = trustworthy(recorded)
+    trusted, left_out = drop_invalid(recorded)
     assert list(trusted.samples["seconds"]) == [0.1, 0.6]
-    assert left_out == ["process 1: all 2 samples of load were left out, because one is no positive number"]
+    assert left_out == ["process 1: all 2 samples of load were left out, because one is invalid"]
     assert len(recorded.samples) == 4
 
 
 def test_a_good_run_is_trusted_whole(frames):
-    trusted, left_out = trustworthy(frames)
+    trusted, left_out = drop_invalid(frames)
     assert left_out == []
     pd.testing.assert_frame_equal(trusted.samples, frames.samples)
     pd.testing.assert_frame_equal(trusted.results, frames.results)
@@ -288,7 +288,7 @@ def test_a_good_run_is_trusted_whole(frames):
 def test_a_reference_run_without_a_total_is_no_result(tmp_path):
     one = reference_replicate(1, 0.98, 39.0)
     one["measurements"][0]["seconds"] = [None]
-    trusted, left_out = trustworthy(bench.load_runs(write_example_run(tmp_path, [one])))
+    trusted, left_out = drop_invalid(bench.load_runs(write_example_run(tmp_path, [one])))
     assert trusted.results.empty
     assert len(left_out) == 1
 
@@ -322,7 +322,7 @@ def with_junk(data, document):
 
 
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(data=st.data())
 def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
     """Whatever stands in one file, the other process is read; if the damaged one is not, it is named."""
@@ -339,7 +339,7 @@ def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
 
 
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(data=st.data())
 def test_junk_in_a_header_is_read_or_one_sentence(tmp_path, data):
     shutil.rmtree(tmp_path / "20260102-030405-0123456", ignore_errors=True)

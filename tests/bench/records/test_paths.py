@@ -7,7 +7,7 @@ import click
 import pytest
 
 from bench import cli
-from bench.gate.processes.sides import Wanted, resolve
+from bench.gate.processes.sides import SideSpec, resolve
 from bench.records.paths import absolute
 
 
@@ -56,5 +56,5 @@ def test_variables_that_name_folders_are_absolute_for_all_that_a_command_starts(
 
 
 def test_the_data_of_one_side_is_absolute_because_it_runs_elsewhere(home):
-    side = resolve("B", Wanted(variables=("MNIST_DIR=mnist", "OTHER=mnist")), home)
+    side = resolve("B", SideSpec(variables=("MNIST_DIR=mnist", "OTHER=mnist")), home)
     assert side.variables == {"MNIST_DIR": str(home / "mnist"), "OTHER": "mnist"}

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from bench.errors import RecordError
 from bench.records.profile import FUNCTIONS, KINDS, SCHEMA_VERSION, CompilePhase, Event, Operation, Profile, Timing
-from bench.records.profile_file import FILE_NAME, frame, load, save
+from bench.records.profile_file import FILE_NAME, load, save
 from bench.records.shape import build
+from bench.report.profile.frames import frame
 
 seconds = st.floats(-1, 1e3, allow_nan=False)
 durations = st.floats(1e-9, 1e3)
@@ -85,9 +86,9 @@ def test_writing_where_one_cannot_is_one_sentence(tmp_path):
     [
         ("", "is empty: measure again"),
         ("  \n", "is empty: measure again"),
-        ('{"schema_version": 1, "oper', "is damaged or no profile"),
-        ("[1, 2]", "is no profile of mlp-bench"),
-        ('{"run_id": "x", "schema_version": 3}', "is no profile of mlp-bench"),
+        ('{"schema_version": 1, "oper', "is damaged or not a profile"),
+        ("[1, 2]", "is not a profile of mlp-bench"),
+        ('{"run_id": "x", "schema_version": 3}', "is not a profile of mlp-bench"),
         (f'{{"schema_version": {SCHEMA_VERSION + 1}, "operations": []}}', "update mlp-bench to read it"),
         ('{"schema_version": 1, "operations": [{}]}', "is damaged"),
         ('{"schema_version": 1, "operations": 7, "timings": {}}', "is damaged"),
@@ -109,7 +110,7 @@ def test_a_picture_is_refused_too(tmp_path):
 def test_a_folder_without_a_profile_is_refused(tmp_path):
     with pytest.raises(RecordError, match=r"it has no profile\.json"):
         load(tmp_path)
-    with pytest.raises(RecordError, match="is no profile"):
+    with pytest.raises(RecordError, match="is not a profile"):
         load(tmp_path / "absent")
 
 

@@ -15,7 +15,8 @@ from words import write_words
 
 from bench.document.section import Section, to_markdown, to_terminal
 from bench.errors import RecordError
-from bench.report.write import TRAINING_FLOP_PER_EXAMPLE, print_report, write_report
+from bench.report.run.rates import TRAINING_FLOP_PER_EXAMPLE
+from bench.report.write import print_report, write_report
 
 PROJECT = Path(__file__).resolve().parents[3]
 GOLDEN = Path(__file__).with_name("golden_report.md")
@@ -78,7 +79,7 @@ def test_an_epoch_that_takes_longer_in_the_reference_run_is_flagged(report):
 
 
 def test_words_of_a_table_stay_whole_where_there_is_room_for_them():
-    section = Section("Title", headers=["run", "validate_epoch, which is long", "x"], rows=[["a", "1", "word " * 30]])
+    section = Section("Title", columns=["run", "validate_epoch, which is long", "x"], rows=[["a", "1", "word " * 30]])
     console = Console(file=io.StringIO(), width=60)
     to_terminal("", [section], console)
     assert "validate_epoch," in console.file.getvalue() and console.file.getvalue().count("word") == 30
@@ -358,4 +359,4 @@ def test_the_summary_names_what_was_left_out_and_is_strict_json(tmp_path):
 
     summary = json.loads((path / "summary.json").read_text(), parse_constant=refuse)
     assert summary["measurements"] == []
-    assert summary["left_out"] == ["process 1: all 2 samples of read were left out, because one is no positive number"]
+    assert summary["left_out"] == ["process 1: all 2 samples of read were left out, because one is invalid"]

@@ -11,14 +11,18 @@ from rich.console import Console
 from words import write_words
 
 import bench
+from bench.document.svg import svg_of_chart
 from bench.records.run_folder import RunFolder
+from bench.report.charts.style import drawn_stacks, looks_of
+from bench.report.run.analysis import RunAnalysis
 from bench.report.run.ranking import cost_sections
-from bench.report.write import learns_worse, print_report, summarize, write_report
+from bench.report.run.summary import summarize
+from bench.report.write import print_report, write_report
 from bench.units import MISSING
 
 GOLDEN = Path(__file__).with_name("golden_race.md")
 THEANO, JAX_CPU, JAX_CUDA, TORCH_CPU, TORCH_CUDA = RACERS
-RECORDS = Path(__file__).resolve().parents[4] / "results" / "records"
+RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 
 
 @pytest.fixture(scope="module")
@@ -209,12 +213,12 @@ def test_the_summary_holds_the_ranking_and_the_verdicts(tmp_path):
 # --- learning ---------------------------------------------------------------------------------------------------------
 
 
-def frames_and_header(path):
-    return bench.load_runs(path), RunFolder.open(path).header
+def analysis_of(path):
+    return RunAnalysis(RunFolder.open(path))
 
 
 def test_a_stack_that_learns_worse_is_a_failure_with_its_numbers(tmp_path, race_report):
-    (sentence,) = learns_worse(*frames_and_header(write_race(tmp_path / "a")))
+    (sentence,) = analysis_of(write_race(tmp_path / "a")).learns_worse
     assert sentence.startswith("torch/graph on cuda learns worse than theano/as_published on cpu")
     assert "97.76 % and not 98.28 % (-0.52 points" in sentence
     assert "torch/graph on cuda learns worse" in section(race_report, "Failures")
@@ -238,7 +242,7 @@ def test_the_verdicts_of_the_race(race_report):
 )
 def test_only_the_canonical_recipe_on_mnist_is_judged(tmp_path, changes):
     path = write_race(tmp_path, **changes)
-    assert learns_worse(*frames_and_header(path)) == []
+    assert analysis_of(path).learns_worse == []
     text = write_words(path)
     assert "Test accuracy over seeds" not in titles(text)
     assert "learns" not in text
@@ -247,7 +251,7 @@ def test_only_the_canonical_recipe_on_mnist_is_judged(tmp_path, changes):
 def test_an_accuracy_that_cannot_be_is_not_judged(tmp_path):
     broken = TORCH_CUDA._replace(accuracies=[97.7, 97.8, 97.9, 97.6, 97.5])  # percent instead of fractions
     path = write_race(tmp_path, [THEANO, broken])
-    assert learns_worse(*frames_and_header(path)) == []
+    assert analysis_of(path).learns_worse == []
 
 
 def test_seeds_that_never_reach_98_percent_have_no_time(race_report):
@@ -272,11 +276,12 @@ def test_all_curves_stand_in_one_table_before_each_stacks_own(race_report):
 def test_the_plots_lie_beside_the_report_and_are_linked_with_words(tmp_path):
     path = write_race(tmp_path)
     text = write_report(path).read_text(encoding="utf-8")
-    for name, words in (("accuracy", "Validation accuracy over seconds"), ("batch_size", "Examples per second")):
+    for name, words in (("accuracy", "Validation accuracy against time"), ("batch_size", "Examples per second")):
         (link,) = [line for line in text.splitlines() if line.endswith(f"](plots/{name}.svg)")]
-        assert link.startswith(f"![{words}") and "jax/step on cuda" in link
+        assert link.startswith(f"![{words}")
         drawing = (path / "plots" / f"{name}.svg").read_text(encoding="utf-8")
         assert all(f"{one.backend}/{one.variant} on {one.device}" in drawing for one in RACERS)
+    assert "training, examples/s" in (path / "plots" / "throughput.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -288,27 +293,27 @@ def test_the_same_record_draws_the_same_bytes(tmp_path):
         return {file.name: file.read_bytes() for file in (path / "plots").iterdir()}
 
     first = drawn()
-    assert len(first) == 2
+    assert set(first) == {"accuracy.svg", "batch_size.svg", "throughput.svg"}
     assert drawn() == first
 
 
-def test_every_stack_has_a_look_of_its_own_and_devices_differ_in_line_and_marker(tmp_path):
-    from bench.report.run.plots import _looks
-
+def test_every_stack_has_a_style_of_its_own_and_devices_differ_in_line_and_marker(tmp_path):
     many = [JAX_CPU._replace(variant=f"v{index}", accuracies=[]) for index in range(20)]
     frames = bench.load_runs(write_race(tmp_path, [*many, JAX_CUDA]))
-    looks = _looks(frames)
-    assert len({tuple(look.values()) for look in looks.values()}) == 21
-    lines = {stack.device: (look["linestyle"], look["marker"]) for stack, look in looks.items()}
+    styles = looks_of(drawn_stacks(frames))
+    assert len({tuple(look.values()) for look in styles.values()}) == 21
+    lines = {stack.device: (look["dash"], look["symbol"]) for stack, look in styles.items()}
     assert lines["cpu"][0] != lines["cuda"][0] and lines["cpu"][1] != lines["cuda"][1]
 
 
 @pytest.mark.slow
 def test_a_plot_that_cannot_be_drawn_costs_a_sentence_and_not_the_report(tmp_path, monkeypatch):
-    def refuse(axes, frames):
-        raise RuntimeError("no ink")
+    def refuse(chart):
+        if chart.name == "accuracy":
+            raise RuntimeError("no ink")
+        return svg_of_chart(chart)
 
-    monkeypatch.setattr("bench.report.run.plots._accuracy", refuse)
+    monkeypatch.setattr("bench.report.charts.svg_of_chart", refuse)
     text = write_report(write_race(tmp_path)).read_text(encoding="utf-8")
     assert "plots/accuracy.svg was not drawn (RuntimeError: no ink)" in section(text, "Failures")
     assert "](plots/accuracy.svg)" not in text and "](plots/batch_size.svg)" in text
@@ -356,7 +361,7 @@ def test_energy_memory_and_power_stand_with_the_stack_that_they_were_read_for(co
             ("reference", "run"): {"energy_joules": 1300.0, "peak_gpu_memory_bytes": 2**29, "gpu_timeline": watts},
         }
     )
-    rows = {one[0]: one[1:] for one in found.rows}
+    rows = {one[0]: one[1:] for one in found.cells}
     assert found.headers == ["stack", "training epoch", "reference run", "power, W", "peak GPU memory"]
     assert rows["jax/step on cuda"] == ["15.0 J", "1.30 kJ", "101", "512 MiB"]
     assert "jax/step on cpu" not in rows  # nothing but dashes
@@ -399,7 +404,7 @@ def test_records_without_precision_are_still_ranked(tmp_path):
     for one in replicates:
         del one["case"]["precision"]
     path = write_example_run(tmp_path, replicates)
-    found = summarize(RunFolder.open(path), bench.load_runs(path))
+    found = summarize(analysis_of(path))
     assert [one["stack"]["precision"] for one in found["ranking"]] == [None, None]
     assert found["ranking"][0]["speed_ratio"]["center"] == pytest.approx(2.0 / 1.5, rel=0.02)
 

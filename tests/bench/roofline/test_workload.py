@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.report.write import TRAINING_FLOP_PER_EXAMPLE
+from bench.report.run.rates import TRAINING_FLOP_PER_EXAMPLE
 from bench.roofline.workload import (
     Product,
     evaluation_passes,

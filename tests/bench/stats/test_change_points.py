@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.change_points import MIN_RUNS, MIN_SEGMENT_RUNS, Course, Shape, _step_starts, course
+from bench.stats.change_points import MIN_RUNS, MIN_SEGMENT_RUNS, Course, TrendShape, _step_starts, course
 
 
 def noise(random, num_runs, scatter=0.02):
@@ -26,7 +26,7 @@ NOISES = {
 def test_where_nothing_changed_almost_nothing_is_found(kind, num_runs):
     """300 seeds; measured over 1500, at most 1.7 % (skewed, 8 runs).  More than 4.5 % is 3 standard errors too many."""
     found = [
-        course(np.exp(NOISES[kind](np.random.default_rng(seed), num_runs))).shape is not Shape.CONSTANT
+        course(np.exp(NOISES[kind](np.random.default_rng(seed), num_runs))).shape is not TrendShape.CONSTANT
         for seed in range(300)
     ]
     assert np.mean(found) <= 0.045
@@ -81,7 +81,7 @@ def test_thousands_of_runs_are_explained_too():
     """A step and a drift in 2,000 runs each, at their run and slope."""
     assert [step.index for step in course(with_step(1, 2000, 1200)).steps] == [1200]
     drift = course(np.exp(1e-4 * np.arange(2000) + noise(np.random.default_rng(1), 2000)))
-    assert (drift.shape, drift.ratio_per_run) == (Shape.DRIFT, pytest.approx(math.exp(1e-4), rel=1e-5))
+    assert (drift.shape, drift.ratio_per_run) == (TrendShape.DRIFT, pytest.approx(math.exp(1e-4), rel=1e-5))
 
 
 def test_two_steps_are_two():
@@ -94,7 +94,7 @@ def test_two_steps_are_two():
 def test_one_run_that_took_half_as_long_again_is_no_change(at):
     seconds = np.exp(noise(np.random.default_rng(at), 12))
     seconds[at] *= 1.5
-    assert course(seconds) == Course(Shape.CONSTANT)
+    assert course(seconds) == Course(TrendShape.CONSTANT)
 
 
 def test_an_outlier_does_not_hide_a_step():
@@ -108,7 +108,7 @@ def test_an_outlier_does_not_hide_a_step():
 
 def test_a_drift_is_a_drift_and_not_a_staircase():
     found = [course(np.exp(0.01 * np.arange(20) + noise(np.random.default_rng(seed), 20))) for seed in range(40)]
-    drifts = [one for one in found if one.shape is Shape.DRIFT]
+    drifts = [one for one in found if one.shape is TrendShape.DRIFT]
     assert len(drifts) >= 36
     assert np.median([one.ratio_per_run for one in drifts]) == pytest.approx(math.exp(0.01), rel=0.002)
     assert all(one.steps == () for one in drifts)
@@ -116,16 +116,16 @@ def test_a_drift_is_a_drift_and_not_a_staircase():
 
 @pytest.mark.parametrize("num_runs", range(MIN_RUNS))
 def test_too_few_runs_say_so_however_clear_the_step(num_runs):
-    assert course([1.0, 2.0] * (num_runs // 2) + [2.0] * (num_runs % 2)) == Course(Shape.TOO_FEW)
+    assert course([1.0, 2.0] * (num_runs // 2) + [2.0] * (num_runs % 2)) == Course(TrendShape.TOO_FEW)
 
 
 def test_runs_that_agree_to_the_last_digit_are_constant():
-    assert course([1.5] * 10) == Course(Shape.CONSTANT)
+    assert course([1.5] * 10) == Course(TrendShape.CONSTANT)
 
 
 def test_less_than_what_two_runs_can_agree_by_is_no_step():
     """0.02 % between two levels without any noise: no clock knows a machine that well."""
-    assert course([1.0] * 6 + [1.0002] * 6).shape is Shape.CONSTANT
+    assert course([1.0] * 6 + [1.0002] * 6).shape is TrendShape.CONSTANT
 
 
 @given(st.integers(0, 1000), st.floats(1e-6, 1e6))

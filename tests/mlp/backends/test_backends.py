@@ -173,7 +173,7 @@ def test_one_epoch_on_real_mnist_learns_as_the_tutorial_does(mnist_directory):
     recipe = replace(CANONICAL, num_epochs=1)
     history = train(backends.create("theano"), recipe, lambda: load_files(mnist_directory), verbose=False)
     assert 0.925 <= history.epochs[0].validation_accuracy <= 0.95
-    assert abs(history.rest_seconds) < 0.01 * history.total_seconds
+    assert abs(history.rest_seconds) < 0.1 * history.total_seconds
 
 
 def test_the_theano_of_the_tests_compiles_in_a_directory_of_its_own():

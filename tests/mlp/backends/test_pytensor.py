@@ -240,12 +240,12 @@ def test_masks_of_another_batch_size_are_others(backend):
 @pytest.mark.filterwarnings("ignore::UserWarning")  # those that a rehearsal silences
 def test_the_rehearsal_that_compiles_leaves_no_trace(backend, monkeypatch):
     """A network that is never rehearsed, and compiles in its first step, learns the same."""
-    unrehearsed = PyTensorBackend(backend.variant.name)
-    unrehearsed.build(RECIPE, initial_parameters(RECIPE))
-    monkeypatch.setattr(unrehearsed, "_rehearse", lambda *_: None)
+    not_warmed_up = PyTensorBackend(backend.variant.name)
+    not_warmed_up.build(RECIPE, initial_parameters(RECIPE))
+    monkeypatch.setattr(not_warmed_up, "_warm_up", lambda *_: None)
     rehearsed = built(backend.variant.name)
     batch = Masked.batch(20)
-    expected = [unrehearsed.train_step(*batch) for _ in range(3)]
+    expected = [not_warmed_up.train_step(*batch) for _ in range(3)]
     assert [rehearsed.train_step(*batch) for _ in range(3)] == expected
     assert len(set(expected)) == 3
 

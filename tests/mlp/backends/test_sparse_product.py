@@ -1,4 +1,4 @@
-"""theano/tuned's lever sparsity: leaving out zeros changes no product and no step, whatever the zeros are."""
+"""theano/tuned's optimization sparsity: leaving out zeros changes no product and no step, whatever the zeros are."""
 
 from dataclasses import replace
 

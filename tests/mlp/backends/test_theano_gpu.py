@@ -89,7 +89,7 @@ def test_without_the_environment_the_remedy_is_to_make_it(monkeypatch, tmp_path)
     monkeypatch.setattr(gpu, "ENVIRONMENT", tmp_path / "nowhere")
     monkeypatch.delenv(gpu.PYTHON_VARIABLE, raising=False)
     answer = examine(modules=())
-    assert "GPU environment is not there" in answer.reason
+    assert "GPU environment was not found" in answer.reason
     assert answer.remedy == "Run make theano-gpu."
 
 
@@ -233,7 +233,7 @@ def refusals(*devices):
     """Return the errors of importing Theano in a fresh process for each of ``devices``; None without one."""
     code = (
         "import json, sys\n"
-        "from mlp.backends.theano.published import TheanoBackend\n"
+        "from mlp.backends.theano import TheanoBackend\n"
         "from mlp.errors import BackendError\n"
         "answers = []\n"
         "for device in sys.argv[1:]:\n"

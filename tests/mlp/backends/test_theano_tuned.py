@@ -1,4 +1,4 @@
-"""theano/tuned: each operation against an outside oracle, the generator's statistics, every lever left out."""
+"""theano/tuned: each operation against an outside oracle, the generator's statistics, every optimization left out."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ from small import SMALL
 
 from mlp import backends
 from mlp.backends import Unavailable
-from mlp.backends.theano.tuned import levers
+from mlp.backends.theano.tuned import optimizations
 from mlp.errors import BackendError
 from mlp.theano_compat.blas import Blas
 from mlp.training import initial_parameters
 
 PROJECT = Path(__file__).resolve().parents[3]
 PLAIN = replace(SMALL, dropout=0.0)
-WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80)  # wide enough for the lever sparsity
+WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80)  # wide enough for sparsity
 KEY = (0x12345678, 0x9ABCDEF0)
 
 
@@ -177,10 +177,10 @@ def test_products_are_numpys_for_all_shapes_and_threads(theano, transpose_a, tra
 def test_products_leave_the_blas_its_threads(theano):
     from mlp.backends.theano.tuned.product import Product
 
-    before = levers.blas_threads()
+    before = optimizations.blas_threads()
     a = theano.tensor.fmatrix()
     call(theano, Product(2)(a, a), {a: np.ones((300, 300), np.float32)})
-    assert levers.blas_threads() == before
+    assert optimizations.blas_threads() == before
 
 
 @pytest.mark.slow
@@ -354,7 +354,7 @@ def test_inputs_are_overwritten_only_without_other_users(theano):
 
 def built(recipe, without="", variant="tuned", monkeypatch=None):
     if monkeypatch is not None:
-        monkeypatch.setenv(levers.VARIABLE, without)
+        monkeypatch.setenv(optimizations.VARIABLE, without)
     backend = backends.create("theano", variant)
     backend.import_framework()
     backend.build(recipe, initial_parameters(recipe))
@@ -407,8 +407,8 @@ def test_with_the_same_masks_a_hundred_steps_are_the_published_ones(theano, toy_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("without", [*levers.NAMES, ",".join(levers.NAMES)])
-def test_without_any_lever_it_still_follows_the_oracle(theano, monkeypatch, toy_data, without):
+@pytest.mark.parametrize("without", [*optimizations.NAMES, ",".join(optimizations.NAMES)])
+def test_without_any_optimization_it_still_follows_the_oracle(theano, monkeypatch, toy_data, without):
     tuned = built(PLAIN, without, monkeypatch=monkeypatch)
     tuned.compile()
     oracle = backends.create("numpy", "float64")
@@ -516,42 +516,44 @@ def test_a_compiler_that_rejects_the_operations_costs_speed_and_a_warning(theano
     assert tuned.train_step(*batch) == pytest.approx(oracle.train_step(*batch), rel=1e-5)
 
 
-# --- levers -------------------------------------------------------------------------------------------------------
+# --- optimizations ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def another_blas(monkeypatch):
-    monkeypatch.setattr(levers, "choose_blas", lambda: Blas("from THEANO_FLAGS", "-lopenblas", None, ""))
+    monkeypatch.setattr(optimizations, "choose_blas", lambda: Blas("from THEANO_FLAGS", "-lopenblas", None, ""))
 
 
 def test_another_blas_keeps_its_threads_to_itself_and_the_reason_is_told(another_blas):
-    inactive = {state.lever.name: state.reason for state in levers.lever_states() if not state.active}
+    inactive = {
+        state.optimization.name: state.reason for state in optimizations.optimization_states() if not state.active
+    }
     assert set(inactive) == {"products", "sparsity", "threads"}
     assert inactive["products"] == "it needs SciPy's OpenBLAS, and the BLAS is from THEANO_FLAGS"
-    assert levers.active_levers() == set(levers.NAMES) - {"products", "sparsity", "threads"}
+    assert optimizations.active_optimizations() == set(optimizations.NAMES) - {"products", "sparsity", "threads"}
 
 
 @pytest.mark.slow
-def test_a_missing_lever_is_warned_of_with_what_happens_instead(theano, another_blas):
+def test_a_missing_optimization_is_warned_of_with_what_happens_instead(theano, another_blas):
     with pytest.warns(RuntimeWarning) as warned:
         built(PLAIN)
     assert str(warned[0].message) == (
-        "theano/tuned runs without its lever products: it needs SciPy's OpenBLAS, and the BLAS is from THEANO_FLAGS; "
+        "theano/tuned runs without products: it needs SciPy's OpenBLAS, and the BLAS is from THEANO_FLAGS; "
         "the BLAS's own threads compute the products."
     )
 
 
 def test_what_is_left_out_on_purpose_is_not_missed(monkeypatch):
-    monkeypatch.setenv(levers.VARIABLE, "products, update")
-    states = {state.lever.name: state for state in levers.lever_states()}
+    monkeypatch.setenv(optimizations.VARIABLE, "products, update")
+    states = {state.optimization.name: state for state in optimizations.optimization_states()}
     assert [name for name, state in states.items() if not state.active] == ["products", "sparsity", "threads", "update"]
     assert not any(state.missed for state in states.values())
     assert states["update"].reason == "left out by MLP_BENCH_TUNED_WITHOUT"
 
 
-def test_an_unknown_lever_is_refused():
-    with pytest.raises(BackendError, match=r"no lever 'turbo' to leave out: .* takes some of products, sparsity"):
-        levers.active_levers("turbo,update")
+def test_an_unknown_optimization_is_refused():
+    with pytest.raises(BackendError, match=r"no optimization 'turbo': .* takes some of products, sparsity"):
+        optimizations.active_optimizations("turbo,update")
 
 
 def test_it_is_for_the_cpu():

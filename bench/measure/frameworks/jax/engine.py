@@ -1,7 +1,7 @@
-"""JAX, on the CPU or on an NVIDIA GPU.
+"""JAX engine, on the CPU or on an NVIDIA GPU.
 
-Each repetition is a call of a compiled function, so that on a GPU the smallest products may show the call and not
-themselves; where PyTorch is measured too, its captured graphs tell the truth.
+Each repetition is a call of a compiled function, so that on a GPU the time of the smallest products is that of the
+call; PyTorch's captured graphs exclude it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class JaxEngine(Engine):
         return self._called(multiply, *random_factors(product))
 
     def copy(self) -> Work | None:
-        """As many bytes as a copy reads and writes: XLA would leave out one that changes nothing."""
+        """Prepare work with the traffic of a copy; XLA would eliminate a plain copy."""
         return self._called(lambda x: x + 1, self._host_ones(self.sizes.copy_bytes // 4)) if self._on_gpu else None
 
     def multiply(self) -> Work | None:
@@ -44,7 +44,7 @@ class JaxEngine(Engine):
         return self._called(lambda a, b: a * b, *factors) if self._on_gpu else None
 
     def random(self) -> Work | None:
-        """By XLA's own generator for the device, the fastest of JAX's."""
+        """Prepare XLA's own generator for the device, the fastest of JAX's."""
         if not self._on_gpu:
             return None
         key, count = jax.random.key(0, impl="rbg"), self.sizes.num_random
@@ -65,7 +65,7 @@ class JaxEngine(Engine):
         return work
 
     def device_to_host(self) -> Work | None:
-        """An array remembers its copy on the host, so each time a new one is made, at the device's own speed."""
+        """Prepare the transfer of a new array each time, because an array caches its host copy."""
         if not self._on_gpu:
             return None
         on_device = jax.device_put(self._host_ones(self.sizes.transfer_bytes // 4), self._device)
@@ -85,8 +85,8 @@ class JaxEngine(Engine):
         placed = jax.device_put(arguments, self._device)
 
         def work(n: int) -> list[jax.Array]:
-            # A GPU computes in order, so that its last result is enough, and memory holds no more of them.  On a CPU
-            # independent calls need not finish in the order in which they were made.
+            # A GPU computes in order, so that waiting for its last result suffices and saves memory.  On a CPU
+            # independent calls need not finish in order.
             kept = deque((compiled(*placed) for _ in range(n)), maxlen=1 if self._on_gpu else n)
             return jax.block_until_ready(list(kept))
 

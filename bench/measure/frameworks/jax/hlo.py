@@ -1,7 +1,7 @@
-"""XLA's text of a compiled program: of each instruction its shapes, what it computes, and the line that asked for it.
+"""Parser of XLA's text of a compiled program: shapes, operation and source line of each instruction.
 
-The format is that of ``jax.stages.Compiled.as_text()``, described at https://openxla.org/xla/hlo_dumps; only what the
-table of operations needs is read, and what is not understood is left out.
+The format is that of ``jax.stages.Compiled.as_text()``, described at https://openxla.org/xla/hlo_dumps; only the
+attributes that the table of operations needs are parsed, and unknown lines are skipped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.records.profile import Shape
+from bench.records.profile import ArrayShape
 
 BYTES_OF = {
     "pred": 1,
@@ -38,13 +38,13 @@ PROJECT_FILE = re.compile(r".*/((?:mlp|pytensor)/.*)$")
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction; ``calls`` names the computation that a fusion or a loop runs."""
+    """Instruction; ``calls`` names the computation that a fusion or a loop runs."""
 
     name: str
     opcode: str
-    outputs: tuple[tuple[str, Shape], ...]  # (element type, shape) of each array
+    outputs: tuple[tuple[str, ArrayShape], ...]  # (element type, shape) of each array
     operands: tuple[str, ...]
-    text: str  # all that follows the operands
+    text: str  # rest of the line after the operands
     computation: str = ""
 
     def attribute(self, name: str) -> str | None:
@@ -53,13 +53,13 @@ class Instruction:
 
     @property
     def op_name(self) -> str:
-        """JAX's own name for it, e.g. ``jit(train_step)/jvp()/dot_general``."""
+        """JAX's name of the operation, e.g. ``jit(train_step)/jvp()/dot_general``."""
         return self.attribute("op_name") or ""
 
 
 @dataclass
-class Program:
-    """A compiled module."""
+class HloProgram:
+    """Compiled module."""
 
     module: str = ""
     instructions: dict[str, Instruction] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Program:
     _products_before: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str) -> Program:
+    def parse(cls, text: str) -> HloProgram:
         program, computation, table = cls(), "", ""
         for line in text.splitlines():
             if found := MODULE.match(line):
@@ -90,7 +90,7 @@ class Program:
         return program
 
     def source(self, instruction: Instruction) -> tuple[str | None, str | None]:
-        """``mlp/backends/jax/program.py:95`` and the name of the function there; (None, None) where it is not known."""
+        """Return the source, ``mlp/backends/jax/program.py:95``, and its function; (None, None) if unknown."""
         frame = instruction.attribute("stack_frame_id")
         location = self._locations.get(self._frames.get(int(frame), 0)) if frame else None
         if location is None:
@@ -100,24 +100,24 @@ class Program:
         return (f"{file[1]}:{line}" if file else None), self._names["FunctionNames"].get(function_id)
 
     def inside(self, instruction: Instruction) -> Iterator[Instruction]:
-        """The instruction, and those of the computation that it calls."""
+        """Yield the instruction, and those of the computation that it calls."""
         yield instruction
         called = instruction.attribute("calls")
         if called:
             yield from (one for one in self.instructions.values() if one.computation == called)
 
-    def shapes(self, names: tuple[str, ...]) -> tuple[Shape, ...]:
+    def shapes(self, names: tuple[str, ...]) -> tuple[ArrayShape, ...]:
         return tuple(shape for name in names for _, shape in self._outputs(name))
 
     def num_bytes(self, instruction: Instruction) -> int:
-        """Of operands and outputs, each once."""
+        """Return the bytes of operands and outputs, each once."""
         arrays = list(instruction.outputs)
         for name in dict.fromkeys(instruction.operands):
             arrays += self._outputs(name)
         return sum(BYTES_OF.get(dtype, 0) * math.prod(shape) for dtype, shape in arrays)
 
     def products(self, instruction: Instruction) -> list[tuple[int, int, int]]:
-        """(m, n, k) of each matrix product in it."""
+        """Return (m, n, k) of each matrix product in the instruction."""
         found = []
         for one in self.inside(instruction):
             if one.opcode != "dot" or len(one.operands) != 2 or not self._outputs(one.operands[0]):
@@ -129,7 +129,7 @@ class Program:
         return found
 
     def products_before(self, name: str) -> set[str]:
-        """The nearest operations with a matrix product among those that ``name`` needs, itself not among them."""
+        """Return the nearest predecessors of ``name`` that contain a matrix product."""
         if name not in self._products_before:
             found: set[str] = set()
             for operand in self.instructions[name].operands if name in self.instructions else ():
@@ -138,7 +138,7 @@ class Program:
             self._products_before[name] = found
         return self._products_before[name]
 
-    def _outputs(self, name: str) -> tuple[tuple[str, Shape], ...]:
+    def _outputs(self, name: str) -> tuple[tuple[str, ArrayShape], ...]:
         return self.instructions[name].outputs if name in self.instructions else ()
 
 

@@ -1,7 +1,6 @@
-"""JAX: its profiler's trace of XLA's operations, joined with the text of the compiled programs.
+"""Collector of JAX: its profiler's trace of XLA's operations, joined with the text of the compiled programs.
 
-A trace names each operation (``hlo_op``) and when it ran on which thread or stream; what it computes, its shapes and
-the line that asked for it stand in the program.
+A trace has name (``hlo_op``), time and thread or stream of each operation; the program has its shapes and source line.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.measure.frameworks.concurrency import Span
-from bench.measure.frameworks.jax.hlo import Instruction, Program
+from bench.measure.frameworks.jax.hlo import HloProgram, Instruction
 from bench.measure.frameworks.profiler import MINIBATCH
 from bench.measure.frameworks.section_clock import SectionClock
 from bench.measure.frameworks.timeline import TimelineCollector
@@ -42,7 +41,7 @@ class JaxCollector(TimelineCollector):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._programs: dict[str, dict[str, Program]] = {}
+        self._programs: dict[str, dict[str, HloProgram]] = {}
 
     @contextmanager
     def compiling(self, clock: SectionClock) -> Iterator[None]:
@@ -64,15 +63,15 @@ class JaxCollector(TimelineCollector):
             with replaced(self.backend, "_executable", timed_executable):
                 yield
         finally:
-            is_open = False  # listeners cannot be taken back one by one
+            is_open = False  # listeners cannot be unregistered one by one
 
-    def rehearse(self, function: str, call: Callable[[], None]) -> None:
+    def warm_up(self, function: str, call: Callable[[], None]) -> None:
         call()
         self._learn(function, [executable.as_text() for executable in self.backend._executables.values()])
 
     def _learn(self, function: str, texts: list[str]) -> None:
-        """Keep the programs that ``function`` runs, by the names of their modules."""
-        programs = [Program.parse(text) for text in texts]
+        """Store the programs that ``function`` runs, by the names of their modules."""
+        programs = [HloProgram.parse(text) for text in texts]
         self._programs[function] = {program.module: program for program in programs}
 
     @contextmanager
@@ -108,7 +107,7 @@ class JaxCollector(TimelineCollector):
         module, name = key
         program = self._programs[function].get(module)
         instruction = program.instructions.get(name) if program else None
-        if instruction is None:  # of a program that the function calls beside its own
+        if instruction is None:  # of another program that the function calls
             return Operation(function, f"{module}/{name}", "program", calls, seconds, details={"op": name})
         products = program.products(instruction)
         source, _ = program.source(instruction)
@@ -131,8 +130,8 @@ class JaxCollector(TimelineCollector):
         )
 
 
-def kind_of(program: Program, instruction: Instruction) -> str:
-    """What XLA fused belongs to where its result comes from: a fusion of a product and a bias is a gemm."""
+def kind_of(program: HloProgram, instruction: Instruction) -> str:
+    """Return the kind of an instruction; a fusion has the kind of its main operation, e.g. gemm with a bias."""
     inside = list(program.inside(instruction))
     if any(one.opcode == "dot" for one in inside):
         return "gemm"
@@ -150,13 +149,13 @@ def kind_of(program: Program, instruction: Instruction) -> str:
     return "reduction" if any(one.opcode.startswith("reduce") for one in inside) else "elementwise"
 
 
-def waits(spans: list[Span], program: Program) -> list[Span]:
-    """The gaps in a run of ``program``, given to the matrix product that the operation after the gap waited for.
+def waits(spans: list[Span], program: HloProgram) -> list[Span]:
+    """Attribute the gaps in a run of ``program`` to the matrix product that the operation after the gap waited for.
 
     On a CPU XLA multiplies asynchronously: a product's own span ends when it has been started, and while its parts run
     on the threads of a pool no operation is traced (measured: without the gaps products seem to exceed the peak of the
-    machine).  Of two products that run at the same time it cannot tell which one the threads were busy with.  Gaps
-    before operations that need no product are left to the host.
+    machine).  Two concurrent products cannot be separated.  Gaps before operations that need no product are attributed
+    to the host.
     """
     found: list[Span] = []
     ran: dict[str, Span] = {}  # the latest span of each operation so far
@@ -174,7 +173,7 @@ def waits(spans: list[Span], program: Program) -> list[Span]:
 
 
 def read_trace(folder: Path) -> tuple[dict[str, list[Span]], list[Span]]:
-    """XLA's operations by the run of their program, keyed by (module, operation), and the annotations of ours."""
+    """Read XLA's operations by run of their program, keyed by (module, operation), and our annotations."""
     runs: dict[str, list[Span]] = defaultdict(list)
     annotations, threads = [], {}
     for path in sorted(folder.rglob("*.trace.json.gz")):

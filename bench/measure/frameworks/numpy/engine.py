@@ -1,4 +1,4 @@
-"""The CPU through NumPy, and through SciPy's BLAS, which Theano links too unless somebody names another."""
+"""Host engine: NumPy, and SciPy's BLAS, which is also Theano's default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.roofline.workload import Product
 
 
 class HostEngine(Engine):
-    """All threads compute, each on a part that it allocated itself; NumPy lets go of the interpreter meanwhile."""
+    """Engine of NumPy on all threads, each on its own part; NumPy releases the interpreter lock meanwhile."""
 
     name = "host"
 
@@ -48,7 +48,7 @@ class HostEngine(Engine):
         return self._shared_out(part, self.sizes.num_elements)
 
     def random(self) -> Work:
-        """By SFC64, the fastest of NumPy's generators by its own comparison; each thread has a stream of its own.
+        """Prepare SFC64, NumPy's fastest generator by its own comparison, with one stream per thread.
 
         It draws doubles, of 64 random bits each, and each counts as two numbers: a mask needs no more than 32.
         """
@@ -67,12 +67,12 @@ class HostEngine(Engine):
             with mmap.mmap(-1, n * mmap.PAGESIZE) as fresh:
                 touched = np.ndarray((n, mmap.PAGESIZE), np.uint8, fresh)
                 touched[:, 0] = 1
-                del touched  # or the mapping cannot be closed
+                del touched  # a mapping in use cannot be closed
 
         return work
 
     def _shared_out(self, make_part: Callable[[int], Callable[[], object]], size: int) -> Work:
-        """The parts of ``size`` elements; a thread goes through its own n times before it is waited for."""
+        """Return work on all parts of ``size`` elements; each thread repeats its part n times."""
         bounds = np.linspace(0, size, self._threads + 1).astype(int)
         calls = list(self._team.map(make_part, np.diff(bounds)))
 

@@ -1,7 +1,7 @@
-"""NumPy: the backend's own lines, each timed by Python's line tracing.
+"""Collector of NumPy: the lines of the backend, timed by Python's line tracing.
 
-The oracle is Python that calls NumPy: what an operation is, its line says best.  A line ends where the next one of the
-same function begins; while it calls another traced function, that one's lines are timed instead.
+An operation is a line of the backend.  A line ends where the next one of the same function begins; while it calls
+another traced function, that function's lines are timed instead.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from bench.measure.frameworks.profiler import Collector
-from bench.records.profile import Event, Operation, Shape
+from bench.records.profile import ArrayShape, Event, Operation
 
 TRACED = ("train_step", "evaluate", "loss_and_gradients", "_forward")
 SHOWN_CALLS = 3
-# What a line contains, in the order in which it is looked for; a line with none of these only directs the others.
+# Patterns of a line -> kind, tried in order; a line without a match is control flow.
 KINDS = (
     ("@", "gemm"),
     ("random_sample", "rng"),
@@ -37,11 +37,11 @@ KINDS = (
 
 
 class Line(NamedTuple):
-    """A line of a traced function; of a matrix product also the shapes of its operands, which differ by layer."""
+    """Line of a traced function; for a matrix product with the operand shapes, which differ by layer."""
 
     code: CodeType
     number: int
-    shapes: tuple[Shape, ...] = ()
+    shapes: tuple[ArrayShape, ...] = ()
 
     @property
     def text(self) -> str:
@@ -74,7 +74,7 @@ class NumpyCollector(Collector):
         ]
 
     def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
-        """Of the first calls of the last profiled block."""
+        """Return the events of the first calls of the last profiled block."""
         if not self._spans:
             return []
         first, last = self._spans[0][1], self._spans[-1][2]
@@ -87,7 +87,7 @@ class NumpyCollector(Collector):
 
     @contextmanager
     def annotated(self, name: str) -> Iterator[None]:
-        """Not a line's time, though a line may have asked for it."""
+        """Exclude the time of the annotated block from the line that runs it."""
         with super().annotated(name):
             self._switch()
             self._open.append(name)
@@ -120,11 +120,11 @@ class NumpyCollector(Collector):
             line = Line(frame.f_code, frame.f_lineno, operand_shapes(frame))
             self._open.append(line)
             self._calls[line] += 1
-            self._since = self._clock()  # what finding the shapes took is not the line's
+            self._since = self._clock()  # exclude the time spent on finding the shapes
         return self._trace
 
     def _switch(self) -> None:
-        """Time up to now belongs to the innermost line that is open."""
+        """Attribute the time since the last event to the innermost open line."""
         now = self._clock()
         if self._open:
             self._seconds[self._open[-1]] += now - self._since
@@ -153,18 +153,18 @@ def kind_of(text: str) -> str:
     return next((kind for part, kind in KINDS if part in text), "host")
 
 
-def operand_shapes(frame: FrameType) -> tuple[Shape, ...]:
-    """Of the first matrix product in the line that ``frame`` is about to run; () if there is none."""
+def operand_shapes(frame: FrameType) -> tuple[ArrayShape, ...]:
+    """Return the operand shapes of the first matrix product in the next line of ``frame``; () without one."""
     operands = _operands(frame.f_code.co_filename, frame.f_lineno)
     return tuple(eval(operand, frame.f_globals, frame.f_locals).shape for operand in operands)
 
 
 @cache
 def _operands(file: str, number: int) -> tuple[CodeType, ...]:
-    """The two sides of the first ``@`` of a line, compiled: names, attributes and subscripts, which cost nothing."""
+    """Compile both operands of the first ``@`` of a line: names, attributes and subscripts, which are cheap."""
     try:
         tree = ast.parse(linecache.getline(file, number).strip())
-    except SyntaxError:  # a part of a statement of several lines
+    except SyntaxError:  # part of a multi-line statement
         return ()
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):

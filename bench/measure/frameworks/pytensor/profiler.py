@@ -1,4 +1,4 @@
-"""PyTensor: Theano's virtual machine in its C mode; of the others what can be seen from outside.
+"""Collectors of PyTensor's modes: the C mode by its virtual machine, the others from outside.
 
 ``jax`` is profiled as JAX is.  ``numba`` and ``pytorch`` compile a step into one function: it is one operation, timed
 by PyTensor's own profile.
@@ -12,17 +12,17 @@ from typing import Any
 
 from bench.measure.frameworks.jax.profiler import JaxCollector
 from bench.measure.frameworks.profiler import Collector
-from bench.measure.frameworks.section_clock import SectionClock, Watched
+from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
 from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, input_names, parameter_names
 from bench.records.profile import Operation
 from mlp.backends import Backend
 from mlp.patching import replaced
 
-FUNCTION_OF = {"train_step": "training", "evaluate": "evaluation"}  # what the backend's graph calls them
+FUNCTION_OF = {"train_step": "training", "evaluate": "evaluation"}  # names in the backend's graph
 
 
 def compiled_function(backend: Backend, function: str) -> tuple[tuple[str, Any], Any]:
-    """(key, function) in the backend's table: of the one batch size that is profiled."""
+    """Return (key, function) in the backend's table, for the profiled batch size."""
     found = [item for item in backend._functions.items() if item[0][0] == FUNCTION_OF[function]]
     return found[-1]
 
@@ -36,12 +36,12 @@ class CModeCollector(VirtualMachineCollector):
         from pytensor.link.c.basic import CLinker
 
         watched = (
-            Watched(CLinker, "cmodule_key", "module_keys"),
-            Watched(CLinker, "code_gen", "c_code"),
-            Watched(cmodule.ModuleCache, "refresh", "read_cache"),
-            Watched(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
-            Watched(cmodule.GCC_compiler, "compile_str", "c_compiler"),
-            Watched(cmodule, "dlimport", "import_modules"),
+            TimedFunction(CLinker, "cmodule_key", "module_keys"),
+            TimedFunction(CLinker, "code_gen", "c_code"),
+            TimedFunction(cmodule.ModuleCache, "refresh", "read_cache"),
+            TimedFunction(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
+            TimedFunction(cmodule.GCC_compiler, "compile_str", "c_compiler"),
+            TimedFunction(cmodule, "dlimport", "import_modules"),
         )
         with functions_watched(self.backend, clock), clock.watching(*watched):
             yield
@@ -90,14 +90,14 @@ class CModeCollector(VirtualMachineCollector):
 
 
 class WholeCollector(Collector):
-    """A step is one compiled function: PyTensor's profile tells how long it ran, and nobody what it did."""
+    """Collector of modes that compile a step into one function: only its total time is known."""
 
     profiler = "PyTensor's ProfileStats"
 
     def compiling(self, clock: SectionClock) -> AbstractContextManager[None]:
         return functions_watched(self.backend, clock)
 
-    def rehearse(self, function: str, call: Callable[[], None]) -> None:
+    def warm_up(self, function: str, call: Callable[[], None]) -> None:
         call()
         self.problems.append(
             f"pytensor/{self.backend.variant.name} compiles a step into one function, inside which no profiler sees: "
@@ -123,11 +123,11 @@ class WholeCollector(Collector):
 
 
 class JaxModeCollector(JaxCollector):
-    """PyTensor hands its graph to ``jax.jit``: the programs are compiled once more to be read, from JAX's cache."""
+    """Collector of the JAX mode (``jax.jit``); programs are recompiled from JAX's cache to read their text."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._jitted: dict[str, tuple[Any, Any]] = {}  # what runs each function, and the shapes of its arguments
+        self._jitted: dict[str, tuple[Any, Any]] = {}  # function -> (jitted function, argument shapes)
 
     @contextmanager
     def compiling(self, clock: SectionClock) -> Iterator[None]:
@@ -150,7 +150,7 @@ class JaxModeCollector(JaxCollector):
         with functions_watched(self.backend, clock), replaced(jax, "jit", remembering_jit):
             yield
 
-    def rehearse(self, function: str, call: Callable[[], None]) -> None:
+    def warm_up(self, function: str, call: Callable[[], None]) -> None:
         call()
         jitted, shapes = self._jitted[function]
         self._learn(function, [jitted.lower(*shapes).compile().as_text()])
@@ -158,8 +158,8 @@ class JaxModeCollector(JaxCollector):
 
 @contextmanager
 def functions_watched(backend: Backend, clock: SectionClock) -> Iterator[None]:
-    """Inside the block, what each of the backend's functions takes to make is a section: rewriting its graph, linking,
-    and the call that compiles what PyTensor left for it."""
+    """Time the making of each of the backend's functions as a section: rewriting its graph, linking, and the first
+    call, which compiles."""
     from pytensor.graph.rewriting.basic import GraphRewriter
 
     make = backend._function
@@ -168,7 +168,10 @@ def functions_watched(backend: Backend, clock: SectionClock) -> Iterator[None]:
         with clock.section("evaluate" if name == "evaluation" else "train_step"):
             return make(name, batch_size)
 
-    watched = [Watched(GraphRewriter, "rewrite", "rewrite"), Watched(type(backend), "_rehearse", "first_call")]
+    watched = [
+        TimedFunction(GraphRewriter, "rewrite", "rewrite"),
+        TimedFunction(type(backend), "_warm_up", "first_call"),
+    ]
     with replaced(backend, "_function", timed), clock.watching(*watched):
         yield
 

@@ -1,6 +1,6 @@
-"""Apply nodes of Theano and of PyTensor, its descendant, as operations: what kind each is, what it reads and writes.
+"""Conversion of Apply nodes of Theano and PyTensor to operations: kind, operands, bytes and FLOP.
 
-Nothing of either is imported: nodes, variables and their owners have the same few attributes in both.
+Neither framework is imported: nodes, variables and owners have the same attributes in both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.records.profile import Operation, Shape
+from bench.records.profile import ArrayShape, Operation
 
 # By the name of the Op's class, without the ``Gpu`` in front of it.  Softmax and random numbers have many: by pattern.
 KIND_OF_CLASS = {
@@ -26,15 +26,15 @@ KIND_OF_CLASS = {
 GATHERS = ("Minibatch", "AdvancedSubtensor", "AdvancedSubtensor1")
 KIND_PATTERNS = ((re.compile("softmax", re.I), "softmax"), (re.compile("uniform|Random|RV$"), "rng"))
 REDUCTION = re.compile("CAReduce")
-MAKES_NODES = ("make_node", "__call__", "L_op", "grad")  # of an Op of ours: who asked for it stands further out
+MAKES_NODES = ("make_node", "__call__", "L_op", "grad")  # frames of our own Ops: the source line is further out
 FRAMEWORKS_OWN = re.compile(r"site-packages/(?:theano|pytensor)/")
 ASKED_FROM = re.compile(r".*/((?:lasagne|mlp)/.*)$")
 
 
 class Size(NamedTuple):
-    """Shape of an array, and how many bytes it has; None for what is no array."""
+    """Shape and bytes of an array; None for other values."""
 
-    shape: Shape
+    shape: ArrayShape
     num_bytes: int | None
 
 
@@ -43,16 +43,16 @@ def size_of(value: Any) -> Size:
 
 
 class Graph:
-    """The nodes of one compiled function in the order in which they run.
+    """Nodes of one compiled function in execution order.
 
     Parameters
     ----------
     names : variable -> str
-        Of the function's inputs and shared variables; others are called by their node, ``#7`` or ``#7.1``.
+        Of the function's inputs and shared variables; others are named after their node, ``#7`` or ``#7.1``.
     new_values : variables
         Outputs that become the next values of parameters and accumulators.
     size_of : variable -> Size
-        Of what the variable held when the nodes ran.
+        Size of the variable's value when the nodes ran.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Graph:
         self.unknown: set[str] = {name for node in self.nodes if _class_kind(name := class_name(node)) is None}
 
     def operation(self, function: str, node: Any, calls: float, seconds: float) -> Operation:
-        """``node`` as a row; ``calls`` and ``seconds`` are per call of ``function``."""
+        """Return ``node`` as an operation; ``calls`` and ``seconds`` are per call of ``function``."""
         kind = self._kinds[node]
         shapes = [[self._size_of(variable).shape for variable in group] for group in (node.inputs, node.outputs)]
         details: dict[str, Any] = {
@@ -102,7 +102,7 @@ class Graph:
         )
 
     def name(self, variable: Any) -> str:
-        """The identity of a value: transposes and other views carry the name of what they show."""
+        """Return the identity of a value: transposes and other views have the name of their base."""
         node = variable.owner
         if node is None:
             return self._names.get(variable) or str(variable)
@@ -114,7 +114,7 @@ class Graph:
         return number if variable.index == 0 else f"{number}.{variable.index}"
 
     def _find_kinds(self, new_values: set[Any]) -> dict[Any, str]:
-        """Elementwise nodes from which elementwise paths alone lead to new values belong to the update."""
+        """Return the kind of each node; elementwise nodes that reach only new values elementwise are ``update``."""
         readers: dict[Any, list[Any]] = {}
         for node in self.nodes:
             for variable in node.inputs:
@@ -132,8 +132,8 @@ class Graph:
             kinds[node] = kind
         return kinds
 
-    def _gemm(self, node: Any, inputs: list[Shape], outputs: list[Shape]) -> dict[str, Any]:
-        """m, n, k and which product it is; {} where the shapes do not tell.
+    def _gemm(self, node: Any, inputs: list[ArrayShape], outputs: list[ArrayShape]) -> dict[str, Any]:
+        """Return m, n, k and the product; {} if the shapes are ambiguous.
 
         The operands are the last two matrices among the inputs (Gemm's first is the sum that it adds to), or vectors.
         """
@@ -152,7 +152,7 @@ class Graph:
         return {"m": m, "n": n, "k": k, "product": " @ ".join(names)}
 
     def _bytes(self, node: Any, kind: str) -> int | None:
-        """Arrays in and out, each once; 0 for views, None if one is not known.  What gathers rows reads no others."""
+        """Return bytes of inputs and outputs, each once; 0 for views, None if unknown; gathers read only their rows."""
         if kind == "host":
             return 0
         if class_name(node) in GATHERS:
@@ -163,7 +163,7 @@ class Graph:
 
 
 def class_name(node: Any) -> str:
-    """Of the node's Op, without the prefix of a GPU's."""
+    """Return the class name of the node's Op without the prefix ``Gpu``."""
     return type(node.op).__name__.removeprefix("Gpu")
 
 
@@ -175,7 +175,7 @@ def _class_kind(name: str) -> str | None:
 
 
 def source_of(node: Any) -> str | None:
-    """``lasagne/layers/dense.py:88``: the innermost line outside the framework that asked for the node, if it knows."""
+    """Return the innermost source line outside the framework, ``lasagne/layers/dense.py:88``; None if unknown."""
     for variable in node.outputs:
         for trace in getattr(variable.tag, "trace", None) or []:
             for file, line, function, *_ in reversed(trace):

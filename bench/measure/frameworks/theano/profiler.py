@@ -1,4 +1,4 @@
-"""Theano: its virtual machine times each node, and its optimisers time themselves.
+"""Collector of Theano: node times of its virtual machine, and times of its optimisers.
 
 Compilation is profiled by Theano's ``profile_optimizer``, read from its objects, and by clocks around its linker, code
 generator, compiler and cache.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from bench.measure.frameworks.section_clock import SectionClock, Watched
+from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
 from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, input_names, parameter_names
 from mlp.patching import replaced
 
@@ -29,7 +29,7 @@ class TheanoCollector(VirtualMachineCollector):
         def profiled_function(*args: Any, **kwargs: Any) -> Any:
             stats = theano.compile.profiling.ProfileStats(atexit_print=False, gpu_checks=False)
             compiled = function(*args, **kwargs, profile=stats)
-            compiled.profile, compiled.fn.time_thunks = None, 0  # from here on nobody profiles it
+            compiled.profile, compiled.fn.time_thunks = None, 0  # profiling ends here
             add_optimisers(clock, f"{clock.path}/optimise", stats.optimizer_profile)
             return compiled
 
@@ -41,7 +41,7 @@ class TheanoCollector(VirtualMachineCollector):
             theano.config.profile_optimizer = asked
 
     def facts(self) -> dict[str, Any]:
-        from mlp.backends.theano.tuned.levers import blas_threads
+        from mlp.backends.theano.tuned.optimizations import blas_threads
         from mlp.theano_compat.blas import choose_blas
 
         blas = choose_blas()
@@ -75,40 +75,40 @@ class TheanoCollector(VirtualMachineCollector):
         return input_names(compiled.maker.fgraph.inputs, compiled.input_storage, known)
 
     def _updates(self, compiled: Any) -> Mapping[Any, Any]:
-        """They come last among the outputs, in the order of the inputs."""
+        """Return the updates: the last outputs, in the order of the inputs."""
         fgraph = compiled.maker.fgraph
         inputs = zip(fgraph.inputs, compiled.maker.expanded_inputs, strict=True)
         updated = [variable for variable, declared in inputs if declared.update is not None]
         return dict(zip(fgraph.outputs[len(fgraph.outputs) - len(updated) :], updated, strict=True))
 
 
-def _watched(backend: type) -> tuple[Watched, ...]:
-    """Where ``theano.function`` spends its time, from the outside."""
+def _watched(backend: type) -> tuple[TimedFunction, ...]:
+    """Return the functions inside ``theano.function`` that are timed as sections."""
     from theano.gof import cmodule
     from theano.gof.cc import CLinker
     from theano.gof.opt import Optimizer
     from theano.gof.vm import VM_Linker
 
-    from mlp.theano_fast.workshop import Workshop
+    from mlp.theano_fast.compile_pool import CompilePool
 
     return (
-        Watched(backend, "_compile_training", "train_step"),
-        Watched(backend, "_compile_validation", "evaluate"),
-        Watched(Optimizer, "optimize", "optimise"),
-        Watched(VM_Linker, "make_all", "link"),
-        Watched(CLinker, "cmodule_key", "module_keys"),
-        Watched(CLinker, "code_gen", "c_code"),
-        Watched(cmodule.ModuleCache, "refresh", "read_cache"),
-        Watched(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
-        Watched(cmodule.GCC_compiler, "compile_str", "c_compiler"),
-        Watched(Workshop, "wait", "c_compiler"),
-        Watched(cmodule, "dlimport", "import_modules"),
+        TimedFunction(backend, "_compile_training", "train_step"),
+        TimedFunction(backend, "_compile_validation", "evaluate"),
+        TimedFunction(Optimizer, "optimize", "optimise"),
+        TimedFunction(VM_Linker, "make_all", "link"),
+        TimedFunction(CLinker, "cmodule_key", "module_keys"),
+        TimedFunction(CLinker, "code_gen", "c_code"),
+        TimedFunction(cmodule.ModuleCache, "refresh", "read_cache"),
+        TimedFunction(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
+        TimedFunction(cmodule.GCC_compiler, "compile_str", "c_compiler"),
+        TimedFunction(CompilePool, "wait", "c_compiler"),
+        TimedFunction(cmodule, "dlimport", "import_modules"),
     )
 
 
 def add_optimisers(clock: SectionClock, path: str, optimizer_profile: Any) -> None:
-    """Theano's record of a sequence of optimisers, as sections below ``path``; of the local ones inside an equilibrium
-    each that took time.
+    """Add Theano's record of a sequence of optimisers as sections below ``path``; of local ones inside an equilibrium
+    only those that took time.
 
     The records are tuples whose layout only Theano's ``print_profile`` methods document (theano/gof/opt.py).
     """

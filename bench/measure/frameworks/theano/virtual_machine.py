@@ -1,7 +1,7 @@
-"""What Theano and PyTensor's C mode share: a virtual machine that runs one node after another, and can time each.
+"""Base class of the collectors of Theano and PyTensor's C mode, whose virtual machine can time each node.
 
-The very function that is timed plainly is the one that is profiled: ``time_thunks`` is a switch of its machine, and
-``ProfileStats`` is what the machine empties its counters into.
+The same function is timed plain and profiled: ``time_thunks`` is a switch of its machine, and ``ProfileStats`` receives
+the counters of the machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHOWN_CALLS = 3
 
 
 class VirtualMachineCollector(Collector):
-    """A subclass says where the backend keeps its functions, and what the framework calls things."""
+    """Collector by a virtual machine; subclasses locate the functions of the backend and name the framework's parts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,37 +28,37 @@ class VirtualMachineCollector(Collector):
 
     @abstractmethod
     def _function(self, function: str) -> Any:
-        """The compiled function."""
+        """Return the compiled function."""
 
     @abstractmethod
     def _in_its_place(self, function: str, other: Callable[..., Any]) -> AbstractContextManager[None]:
-        """Inside the block the backend calls ``other`` instead of the function."""
+        """Let the backend call ``other`` instead of the function inside the block."""
 
     @abstractmethod
     def _machine(self, compiled: Any) -> Any:
-        """The virtual machine of a compiled function."""
+        """Return the virtual machine of a compiled function."""
 
     @abstractmethod
     def _new_stats(self) -> Any:
-        """An empty ProfileStats."""
+        """Return an empty ProfileStats."""
 
     def _tables(self) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
         return self._stats.apply_callcount, self._stats.apply_time
 
     def _node(self, key: Any) -> Any:
-        """The node that a key of the tables in ProfileStats stands for."""
+        """Return the node of a key in the tables of ProfileStats."""
         return key
 
     @abstractmethod
     def _names(self, compiled: Any) -> Mapping[Any, str]:
-        """Names of the inputs: ``images``, ``W1``, ``W1 (mean square)``."""
+        """Return the names of the inputs: ``images``, ``W1``, ``W1 (mean square)``."""
 
     @abstractmethod
     def _updates(self, compiled: Any) -> Mapping[Any, Any]:
-        """The outputs that become next values, and the inputs of which they do."""
+        """Return {output: input} of the outputs that become the next values of inputs."""
 
-    def rehearse(self, function: str, call: Callable[[], None]) -> None:
-        """Keeps the shapes of a call's arrays too: the profile does not know them."""
+    def warm_up(self, function: str, call: Callable[[], None]) -> None:
+        """Warm up and record the shapes of a call's arrays, which the profile lacks."""
         compiled, arguments = self._function(function), []
 
         def recorded(*args: Any) -> Any:
@@ -91,8 +91,8 @@ class VirtualMachineCollector(Collector):
         ]
 
     def events(self, function: str, call: Callable[[], None], num_calls: int) -> list[Event]:
-        """Of a few calls made once more.  The machine knows durations and the order, in which nodes run one after
-        another: each is drawn where the one before it ends, from the moment at which the function was called."""
+        """Return the events of a few additional calls.  The machine has durations and order only: each node starts at
+        the end of its predecessor, the first at the call of the function."""
         compiled = self._function(function)
         starts: list[float] = []
         events: list[Event] = []
@@ -115,7 +115,7 @@ class VirtualMachineCollector(Collector):
         return [event for event in events if event.seconds > 0]
 
     def _run_once(self, compiled: Any, arguments: Sequence[Any]) -> Graph:
-        """Run each node from Python, and keep the shapes of what it leaves before the memory is given back."""
+        """Run each node from Python, and record the shapes of its outputs before they are freed."""
         machine = self._machine(compiled)
         for container, argument in zip(compiled.input_storage, arguments, strict=False):  # shared variables follow
             container.value = argument
@@ -136,7 +136,7 @@ class VirtualMachineCollector(Collector):
 
 
 def parameter_names(parameters: Sequence[Any], accumulators: Sequence[Any]) -> dict[int, str]:
-    """Shared variables by the identity of their storage: ``W1``, ``b1``, ..., and ``W1 (mean square)``."""
+    """Return {id of the storage: name} of shared variables: ``W1``, ``b1``, ..., ``W1 (mean square)``."""
     return {
         id(shared.container.storage): f"{'Wb'[index % 2]}{index // 2 + 1}{suffix}"
         for suffix, group in (("", parameters), (" (mean square)", accumulators))
@@ -145,7 +145,7 @@ def parameter_names(parameters: Sequence[Any], accumulators: Sequence[Any]) -> d
 
 
 def input_names(variables: Sequence[Any], containers: Sequence[Any], known: Mapping[int, str]) -> dict[Any, str]:
-    """Of a function's inputs: what they share with, else their own name, else ``state 7``."""
+    """Return names of a function's inputs: of their shared variable, else their own, else ``state 7``."""
     return {
         variable: known.get(id(container.storage)) or variable.name or f"state {number}"
         for number, (variable, container) in enumerate(zip(variables, containers, strict=True))

@@ -1,7 +1,7 @@
-"""PyTorch, on the CPU or on an NVIDIA GPU.
+"""PyTorch engine, on the CPU or on an NVIDIA GPU.
 
-On a GPU the repetitions are captured as one CUDA graph, so that its work is timed and not its launches (PyTorch
-documentation, "CUDA Graphs"); only ``kernel_launch`` goes without.
+On a GPU the repetitions are captured as one CUDA graph, which excludes the launches (PyTorch documentation, "CUDA
+Graphs"), except in ``kernel_launch``.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class TorchEngine(Engine):
         return self._transfer(lambda on_host, on_device: on_host.copy_(on_device, non_blocking=True))
 
     def _transfer(self, copy: Callable[[torch.Tensor, torch.Tensor], object]) -> Work | None:
-        """From or to page-locked memory, without which the driver copies twice."""
+        """Prepare a transfer from or to page-locked memory; from pageable memory the driver copies twice."""
         if not self._on_gpu:
             return None
         count = self.sizes.transfer_bytes // 4
@@ -88,7 +88,7 @@ class TorchEngine(Engine):
 
         @cache
         def graph(n: int) -> torch.cuda.CUDAGraph:
-            called(1)  # lazy handles and workspaces come before the capture
+            called(1)  # create lazy handles and workspaces before the capture
             captured = torch.cuda.CUDAGraph()
             with torch.cuda.graph(captured):
                 for _ in range(n):

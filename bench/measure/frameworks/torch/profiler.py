@@ -1,4 +1,4 @@
-"""PyTorch: ``torch.profiler``'s events, on the CPU the operators of ATen, on a GPU the kernels that they launch."""
+"""Collector of PyTorch: events of ``torch.profiler``, ATen's operators on a CPU, kernels on a GPU."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bench.measure.frameworks.concurrency import Span
 from bench.measure.frameworks.profiler import MINIBATCH
 from bench.measure.frameworks.section_clock import SectionClock
 from bench.measure.frameworks.timeline import TimelineCollector
-from bench.records.profile import Operation, Shape
+from bench.records.profile import ArrayShape, Operation
 from mlp.patching import replaced
 
-# Parts of a name, lower case, in the order in which they are tried; CUDA's kernels carry the same words.
+# Parts of a name, lower case, in the order in which they are tried; CUDA's kernels have the same words.
 KINDS = (
     (("addmm", "aten::mm", "bmm", "matmul", "gemm", "cutlass", "xmma"), "gemm"),
     (("bernoulli", "dropout", "uniform", "random", "philox", "distribution"), "rng"),
@@ -28,7 +28,7 @@ KINDS = (
     (("aten::mul", "aten::div", "aten::add", "aten::eq", "relu", "threshold", "clamp", "elementwise"), "elementwise"),
     (("inductor's graph", "triton", "cpp_fused"), "elementwise"),  # kernels that Inductor wrote
 )
-# What each phase of torch.compile is called in torch._dynamo.utils.compilation_time_metrics.
+# Names of torch.compile's phases in torch._dynamo.utils.compilation_time_metrics.
 COMPILER_PHASES = {
     "_compile.compile_inner": "dynamo",
     "create_aot_dispatcher_function": "dynamo/aot_autograd",
@@ -41,10 +41,10 @@ NO_WORK = ("autograd::", "backward0", "aten::linear", "aten::dropout", "aten::cr
 
 
 class Key(NamedTuple):
-    """Operators of one name and shapes are one row."""
+    """Key of a row: operators of equal name and shapes are merged."""
 
     name: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[ArrayShape, ...]
     parent: str  # the ``_foreach_`` operator that it is a part of; "" for none
 
 
@@ -84,7 +84,7 @@ class TorchCollector(TimelineCollector):
         if not self._spans:
             raise BenchError(
                 "PyTorch's profiler recorded no kernel: it may not read the GPU's counters here "
-                "(https://developer.nvidia.com/ERR_NVGPUCTRPERM says how a machine's owner allows it)."
+                "(to allow it, see https://developer.nvidia.com/ERR_NVGPUCTRPERM)."
                 if on_gpu
                 else "PyTorch's profiler recorded no operator."
             )
@@ -132,7 +132,7 @@ def kind_of(key: Key) -> str:
 
 
 def spans_of(events: Iterable[Any], on_gpu: bool) -> tuple[list[Span], list[Span]]:
-    """Of ``torch.profiler``'s FunctionEvents: operators (on a GPU kernels and copies), and the driver's annotations."""
+    """Split ``torch.profiler``'s FunctionEvents into operators (on a GPU kernels and copies) and annotations."""
     spans, annotations = [], []
     for event in events:
         start, end = event.time_range.start / 1e6, event.time_range.end / 1e6
@@ -155,13 +155,13 @@ def _key(event: Any) -> Key:
 
 
 def _name(key: Key) -> str:
-    """``aten::mm(500x784, 784x500)``"""
+    """Format ``aten::mm(500x784, 784x500)``."""
     shapes = ["x".join(map(str, shape)) for shape in key.shapes[:MOST_SHAPES]]
     return f"{key.name}({', '.join(shapes)})" if shapes else key.name
 
 
 def _product(key: Key) -> tuple[int, int, int] | None:
-    """(m, n, k): the operands are the first two, after the sum that ``addmm`` adds to."""
+    """Return (m, n, k) of the first two operands, after the addend of ``addmm``."""
     operands = key.shapes[1:3] if "addmm" in key.name else key.shapes[:2]
     if len(operands) < 2 or any(len(shape) != 2 for shape in operands):
         return None
@@ -170,7 +170,7 @@ def _product(key: Key) -> tuple[int, int, int] | None:
 
 
 def compiler_seconds() -> dict[str, float]:
-    """What ``torch.compile`` has taken in this process so far, by the path of its phases; {} if it was not used."""
+    """Return {path of the phase: seconds} of ``torch.compile`` in this process so far; {} if it was not used."""
     utils = sys.modules.get("torch._dynamo.utils")
     metrics = getattr(utils, "compilation_time_metrics", None) or {}
     return {path: sum(metrics[name]) for name, path in COMPILER_PHASES.items() if name in metrics}

@@ -1,1 +1,1 @@
-"""The rules behind ``bench.report.profile.findings``, by what they look at."""
+"""Rules of ``bench.report.profile.findings``, grouped by topic."""

@@ -1,4 +1,4 @@
-"""Rules about the compile cache: it cannot be written, or it does not save what it should."""
+"""Rules on the compile cache: not writable, or ineffective."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bench.report.profile.rules.finding import Finding
 from bench.units import format_count, format_percent, format_seconds
 
 COMPILER = "c_compiler"
-COLD_SHARE = 0.10  # of a compilation with a warm cache, from which the compiler's work is worth a word
+COLD_SHARE = 0.10  # of a warm compilation; a larger share of the compiler is reported
 
 
 def cache_not_writable(profile: Profile) -> Finding | None:
@@ -18,14 +18,14 @@ def cache_not_writable(profile: Profile) -> Finding | None:
     return Finding(
         "compile cache not writable",
         f"The compile directory cannot be written: every process compiles everything anew{cost}.",
-        "It belongs to somebody else, is on a read-only file system, or the disk is full.",
+        "It is owned by another user, is on a read-only file system, or the disk is full.",
         "Name another one: THEANO_FLAGS=base_compiledir=<directory>.",
         seconds,
     )
 
 
 def cache_stays_cold(profile: Profile) -> Finding | None:
-    """The compiler still runs although an earlier process has filled the cache."""
+    """Report a compiler that runs although an earlier process has filled the cache."""
     seconds = _compiler_seconds(profile, "warm")
     whole = sum(one.seconds for one in profile.compile_phases if one.cache == "warm" and one.path == "compile")
     if not seconds or not whole or seconds < COLD_SHARE * whole:
@@ -44,6 +44,6 @@ def cache_stays_cold(profile: Profile) -> Finding | None:
 
 
 def _compiler_seconds(profile: Profile, cache: str) -> float | None:
-    """Of the compiler in all compiled functions; None if that was not profiled."""
+    """Return the seconds of the compiler in all compiled functions; None if not profiled."""
     found = [one.seconds for one in profile.compile_phases if one.cache == cache and one.name == COMPILER]
     return sum(found) if found else None

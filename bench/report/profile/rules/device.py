@@ -1,4 +1,4 @@
-"""Rules about devices: copies to and from a GPU in each step, a GPU that waits for its host, clocks held down."""
+"""Rules on devices: copies to and from a GPU in each step, a GPU idle between launches, throttled clocks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, step
 from bench.roofline.ceilings import Ceilings
 from bench.units import format_bytes, format_count, format_seconds
 
-# As PyTorch, JAX (CUPTI's names) and Theano (GpuFromHost, HostFromGpu) call them.
+# Names in PyTorch, JAX (CUPTI) and Theano (GpuFromHost, HostFromGpu).
 TRANSFER = re.compile(r"HtoD|DtoH|H2D|D2H|FromHost|HostFromGpu|TransferTo|TransferFrom", re.I)
 WAITING_SHARE = 0.25
 
 
 def copies_in_each_step(profile: Profile) -> Finding | None:
-    """Data crosses between host and device in every training step."""
+    """Report copies between host and device in every training step."""
     if not is_on_gpu(profile):
         return None
     copies = [one for one in profile.of("train_step") if _is_transfer(one)]
@@ -39,7 +39,7 @@ def _is_transfer(operation: Operation) -> bool:
 
 
 def waits_for_launches(profile: Profile) -> Finding | None:
-    """The GPU is idle for a good part of a step, because its driver comes no faster."""
+    """Report a GPU that is idle for a large part of a step, waiting for launches of its host."""
     whole = step_seconds(profile)
     if not is_on_gpu(profile) or not whole:
         return None
@@ -64,11 +64,11 @@ def _launch_cost(profile: Profile, kernels: float) -> str:
 
 
 def throttled(profile: Profile) -> Finding | None:
-    """Something held the clock of the CPU or the GPU down, or stopped the process, during the profile."""
+    """Report throttling of CPU, GPU or process during the profile."""
     host = profile.host or {}
     if not host.get("throttled"):
         return None
-    reasons = ", ".join(host.get("throttle_reasons") or []) or "no reason is known"
+    reasons = ", ".join(host.get("throttle_reasons") or []) or "unknown reason"
     return Finding(
         "throttling",
         f"The machine was throttled while it was profiled: {reasons}.",

@@ -1,4 +1,4 @@
-"""What a rule says, and what the rules ask a profile for."""
+"""Finding of a rule, and helpers of the rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.units import format_percent, format_seconds
 
 @dataclass(frozen=True)
 class Finding:
-    """``fact`` carries the number; ``seconds`` is what it costs each training step (compilation: once), if known.
+    """Finding: ``fact`` has the number; ``seconds`` is the cost per training step (compilation: once), if known.
 
     All three texts are sentences.
     """
@@ -28,7 +28,7 @@ class Finding:
 
 
 def step_seconds(profile: Profile) -> float | None:
-    """Of a training step as it was profiled: what the operations are shares of."""
+    """Return the seconds of a profiled training step, the whole of the shares."""
     timing = profile.timings.get("train_step")
     return timing.median_profiled_seconds if timing else None
 
@@ -38,7 +38,7 @@ def total_seconds(operations: Iterable[Operation]) -> float:
 
 
 def of_step(seconds: float, profile: Profile) -> str:
-    """``1.20 ms of a training step's 8.61 ms (13.9 %)``"""
+    """Format ``1.20 ms of a training step's 8.61 ms (13.9 %)``."""
     whole = step_seconds(profile)
     if not whole:
         return f"{format_seconds(seconds)} of a training step"

@@ -1,4 +1,4 @@
-"""Rules about memory: buffers that come and go in each step, and pages that the kernel must give each time."""
+"""Rules on memory: reallocated buffers, and page faults in each step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bench.roofline.workload import FLOAT32_BYTES
 from bench.units import format_bytes, format_count, format_number, format_seconds
 
 PAGE_BYTES = 4096
-# A page that is touched for the first time, where no ceiling was measured: the kernel is entered, finds a page and
-# fills it with zeros.  Bare hardware needs about as much; nested paging in virtual machines several times more.
+# Default cost of the first touch of a page without a measured ceiling: a kernel entry, allocation and zeroing.  Typical
+# of bare hardware; nested paging in virtual machines costs several times more.
 FAULT_SECONDS = 0.5e-6
-FAULT_SHARE = 0.02  # of a step, from which faults are worth a word
+FAULT_SHARE = 0.02  # of a step; a larger share of faults is reported
 
 
 def reallocated_buffers(profile: Profile) -> Finding | None:
-    """Intermediate results are freed after each step and allocated anew in the next."""
+    """Report intermediate results that are freed after each step and allocated again in the next."""
     if not profile.facts.get("frees_intermediates"):
         return None
     allocated = sum(_output_bytes(one) for one in profile.of("train_step") if not one.details.get("in_place"))
@@ -28,20 +28,20 @@ def reallocated_buffers(profile: Profile) -> Finding | None:
         "reallocated buffers",
         f"Each training step allocates {format_bytes(allocated)} of intermediate results and frees them again{known}.",
         "Theano's garbage collection (allow_gc) returns every buffer as soon as nothing reads it any more.",
-        "Keep them: THEANO_FLAGS=allow_gc=False; theano/tuned does (its lever buffers).",
+        "Keep them: THEANO_FLAGS=allow_gc=False; theano/tuned does (its optimization buffers).",
         None if faults is None else faults * _fault_seconds(profile),
     )
 
 
 def _output_bytes(operation: Operation) -> int:
-    """Views and scalars have none."""
+    """Return the bytes of the outputs; 0 for views and scalars."""
     if operation.kind == "host":
         return 0
     return sum(FLOAT32_BYTES * prod(shape) for shape in operation.output_shapes if shape)
 
 
 def page_fault_storm(profile: Profile) -> Finding | None:
-    """So many first touches of pages in each step that giving them costs a noticeable share of it."""
+    """Report page faults that cost at least FAULT_SHARE of a step."""
     faults, whole = _faults(profile), step_seconds(profile)
     if faults is None or not whole:
         return None

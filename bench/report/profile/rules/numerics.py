@@ -1,4 +1,4 @@
-"""Rules about arithmetic: what is computed twice, drawn slowly, or multiplied by a slow BLAS."""
+"""Rules on arithmetic: duplicated products, slow random generators, slow BLAS."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bench.roofline.workload import FLOAT32_BYTES, random_numbers
 from bench.units import format_number, format_seconds
 
 GENERATOR_SHARE = 0.10
-SLOW_SHARE = 0.25  # of the rate at which this machine multiplies large squares
+SLOW_SHARE = 0.25  # of the rate of the large square product
 LARGE_FLOP = 1e7  # smaller products are slow in every library
 
 
 def duplicated_products(profile: Profile) -> Finding | None:
-    """The same matrix product, of the same arrays, more than once in a training step."""
+    """Report matrix products of the same arrays computed more than once in a training step."""
     groups: dict[str, list[Operation]] = {}
     for operation in profile.of("train_step"):
         if operation.kind == "gemm" and operation.details.get("product"):
@@ -50,7 +50,7 @@ def _why_repeated(repeated: dict[str, list[Operation]]) -> str:
 
 
 def dropout_generator(profile: Profile) -> Finding | None:
-    """Random numbers take more than a tenth of a training step."""
+    """Report random numbers that take more than a tenth of a training step."""
     whole = step_seconds(profile)
     drawn = [operation for operation in profile.of("train_step") if operation.kind == "rng"]
     seconds = total_seconds(drawn)
@@ -61,7 +61,7 @@ def dropout_generator(profile: Profile) -> Finding | None:
     return Finding(
         "dropout generator",
         f"The generator of the dropout masks ({names}) takes {of_step(seconds, profile)}{_at_best(profile)}.",
-        "Theano's MRG31k3p draws in one thread, whatever the number of cores."
+        "Theano's MRG31k3p draws in a single thread on any number of cores."
         if single
         else "The generator draws more, or slower, than the masks need.",
         "Draw by a counter-based generator inside the pass that applies the mask, as theano/tuned does with Philox.",
@@ -70,7 +70,7 @@ def dropout_generator(profile: Profile) -> Finding | None:
 
 
 def _at_best(profile: Profile) -> str:
-    """How fast this machine can draw as many, if that was measured."""
+    """Return a clause with the seconds of these random numbers at the ceiling; empty if not measured."""
     if profile.ceilings is None:
         return ""
     best = Ceilings.from_json(profile.ceilings).best(RANDOM)
@@ -82,7 +82,7 @@ def _at_best(profile: Profile) -> str:
 
 
 def slow_blas(profile: Profile) -> Finding | None:
-    """Products at a fraction of what the machine can do, or through Theano's fallback."""
+    """Report products far below the ceiling, or through Theano's fallback BLAS."""
     blas = profile.facts.get("blas") or {}
     products = [one for one in profile.of("train_step") if one.kind == "gemm" and (one.flop or 0) >= LARGE_FLOP]
     seconds = total_seconds(products)

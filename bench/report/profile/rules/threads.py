@@ -1,4 +1,4 @@
-"""Rules about threads: too few in the BLAS, two pools for the same cores, more than there are cores."""
+"""Rules on threads: single-threaded BLAS, competing pools, more threads than cores."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bench.records.profile import Profile
 from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, total_seconds
 from bench.units import format_number
 
-BUSY_PERCENT = 20  # of a core: a thread below that does not compete for one
+BUSY_PERCENT = 20  # of a core; a thread below that is not competing
 
 
 def single_threaded_blas(profile: Profile) -> Finding | None:
-    """One thread multiplies on a machine with several cores, though several threads were asked for."""
+    """Report a single-threaded BLAS on a machine with several cores if several threads were requested."""
     blas, cores = profile.facts.get("blas") or {}, _cores(profile)
     products = [one for one in profile.of("train_step") if one.kind == "gemm" and not one.details.get("thread_team")]
     if is_on_gpu(profile) or blas.get("threads") != 1 or cores < 2 or profile.threads < 2 or not products:
@@ -28,7 +28,7 @@ def single_threaded_blas(profile: Profile) -> Finding | None:
 
 
 def fighting_pools(profile: Profile) -> Finding | None:
-    """Threads of two pools are busy in the same step, more of them than there are cores."""
+    """Report two pools with more busy threads in a step than cores."""
     cores = _cores(profile)
     pools = _pools_in_use(profile)
     busy = [one for one in (profile.host or {}).get("threads", []) if (one["cpu_percent"] or 0) >= BUSY_PERCENT]
@@ -47,7 +47,7 @@ def fighting_pools(profile: Profile) -> Finding | None:
 
 
 def _pools_in_use(profile: Profile) -> dict[str, int]:
-    """{pool: threads}, of those that really run in a step: a BLAS whose products a team computes has none."""
+    """Return {pool: threads} of the pools active in a step, without a BLAS whose products a team computes."""
     operations = profile.of("train_step")
     pools: dict[str, int] = {}
     teams = [one.details["thread_team"] for one in operations if one.details.get("thread_team")]
@@ -72,12 +72,12 @@ def more_threads_than_cores(profile: Profile) -> Finding | None:
         return None
     return Finding(
         "more threads than cores",
-        f"{profile.threads} threads were asked for, and {cores} cores may be used.",
+        f"{profile.threads} threads were requested, and {cores} cores may be used.",
         "--threads or an environment variable says so, or a cgroup's quota allows less than the machine has.",
         f"Measure again with --threads {cores}.",
     )
 
 
 def _cores(profile: Profile) -> int:
-    """Those that may be used; where the record does not tell, as many as threads were asked for."""
+    """Return the usable cores; if not recorded, the number of requested threads."""
     return profile.machine.get("usable_cores") or profile.threads

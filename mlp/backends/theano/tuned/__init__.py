@@ -1,11 +1,11 @@
-"""Theano at the limit of the CPU: the canonical network in fused operations of our own.
+"""Theano tuned for the CPU: the canonical network in fused custom operations.
 
-* ``levers``: what is tuned, whether it can be used here, how to leave it out
+* ``optimizations``: the optimizations, their availability here, and their ablation
 * ``graph``: the network as a graph of these operations
 * ``minibatch``, ``product``, ``dropout_relu``, ``softmax_crossentropy``, ``rmsprop``: one operation each, a Python file
-  that tells Theano about it and a C++ file that computes it (products without their zeros: ``sparse_product.h``)
-* ``native``, ``team.h``, ``philox.h``, ``arrays.h``: what they share: the threads, the random numbers, the arrays
+  with its Theano Op and a C++ file with the computation (products that skip zeros: ``sparse_product.h``)
+* ``native``, ``team.h``, ``philox.h``, ``arrays.h``: common parts: base class, threads, random numbers, arrays
 * ``backend``: the variant ``tuned`` of the Theano backend
 
-Nothing of Theano is changed: it builds the gradient, orders the operations, links the BLAS and compiles as ever.
+Theano is unmodified: it builds the gradient, orders the operations, links the BLAS and compiles.
 """

@@ -1,13 +1,13 @@
-/* NumPy arrays as the operations need them: C-contiguous, and outputs that reuse the memory of the last call. */
+/* NumPy arrays of the operations: C-contiguous, with outputs that reuse the memory of the last call. */
 
-/* 1 if `array` is C-contiguous; otherwise 0 with a ValueError that says which one is not. */
+/* Returns 1 if `array` is C-contiguous; otherwise 0 with a ValueError that names it. */
 static int require_contiguous(PyArrayObject* array, const char* name) {
     if (PyArray_IS_C_CONTIGUOUS(array)) return 1;
     PyErr_Format(PyExc_ValueError, "%s must be C-contiguous: give np.ascontiguousarray of it", name);
     return 0;
 }
 
-/* 1 if *output is, or has become, a C-contiguous array of this shape and type; otherwise 0 with MemoryError. */
+/* Makes *output a C-contiguous array of this shape and type; returns 1, or 0 with MemoryError. */
 static int provide_output(PyArrayObject** output, int ndim, npy_intp* shape, int type) {
     PyArrayObject* old = *output;
     if (old && PyArray_NDIM(old) == ndim && PyArray_TYPE(old) == type && PyArray_IS_C_CONTIGUOUS(old) &&
@@ -18,7 +18,7 @@ static int provide_output(PyArrayObject** output, int ndim, npy_intp* shape, int
     return *output != NULL;
 }
 
-/* 1 if *output has become `input` itself, to be overwritten, or else a copy of it; otherwise 0 with MemoryError. */
+/* Makes *output `input` itself, to be overwritten, or a copy of it; returns 1, or 0 with MemoryError. */
 static int take_over(PyArrayObject** output, PyArrayObject* input, bool in_place) {
     if (*output == input) return 1;
     if (in_place) {

@@ -1,4 +1,4 @@
-"""The variant ``tuned`` of the Theano backend: other functions, everything else as in ``as_published``."""
+"""Variant ``tuned`` of the Theano backend: other compiled functions, the rest as in ``as_published``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import numpy as np
 
 from mlp.backends.base import OnStep
 from mlp.backends.theano.published import TheanoBackend
-from mlp.backends.theano.tuned.levers import NEED_NO_CPLUSPLUS, active_levers, blas_threads, lever_states
+from mlp.backends.theano.tuned.optimizations import (
+    NEED_NO_CPLUSPLUS,
+    active_optimizations,
+    blas_threads,
+    optimization_states,
+)
 from mlp.recipe import Recipe
 
 
 class TunedTheanoBackend(TheanoBackend):
-    """Each dropout mask is a function of the recipe's seed and of the number of steps since ``build``."""
+    """Theano backend with tuned functions; dropout masks depend on the recipe's seed and the steps since ``build``."""
 
     def build(
         self,
@@ -24,24 +29,24 @@ class TunedTheanoBackend(TheanoBackend):
         device: str = "cpu",
         network: Any = None,
     ) -> None:
-        """Describe network, loss and update; warns of each lever that cannot be used here."""
+        """Define network, loss and update; warn of each optimization that is not available here."""
         super().build(recipe, parameters, device, network)
-        for parameter in self._shared:  # the operations refuse any other layout
+        for parameter in self._shared:  # the operations require this layout
             parameter.set_value(np.ascontiguousarray(parameter.get_value(borrow=True)), borrow=True)
-        for state in lever_states():
+        for state in optimization_states():
             if not state.active and state.missed:
-                _warn(f"runs without its lever {state.lever.name}: {state.reason}; {state.lever.otherwise}.")
-        self._levers = active_levers()
+                _warn(f"runs without {state.optimization.name}: {state.reason}; {state.optimization.otherwise}.")
+        self._optimizations = active_optimizations()
         self._num_steps = 0
 
     def _compile_training(self) -> None:
         try:
             self._train_fn, self._updates = self._graph().training_function()
-        except Exception as error:  # Theano raises this very class when the compiler fails
-            if "Compilation failed" not in str(error) or self._levers <= NEED_NO_CPLUSPLUS:
+        except Exception as error:  # Theano raises the class Exception itself when the compiler fails
+            if "Compilation failed" not in str(error) or self._optimizations <= NEED_NO_CPLUSPLUS:
                 raise
             _warn("runs without its own operations, no faster than as_published: the C++ compiler rejects them.")
-            self._levers &= NEED_NO_CPLUSPLUS
+            self._optimizations &= NEED_NO_CPLUSPLUS
             self._train_fn, self._updates = self._graph().training_function()
 
     def _compile_validation(self) -> None:
@@ -53,7 +58,7 @@ class TunedTheanoBackend(TheanoBackend):
         from mlp.backends.theano.tuned.graph import TunedGraph
 
         parameters = lasagne.layers.get_all_params(self.network)
-        return TunedGraph(parameters, self.recipe, self._levers, blas_threads() or 1)
+        return TunedGraph(parameters, self.recipe, self._optimizations, blas_threads() or 1)
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
         return self._step(*_as_arguments(images, labels), np.arange(len(images)))
@@ -61,7 +66,7 @@ class TunedTheanoBackend(TheanoBackend):
     def train_epoch(
         self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, on_step: OnStep | None = None
     ) -> float:
-        """As the contract has it; with the lever ``gather`` no minibatch is ever made in Python."""
+        """Train an epoch, see Backend; with the optimization ``gather`` no minibatch is made in Python."""
         batch_size = self.recipe.batch_size
         self.recipe.check_batch_fits(len(order))
         images, labels = _as_arguments(images, labels)
@@ -76,7 +81,7 @@ class TunedTheanoBackend(TheanoBackend):
     def _step(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> float:
         number = np.array(self._num_steps)
         self._num_steps += 1
-        if "gather" in self._levers:
+        if "gather" in self._optimizations:
             return float(self._train_fn(images, labels, rows, number))
         return float(self._train_fn(images[rows], labels[rows], number))
 
@@ -90,7 +95,7 @@ class TunedTheanoBackend(TheanoBackend):
 
 
 def _as_arguments(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the functions take: float32 (n, 784) and int32 (n,), C-contiguous; MNIST's images need no copy for it."""
+    """Return float32 (n, 784) and int32 (n,), C-contiguous, as the functions require; MNIST's images are not copied."""
     flat = np.ascontiguousarray(images.reshape(len(images), -1), np.float32)
     return flat, np.ascontiguousarray(labels, np.int32)
 

@@ -15,11 +15,11 @@ from mlp.backends.theano.tuned.native import InPlaceOp
 class DropoutRelu(InPlaceOp):
     """``max(z + bias, 0) * mask / keep`` with a fresh mask of Bernoulli(``keep``) for each ``step``.
 
-    The mask is a function of the key and the step alone: Philox4x32-10, a counter-based generator, of which each unit
-    compares one 32-bit word with ``keep``.  Threads share no state, a step can be repeated, and ``keep = 1`` draws
-    nothing.  It overwrites ``z``.
+    The mask is a function of key and step: each unit compares one 32-bit word of Philox4x32-10, a counter-based
+    generator, with ``keep``.  Threads share no state, a step can be repeated, and ``keep = 1`` draws nothing.  It
+    overwrites ``z``.
 
-    The key is an input, and no property: one compiled module serves every seed.
+    The key is an input, not a property, so that one compiled module serves every seed.
 
     z: float32 (n, units); bias: float32 (units,); step: int64 scalar, not negative; key: uint32 (2,).
     """
@@ -70,9 +70,9 @@ class DropoutRelu(InPlaceOp):
 
 
 class DropoutReluGradient(InPlaceOp):
-    """``(gradient at z, gradient at bias)`` of DropoutRelu from its outputs ``h`` and the gradient there.
+    """``(gradient at z, gradient at bias)`` of DropoutRelu from its outputs ``h`` and their gradient.
 
-    The slope at ``z + bias = 0`` is taken as 0, as in the NumPy backend.  It overwrites the gradient.
+    The slope at ``z + bias = 0`` is 0, as in the NumPy backend.  It overwrites the gradient.
     """
 
     __props__ = ("num_threads", "in_place", "keep")

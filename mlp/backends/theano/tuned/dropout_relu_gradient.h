@@ -1,7 +1,7 @@
 /* The gradient of bias, ReLU and dropout in one pass over the outputs. */
 
 /* In place: gradient (n, units) of the outputs h becomes that of the products: times 1/keep where h is not 0.  A unit
- * that was dropped and one that ReLU stopped both have h = 0, so nobody needs to keep the mask.  column_sums (units,):
+ * dropped by the mask and one zeroed by ReLU both have h = 0, so the mask need not be stored.  column_sums (units,):
  * of these rows, in float32. */
 static void pass_gradient(float scale, const float* __restrict__ h, float* __restrict__ gradient,
                           float* __restrict__ column_sums, npy_intp rows, npy_intp units) {

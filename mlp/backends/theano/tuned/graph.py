@@ -1,7 +1,7 @@
-"""The canonical network as a graph of tuned operations, each replaced by Theano's own where its lever is left out.
+"""The canonical network as a graph of tuned operations, or Theano's own for disabled optimizations.
 
-``parameters`` are the shared variables ``[W1, b1, W2, b2, ...]`` of a Lasagne network, which this graph trains in its
-stead.  Products, their gradients by ``theano.grad`` and the order of operations are Theano's business as ever.
+``parameters`` are the shared variables ``[W1, b1, W2, b2, ...]`` of a Lasagne network, which this graph trains.
+Products, their gradients by ``theano.grad`` and the order of operations are Theano's.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from mlp.seeding import random_stream
 
 
 def mask_keys(recipe: Recipe, num_layers: int) -> list[tuple[int, int]]:
-    """Philox's key for each hidden layer's masks, from the recipe's seed."""
+    """Return Philox's key for each hidden layer's masks, from the recipe's seed."""
     return [tuple(key) for key in random_stream(recipe, "dropout").randint(2**32, size=(num_layers, 2)).tolist()]
 
 
 class Scores(NamedTuple):
-    """The top of the network: mean loss, accuracy, and the gradients that ``theano.grad`` is to start from."""
+    """Outputs of the top layer: mean loss, accuracy, and the gradients that start ``theano.grad``."""
 
     loss: Any
     accuracy: Any
@@ -41,38 +41,40 @@ class Scores(NamedTuple):
 
 
 class TunedGraph:
-    """Expressions and functions of one network under one choice of levers."""
+    """Expressions and functions of one network for a set of optimizations."""
 
-    def __init__(self, parameters: Sequence[Any], recipe: Recipe, levers: frozenset[str], num_threads: int) -> None:
+    def __init__(
+        self, parameters: Sequence[Any], recipe: Recipe, optimizations: frozenset[str], num_threads: int
+    ) -> None:
         self.parameters = list(parameters)
         self.recipe = recipe
-        self.levers = levers
+        self.optimizations = optimizations
         self.product_threads = num_threads
-        self.num_threads = num_threads if "threads" in levers else 1  # of every other operation
+        self.num_threads = num_threads if "threads" in optimizations else 1  # of every other operation
 
     def training_function(self) -> tuple[Any, OrderedDict[Any, Any]]:
-        """``train(images, labels, rows, step) -> mean loss`` on the minibatch ``images[rows]``, one update a call; and
-        the updates, whose keys are the shared variables it changes: the parameters, and RMSProp's accumulators.
+        """Return ``train(images, labels, rows, step) -> mean loss`` on the minibatch ``images[rows]``, one update per
+        call; and {shared variable: update} of the parameters and RMSProp's accumulators.
 
-        images: float32 (n, 784); labels: int32 (n,); rows: int64 (b,); step: int64 scalar, another one for each call.
-        Without the lever ``gather`` there are no rows: ``train(images, labels, step)``.
+        images: float32 (n, 784); labels: int32 (n,); rows: int64 (b,); step: int64 scalar, distinct for each call.
+        Without the optimization ``gather`` there are no rows: ``train(images, labels, step)``.
         """
         images, labels, rows, step = T.fmatrix("images"), T.ivector("labels"), T.lvector("rows"), T.lscalar("step")
         inputs, batch = [images, labels, step], (images, labels)
-        if "gather" in self.levers:
+        if "gather" in self.optimizations:
             inputs, batch = [images, labels, rows, step], Minibatch(self.num_threads)(images, labels, rows)
         scores = self._scores(*batch, step, training=True)
         updates = self.updates(self._gradients(scores))
         return self._function(inputs, scores.loss, updates), updates
 
     def evaluation_function(self) -> Any:
-        """``evaluate(images, labels) -> [mean loss, accuracy]`` with dropout off."""
+        """Return ``evaluate(images, labels) -> [mean loss, accuracy]`` without dropout."""
         images, labels = T.fmatrix("images"), T.ivector("labels")
         scores = self._scores(images, labels, np.int64(0), training=False)
         return self._function([images, labels], [scores.loss, scores.accuracy])
 
     def _function(self, inputs: list[Any], outputs: Any, updates: Any = None) -> Any:
-        linker = "cvm_nogc" if "buffers" in self.levers else "cvm"
+        linker = "cvm_nogc" if "buffers" in self.optimizations else "cvm"
         function = theano.function(inputs, outputs, updates=updates, mode=theano.Mode(linker), on_unused_input="ignore")
         function.trust_input = True  # the caller passes arrays of exactly the declared types
         return function
@@ -87,12 +89,12 @@ class TunedGraph:
         return self._top(self._product(h, weights), biases, labels)
 
     def _product(self, a: Any, b: Any) -> Any:
-        if "products" not in self.levers:
+        if "products" not in self.optimizations:
             return T.dot(a, b)
-        return Product(self.product_threads, skip_zeros="sparsity" in self.levers)(a, b)
+        return Product(self.product_threads, skip_zeros="sparsity" in self.optimizations)(a, b)
 
     def _hidden(self, z: Any, biases: Any, keep: float, key: tuple[int, int], step: Any) -> Any:
-        if "dropout" in self.levers:
+        if "dropout" in self.optimizations:
             return DropoutRelu(self.num_threads, keep)(z, biases, step, theano.shared(np.array(key, np.uint32)))
         h = rectify(z + biases)
         if keep == 1:
@@ -101,7 +103,7 @@ class TunedGraph:
         return h / np.float32(keep) * mask  # as in lasagne.layers.DropoutLayer
 
     def _top(self, z: Any, biases: Any, labels: Any) -> Scores:
-        if "loss" in self.levers:
+        if "loss" in self.optimizations:
             dz, dbiases, loss, accuracy = SoftmaxCrossentropy(self.num_threads)(z, biases, labels)
             return Scores(loss, accuracy, OrderedDict([(z, dz), (biases, dbiases)]))
         probabilities = softmax(z + biases)
@@ -114,9 +116,9 @@ class TunedGraph:
         return theano.grad(None, self.parameters, known_grads=scores.known_gradients)
 
     def updates(self, gradients: list[Any]) -> OrderedDict[Any, Any]:
-        """Lasagne's RMSProp: new values of the parameters and of their accumulators, by shared variable."""
+        """Return {shared variable: new value} of parameters and accumulators by Lasagne's RMSProp."""
         rates = (self.recipe.learning_rate, self.recipe.rho, self.recipe.epsilon)
-        if "update" not in self.levers:
+        if "update" not in self.optimizations:
             return rmsprop(gradients, self.parameters, *rates)
         accumulators = [
             theano.shared(np.zeros_like(parameter.get_value(borrow=True)), broadcastable=parameter.broadcastable)

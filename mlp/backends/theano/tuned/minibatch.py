@@ -1,4 +1,4 @@
-"""Gathering a minibatch inside the compiled function, by the team, from the data set as it lies in memory."""
+"""Gathering of a minibatch from the data set inside the compiled function, by the team of threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlp.backends.theano.tuned.native import NativeOp
 
 
 class Minibatch(NativeOp):
-    """``(images[rows], labels[rows])``.
+    """Operation ``(images[rows], labels[rows])``.
 
     images: float32 (n, features); labels: int32 (n,); rows: int64 (b,), each in [0, n), else IndexError.
     """

@@ -1,4 +1,4 @@
-"""What all tuned operations share: C++ from files beside this one, a place in Theano's cache, working in place."""
+"""Base classes of the tuned operations: C++ sources, cache versions, in-place operation."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ FOLDER = Path(__file__).parent
 
 
 class NativeOp(theano.Op):
-    """An operation written in C++, on float32 arrays that are C-contiguous (others get a ValueError).
+    """Operation written in C++ on C-contiguous float32 arrays (ValueError for others).
 
-    Subclasses name the C++ files in ``sources``, and in ``numbers`` those of their attributes that C++ sees as fields
-    of ``params``.  Numbers are arguments and no part of the C++ text, so that one compiled module serves all recipes.
+    Subclasses name the C++ files in ``sources``, and in ``numbers`` the attributes that C++ reads as fields of
+    ``params``.  Numbers are arguments, not part of the C++ text, so that one compiled module serves all recipes.
 
     Parameters
     ----------
     num_threads : int
-        Of the team, the calling one included; results do not depend on it, but for the rounding of products.
+        Of the team, including the calling one; results do not depend on it, except for the rounding of products.
     """
 
     sources: ClassVar[tuple[str, ...]]
     numbers: ClassVar[dict[str, Any]] = {}
-    code_version: ClassVar[int] = 1  # count up when the text that c_code() returns changes
-    check_input = False  # make_node() sees to the types, the C++ code to the shapes
+    code_version: ClassVar[int] = 1  # increment when the text of c_code() changes
+    check_input = False  # make_node() checks the types, the C++ code the shapes
 
     def __init__(self, num_threads: int) -> None:
         self.num_threads = num_threads
@@ -55,15 +55,15 @@ class NativeOp(theano.Op):
 
 
 class InPlaceOp(NativeOp):
-    """A NativeOp that overwrites some of its inputs where nobody else needs them; elsewhere it works on copies.
+    """NativeOp that overwrites some of its inputs if no other node needs them, else works on copies.
 
-    Theano's rule: a graph is built of operations that overwrite nothing, and a late rewrite puts in those that do.
+    As usual in Theano, graphs are built of operations that overwrite nothing, and a late rewrite replaces them.
     """
 
     in_place = False
 
     def overwritten(self) -> dict[int, list[int]]:
-        """For each output that takes an input's memory: ``{output: [input]}``."""
+        """Return ``{output: [input]}`` for each output that reuses an input's memory."""
         raise NotImplementedError
 
     @property
@@ -75,7 +75,7 @@ class InPlaceOp(NativeOp):
         return ParamsType(num_threads=int64, in_place=boolean, **self.numbers)
 
     def overwriting(self) -> InPlaceOp:
-        """The same operation, in place."""
+        """Return the same operation in place."""
         twin = copy.copy(self)
         twin.in_place = True
         return twin
@@ -83,13 +83,13 @@ class InPlaceOp(NativeOp):
 
 @local_optimizer(None)
 def work_in_place(node: Any) -> list[Any] | bool:
-    """Let an operation overwrite its inputs; Theano refuses where somebody else still needs one."""
+    """Rewrite an operation to overwrite its inputs; Theano rejects it if another node still needs one."""
     if not isinstance(node.op, InPlaceOp) or node.op.in_place:
         return False
     return node.op.overwriting().make_node(*node.inputs).outputs
 
 
-# After all rewrites that need to see what an operation computes, with Theano's own in-place rewrites.
+# After all rewrites that inspect operations, with Theano's own in-place rewrites.
 theano.compile.optdb.register(
     "mlp_bench_work_in_place",
     TopoOptimizer(work_in_place, failure_callback=TopoOptimizer.warn_inplace),

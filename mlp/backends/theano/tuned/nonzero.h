@@ -1,4 +1,4 @@
-/* Which elements of a matrix are not 0, one bit each. */
+/* Bit mask of the nonzero elements of a matrix. */
 #include <stdint.h>
 #if defined(__AVX2__)
 #include <immintrin.h>

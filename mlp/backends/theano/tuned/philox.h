@@ -1,7 +1,7 @@
 /* Philox4x32-10: random 32-bit words as a function of a key and a counter.
  *
  * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.  It passes BigCrush;
- * for each of its 2**64 keys it has a period of 2**128 counters.  It keeps no state: any thread may draw any word.
+ * for each of its 2**64 keys it has a period of 2**128 counters.  It is stateless: any thread may draw any word.
  */
 #include <stdint.h>
 #if defined(__SSE2__)

@@ -1,7 +1,7 @@
-/* A matrix product cut into parts that the team takes as they come free, each one call of a single-threaded BLAS.
+/* A matrix product divided into parts that free threads of the team take, each a call of a single-threaded BLAS.
  *
- * OpenBLAS's own threads wait for each other inside a product: when the system takes one core away for a moment, all
- * of them stand still.  Parts of ours share nothing.
+ * OpenBLAS's own threads wait for each other inside a product: when the system preempts one core for a moment, all
+ * of them stall.  Our parts share nothing.
  */
 
 extern "C" {

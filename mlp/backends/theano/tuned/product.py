@@ -1,4 +1,4 @@
-"""Matrix products by the team: the BLAS's kernels without the BLAS's threads."""
+"""Matrix products by the team of threads, with the kernels of the BLAS but not its threads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mlp.backends.theano.tuned.native import NativeOp
 
 
 class Product(NativeOp):
-    """``op(a) @ op(b)`` for float32 matrices, where ``op`` transposes what is marked so.
+    """Operation ``op(a) @ op(b)`` for float32 matrices, where ``op`` is identity or transposition.
 
-    It links SciPy's OpenBLAS, the one BLAS whose own threads it knows how to switch off.  With ``skip_zeros`` it counts
-    the zeros of ``a`` in each call, and leaves them out where there are enough; see ``sparse_product.h``.  Its gradient
-    is defined for the plain product.
+    It links SciPy's OpenBLAS, the only BLAS whose own threads it can disable.  With ``skip_zeros`` it counts the zeros
+    of ``a`` in each call and skips them if there are enough; see ``sparse_product.h``.  Its gradient is defined for
+    the plain product.
     """
 
     __props__ = ("num_threads", "transpose_a", "transpose_b", "skip_zeros")

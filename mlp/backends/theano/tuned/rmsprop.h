@@ -1,6 +1,6 @@
 /* RMSProp over all parameters in one pass. */
 
-/* One parameter array with its accumulator and gradient. */
+/* Parameter array with its accumulator and gradient. */
 struct Parameter {
     float *value, *accumulator;
     const float* gradient;

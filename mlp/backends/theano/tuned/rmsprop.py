@@ -14,8 +14,8 @@ from mlp.backends.theano.tuned.native import InPlaceOp
 class Rmsprop(InPlaceOp):
     """``accu = rho*accu + (1-rho)*g**2; p -= learning_rate * g / sqrt(accu + epsilon)``: ``lasagne.updates.rmsprop``.
 
-    Called with the parameters, then their accumulators, then their gradients, each a list of float32 arrays; returns
-    the new parameters and the new accumulators, which overwrite the old.
+    The inputs are the parameters, then their accumulators, then their gradients, each a list of float32 arrays; the
+    outputs are the new parameters and the new accumulators, which overwrite the old.
     """
 
     __props__ = ("num_threads", "in_place", "num_parameters", "learning_rate", "rho", "epsilon")

@@ -1,6 +1,6 @@
 /* Bias, softmax, cross-entropy, its gradient and the accuracy in one pass over the logits. */
 
-/* What one example adds: its loss, and whether its most probable class (the first of several) is its label. */
+/* Scores of one example: its loss, and true if its most probable class (the first of several) is its label. */
 struct Score {
     double loss;
     bool correct;
@@ -23,7 +23,7 @@ static Score score_example(float* z, const float* bias, npy_intp classes, npy_in
 }
 
 /* All examples: z (n, classes) as above, bias_gradient (classes,) the sums of its columns; returns the mean loss and
- * stores the accuracy.  Scores are added in their order, whatever the number of threads. */
+ * stores the accuracy.  Scores are added in order, independent of the number of threads. */
 static double softmax_crossentropy(int num_threads, float* z, const float* bias, const npy_int32* labels, npy_intp n,
                                    npy_intp classes, float* bias_gradient, double* accuracy) {
     std::vector<Score> scores(n);
@@ -47,7 +47,7 @@ static double softmax_crossentropy(int num_threads, float* z, const float* bias,
     return loss / n;
 }
 
-/* Whether every label is a class. */
+/* Returns true if every label is a class. */
 static bool labels_are_classes(const npy_int32* labels, npy_intp n, npy_intp classes) {
     return std::all_of(labels, labels + n, [=](npy_int32 label) { return label >= 0 && label < classes; });
 }

@@ -1,4 +1,4 @@
-"""The top of the network as one operation: softmax, cross-entropy, its gradient, accuracy."""
+"""Top layer of the network as one operation: softmax, cross-entropy, its gradient, accuracy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mlp.backends.theano.tuned.native import InPlaceOp
 class SoftmaxCrossentropy(InPlaceOp):
     """``(gradient at z, gradient at bias, loss, accuracy)`` of the mean cross-entropy of ``softmax(z + bias)``.
 
-    The gradient comes with the loss, because both need the same exponentials; see ``graph.py`` for how ``theano.grad``
-    takes it from there.  It overwrites ``z``.
+    The gradient is computed with the loss, because both need the same exponentials; ``graph.py`` passes it to
+    ``theano.grad``.  It overwrites ``z``.
 
     z: float32 (n, classes); bias: float32 (classes,); labels: int32 (n,), each in [0, classes), else ValueError.
     Loss and accuracy are float64 scalars.

@@ -1,4 +1,4 @@
-/* A matrix product that leaves out the zeros of its left factor.
+/* A matrix product that skips the zeros of its left factor.
  *
  * Four fifths of MNIST's pixels are exactly 0, and so are units that ReLU stopped or dropout took, and the gradients
  * there.  A term with such a factor adds nothing to a sum, so only the others are computed: each element of A that is
@@ -179,7 +179,7 @@ static double fill_bitmap(int num_threads, const Bitmap& bits, const float* a) {
     return total / bits.rows / bits.columns;
 }
 
-/* The part of the product that rows [first, first + rows) of A, as it is stored, have in it: some rows of C, or, of a
+/* The contribution of rows [first, first + rows) of A, as it is stored, to the product: some rows of C, or, of a
  * transposed A, a part of every sum. */
 static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first, npy_intp rows) {
     const bool ta = product.transpose_a, tb = product.transpose_b;
@@ -200,7 +200,7 @@ static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first
     return panel;
 }
 
-/* Computes the product, or returns false where the BLAS is to do it: A has too few zeros, the product is too small to
+/* Computes the product, or returns false to leave it to the BLAS: A has too few zeros, the product is too small to
  * look for them, or there is not enough memory. */
 static bool multiply(int num_threads, const Product& product) {
     static Scratch<uint64_t> words;

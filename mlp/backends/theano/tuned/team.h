@@ -1,11 +1,11 @@
-/* One team of threads for all tuned operations of a process.
+/* Team of threads shared by all tuned operations of a process.
  *
- * The thread that calls parallel_for() works too.  Work is cut into chunks, which the threads take as they come free:
- * a helper that the system has sent away costs one chunk and not the whole operation, and without any helper (after a
+ * The thread that calls parallel_for() works, too.  Work is divided into chunks, which free threads take:
+ * a preempted helper delays one chunk and not the whole operation, and without any helper (after a
  * fork) the caller does all of it.
  *
- * Each operation is a C module of its own, but helpers of several teams would fight for the cores.  So the first
- * module makes the team and leaves it in a capsule in Python's sys, where the others find it.  Callers hold the GIL;
+ * Each operation is a separate C module, but helpers of several teams would compete for the cores.  So the first
+ * module creates the team and stores it in a capsule in Python's sys for the others.  Callers hold the GIL;
  * helpers never touch Python.
  */
 #include <Python.h>

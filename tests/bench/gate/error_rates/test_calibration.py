@@ -103,5 +103,5 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 def test_a_rate_has_wilsons_interval():
     low, high = Rate(1, 10).interval  # Brown, Cai & DasGupta (2001): (x + z^2/2) / (n + z^2) -+ ...
     assert (low, high) == pytest.approx((0.0179, 0.4042), abs=5e-4)
-    with pytest.raises(ValueError, match="is no rate"):
+    with pytest.raises(ValueError, match="is not a rate"):
         Rate(2, 1)

@@ -1,6 +1,7 @@
 """The traces in results/noise, and what their README says of them."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from bench.gate.error_rates.replay import replay, replay_section
 FOLDER = Path(__file__).resolve().parents[4] / "results" / "noise"
 TRACES = sorted(FOLDER.glob("*.jsonl"))
 TRIALS = 2000
+
+
+@cache
+def replayed(path, inject):
+    """The replay of a trace, which several tests look at."""
+    return replay(read_trace(path), inject=inject, trials=TRIALS)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +41,7 @@ def test_a_committed_trace_is_whole_and_says_what_it_is(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_false_alarms_on_a_committed_trace_are_below_one_percent(path):
-    alarms = replay(read_trace(path), trials=TRIALS).regressed
+    alarms = replayed(path, 1.0).regressed
     assert alarms.fraction <= 0.01
     assert alarms.interval[1] <= 0.02
 
@@ -42,7 +49,7 @@ def test_false_alarms_on_a_committed_trace_are_below_one_percent(path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("inject", "power"), [(1.05, 0.95), (1.1, 0.99)])
 def test_on_a_quiet_machine_a_minute_finds_what_matters(inject, power):
-    found = replay(read_trace(FOLDER / "quiet.jsonl"), inject=inject, trials=TRIALS)
+    found = replayed(FOLDER / "quiet.jsonl", inject)
     assert found.regressed.fraction >= power
     assert found.median_seconds <= 60
 
@@ -51,8 +58,8 @@ def test_on_a_quiet_machine_a_minute_finds_what_matters(inject, power):
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("inject", [1.0, 1.05, 1.1])
 def test_the_readme_says_what_a_replay_says(path, inject, documented):
-    section = replay_section([replay(read_trace(path), inject=inject, trials=TRIALS)])
-    row = dict(zip(section.headers, section.rows[0], strict=True))
+    section = replay_section([replayed(path, inject)])
+    row = dict(zip(section.headers, section.cells[0], strict=True))
     said = documented[path.stem, row["injected"]]
     assert said == [row[name] for name in ("regressed", "undecided", "unfit", "seconds")]
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from bench.errors import RecordError
-from bench.gate.error_rates.noise_trace import TRACE_FORMAT, TraceWriter, Turn, read_trace
+from bench.gate.error_rates.noise_trace import TRACE_FORMAT, TraceTurn, TraceWriter, read_trace
 
-TURNS = (Turn(0.0, "A", 0, 0, 0, 0.081), Turn(0.1, "C", 1, 0, 0, None), Turn(0.2, "B", 2, 0, 1, 0.09))
+TURNS = (TraceTurn(0.0, "A", 0, 0, 0, 0.081), TraceTurn(0.1, "C", 1, 0, 0, None), TraceTurn(0.2, "B", 2, 0, 1, 0.09))
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_a_killed_recording_wrote_can_be_read_and_its_torn_line_is_named(pa
     trace = read_trace(path)
     assert trace.turns == TURNS
     assert len(trace.problems) == 1
-    assert trace.problems[0].startswith("quiet.jsonl line 5 is no turn")
+    assert trace.problems[0].startswith("quiet.jsonl line 5 is not a turn")
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_what_a_killed_recording_wrote_can_be_read_and_its_torn_line_is_named(pa
         ({"seconds": -1.0}, "seconds is -1.0, not a duration"),
         ({"seconds": 0.0}, "seconds is 0.0, not a duration"),
         ({"seconds": float("nan")}, "seconds is nan, not a duration"),
-        ({"seconds": "fast"}, "it.seconds is 'fast', and not a number"),
-        ({"seconds": True}, "it.seconds is True, and not a number"),
-        ({"t_start_seconds": None}, "it.t_start_seconds is None, and not a number"),
-        ({"process": 1.5}, "it.process is 1.5, and not a whole number"),
+        ({"seconds": "fast"}, "it.seconds is 'fast', not a number"),
+        ({"seconds": True}, "it.seconds is True, not a number"),
+        ({"t_start_seconds": None}, "it.t_start_seconds is None, not a number"),
+        ({"process": 1.5}, "it.process is 1.5, not a whole number"),
         ({"block": -1}, "block is -1, not a count"),
-        ({"round": None}, "it.round is None, and not a whole number"),
+        ({"round": None}, "it.round is None, not a whole number"),
     ],
 )
 def test_a_line_with_an_impossible_value_is_named_and_left_out(path, change, complaint):
@@ -65,14 +65,14 @@ def test_a_line_with_an_impossible_value_is_named_and_left_out(path, change, com
     path.write_text(path.read_text() + json.dumps(line) + "\n")
     trace = read_trace(path)
     assert trace.turns == TURNS
-    assert trace.problems == (f"quiet.jsonl line 5 is no turn ({complaint}) and was left out",)
+    assert trace.problems == (f"quiet.jsonl line 5 is not a turn ({complaint}) and was left out",)
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("[]", "it is [], and not a table of names and values"),
-        ("null", "it is None, and not a table of names and values"),
+        ("[]", "it is [], not a table of names and values"),
+        ("null", "it is None, not a table of names and values"),
         ('{"seconds": 1.0}', "it has no t_start_seconds"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_line_that_is_something_else_says_what_a_turn_needs(path, line, compla
         ("", "its first line has no format"),
         ("time,seconds\n1,2\n", "its first line has no format"),
         ('{"format": "somebody else\'s 7"}\n', 'has the format "somebody else\'s 7", and this version reads'),
-        (json.dumps({"format": TRACE_FORMAT}) + "\nx\n", "has no turn that can be used"),
+        (json.dumps({"format": TRACE_FORMAT}) + "\nx\n", "has no valid turn"),
     ],
 )
 def test_a_file_that_is_no_trace_is_refused_in_one_sentence(tmp_path, text, message):
@@ -101,7 +101,7 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
     with pytest.raises(RecordError, match=r"nothing\.jsonl cannot be read \(No such file"):
         read_trace(tmp_path / "nothing.jsonl")
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecordError, match="it is no text"):
+    with pytest.raises(RecordError, match="not a text file"):
         read_trace(tmp_path / "binary.jsonl")
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="cannot write"):

@@ -10,7 +10,7 @@ from synthetic_noise import BLOCK_SECONDS, MODELS, bursts, heavy_tails, trace_of
 from bench.errors import RecordError
 from bench.gate.error_rates.noise_trace import Trace
 from bench.gate.error_rates.replay import Replay, _Gate, replay, replay_section
-from bench.gate.error_rates.resample import Urn, recorded_blocks
+from bench.gate.error_rates.resample import BlockResampler, recorded_blocks
 from bench.gate.verdict import DESIGN, Metric, ProcessSample, Verdict, confirm, decide, process_values
 
 TRIALS = 3000
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_runs_and_another_seed_others():
 # --- the same as decide and confirm ------------------------------------------------------------------------------
 
 
-def step_by_step(blocks, seats, inject, first, assigned, budget_seconds):
+def step_by_step(blocks, slots, inject, first, assigned, budget_seconds):
     """One run of one metric by the public functions alone: (regressed, blocks of the comparison, fresh blocks)."""
     metric = Metric("m", effect=0.05)
     limit_seconds = budget_seconds * (1 + DESIGN.confirming_overrun)
@@ -77,10 +77,10 @@ def step_by_step(blocks, seats, inject, first, assigned, budget_seconds):
     def samples(numbers, others, factor):
         found = []
         for number in numbers:
-            chosen = seats[assigned[number]][[0, 1, *others]]
+            chosen = slots[assigned[number]][[0, 1, *others]]
             factors = [1, 1, *[factor] * len(others)]
             turns = [
-                [row[seat] * by for seat, by in zip(chosen, factors, strict=True)]
+                [row[slot] * by for slot, by in zip(chosen, factors, strict=True)]
                 for row in blocks[first + number].turns
             ]
             for order, value in enumerate(process_values(turns)):
@@ -111,13 +111,13 @@ def step_by_step(blocks, seats, inject, first, assigned, budget_seconds):
 @pytest.mark.parametrize("inject", [1.0, 1.05, 1.10])
 def test_a_replayed_run_is_what_decide_and_confirm_make_of_its_samples(inject):
     blocks = recorded_blocks(trace_of(heavy_tails, num_blocks=30))
-    gate = _Gate(Urn(blocks, 1.0), Urn(blocks, inject), math.log(1.05), 1, 60.0, DESIGN)
+    gate = _Gate(BlockResampler(blocks, 1.0), BlockResampler(blocks, inject), math.log(1.05), 1, 60.0, DESIGN)
     runs = gate.start(25, np.random.default_rng(3))
     gate.compare(runs)
     gate.confirm(runs)
-    seats = Urn.SEATS
+    slots = BlockResampler.SLOTS
     for run in range(25):
-        expected = step_by_step(blocks, seats, inject, int(runs.first[run]), runs.assigned[run, 0], 60.0)
+        expected = step_by_step(blocks, slots, inject, int(runs.first[run]), runs.assigned[run, 0], 60.0)
         assert (bool(runs.regressed[run]), int(runs.blocks[run]), int(runs.fresh[run])) == expected
 
 
@@ -144,7 +144,7 @@ def test_numbers_that_make_no_sense_are_refused(wrong):
 def test_the_table_and_the_json_say_what_was_injected_and_how_sure_a_rate_is():
     result = replay(trace_of(white), inject=1.1, trials=200)
     section = replay_section([result])
-    row = dict(zip(section.headers, section.rows[0], strict=True))
+    row = dict(zip(section.headers, section.cells[0], strict=True))
     assert row["injected"] == "1.1 times"
     assert row["regressed"] == "100.0 % (98.1 % to 100.0 %)"  # Wilson's interval of 200 of 200
     again = json.loads(json.dumps(result.to_json()))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.gate.verdict.design import DESIGN, Looks
+from bench.gate.verdict.design import DESIGN, InterimLooks
 
 
 def share_that_ever_crosses(looks, alpha, shape, increments):
@@ -22,7 +22,7 @@ def share_that_ever_crosses(looks, alpha, shape, increments):
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 0.4])
 def test_over_every_path_of_signs_the_chance_to_cross_any_boundary_is_at_most_alpha(alpha):
-    looks = Looks(first=2, last=10)
+    looks = InterimLooks(first=2, last=10)
     paths = np.array(list(product((0, 1), repeat=10)))
     crossing = share_that_ever_crosses(looks, alpha, (1, 1), paths)
     assert 0.5 * alpha < crossing <= alpha
@@ -47,16 +47,16 @@ def test_a_naive_gate_would_err_far_more_often():
     naive = [stats.binom.isf(0.05, count, 0.5) + 1 for count in range(1, 17)]
     ever = (np.cumsum(signs, axis=1) >= np.array(naive))[:, 3:].any(axis=1).mean()
     assert ever > 0.08
-    assert share_that_ever_crosses(Looks(4, 16), 0.05, (1, 1), signs) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
+    assert share_that_ever_crosses(InterimLooks(4, 16), 0.05, (1, 1), signs) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
 
 
 def test_a_single_look_has_the_binomial_distributions_boundary():
-    boundary = Looks(first=12, last=12).boundary([(1, 1)] * 12, 0.025)
+    boundary = InterimLooks(first=12, last=12).boundary([(1, 1)] * 12, 0.025)
     assert boundary == int(stats.binom.isf(0.025, 12, 0.5)) + 1
 
 
 def test_there_is_no_boundary_before_the_first_look_after_the_last_or_where_it_is_out_of_reach():
-    looks = Looks(first=2, last=3)
+    looks = InterimLooks(first=2, last=3)
     assert looks.boundary([(2, 2)], 0.5) is None
     assert looks.boundary([(2, 2)] * 4, 0.5) is None
     assert looks.boundary([(1, 1)] * 2, 0.05) is None, "two signs are never rarer than one in four"
@@ -76,4 +76,4 @@ def test_two_independent_findings_keep_false_alarms_below_one_percent():
 @pytest.mark.parametrize(("first", "last"), [(0, 3), (4, 3)])
 def test_impossible_looks_are_refused(first, last):
     with pytest.raises(ValueError, match="the first must be 1 to the last"):
-        Looks(first, last)
+        InterimLooks(first, last)

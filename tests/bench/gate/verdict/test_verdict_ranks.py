@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.gate.verdict.design import Looks
+from bench.gate.verdict.design import InterimLooks
 from bench.gate.verdict.ranks import lower_bound, num_pairs_distribution, pairwise_differences, shift, upper_bound
 
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 5))
@@ -30,7 +30,7 @@ def test_one_look_at_one_block_rejects_where_scipys_exact_test_does(a, b):
     values = np.array([*a, *b])
     if len(np.unique(values)) < len(values):
         return  # SciPy's exact test knows no ties
-    boundary = Looks(1, 1).boundary([(len(a), len(b))], alpha=0.05)
+    boundary = InterimLooks(1, 1).boundary([(len(a), len(b))], alpha=0.05)
     larger = int((pairwise_differences([(a, b)]) > 0).sum())
     p = stats.mannwhitneyu(b, a, alternative="greater", method="exact").pvalue
     assert (boundary is not None and larger >= boundary) == (p <= 0.05)

@@ -9,7 +9,7 @@ from optional import need
 from bench.harness import bench_ceilings
 from bench.measure import frameworks
 from bench.measure.frameworks import engine
-from bench.measure.frameworks.numpy import engine
+from bench.measure.frameworks.numpy import engine as host
 from bench.roofline.workload import Product
 
 SIZES = frameworks.Sizes(copy_bytes=4000, num_elements=1001, num_random=802, square_side=8, transfer_bytes=400)
@@ -76,7 +76,7 @@ def test_on_a_cpu_a_framework_is_asked_for_its_products_only(backend):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_parts_of_all_threads_are_the_whole_each_as_often_as_asked(threads):
     done = []
-    engine = engine.HostEngine(threads, SIZES)
+    engine = host.HostEngine(threads, SIZES)
     work = engine._shared_out(lambda size: lambda: done.append(size), 1001)
     work(4)
     assert len(done) == 4 * threads
@@ -85,9 +85,9 @@ def test_the_parts_of_all_threads_are_the_whole_each_as_often_as_asked(threads):
 
 def test_the_host_copies_multiplies_and_draws_as_much_as_it_says(monkeypatch):
     sizes = {"copy": [], "multiply": [], "random": []}
-    monkeypatch.setattr(engine.np, "copyto", lambda target, source: sizes["copy"].append(target.nbytes))
-    monkeypatch.setattr(engine.np, "multiply", lambda a, b, out: sizes["multiply"].append(out.size))
-    engine = engine.HostEngine(2, SIZES)
+    monkeypatch.setattr(host.np, "copyto", lambda target, source: sizes["copy"].append(target.nbytes))
+    monkeypatch.setattr(host.np, "multiply", lambda a, b, out: sizes["multiply"].append(out.size))
+    engine = host.HostEngine(2, SIZES)
     engine.copy()(1)
     engine.multiply()(1)
     assert (sum(sizes["copy"]), sum(sizes["multiply"])) == (SIZES.copy_bytes, SIZES.num_elements)
@@ -95,9 +95,9 @@ def test_the_host_copies_multiplies_and_draws_as_much_as_it_says(monkeypatch):
 
 def test_the_streams_of_two_threads_differ(monkeypatch):
     outs = []
-    plain = engine.np.empty
-    monkeypatch.setattr(engine.np, "empty", lambda size: outs.append(plain(size)) or outs[-1])
-    engine.HostEngine(2, SIZES).random()(1)
+    plain = host.np.empty
+    monkeypatch.setattr(host.np, "empty", lambda size: outs.append(plain(size)) or outs[-1])
+    host.HostEngine(2, SIZES).random()(1)
     first, second = outs
     assert len(first) + len(second) == SIZES.num_random // 2
     assert 0 <= first.min() < first.max() < 1

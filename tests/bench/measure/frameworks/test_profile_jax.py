@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bench.measure.frameworks.concurrency import shared_seconds
-from bench.measure.frameworks.jax.hlo import Program
+from bench.measure.frameworks.jax.hlo import HloProgram
 from bench.measure.frameworks.jax.profiler import kind_of, read_trace, waits
 
 PROGRAM = """\
@@ -58,7 +58,7 @@ FLOP = 2 * 20 * 784 * 32
 
 @pytest.fixture
 def program():
-    return Program.parse(PROGRAM)
+    return HloProgram.parse(PROGRAM)
 
 
 def test_a_product_is_found_whichever_side_is_contracted_and_inside_a_fusion(program):
@@ -94,7 +94,7 @@ def test_an_instruction_is_of_the_kind_that_its_origin_says(program, name, kind)
 
 
 def test_another_text_is_an_empty_program():
-    assert Program.parse("no HLO\n%at all\n").instructions == {}
+    assert HloProgram.parse("no HLO\n%at all\n").instructions == {}
 
 
 # --- traces -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import threading
 
 from fakes import FakeClock
 
-from bench.measure.frameworks.section_clock import SectionClock, Watched
+from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
 
 
 class Compiler:
@@ -37,8 +37,8 @@ def test_a_section_inside_another_has_its_path_and_both_are_inclusive():
     sections = watched_run(
         clock,
         lambda _: Compiler(clock).link(),
-        Watched(Compiler, "link", "link"),
-        Watched(Compiler, "compile", "c_compiler"),
+        TimedFunction(Compiler, "link", "link"),
+        TimedFunction(Compiler, "compile", "c_compiler"),
     )
     assert sections.seconds == {"link": 7, "link/c_compiler": 4}
     assert sections.calls == {"link": 1, "link/c_compiler": 1}
@@ -77,14 +77,14 @@ def test_what_other_threads_do_is_not_timed():
         thread.start()
         thread.join()
 
-    sections = watched_run(clock, in_another_thread, Watched(Compiler, "compile", "c_compiler"))
+    sections = watched_run(clock, in_another_thread, TimedFunction(Compiler, "compile", "c_compiler"))
     assert sections.seconds == {}
 
 
 def test_watched_functions_return_what_they_did_and_are_put_back():
     clock, original = FakeClock(), vars(Compiler)["static"]
     results = []
-    watched_run(clock, lambda _: results.append(Compiler(clock).static(3)), Watched(Compiler, "static", "static"))
+    watched_run(clock, lambda _: results.append(Compiler(clock).static(3)), TimedFunction(Compiler, "static", "static"))
     assert results == [3]
     assert vars(Compiler)["static"] is original
 

@@ -17,9 +17,10 @@ import bench
 from bench.machine.perf import HardwareCounters
 from bench.measure.case import Stack
 from bench.measure.profiling import context
+from bench.measure.profiling.context import loading_steps
 from bench.measure.profiling.host import MemoryTimeline, flame_graph, memory_by_phase, watch
-from bench.measure.worker import Outcome
-from bench.report.profile.data import data_sections, loading_steps
+from bench.measure.worker import WorkerResult
+from bench.report.profile.data import data_sections
 from bench.report.profile.host import host_sections
 
 # --- watching ---------------------------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ def test_the_peak_is_attributed_to_its_phase():
 def test_what_was_not_counted_has_no_row():
     host = {"num_steps": 40, "page_faults_per_step": 12.5, "major_page_faults_per_step": None}
     (section,) = host_sections(replace(recorded(TUNED), host=host))
-    assert section.rows == [["page faults without disk", "12.5"]]
+    assert section.cells == [["page faults without disk", "12.5"]]
     assert host_sections(replace(recorded(TUNED), host=None)) == []
 
 
@@ -205,7 +206,7 @@ def test_loading_is_held_against_a_copy_and_its_slowest_step_is_named(tmp_path):
     (section,) = data_sections(profile)
     assert section.sentences == ["Most of it goes to decompress: 60 % of 100 ms."]
     # 220 MB in 30 ms are 7.33 GB/s; a copy that moves 10 GB/s copies 5 GB/s.
-    assert section.rows[2][-1] == "146.7 %"
+    assert section.cells[2][-1] == "146.7 %"
 
 
 # --- ceilings beside a profile ----------------------------------------------------------------------------------------
@@ -219,16 +220,16 @@ def measured_cases(monkeypatch):
     def measure(self, one):
         cases.append(one.harness)
         if one.harness == "data":
-            return Outcome([measurement("read", [0.01], bytes=1000)], None, 1.0)
+            return WorkerResult([measurement("read", [0.01], bytes=1000)], None, 1.0)
         factor = 2.0 ** (cases.count("ceilings") - 1)
-        return Outcome(ceilings_replicate(0, factor)["measurements"], None, 1.0)
+        return WorkerResult(ceilings_replicate(0, factor)["measurements"], None, 1.0)
 
     monkeypatch.setattr(context.WorkerPool, "measure", measure)
     return cases
 
 
 def test_ceilings_are_measured_before_and_after_and_loading_once(measured_cases, tmp_path):
-    with context.Aside(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
+    with context.ContextRun(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
         beside.measure()
         beside.measure()
         profile = beside.added_to(recorded(TUNED))
@@ -239,8 +240,8 @@ def test_ceilings_are_measured_before_and_after_and_loading_once(measured_cases,
 
 
 def test_ceilings_that_fail_cost_the_profile_nothing_but_a_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(context.WorkerPool, "measure", lambda self, one: Outcome([], "it crashed (SIGSEGV)", 1.0))
-    with context.Aside(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
+    monkeypatch.setattr(context.WorkerPool, "measure", lambda self, one: WorkerResult([], "it crashed (SIGSEGV)", 1.0))
+    with context.ContextRun(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
         beside.measure()
         profile = beside.added_to(recorded(TUNED))
     assert profile.ceilings is None and profile.data is None
@@ -249,7 +250,7 @@ def test_ceilings_that_fail_cost_the_profile_nothing_but_a_sentence(monkeypatch,
 
 
 def test_nothing_is_left_behind(measured_cases, tmp_path):
-    with context.Aside(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
+    with context.ContextRun(Stack("theano", "tuned", "cpu"), recorded(TUNED), tmp_path) as beside:
         folder = beside._scratch
         assert os.listdir(folder)
     assert not folder.exists()

@@ -50,6 +50,8 @@ class Profiled:
 @pytest.fixture(scope="module", params=STACKS)
 def profiled(request, toy_data):
     need(*request.param.split("/"))
+    if request.param.startswith("theano"):
+        request.getfixturevalue("both_cold")  # it compiles sooner
     return request.param, Profiled(request.param, toy_data)
 
 

@@ -22,7 +22,7 @@ class FakeCollector(Collector):
         self.is_profiled = False
         self.log = []
 
-    def rehearse(self, function, call):
+    def warm_up(self, function, call):
         self.log.append("rehearse")
         call()
 

@@ -95,7 +95,7 @@ def test_a_broken_clock_is_left_out_and_named(tmp_path):
     parts = [measurement("load", [0.5, None]), measurement("read", [0.1])]
     run = open_run(write_example_run(tmp_path, [replicate(case("data"), parts)]))
     assert [one.measurement for one in run.series] == ["read"]
-    assert run.left_out == ["process 1: all 2 samples of load were left out, because one is no positive number"]
+    assert run.left_out == ["process 1: all 2 samples of load were left out, because one is invalid"]
 
 
 def test_a_damaged_replicate_is_named_and_the_rest_is_exported(tmp_path):

@@ -15,10 +15,10 @@ from junk import junk, places
 from bench.errors import BenchError
 from bench.records.formats import open_run, render
 from bench.records.formats.foreign import read_foreign
-from bench.records.formats.series import Process, Run, Series
+from bench.records.formats.series import ExportSeries, ProcessSamples, Run
 
 READABLE = ("pytest-benchmark", "pyperf", "hyperfine")
-FILES_OF_ITS_OWN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FILES_OF_ITS_OWN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 # Written by pyperf 2.10 itself: a calibration run without values, then two workers.
 PYPERF = {
@@ -102,8 +102,8 @@ seconds = st.floats(min_value=1e-9, max_value=1e6, allow_nan=False)
 @FILES_OF_ITS_OWN
 @given(processes=st.lists(st.lists(seconds, min_size=1, max_size=4), min_size=1, max_size=4))
 def test_no_number_is_lost_on_the_way_through_a_file(write, name, processes):
-    measured = tuple(Process(number, None, tuple(samples)) for number, samples in enumerate(processes, start=1))
-    series = Series({"harness": "data", "measurement": "load", "threads": 2}, measured)
+    measured = tuple(ProcessSamples(number, None, tuple(samples)) for number, samples in enumerate(processes, start=1))
+    series = ExportSeries({"harness": "data", "measurement": "load", "threads": 2}, measured)
     (found,) = read_foreign(write(render(name, Run(header(), [], None, [series], [])))).benchmarks
     assert found.processes == processes
     assert found.keys == series.keys

@@ -7,7 +7,7 @@ import pytest
 from bench.document.html import to_html
 from bench.document.section import to_markdown
 from bench.errors import BenchError
-from bench.report.compare import Comparable, Metric, compare
+from bench.report.compare import Comparable, StackMeasurement, compare
 from bench.report.compare.comparison import ALL_IN_COMMON
 from bench.report.compare.facts import NOT_RECORDED, differences
 from bench.report.compare.page import comparison_page
@@ -31,7 +31,7 @@ def side(name, epochs, **changes):
     """``epochs`` maps a stack to the medians of its training epochs."""
     given = {
         "tool": "mlp-bench",
-        "samples": {Metric(stack, "train_epoch"): rounds(*medians) for stack, medians in epochs.items()},
+        "samples": {StackMeasurement(stack, "train_epoch"): rounds(*medians) for stack, medians in epochs.items()},
         "facts": {"cpu_model": "Example CPU", "usable_cores": 2},
         "started_at": "2026-01-02T03:04:05+00:00",
         "mode": "full",
@@ -75,7 +75,7 @@ def test_a_score_counts_only_stacks_that_every_run_measured():
 
 
 def test_a_stack_that_learns_worse_lifts_no_score():
-    cheat = replace(TWICE, samples={**TWICE.samples, Metric(FAST, "train_epoch"): rounds(0.01, 0.01, 0.01)})
+    cheat = replace(TWICE, samples={**TWICE.samples, StackMeasurement(FAST, "train_epoch"): rounds(0.01, 0.01, 0.01)})
     honest = compare(BASE, [replace(cheat, learns_worse=frozenset({FAST}))])
     assert compare(BASE, [cheat]).score("new").speed.center > 10
     assert honest.score("new").stacks == (SLOW,)
@@ -83,7 +83,7 @@ def test_a_stack_that_learns_worse_lifts_no_score():
 
 
 def test_without_a_training_epoch_in_common_the_score_is_of_everything():
-    sort, parse = Metric("", "sort"), Metric("", "parse")
+    sort, parse = StackMeasurement("", "sort"), StackMeasurement("", "parse")
     base = Comparable("a.json", "pyperf", {sort: rounds(2.0, 2.0), parse: rounds(8.0, 8.0)})
     other = Comparable("b.json", "pyperf", {sort: rounds(1.0, 1.0), parse: rounds(1.0, 1.0)})
     score = compare(base, [other]).score("b.json")
@@ -91,16 +91,16 @@ def test_without_a_training_epoch_in_common_the_score_is_of_everything():
 
 
 def test_what_only_one_side_measured_is_listed_and_not_dropped():
-    more = measured(TWICE, {Metric(OTHER, "train_epoch"): rounds(1.0)})
-    less = measured(BASE, {Metric(SLOW, "first_step"): rounds(1.0)})
+    more = measured(TWICE, {StackMeasurement(OTHER, "train_epoch"): rounds(1.0)})
+    less = measured(BASE, {StackMeasurement(SLOW, "first_step"): rounds(1.0)})
     listed = {(entry.what, entry.reason) for entry in compare(less, [more]).not_compared}
     assert listed == {(OTHER, "only new measured it"), (f"{SLOW} first_step", "only old measured it")}
 
 
 def test_a_duration_that_is_that_of_calling_nothing_is_not_compared():
-    nothing = {Metric(OTHER, "compile"): {0: [2e-7], 1: [3e-7]}}
+    nothing = {StackMeasurement(OTHER, "compile"): {0: [2e-7], 1: [3e-7]}}
     found = compare(measured(BASE, nothing), [measured(TWICE, nothing)])
-    assert Metric(OTHER, "compile") not in {ratio.metric for ratio in found.ratios}
+    assert StackMeasurement(OTHER, "compile") not in {ratio.metric for ratio in found.ratios}
     assert [entry.what for entry in found.not_compared] == [f"{OTHER} compile"]
 
 
@@ -114,7 +114,7 @@ def test_a_duration_that_is_that_of_calling_nothing_is_not_compared():
         ({"dataset": {"identity": "mnist", "sha256": {"train-images": "ff"}}}, "the SHA-256 of its files differ"),
         ({"recipe": {**RECIPE, "batch_size": 64}}, "the recipe's batch size is 500 in old and 64 in new"),
         ({"recipe": {**RECIPE, "dropout": 0.5}}, "the recipe's dropout is 0.4 in old and 0.5 in new"),
-        ({"samples": {Metric(OTHER, "train_epoch"): rounds(1.0)}}, "no measurement in common"),
+        ({"samples": {StackMeasurement(OTHER, "train_epoch"): rounds(1.0)}}, "no measurement in common"),
         ({"samples": {}}, "new has nothing"),
     ],
 )
@@ -137,14 +137,17 @@ def test_two_precisions_of_one_stack_are_never_compared():
     b = side("b", {coarse: [0.5, 0.5]}, precisions={"jax/scan on cuda": frozenset({"tf32"})})
     with pytest.raises(BenchError, match="jax/scan on cuda multiplies in float32 in a and in tf32 in b"):
         compare(a, [b])
-    both = [replace(one, samples={**one.samples, Metric(SLOW, "train_epoch"): rounds(1.0)}) for one in (a, b)]
+    both = [replace(one, samples={**one.samples, StackMeasurement(SLOW, "train_epoch"): rounds(1.0)}) for one in (a, b)]
     found = compare(both[0], both[1:])
     assert [ratio.metric.stack for ratio in found.ratios] == [SLOW]
     assert any("float32 in a and in tf32 in b" in entry.reason for entry in found.not_compared)
 
 
 def test_another_number_of_epochs_leaves_out_the_reference_clock_and_nothing_else():
-    clock = {Metric(SLOW, "reference clock"): rounds(40.0), Metric(SLOW, "reference clock, load"): rounds(1.0)}
+    clock = {
+        StackMeasurement(SLOW, "reference clock"): rounds(40.0),
+        StackMeasurement(SLOW, "reference clock, load"): rounds(1.0),
+    }
     long = replace(BASE, samples={**BASE.samples, **clock})
     short = replace(TWICE, samples={**TWICE.samples, **clock}, recipe={**RECIPE, "num_epochs": 2})
     found = compare(long, [short])
@@ -212,7 +215,7 @@ def test_without_ceilings_the_reason_stands_in_their_place():
 
 
 def canonical(one, seconds, **changes):
-    clock = {Metric(SLOW, "reference clock"): rounds(seconds)}
+    clock = {StackMeasurement(SLOW, "reference clock"): rounds(seconds)}
     return replace(one, samples={**one.samples, **clock}, canonical_stacks=frozenset({SLOW}), **changes)
 
 
@@ -250,7 +253,7 @@ def test_every_gpu_is_compared_on_its_own():
 
 
 def test_details_are_apart_from_what_a_terminal_shows():
-    steps = {Metric(SLOW, f"train_step, batch size {size}"): rounds(0.1, 0.1) for size in (1, 500)}
+    steps = {StackMeasurement(SLOW, f"train_step, batch size {size}"): rounds(0.1, 0.1) for size in (1, 500)}
     found = compare(measured(BASE, steps), [measured(TWICE, steps)])
     shown = to_markdown("", comparison_sections(found))
     assert "batch size 500" not in shown
@@ -258,7 +261,7 @@ def test_details_are_apart_from_what_a_terminal_shows():
 
 
 def test_csv_has_every_number_unrounded_and_nothing_for_nothing():
-    third = replace(TWICE, samples={Metric(SLOW, "train_epoch"): rounds(1 / 3)})
+    third = replace(TWICE, samples={StackMeasurement(SLOW, "train_epoch"): rounds(1 / 3)})
     header, first, *_ = to_csv(compare(BASE, [third])).splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
     assert float(row["seconds"]) == 1 / 3
@@ -333,10 +336,10 @@ def test_from_four_runs_on_a_run_is_a_row_and_names_are_not_repeated():
     assert "and run-01 the slowest, 1.01 (" in told and len(told) < 200
     assert len(first_line(found)) < 60
     table = sections[f"{SLOW}, times as fast as the base"]
-    assert table.headers == ["run", "train_epoch"] and len(table.rows) == 50
-    assert table.rows[0] == ["old, the base", "2.00 s"]
+    assert table.headers == ["run", "train_epoch"] and len(table.cells) == 50
+    assert table.cells[0] == ["old, the base", "2.00 s"]
     facts = sections["Differences between the machines"]
-    assert facts.rows[1:] == [
+    assert facts.cells[1:] == [
         ["os", "Linux 6.1", "25 runs (run-01 to run-49)"],
         ["os", "Linux 6.0", "24 runs (run-02 to run-48)"],
     ]

@@ -11,7 +11,7 @@ from bench import cli
 from bench.errors import BenchError
 from bench.records.formats import open_run, render, write_files
 from bench.records.run_folder import SCHEMA_VERSION
-from bench.report.compare import Metric
+from bench.report.compare import StackMeasurement
 from bench.report.compare.comparison import compare
 from bench.report.compare.files import comparable_file
 from bench.report.compare.runs import comparable_run
@@ -38,14 +38,14 @@ def invoke(monkeypatch):
 
 def test_a_process_is_one_entry_by_its_round_and_a_reference_run_by_its_seed(run):
     side = comparable_run(run, "old")
-    assert side.medians(Metric(PUBLISHED, "reference clock")) == pytest.approx({1: 44.1, 2: 44.2, 3: 44.3})
-    assert side.medians(Metric(PUBLISHED, "reference clock, compile")) == {1: 3.0, 2: 3.0, 3: 3.0}
-    assert Metric("", "load") in side.samples
+    assert side.medians(StackMeasurement(PUBLISHED, "reference clock")) == pytest.approx({1: 44.1, 2: 44.2, 3: 44.3})
+    assert side.medians(StackMeasurement(PUBLISHED, "reference clock, compile")) == {1: 3.0, 2: 3.0, 3: 3.0}
+    assert StackMeasurement("", "load") in side.samples
 
 
 def test_two_processes_of_one_round_are_two(run):
     """All processes of the example are of round 0: none may be lost, and they pair with nothing."""
-    assert len(comparable_run(run, "old").samples[Metric(PUBLISHED, "train_epoch")]) == 2
+    assert len(comparable_run(run, "old").samples[StackMeasurement(PUBLISHED, "train_epoch")]) == 2
 
 
 def test_cold_and_warm_compilation_and_batch_sizes_are_metrics_of_their_own(run):
@@ -68,7 +68,7 @@ def test_a_precision_that_is_not_canonical_is_another_stack(tmp_path):
     coarse = {**case("epoch", backend="jax", variant="scan", device="cuda"), "precision": "tf32"}
     path = write_example_run(tmp_path, [replicate(coarse, [measurement("train_epoch", [0.1])])])
     side = comparable_run(path, "a")
-    assert list(side.samples) == [Metric("jax/scan on cuda (tf32)", "train_epoch")]
+    assert list(side.samples) == [StackMeasurement("jax/scan on cuda (tf32)", "train_epoch")]
     assert side.precisions == {"jax/scan on cuda": {"tf32"}}
 
 
@@ -106,7 +106,7 @@ def test_optional_fields_may_be_missing(tmp_path):
 def test_a_sample_that_is_no_duration_leaves_its_measurement_out(tmp_path):
     bad = replicate(case("epoch"), [measurement("train_epoch", [1.0, 0.0]), measurement("train_step", [0.01])])
     side = comparable_run(write_example_run(tmp_path, [bad]), "a")
-    assert list(side.samples) == [Metric(PUBLISHED, "train_step")]
+    assert list(side.samples) == [StackMeasurement(PUBLISHED, "train_step")]
     assert any("train_epoch were left out" in note for note in side.notes)
 
 
@@ -200,9 +200,9 @@ def test_one_run_is_refused(run, invoke):
 
 def test_an_empty_results_folder_and_a_name_that_is_none_are_refused(tmp_path, run, invoke):
     (tmp_path / "empty").mkdir()
-    assert refused(invoke("compare", run, tmp_path / "empty"), "is no run")
-    assert refused(invoke("compare", run, "no-such-run"), "'no-such-run' is no run")
-    assert refused(invoke("compare", run, "x" * 5000), "is no run")
+    assert refused(invoke("compare", run, tmp_path / "empty"), "is not a run")
+    assert refused(invoke("compare", run, "no-such-run"), "'no-such-run' is not a run")
+    assert refused(invoke("compare", run, "x" * 5000), "is not a run")
     assert refused(invoke("compare", run, "latest", "--runs-dir", tmp_path / "empty"), "holds no runs")
 
 

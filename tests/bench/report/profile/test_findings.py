@@ -85,7 +85,7 @@ def test_theanos_generator_takes_more_than_a_tenth_of_the_published_step():
     found = the("dropout generator", profile)
     drawn = sum(one.seconds for one in profile.of("train_step") if one.kind == "rng")
     assert found.seconds == pytest.approx(drawn)
-    assert "mrg_uniform" in found.fact and "one thread" in found.cause
+    assert "mrg_uniform" in found.fact and "single thread" in found.cause
 
 
 @pytest.mark.parametrize(("share", "said"), [(0.09, False), (0.11, True)])
@@ -130,7 +130,7 @@ def test_one_thread_of_the_blas_on_two_cores():
 
 
 def test_a_team_beside_a_blas_with_threads_fights_for_the_cores():
-    """As theano/tuned without its lever products, when it kept the team for everything else."""
+    """As theano/tuned without its optimization products, when it kept the team for everything else."""
     profile = with_operation(
         clean(), "Dot22(#0, W1)", "gemm", 1e-3, flop=1e6, bytes=1e6, details={"product": "#0 @ W1"}
     )
@@ -144,7 +144,7 @@ def test_a_team_beside_a_blas_with_threads_fights_for_the_cores():
 
 
 def test_more_threads_than_cores():
-    assert "3 threads were asked for, and 2 cores" in the("more threads than cores", replace(clean(), threads=3)).fact
+    assert "3 threads were requested, and 2 cores" in the("more threads than cores", replace(clean(), threads=3)).fact
     assert "more threads than cores" not in rules_of(replace(clean(), threads=2))
 
 

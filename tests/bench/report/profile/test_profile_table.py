@@ -29,7 +29,7 @@ def test_compile_phases_stand_below_what_contains_them_cold_beside_warm():
         "Compilation",
     )
     assert compilation.headers == ["phase", "cold cache", "warm cache"]
-    assert compilation.rows == [
+    assert compilation.cells == [
         ["import", "1.00 s", "500 ms"],
         ["compile", "4.00 s", "500 ms"],
         ["· link", "3.00 s", "250 ms"],
@@ -40,16 +40,16 @@ def test_compile_phases_stand_below_what_contains_them_cold_beside_warm():
 
 def test_phases_below_a_hundredth_of_the_whole_are_left_out():
     compilation = section(with_phases(CompilePhase("a", 1.0, None), CompilePhase("b", 0.009, None)), "Compilation")
-    assert [row[0] for row in compilation.rows] == ["a", "all"]
+    assert [row[0] for row in compilation.cells] == ["a", "all"]
 
 
 def test_a_table_ends_in_one_row_for_all_that_is_small():
     profile = recorded(TUNED)
     small = tuple(Operation("train_step", f"small {number}", "elementwise", 1, 1e-9) for number in range(50))
     step = section(replace(profile, operations=(*profile.operations, *small)), "A training step")
-    assert len(step.rows) == MOST_ROWS + 1
+    assert len(step.cells) == MOST_ROWS + 1
     shown = len(profile.of("train_step"))
-    assert step.rows[-1][0] == f"{shown + 50 - MOST_ROWS} more operations"
+    assert step.cells[-1][0] == f"{shown + 50 - MOST_ROWS} more operations"
 
 
 def test_rates_of_products_that_skip_zeros_are_explained():

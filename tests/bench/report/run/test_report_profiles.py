@@ -78,8 +78,8 @@ def test_only_the_tables_of_many_alike_are_folded(run):
     ("content", "sentence"),
     [
         ("", "profile.json is empty"),
-        ('{"schema_version": 1, "oper', "is damaged or no profile"),
-        (json.dumps({"run_id": "x", "schema_version": 3}), "is no profile of mlp-bench"),
+        ('{"schema_version": 1, "oper', "is damaged or not a profile"),
+        (json.dumps({"run_id": "x", "schema_version": 3}), "is not a profile of mlp-bench"),
         (json.dumps({"schema_version": SCHEMA_VERSION + 1, "operations": []}), "update mlp-bench"),
         (json.dumps(asdict(recorded(TUNED)) | {"stack": {"backend": "theano"}}), "is damaged"),
         (json.dumps(asdict(recorded(TUNED)) | {"plan": [], "recipe": {}, "ceilings": {"a": 1}}), "is damaged"),
@@ -103,12 +103,12 @@ def test_a_profile_that_cannot_be_shown_is_named_and_costs_only_itself(run, cont
 def test_an_interrupted_profile_says_so_and_invents_no_numbers(tmp_path):
     path = write_example_run(tmp_path, [])
     nothing = {"timings": {}, "operations": (), "compile_phases": (), "complete": False}
-    write_profiles(path, **nothing, problems=("interrupted: what was measured until then is here",))
+    write_profiles(path, **nothing, problems=("interrupted: the measurements until then are here",))
     found, problems = reading(path)
     overview = profile_sections(found)[0]
     assert not problems and len(overview.notices) == 2
     assert "is incomplete: interrupted" in overview.notices[0]
-    assert set(overview.rows[0][1:]) == {"\N{EN DASH}"}
+    assert set(overview.cells[0][1:]) == {"\N{EN DASH}"}
     assert operations_chart([one.step for one in found]) is None
 
 

@@ -102,7 +102,7 @@ def test_without_tuned_itself_the_steps_are_shown_without_ratios(written):
     assert summary["tuned_to_products"] is None
 
 
-def test_failed_processes_of_one_lever_are_counted_and_the_rest_is_compared(written):
+def test_failed_processes_of_one_optimization_are_counted_and_the_rest_is_compared(written):
     replicates = [one for one in rounds() if one["case"] != ablation_case(UPDATE) or one["replicate"] == 2]
     replicates += [ablation_replicate(UPDATE, number, reason="it crashed (SIGSEGV)") for number in range(2)]
     text, _ = written(replicates, plan=plan())
@@ -111,22 +111,24 @@ def test_failed_processes_of_one_lever_are_counted_and_the_rest_is_compared(writ
     assert "Missing: without update (1 of 3 processes). The rest is compared nevertheless." in text
 
 
-def test_a_lever_that_never_could_be_measured_keeps_its_row(written):
+def test_an_optimization_that_never_could_be_measured_keeps_its_row(written):
     others = [key for key in STEP_SECONDS if key != UPDATE]
     text, _ = written(rounds(others), plan=plan())
     assert row(text, "without update") == ["without update", "0", MISSING, MISSING, MISSING, MISSING]
     assert "Missing: without update (0 of 3 processes)." in text
 
 
-@pytest.mark.parametrize("lever", ["sparsity", "loss"])
-def test_that_sparsity_depends_on_the_data_is_said_where_it_was_left_out(written, lever):
-    """Older records know no such lever."""
-    replicates = [{**ablation_replicate(TUNED, number), "case": ablation_case(("tuned", lever))} for number in range(3)]
+@pytest.mark.parametrize("optimization", ["sparsity", "loss"])
+def test_that_sparsity_depends_on_the_data_is_said_where_it_was_left_out(written, optimization):
+    """Older records do not know this optimization."""
+    replicates = [
+        {**ablation_replicate(TUNED, number), "case": ablation_case(("tuned", optimization))} for number in range(3)
+    ]
     text, _ = written(replicates)
-    assert ("The effect of sparsity depends on the data" in text) == (lever == "sparsity")
+    assert ("The effect of sparsity depends on the data" in text) == (optimization == "sparsity")
 
 
-def test_what_failed_names_the_lever(tmp_path):
+def test_what_failed_names_the_optimization(tmp_path):
     failed = ablation_replicate(UPDATE, 0, reason="it crashed (SIGSEGV)")
     text = write_words(write_example_run(tmp_path, [failed]))
     assert row(section(text, "Failures"), "ablation")[1:3] == [
@@ -159,7 +161,7 @@ def test_the_ablation_changes_nothing_else_in_the_report(race_with_and_without):
 
 
 @pytest.mark.slow
-def test_the_summary_keeps_levers_apart_and_changes_nothing_else(race_with_and_without):
+def test_the_summary_keeps_optimizations_apart_and_changes_nothing_else(race_with_and_without):
     (_, plain), (_, ablated) = race_with_and_without
     assert plain["ablation"] is None
     measured = [one for one in ablated["measurements"] if one["harness"] == "ablation"]
@@ -181,7 +183,7 @@ def test_throttled_samples_of_a_stack_are_counted_among_its_own(tmp_path):
     assert sentences("ablated", rounds()) == sentences("plain", [])
 
 
-def test_levers_left_out_are_a_column_and_missing_where_nothing_is(tmp_path):
+def test_optimizations_left_out_are_a_column_and_missing_where_nothing_is(tmp_path):
     frames = bench.load_runs(write_example_run(tmp_path, rounds([TUNED, UPDATE], 1) + race(RACERS[:1])))
     ablated = frames.samples[frames.samples["harness"] == "ablation"]
     assert ablated["without"].dropna().unique().tolist() == ["update"]

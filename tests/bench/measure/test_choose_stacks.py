@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.measure.choose import Skipped, choose
+from bench.measure.choose import Skipped, select_stacks
 from mlp.backends import Available, Unavailable, gpu
 from mlp.errors import BackendError
 
@@ -24,7 +24,7 @@ def prober(**missing):
 
 
 def chosen(*arguments, driver=gpu.NO_DRIVER, missing=None, **more):
-    return choose(*arguments, probe=prober(**(missing or {})), driver=lambda: driver, **more)
+    return select_stacks(*arguments, probe=prober(**(missing or {})), driver=lambda: driver, **more)
 
 
 CANONICAL = ["theano/as_published cpu", "theano/tuned cpu"]

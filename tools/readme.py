@@ -1,4 +1,4 @@
-"""Results table of the README, generated from a committed record."""
+"""``python -m tools.readme``: write the README's result table from the newest committed record of reference runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from tabulate import tabulate
 
 from bench.document.section import Section, escape_markdown
 from bench.errors import BenchError
-from bench.records.frames import Frames, load_runs
+from bench.records.frames import Frames
 from bench.records.moments import day
 from bench.records.run_folder import RunFolder, started_seconds
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.run.ranking import RANKING
-from bench.report.write import sections, summarize
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.answer import answer_section
+from bench.report.run.ranking import ranking_sections
+from bench.report.run.summary import summarize
 from bench.units import MISSING, format_interval, format_percent, format_seconds, short_commit
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -34,15 +36,13 @@ NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages listed besid
 def results_block(record: Path, called: str | None = None) -> str:
     """Return Markdown: the answer, the tables, and their record, under its path or ``called``."""
     folder = RunFolder.open(record)
-    frames = load_runs(record)
-    summary = summarize(folder, frames)
-    found = {section.title: section for section in sections(folder, frames)}
-    answer = next(iter(found.values())).sentences
+    analysis = RunAnalysis(folder)
+    summary, frames = summarize(analysis), analysis.recorded
     lines = [
-        *(sentence for text in answer if "canonical" in text for sentence in (text, "")),
+        *(sentence for text in answer_section(analysis).sentences if "canonical" in text for sentence in (text, "")),
         *_canonical_table(summary),
         "",
-        *(_ranking_table(found[RANKING]) if RANKING in found else []),
+        *(line for section in ranking_sections(analysis.ranking) for line in _ranking_table(section)),
         _provenance(folder, frames, called or record.as_posix()),
     ]
     return "\n".join(lines)
@@ -78,7 +78,7 @@ def _cells(estimate: dict[str, Any]) -> list[str]:
 
 def _ranking_table(section: Section) -> list[str]:
     """Return the ranking of all stacks of the run, with the report's sentences."""
-    table = tabulate(section.rows, section.headers, tablefmt="github", disable_numparse=True)
+    table = tabulate(section.cells, section.headers, tablefmt="github", disable_numparse=True)
     return [line for text in (*section.sentences, table) for line in (text, "")]
 
 
@@ -122,3 +122,9 @@ def newest_record(records: Path) -> Path:
 def _has_reference_runs(header: dict[str, Any]) -> bool:
     cases = [planned["case"] for planned in header["plan"]]
     return any(case["harness"] == "reference" and _is_canonical(case) for case in cases)
+
+
+if __name__ == "__main__":
+    readme, record = Path("README.md"), newest_record(Path("results/records"))
+    readme.write_text(with_results(readme.read_text(encoding="utf-8"), results_block(record)), encoding="utf-8")
+    print(f"{readme} shows {record}")

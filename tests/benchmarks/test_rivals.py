@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from synthetic_noise import drift, trace_of, white
 
-from bench.gate.error_rates import rivals
 from bench.gate.error_rates.resample import recorded_blocks
-from bench.gate.error_rates.rivals import draw_window, github_action_benchmark, in_turn, interleaved, replay_rivals
+from benchmarks import rivals
+from benchmarks.rivals import draw_window, github_action_benchmark, in_turn, interleaved, replay_rivals
 
 
 def processes(factor=1.0, count=4, turns=10, seed=0):

@@ -1,4 +1,4 @@
-"""Columns of the frames: which there are, what a file may hold under each, and its type in a frame."""
+"""Columns of the frames: names, types of their values in a file, and types in a frame."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ COLUMNS = {
     "processes": [*KEYS, "started_at", "wall_seconds", "other_cpu_percent"],
     "failures": [*KEYS, "reason"],
 }
-# The columns that differ from row to row within what one measurement of one process left; the others are its keys.
+# Columns that vary within one measurement of one process; the others are its keys.
 OWN = {
     "samples": ("round", "seconds"),
     "phases": ("phase", "seconds"),
     "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
     "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
 }
-# What the harness knows of a measurement as a whole, and every sample of it repeats.
+# Properties of a measurement, repeated in each of its samples.
 OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
 OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
 
@@ -56,10 +56,10 @@ LARGE_COUNTS = {"batch_size", "examples", "test_examples"}
 UNITS = ("seconds", "flop", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
 
 
-class Kind(NamedTuple):
-    """``value`` is the type of a value in a file, where null may stand for each; ``dtype`` that of the frame's column.
+class ColumnKind(NamedTuple):
+    """Kind of a column: type of its values in a file, where each may be null, and dtype in a frame.
 
-    ``dtype`` is None where pandas may choose.
+    ``dtype`` is None if pandas may choose it.
     """
 
     value: Any
@@ -70,13 +70,13 @@ def _integer(bits: int) -> Any:
     return Annotated[int, Meta(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1)]
 
 
-NAME, REASONS, FLAG = Kind(str, "category"), Kind(list[str], "category"), Kind(bool, "boolean")
-# Half the bytes of Int64, in columns that a million rows repeat.
-COUNT, LARGE_COUNT = Kind(_integer(32), "Int32"), Kind(_integer(64), "Int64")
-MEASURED, OTHER = Kind(float, "float64"), Kind(Any, None)
+NAME, REASONS, FLAG = ColumnKind(str, "category"), ColumnKind(list[str], "category"), ColumnKind(bool, "boolean")
+# Half the bytes of Int64, in seven columns that a million rows repeat.
+COUNT, LARGE_COUNT = ColumnKind(_integer(32), "Int32"), ColumnKind(_integer(64), "Int64")
+MEASURED, OTHER = ColumnKind(float, "float64"), ColumnKind(Any, None)
 
 
-def kind_of(column: str) -> Kind:
+def kind_of(column: str) -> ColumnKind:
     kinds = [(NAMES, NAME), (COUNTS, COUNT), (LARGE_COUNTS, LARGE_COUNT)]
     kinds += [({"throttled"}, FLAG), ({"throttle_reasons"}, REASONS)]
     named = next((kind for names, kind in kinds if column in names), None)

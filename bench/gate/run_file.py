@@ -1,4 +1,4 @@
-"""Everything a gate run measured, as JSON: the turns of every block, so that the decision can be made again."""
+"""JSON file of a gate run: the turns of every block, from which the decision can be recomputed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from bench.records.json_file import read_json
 from bench.records.run_folder import write_json
 from bench.records.shape import build
 
-# 1 (2026-11): first version.
-GATE_SCHEMA_VERSION = 1
+# 1 (2026-11): first version; the processes of a block were its seats.
+# 2 (2026-11): slots.
+GATE_SCHEMA_VERSION = 2
+RENAMED = {"seats": "slots", "seat": "slot"}
 
 
 def new_path(runs_dir: Path, commit: str | None) -> Path:
-    """Where a run that starts now will be kept; raises RecordError if nothing can be written there."""
+    """Return the path for a run that starts now; raise RecordError if it cannot be written."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -32,7 +34,7 @@ def new_path(runs_dir: Path, commit: str | None) -> Path:
 
 
 def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], blocks: Sequence[Block]) -> Path:
-    """Keep a run: complete or not at all; returns its path, which is another one if a run of the same second is there.
+    """Write a run atomically; return its path, which differs from ``path`` if that exists already.
 
     Raises RecordError if it cannot be written.
     """
@@ -49,7 +51,7 @@ def write_run(path: Path, context: dict[str, Any], metrics: Sequence[Metric], bl
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Block, ...]]:
-    """A kept run: its context, what was judged, its blocks; raises RecordError if there is none or it is damaged."""
+    """Read a kept run: context, metrics and blocks; raise RecordError if it is missing or damaged."""
     try:
         content = read_json(path)
         if not isinstance(content, dict) or "gate_schema_version" not in content:
@@ -61,11 +63,20 @@ def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Bloc
                 f"{GATE_SCHEMA_VERSION}: update mlp-bench to read it."
             )
         metrics = build(tuple[Metric, ...], content.pop("metrics", None), "metrics")
-        blocks = build(tuple[Block, ...], content.pop("blocks", None), "blocks")
+        blocks = build(tuple[Block, ...], _renamed(content.pop("blocks", None)), "blocks")
         if not metrics or not blocks:
-            raise ValueError("it holds nothing that was judged")
+            raise ValueError("it has no judged metric")
         return content, metrics, blocks
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error.strerror}): name a file that a gate run kept.") from error
     except ValueError as error:
-        raise RecordError(f"{path} is no kept gate run, or damaged ({error}): name another.") from error
+        raise RecordError(f"{path} is not a kept gate run, or damaged ({error}): name another.") from error
+
+
+def _renamed(value: Any) -> Any:
+    """Return the blocks of any schema version with the current names."""
+    if isinstance(value, list):
+        return [_renamed(one) for one in value]
+    if isinstance(value, dict):
+        return {RENAMED.get(name, name): _renamed(one) for name, one in value.items()}
+    return value

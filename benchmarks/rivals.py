@@ -1,19 +1,23 @@
-"""The rules of other tools on the same recorded noise, by their own code where it can be imported.
+"""Decision rules of other tools on the same recorded noise, by their own code where it can be imported.
 
-Each rule gets the turns of every process of either side, in seconds, and says whether the candidate regressed.  Two
-arrangements of the same processes are replayed: ``in turn``, all of the base and then all of the candidate, as these
-tools run unless told otherwise, and ``interleaved``, both sides next to each other as in our own blocks.
+Each rule takes the turns of every process of both sides, in seconds, and returns True if the candidate regressed.  Two
+arrangements of the same processes are replayed: ``in turn``, all of the base and then all of the candidate, which is
+these tools' default, and ``interleaved``, both sides concurrently as in our own blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
 
+import click
 import numpy as np
+from rich.console import Console
 
-from bench.gate.error_rates.noise_trace import Trace
-from bench.gate.error_rates.replay import Replay
+from bench.document.section import Section, to_terminal
+from bench.gate.error_rates.noise_trace import Trace, read_trace
+from bench.gate.error_rates.replay import Replay, replay_section
 from bench.gate.error_rates.resample import ROLES, RecordedBlock, recorded_blocks
 from bench.stats.rate import Rate
 
@@ -22,7 +26,7 @@ Rule = Callable[[Processes, Processes], bool]
 
 MAX_TRIALS = 500  # their code judges one run at a time
 NUM_COMPARED = ROLES.count("A") + ROLES.count("B")  # processes of a block
-PYPERF_VALUES = 3  # for each process, its default
+PYPERF_VALUES = 3  # per process, pyperf's default
 
 
 def asv() -> Rule:
@@ -63,10 +67,10 @@ def pytest_benchmark() -> Rule:
 
 
 def github_action_benchmark(threshold: float) -> Callable[[], Rule]:
-    """Its rule retold, because npm has no such package: an alert if current / previous exceeds the threshold.
+    """Reimplementation of its rule (not a Python package): an alert if current / previous exceeds the threshold.
 
-    So it reads in src/write/findAlerts.ts, with 200 % as the default; what it takes from Python is pytest-benchmark's
-    ops, which are 1 / mean.
+    The source is src/write/findAlerts.ts, with 200 % as the default; from Python it reads pytest-benchmark's ops, which
+    are 1 / mean.
     """
 
     def rule() -> Rule:
@@ -87,10 +91,10 @@ RULES: dict[str, Callable[[], Rule]] = {
 def replay_rivals(
     trace: Trace, inject: float = 1.0, trials: int = MAX_TRIALS, budget_seconds: float = 60.0, seed: int = 0
 ) -> tuple[list[Replay], list[str]]:
-    """Two Replays, in turn and interleaved, for each rival here, and a sentence for each that is not installed.
+    """Return two Replays, in turn and interleaved, for each installed tool, and a sentence for each missing one.
 
-    Every run is a window of blocks that fits ``budget_seconds``; at most MAX_TRIALS runs are judged.  A rule that looks
-    at one process of a side is given the same windows, though it would need less time.
+    Every run is a window of blocks that fits ``budget_seconds``; at most MAX_TRIALS runs are judged.  A rule that uses
+    one process of a side gets the same windows, though it would need less time.
 
     Raises RecordError if the trace is too short.
     """
@@ -99,7 +103,7 @@ def replay_rivals(
     for name, load in RULES.items():
         try:
             rule = load()
-        except ImportError as error:  # not there, or a version that keeps its rule elsewhere
+        except ImportError as error:  # not installed, or a version with its rule elsewhere
             package = name.split()[0]
             missing.append(f"The rule of {package} was not replayed ({error}): pip install {package}.")
             continue
@@ -133,7 +137,7 @@ def _counted(rule: str, trace: Trace, inject: float, regressed: int, seconds: Se
 def draw_window(
     blocks: Sequence[RecordedBlock], budget_seconds: float, random: np.random.Generator
 ) -> Sequence[RecordedBlock]:
-    """Consecutive blocks from a random start that fit the budget: an even number of them, two at least."""
+    """Return consecutive blocks from a random start that fit the budget: an even number, at least two."""
     ends = np.cumsum([block.seconds for block in blocks])
     first = int(random.integers(np.searchsorted(ends, ends[-1] - budget_seconds, side="right") + 1))
     first = min(first, len(blocks) - 2)
@@ -143,14 +147,14 @@ def draw_window(
 
 
 def in_turn(window: Sequence[RecordedBlock], random: np.random.Generator) -> tuple[Processes, Processes]:
-    """All processes of the first half of the window are the base, all of the second half the candidate."""
+    """Return all processes of the first half of the window as base, those of the second half as candidate."""
     half = len(window) // 2
     sides = window[:half], window[half:]
     return tuple([process for block in side for process in _processes(block, random)] for side in sides)
 
 
 def interleaved(window: Sequence[RecordedBlock], random: np.random.Generator) -> tuple[Processes, Processes]:
-    """In every block one half of the processes, drawn at random, is the base and the other the candidate."""
+    """Split the processes of every block at random into base and candidate."""
     base, candidate = [], []
     for block in window:
         processes = _processes(block, random)
@@ -160,7 +164,22 @@ def interleaved(window: Sequence[RecordedBlock], random: np.random.Generator) ->
 
 
 def _processes(block: RecordedBlock, random: np.random.Generator) -> list[list[float]]:
-    """The turns of as many processes of the block as the gate compares, drawn at random."""
+    """Return the turns of NUM_COMPARED processes of the block, chosen at random."""
     columns = list(zip(*block.turns, strict=True))
     drawn = random.permutation(len(columns))[:NUM_COMPARED]
     return [[turn for turn in columns[place] if turn is not None] for place in drawn]
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--inject", type=float, default=1.0, show_default=True, help="Slow side B down by this factor.")
+@click.option("--trials", type=int, default=MAX_TRIALS, show_default=True, help="Runs resampled from the trace.")
+def main(trace: Path, inject: float, trials: int) -> None:
+    """Count how often the rules of other tools call a regression on the recorded noise of TRACE."""
+    replays, missing = replay_rivals(read_trace(trace), inject=inject, trials=trials)
+    section = replay_section(replays)
+    to_terminal(f"{trials} runs replayed from {trace}", [section, Section("Not replayed", missing)], Console())
+
+
+if __name__ == "__main__":
+    main()

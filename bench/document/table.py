@@ -1,0 +1,77 @@
+"""Columns of a table: each has a name, and a kind that gives its values their unit, text and alignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bench.units import (
+    MISSING,
+    format_bytes,
+    format_count,
+    format_interval,
+    format_joules,
+    format_number,
+    format_percent,
+    format_points,
+    format_probability,
+    format_range,
+    format_seconds,
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Kind of a column's values.
+
+    Attributes
+    ----------
+    text : callable
+        Formats a value that is not None; None is ``MISSING``.
+    unit : str or None
+        Unit of the values; of an interval, a (low, high) pair, that of its bounds.
+    is_number : bool
+        Right-aligned where an output aligns.
+    """
+
+    text: Callable[[Any], str]
+    unit: str | None = None
+    is_number: bool = True
+
+
+def _percent_interval(bounds: tuple[float | None, float | None], digits: int) -> str:
+    if None in bounds:
+        return MISSING
+    return " to ".join(format_percent(bound, digits) for bound in bounds)
+
+
+TEXT = Kind(str, is_number=False)
+INTEGER = Kind("{:,}".format)
+COUNT = Kind(format_count)  # also a median of counts
+NUMBER = Kind(format_number)
+NUMBER_INTERVAL = Kind(lambda bounds: format_range(*bounds))
+SECONDS = Kind(format_seconds, "s")
+SECONDS_INTERVAL = Kind(lambda bounds: format_interval(*bounds), "s")
+FRACTION = Kind(format_percent, "fraction")  # as percent, two digits after the point
+FRACTION_INTERVAL = Kind(partial(_percent_interval, digits=2), "fraction")
+SHARE = Kind(partial(format_percent, digits=1), "fraction")
+SHARE_INTERVAL = Kind(partial(_percent_interval, digits=1), "fraction")
+POINTS = Kind(format_points, "fraction")  # a difference of two fractions, in percentage points
+PROBABILITY = Kind(format_probability)
+BYTES = Kind(format_bytes, "bytes")
+BYTES_PER_SECOND = Kind(lambda rate: f"{format_bytes(rate)}/s", "bytes/s")
+JOULES = Kind(format_joules, "J")
+NUMBER_TEXT = Kind(str)  # numbers that are text already
+
+
+@dataclass(frozen=True)
+class Column:
+    """Column of a table."""
+
+    name: str
+    kind: Kind = TEXT
+
+    def text(self, value: Any) -> str:
+        return MISSING if value is None else self.kind.text(value)

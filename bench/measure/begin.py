@@ -1,0 +1,236 @@
+"""Start of a run: what the options ask for is checked, planned and recorded before a process is started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.errors import BenchError
+from bench.machine.fingerprint import fingerprint, usable_cores
+from bench.measure.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, PlannedCase, make_plan, more_seeds
+from bench.measure.choose import Choice, leave_out_slow_starts, select_stacks
+from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
+from bench.measure.git import State, state_of
+from bench.measure.process import PROJECT
+from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
+from bench.measure.runner import new_run_id, now
+from bench.records.datasets import NO_DATASET
+from bench.records.run_folder import SCHEMA_VERSION, RunFolder
+from bench.version import __version__
+from mlp.backends.theano.tuned.optimizations import optimization_states
+from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
+from mlp.recipe import CANONICAL
+from mlp.theano_compat.blas import choose_blas
+
+
+class Data(NamedTuple):
+    """Directory with the dataset, and the digest that its processes check; None for runs that need no data."""
+
+    directory: Path | None
+    digest: str | None
+
+
+def begin(
+    runs_dir: Path,
+    options: dict[str, list[str]],
+    tell: Callable[[State], None],
+    *,
+    quick: bool,
+    data: Path | None,
+    backends: tuple[str, ...],
+    variants: tuple[str, ...],
+    devices: tuple[str, ...],
+    harnesses: tuple[str, ...],
+    threads: int | None,
+    batch_size: int,
+    epochs: int | None,
+    processes: int | None,
+    seeds: str | None,
+    settings: tuple[str, ...],
+) -> tuple[RunFolder, Data]:
+    """Check all input before measuring, then open the record of a new run.
+
+    ``options`` are those given on the command line, for the record; ``tell`` gets the state of the repository.  Raises
+    BenchError or MlpError for invalid input.
+    """
+    for harness in harnesses:
+        if harness not in HARNESSES:
+            raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
+    _check_at_least_1(threads=threads, processes=processes)
+    passed = read_passed(settings)
+    effort = _effort(quick, processes, seeds, harnesses)
+    num_epochs = CANONICAL.num_epochs if epochs is None else epochs
+    recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
+    recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
+    no_stack = set(harnesses) in ({"data"}, {"ceilings"}) and not (backends or variants or devices)
+    with planning(passed):
+        choice = (
+            Choice() if no_stack else select_stacks(backends, variants, devices)
+        )  # loading needs no stack, no compiler
+        optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
+    named = backends or variants or devices or processes or seeds
+    has_limit = quick and not named  # harnesses named explicitly are measured in full
+    if has_limit:
+        leave_out_slow_starts(choice)
+
+    dataset, where = _dataset(data, needed=set(harnesses) != {"ceilings"})
+    plan = make_plan(
+        effort,
+        harnesses=harnesses or (QUICK_HARNESSES if quick else HARNESSES),
+        stacks=tuple(choice.stacks),
+        threads=threads or usable_cores(),
+        dataset=dataset["identity"],
+        optimizations=optimizations,
+        batch_size=batch_size,
+        num_epochs=num_epochs,
+    )
+    _check_planned(harnesses, plan)
+    if any(planned.case.cache for planned in plan):
+        check_fit_for_code()
+    first, candidates = first_round(plan) if quick else (plan, [])
+    state = state_of(PROJECT)
+    tell(state)
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "mlp_bench": __version__,
+        "run_id": new_run_id(state.commit),
+        "started_at": now(),
+        "finished_at": None,
+        "status": "running",
+        "mode": "quick" if quick else "full",
+        "dataset": dataset,
+        "recipe": asdict(recipe),
+        "commit": state.to_json(),
+        "machine": facts,
+        "plan": [planned.to_json() for planned in first],
+        "candidates": [planned.to_json() for planned in candidates],
+        "budget_seconds": budget_seconds(planned.case for planned in plan) if has_limit else None,
+        "options": options,
+        "skipped": [asdict(skipped) for skipped in choice.skipped],
+        "dropout_masks": {f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
+        "environment": {"passed": passed, "dropped": dropped(passed=passed)},
+        "left_out": [HARNESSES_LEFT_OUT] if quick and not harnesses else [],
+    }
+    return RunFolder.create(runs_dir, header), where
+
+
+def _dataset(data: Path | None, needed: bool) -> tuple[dict[str, Any], Data]:
+    """Return the dataset as a record has it, with its directory and digest; ceilings need none."""
+    if not needed:
+        return {"identity": NO_DATASET, "origin": None, "sha256": None}, Data(None, None)
+    source = locate(data)
+    identity = identify(source.directory)
+    record = {"identity": identity.name, "origin": source.origin, "sha256": identity.sha256}
+    return record, Data(source.directory, identity.digest)
+
+
+def _effort(quick: bool, processes: int | None, seeds: str | None, harnesses: tuple[str, ...]) -> Effort:
+    effort = QUICK if quick else FULL
+    effort = effort if seeds is None else effort.with_seeds(read_seeds(seeds))
+    if harnesses:
+        effort = effort.with_framework_ceilings()
+    return effort if processes is None else effort.with_processes(processes)
+
+
+MAX_SEEDS = 1000
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """Parse seeds: ``10`` is seeds 1 to 10; ``6-15`` and ``7,9`` name them.  Raise BenchError for anything else."""
+    if re.fullmatch(r"\d{1,9}", text) and 1 <= int(text) <= MAX_SEEDS:
+        return tuple(range(1, int(text) + 1))
+    if re.fullmatch(r"\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*", text) and not text.isdigit():
+        ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+        if sum(max(part) - min(part) + 1 for part in ends) <= MAX_SEEDS:
+            seeds = tuple(dict.fromkeys(seed for part in ends for seed in range(part[0], part[-1] + 1)))
+            if seeds:
+                return seeds
+    raise BenchError(
+        f"--seeds {text!r} names no seeds: give a count, 1 to {MAX_SEEDS:,}, or the seeds, e.g. 6-15 or 7,9."
+    )
+
+
+def _check_at_least_1(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise BenchError(f"--{name} must be at least 1, got {count}.")
+
+
+def _usable_optimizations() -> tuple[str, ...]:
+    """Return the optimizations active in theano/tuned on this machine, ignoring the caller's ablation variable."""
+    return tuple(state.optimization.name for state in optimization_states(without="") if state.active)
+
+
+def _check_planned(harnesses: tuple[str, ...], plan: list[PlannedCase]) -> None:
+    """Raise BenchError if the ablation was requested and cannot be planned."""
+    if "ablation" in harnesses and not any(planned.case.harness == "ablation" for planned in plan):
+        raise BenchError(
+            "the ablation cannot be planned: it compares theano/tuned with theano/as_published on cpu, so both must be "
+            "among the chosen stacks, and with --quick it needs --processes."
+        )
+
+
+def reopen(
+    path: Path, data: Path | None = None, seeds: str | None = None, settings: tuple[str, ...] = ()
+) -> tuple[RunFolder, Data]:
+    """Reopen an earlier run; raise BenchError if data, machine, commit or environment differ."""
+    folder = RunFolder.open(path)
+    header = folder.header
+    dataset, where = _dataset(data, needed=header["dataset"]["identity"] != NO_DATASET)
+    with planning(passed_to(header)):
+        here = fingerprint()
+    reasons = []
+    if header["dataset"]["sha256"] != dataset["sha256"]:
+        reasons.append(f"its dataset is {header['dataset']['identity']}, here is {dataset['identity']}")
+    reasons += [
+        f"its {name} is {header['machine'].get(name)}, here is {here[name]}"
+        for name in ("cpu_model", "usable_cores", "python", "packages")
+        if header["machine"].get(name) != here[name]
+    ]
+    commit = state_of(PROJECT).commit
+    if header["commit"]["id"] != commit:
+        reasons.append(f"it was measured at commit {header['commit']['id']}, this is {commit}")
+    if settings and read_passed(settings) != passed_to(header):
+        reasons.append("it was measured with other variables than --env says")
+    if reasons:
+        raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
+    if any(PlannedCase.from_json(entry).case.cache for entry in header["plan"]):
+        check_fit_for_code()
+    _note_dropped(folder)
+    if seeds is not None:
+        _add_seeds(folder, read_seeds(seeds))
+    return folder, where
+
+
+def _add_seeds(folder: Any, seeds: tuple[int, ...]) -> None:
+    """Plan reference runs of more seeds, and add them to the command that reproduces the run."""
+    plan = [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
+    if not any(planned.case.harness == "reference" for planned in plan):
+        raise BenchError(f"run {folder.path.name} has no reference run to add seeds to: start a new run with --seeds.")
+    plan += more_seeds(plan, seeds)
+    changes: dict[str, Any] = {"plan": [planned.to_json() for planned in plan]}
+    if "options" in folder.header:
+        known = dict.fromkeys(planned.case.seed for planned in plan if planned.case.harness == "reference")
+        changes["options"] = {**folder.header["options"], "--seeds": [",".join(map(str, known))]}
+    folder.update_header(**changes)
+
+
+def _note_dropped(folder: Any) -> None:
+    """Add the currently dropped variables to those of the start of the run."""
+    known = (folder.header.get("environment") or {}).get("dropped") or []
+    passed = passed_to(folder.header)
+    names = list(dict.fromkeys([*known, *dropped(passed=passed)]))
+    folder.update_header(environment={"passed": passed, "dropped": names})
+
+
+def passed_to(header: dict[str, Any]) -> dict[str, str]:
+    """Return the variables passed on purpose to the processes of a run."""
+    return (header.get("environment") or {}).get("passed") or {}
+
+
+def _blas() -> dict[str, Any]:
+    blas = choose_blas()
+    return {"name": blas.name, "note": blas.note}

@@ -1,0 +1,1 @@
+"""JAX: its engine for the ceilings and its profiler."""

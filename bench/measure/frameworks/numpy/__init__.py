@@ -1,0 +1,1 @@
+"""NumPy and SciPy: the engine for the host's ceilings and the profiler."""

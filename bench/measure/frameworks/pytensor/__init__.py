@@ -1,0 +1,1 @@
+"""PyTensor: its profiler."""

@@ -1,0 +1,1 @@
+"""Theano: its profiler, and the reading of apply nodes that PyTensor shares."""

@@ -1,0 +1,1 @@
+"""PyTorch: its engine for the ceilings and its profiler."""

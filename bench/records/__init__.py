@@ -1,0 +1,1 @@
+"""Records on disk: runs, replicates, profiles and the files of other tools, written and read."""

@@ -1,0 +1,151 @@
+"""Analysis of one run: every value of its report, computed once, when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from bench.records.frames import Frames, drop_invalid, frames_of
+from bench.records.run_folder import RunFolder
+from bench.records.stack_key import StackKey
+from bench.report.run import ablation, batch_size, comparisons, learning, lower_bound, projection, ranking
+from bench.report.run.canonical import is_comparable
+from bench.report.run.profiles import ProfiledStack, explained
+from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
+from bench.stats.crossover import Crossover
+from bench.stats.learning import Learning, LearningVerdict
+
+
+class RunAnalysis:
+    """Values of one run's report; sections, charts, ``summary.json``, comparisons and the exit code read them here.
+
+    Attributes
+    ----------
+    header : dict
+        The run's ``run.json``.
+    recorded : Frames
+        All rows on record.
+    frames : Frames
+        The valid ones, from which everything else is computed.
+    left_out : list of str
+        A sentence for each kind of invalid row.
+    """
+
+    def __init__(self, folder: RunFolder, recorded: Frames | None = None) -> None:
+        self.folder, self.header = folder, folder.header
+        self.recorded = frames_of([folder]) if recorded is None else recorded
+        self.frames, self.left_out = drop_invalid(self.recorded)
+
+    @cached_property
+    def is_comparable(self) -> bool:
+        return is_comparable(self.header, self.frames)
+
+    @cached_property
+    def accuracies(self) -> learning.Accuracies:
+        return learning.accuracies_by_stack(self.header, self.frames)
+
+    @cached_property
+    def verdicts(self) -> dict[StackKey, LearningVerdict]:
+        differences = learning.differences_by_seed(self.header, self.frames)
+        return learning.learning_verdicts(self.accuracies, differences)
+
+    @property
+    def worse(self) -> set[StackKey]:
+        """The stacks that learn worse than the canonical one."""
+        return {stack for stack, verdict in self.verdicts.items() if verdict.learning is Learning.WORSE}
+
+    @cached_property
+    def learns_worse(self) -> list[str]:
+        """A sentence for each stack that learns worse than the canonical one: such a run has failed."""
+        return learning.learns_worse(self.accuracies, self.verdicts)
+
+    @cached_property
+    def arrivals(self) -> list[learning.ArrivalsOfStack]:
+        return learning.arrivals(self.frames)
+
+    @cached_property
+    def epoch_rounds(self) -> ranking.EpochRounds:
+        return ranking.epoch_rounds(self.frames)
+
+    @cached_property
+    def ranking(self) -> list[ranking.RankedStack]:
+        return ranking.ranking(self.frames, self.epoch_rounds, self.verdicts)
+
+    @cached_property
+    def fastest(self) -> list[ranking.RankedStack]:
+        return ranking.fastest_of(self.epoch_rounds, self.ranking)
+
+    @cached_property
+    def comparable_rounds(self) -> ranking.EpochRounds:
+        return comparisons.comparable_rounds(self.epoch_rounds, self.ranking)
+
+    @cached_property
+    def device_ratios(self) -> list[comparisons.DeviceRatio]:
+        return comparisons.device_ratios(self.comparable_rounds)
+
+    @cached_property
+    def against_fastest(self) -> list[comparisons.AgainstFastest]:
+        return comparisons.against_fastest(self.comparable_rounds)
+
+    @cached_property
+    def phase_medians(self) -> list[PhaseMedians]:
+        return phase_medians(self.frames)
+
+    @cached_property
+    def answers(self) -> list[ReferenceAnswer]:
+        """The reference run of every stack that has one, fastest first."""
+        return reference_answers(self.header, self.frames)
+
+    @property
+    def answer(self) -> ReferenceAnswer | None:
+        """The reference run of the canonical stack, or of the fastest one if that was not run."""
+        fastest = self.answers[0] if self.answers else None
+        return next((answer for answer in self.answers if answer.stack.is_canonical), fastest)
+
+    @property
+    def answers_by_speed(self) -> list[ReferenceAnswer]:
+        """``answers`` without those of stacks that learn worse."""
+        return [answer for answer in self.answers if answer.stack not in self.worse]
+
+    @cached_property
+    def projections(self) -> list[projection.Projection]:
+        return projection.projections(self.header, self.frames)
+
+    @cached_property
+    def step_estimates(self) -> batch_size.StepEstimates:
+        return batch_size.step_estimates(self.frames)
+
+    @cached_property
+    def step_curves(self) -> batch_size.StepCurves:
+        return {
+            stack: {size: measured.center for size, measured in by_size.items()}
+            for stack, by_size in self.step_estimates.items()
+        }
+
+    @cached_property
+    def scalings(self) -> list[batch_size.Scaling]:
+        return batch_size.scalings(self.frames, self.step_curves)
+
+    @cached_property
+    def crossovers(self) -> list[tuple[comparisons.DevicePair, Crossover]]:
+        return batch_size.crossovers(self.step_curves)
+
+    @cached_property
+    def ablation(self) -> ablation.Ablation | None:
+        return ablation.ablation(self.header, self.frames)
+
+    @cached_property
+    def lower_bounds(self) -> list[lower_bound.Light]:
+        return lower_bound.light(self.header, self.frames)
+
+    @cached_property
+    def _explained(self) -> tuple[list[ProfiledStack], list[str]]:
+        return explained(self.folder)
+
+    @property
+    def profiles(self) -> list[ProfiledStack]:
+        """The profiles in the run's folder, the fastest step first."""
+        return self._explained[0]
+
+    @property
+    def profiles_left_out(self) -> list[str]:
+        return self._explained[1]
