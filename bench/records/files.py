@@ -151,8 +151,10 @@ def _to_stdout(data: bytes) -> None:
         else:
             binary.write(data)
         sys.stdout.flush()
-    except BrokenPipeError:
-        to_nowhere(sys.stdout)
+    except OSError as error:
+        to_nowhere(sys.stdout)  # what is left of it would fail again when Python ends
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _to_path(path: Path, data: bytes) -> None:

@@ -89,6 +89,15 @@ def test_a_device_is_written_and_stays():
         files.write("/dev/full", "text")
 
 
+def test_a_full_disk_behind_stdout_fails_once_and_not_again_when_python_ends():
+    with open("/dev/full", "w") as full:
+        code = "from bench import files; files.write('-', 'text')"
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(
+        "bench.errors.RecordError: cannot write stdout"
+    )
+
+
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 def test_stdout_gets_the_bytes_of_the_file(capfdbinary, name):
     assert files.check({"--json": name, "--csv": None})
