@@ -104,7 +104,7 @@ def both_epochs_sections(frames: Frames) -> list[Section]:
     rows = [[stack.name, *both.cells] for stack, both in found.items()]
     apart = [f"{stack.name} {format_number(both.reference)}" for stack, both in found.items() if both.apart]
     notices = [f"More than 5 % apart, as reference run over harness: {'; '.join(apart)}."] if apart else []
-    sentences = [TWO_EPOCHS, *interval_sentences(*([both.ageing, both.paired] for both in found.values()))]
+    sentences = [*TWO_EPOCHS, *interval_sentences(*([both.ageing, both.paired] for both in found.values()))]
     section = Section("Epochs of the harness and of the reference run", sentences, BOTH_EPOCHS, rows)
     return [replace(without_columns_of(section, MISSING), notices=notices)]
 
@@ -126,8 +126,9 @@ BOTH_EPOCHS = [
 class _BothEpochs:
     """Median training epochs of a stack in seconds: of the harness, and of its reference runs.
 
-    ``ageing``: later epochs over early ones of the same process.  ``paired``: reference run over harness in the same
-    interleaved round, None where no round has both; ``reference`` is its centre, or else the ratio of the medians.
+    ``ageing``: later epochs over early ones of the same process.  ``paired``: reference run over harness of the same
+    interleaved round; None where fewer than three rounds have both, as in records whose seeds ran in succession.
+    ``reference`` is its centre, or else the ratio of the medians.
     """
 
     harness: float
@@ -154,13 +155,14 @@ class _BothEpochs:
 def _both_epochs(samples: pd.DataFrame, epochs: pd.DataFrame) -> _BothEpochs:
     is_early = epochs["epoch"] <= EARLY_EPOCHS
     early, later = epochs[is_early], epochs[~is_early]
+    paired = estimates.paired_ratio(rounds_of(epochs), rounds_of(samples))
     return _BothEpochs(
         estimate_of(samples).center,
         epochs["seconds"].median(),
         or_none(early["seconds"].median()),
         or_none(later["seconds"].median()),
         estimates.paired_ratio(_by_process(later), _by_process(early)),
-        estimates.paired_ratio(rounds_of(epochs), rounds_of(samples)),
+        paired if paired is not None and paired.num_rounds >= estimates.INTERVAL_FROM else None,
     )
 
 
@@ -168,10 +170,11 @@ def _by_process(epochs: pd.DataFrame) -> dict[int, float]:
     return epochs.groupby("process")["seconds"].median().to_dict()
 
 
-TWO_EPOCHS = (
+TWO_EPOCHS = [
     "Median training epochs. The harness times the first epochs of a fresh network in succession; a reference run "
-    "validates after each and samples its memory. Later epochs work on a trained network: for pixels that are rarely "
-    "nonzero the squared gradients of RMSProp decay by 0.9 a step, after 611 steps without any to subnormal numbers, "
-    "and stay subnormal; JAX flushes these to 0, NumPy, Theano and PyTorch compute with them, and no stack is "
-    "configured otherwise. The ranking is by the harness, the reference clock by the reference run."
-)
+    "validates after each and samples its memory. Reference over harness is taken within a round, later over early "
+    "within a process. The ranking is by the harness, the reference clock by the reference run.",
+    "For pixels that are rarely nonzero the squared gradients of RMSProp decay to subnormal numbers, 2 % of all after "
+    "20 epochs. JAX flushes these to 0; NumPy, Theano and PyTorch compute with them. docs/statistics.md states what "
+    "they and a trained network cost.",
+]

@@ -78,6 +78,20 @@ def test_an_epoch_that_takes_longer_in_the_reference_run_is_flagged(report):
     assert apart in section(report(slow, run_id="slow"), title)
 
 
+@pytest.mark.slow
+def test_reference_runs_are_compared_with_the_harness_of_their_own_round(report):
+    """Half speed in three rounds: the medians over seven and over five processes differ by a factor of 2."""
+    seconds_by_round = [2.0, 4.0, 4.0, 4.0, 2.0, 2.0, 2.0]
+    found = []
+    for number, seconds in enumerate(seconds_by_round):
+        pair = [replicate(case("epoch", batch_size=500), [measurement("train_epoch", [seconds], examples=50_000)])]
+        pair += [reference_replicate(number + 1, 0.98, 20 * seconds)] if number < 5 else []
+        found += [{**one, "replicate": number} for one in pair]
+    text = section(report(found), "Epochs of the harness and of the reference run")
+    assert "| 2.00 s    | 4.00 s " in text and "| 1.00                  | 1.00 to 1.00" in text
+    assert "More than 5 % apart" not in text
+
+
 def test_words_of_a_table_stay_whole_where_there_is_room_for_them():
     section = Section("Title", columns=["run", "validate_epoch, which is long", "x"], rows=[["a", "1", "word " * 30]])
     console = Console(file=io.StringIO(), width=60)
