@@ -1,6 +1,7 @@
 """The tree is the data flow: what may be imported from where, read from the source and not by importing it."""
 
 import ast
+from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_no_room_of_bench_is_above_and_below_another():
         if name != "bench":  # the front door, which hands out what lies in the rooms
             rooms.setdefault(_room(name), set()).update({_room(one) for one in targets} - {_room(name), None})
     TopologicalSorter(rooms).prepare()
+
+
+def test_a_type_of_bench_is_defined_in_one_module_only():
+    classes = [
+        node.name
+        for path in sources("bench")
+        for node in ast.parse(path.read_text()).body
+        if type(node) is ast.ClassDef
+    ]
+    assert [name for name, count in Counter(classes).items() if count > 1] == []
 
 
 def test_bench_has_ten_rooms_and_six_small_files():

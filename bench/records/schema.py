@@ -158,5 +158,5 @@ def is_duration(value: Any) -> bool:
 
 
 def are_durations(values: Sequence[float | None]) -> bool:
-    """Whether each of ``values``, of which there is one at least, is a positive finite number of seconds."""
+    """Return whether all ``values``, at least one, are positive finite numbers of seconds."""
     return None not in values and is_duration(min(values)) and is_duration(max(values))

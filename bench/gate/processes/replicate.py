@@ -33,7 +33,7 @@ WARM_UP_STEPS = 2  # untimed, at each new batch size: buffers are reallocated wh
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
-class Replicate:
+class MeasuringSide:
     """Commands of a replicate: ``prepare``, ``load``, ``compile``, then turns.  The result of a method is the reply.
 
     ``slowdown`` (a fraction) and ``held_bytes`` of the configuration are injected by the calibration: a wait inside the
@@ -258,4 +258,4 @@ def _private_stdout() -> IO[str]:
 if __name__ == "__main__":
     _end_with_the_parent()
     configuration = json.loads(sys.argv[1])
-    serve(Replicate(configuration), sys.stdin, _private_stdout())
+    serve(MeasuringSide(configuration), sys.stdin, _private_stdout())

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fakes import FakeBackend, FakeClock
 
-from bench.gate.processes.replicate import Replicate, _digest, peak_resident_bytes, serve
+from bench.gate.processes.replicate import MeasuringSide, _digest, peak_resident_bytes, serve
 from mlp.errors import DatasetError
 from mlp.recipe import CANONICAL
 
@@ -36,7 +36,7 @@ def replicate(monkeypatch, toy_data):
         monkeypatch.setattr("mlp.dataset.locate", lambda data: namedtuple("Source", "directory")(data))
         monkeypatch.setattr("mlp.dataset.load_files", lambda directory: clock.advance(8) or toy_data)
         configuration = {"backend": "fake", "variant": None, "device": "cpu", "seed": 3, "data": None}
-        made = Replicate({**configuration, "slowdown": slowdown, "held_bytes": held_bytes}, clock)
+        made = MeasuringSide({**configuration, "slowdown": slowdown, "held_bytes": held_bytes}, clock)
         made.prepare()
         made.backend = backend
         return made
