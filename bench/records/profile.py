@@ -48,7 +48,7 @@ class StackTable(TypedDict, total=False):
 
 
 class RecipeTable(TypedDict, total=False):
-    layer_widths: list[int]
+    layer_widths: Required[list[int]]
     dropout: float
     learning_rate: float
     rho: float
@@ -103,7 +103,7 @@ class ThreadUse(TypedDict):
     """A thread that computed during the steps; 100 % is one core."""
 
     thread: str
-    cpu_percent: float | None
+    cpu_percent: float
 
 
 class PhaseMemory(TypedDict):

@@ -40,12 +40,22 @@ def build(kind: Any, value: Any, name: str = "it") -> Any:
         _require(is_number(value) and value > 0, name, value, "a positive number")
     elif kind is int:
         _require(isinstance(value, int) and is_number(value), name, value, "a whole number")
-    elif kind in (str, bool):
-        _require(isinstance(value, kind), name, value, {str: "text", bool: "true or false"}[kind])
+    elif kind is str:
+        _require(_is_text(value), name, value, "text")
+    elif kind is bool:
+        _require(isinstance(value, bool), name, value, "true or false")
     elif origin in (dict, Mapping):
         _require(isinstance(value, dict), name, value, "a table of names and values")
         return {key: build(inner[1], one, f"{name}.{key}") for key, one in value.items()}
     return value
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether ``value`` is text that can be written: JSON may hold halves of characters."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _dataclass(kind: Any, value: Any, name: str) -> Any:

@@ -19,11 +19,11 @@ from typing import Any
 
 from click.testing import CliRunner
 from example_ceilings import example_ceilings
+from example_files import ASV, HYPERFINE, PYPERF
 from example_profile import RECORDED, TUNED
 from example_race import race
 from example_run import gpu_reference_replicate, header, replicates, write_example_run
 from junk import places
-from test_foreign import ASV, HYPERFINE, PYPERF
 
 from bench import cli
 from bench.document.section import clean

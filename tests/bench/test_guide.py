@@ -29,7 +29,13 @@ def example_profile(profile_id, variant="as_published"):
         Operation("train_step", "host", "host", 1.0, 0.0005),
     )
     timings = {"train_step": Timing((0.0024, 0.0025), (0.0025, 0.0026), 20)}
-    about = {"recipe": {"batch_size": 500}, "threads": 2, "dataset": "mnist", "machine": {}, "commit": {}}
+    about = {
+        "recipe": {"layer_widths": [784, 10], "batch_size": 500},
+        "threads": 2,
+        "dataset": "mnist",
+        "machine": {},
+        "commit": {},
+    }
     return Profile(profile_id, "2026-01-02T03:04:05+00:00", stack, **about, timings=timings, operations=operations)
 
 

@@ -26,7 +26,7 @@ def host_sections(profile: Profile) -> list[Section]:
 def _steps(host: dict[str, Any]) -> list[Section]:
     rows = [[label, host[name]] for name, label in PER_STEP.items() if host.get(name) is not None]
     rows += [[name, count] for name, count in (host.get("hardware_events_per_step") or {}).items()]
-    if not rows:
+    if not rows or "num_steps" not in host:
         return []
     sentence = f"Means over {host['num_steps']} training steps of the whole process."
     return [Section("The host, in each training step", [sentence], ["what", Column("each step", NUMBER)], rows)]

@@ -80,7 +80,7 @@ def _speed_of_light(profile: Profile) -> list[str]:
 
 def _function(profile: Profile, function: str) -> list[Section]:
     operations, timing = profile.of(function), profile.timings.get(function)
-    if not operations or timing is None:
+    if not operations or timing is None or timing.median_profiled_seconds is None:
         return []
     section = Section(
         TITLES[function],

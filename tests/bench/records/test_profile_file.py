@@ -43,7 +43,7 @@ def example(**changes):
         profile_id="20260102-030405-0123456",
         started_at="2026-01-02T03:04:05+00:00",
         stack={"backend": "theano", "variant": "tuned", "device": "cpu", "precision": "float32"},
-        recipe={"batch_size": 500},
+        recipe={"layer_widths": [784, 10], "batch_size": 500},
         threads=2,
         dataset="mnist",
         machine={"usable_cores": 2},
