@@ -43,13 +43,13 @@ MINE = "mlp-bench"
 class Entry:
     """Names of variables (``*`` stands for any characters), their purpose or effect, and the source.
 
-    ``told`` is False for variables that are dropped without a notice, because they change no number.
+    ``noticed`` is False for variables that are dropped without a notice, because they change no number.
     """
 
     names: tuple[str, ...]
     about: str
     source: str
-    told: bool = True
+    noticed: bool = True
 
 
 NEEDED = (
@@ -141,30 +141,32 @@ DROPPED = (
         ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONFAULTHANDLER", "PYTHON_COLORS", "PYTHON_HISTORY"),
         "What a terminal shows",
         "python(1), Command line and environment",
-        told=False,
+        noticed=False,
     ),
-    Entry(("PYTHONSTARTUP", "PYTHONBREAKPOINT"), "Interactive use", "python(1)", told=False),
+    Entry(("PYTHONSTARTUP", "PYTHONBREAKPOINT"), "Interactive use", "python(1)", noticed=False),
     Entry(
         ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
         "Whether and where compiled modules are kept",
         "python(1), Command line and environment",
-        told=False,
+        noticed=False,
     ),
     Entry(
         ("PYTHON_VERSION", "PYTHON_SHA256", "PYTHON_PIP_*", "PYTHON_GET_PIP_*", "PYTHON_SETUPTOOLS_*", "CUDA_VERSION"),
         "Left by the images of Python and CUDA",
         "Docker: python, nvidia/cuda",
-        told=False,
+        noticed=False,
     ),
     Entry(
         ("CUDNN_VERSION", "CUDA_PKG_VERSION", "NVIDIA_REQUIRE_*", "NVIDIA_PRODUCT_NAME", "PYTORCH_VERSION"),
         "The same",
         "Docker: nvidia/cuda, pytorch/pytorch",
-        told=False,
+        noticed=False,
     ),
-    Entry(("TF_CLI_*", "TF_VAR_*", "TF_LOG*", "TF_DATA_DIR"), "Another program's", "Terraform", told=False),
+    Entry(("TF_CLI_*", "TF_VAR_*", "TF_LOG*", "TF_DATA_DIR"), "Another program's", "Terraform", noticed=False),
     Entry(("PYTEST_*", "PY_COLORS"), "What pytest selects, loads and reports", "pytest: Environment Variables"),
-    Entry(("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_*"), "Left by pytest itself", "pytest", told=False),
+    Entry(
+        ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_*"), "Left by pytest itself", "pytest", noticed=False
+    ),
     Entry(
         ("MALLOC_*", "GLIBC_TUNABLES", "TCMALLOC_*", "MIMALLOC_*", "JEMALLOC_*", "_RJEM_*"),
         "Memory allocation",
@@ -193,12 +195,12 @@ DROPPED = (
         "PyTorch: torch/_inductor/config.py; ccache(1)",
     ),
     Entry((WITHOUT_OPTIMIZATIONS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
-    Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", told=False),
+    Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", noticed=False),
     Entry(
         ("*COLOR", "CLICOLOR*", "FORCE_COLOR", "NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES"),
         "Colours and width of a terminal",
         "no-color.org, force-color.org, bixense.com/clicolors",
-        told=False,
+        noticed=False,
     ),
 )
 # Name -> description of its value: the variables that ``build`` and ``compile_caches`` set.
@@ -327,7 +329,7 @@ def dropped(variables: Mapping[str, str] | None = None, passed: Iterable[str] = 
     """Return the names of the caller's variables and configuration files that change numbers or behaviour and are not
     passed to a measured process, without those ``passed`` on purpose."""
     variables = os.environ if variables is None else variables
-    names = [name for name in variables if (found := _entry(name)) and found[0] == "dropped" and found[1].told]
+    names = [name for name in variables if (found := _entry(name)) and found[0] == "dropped" and found[1].noticed]
     names = [name for name in names if name not in passed and variables[name].strip()]
     files = [file for name, file in CONFIGURATION_FILES.items() if name not in variables and _is_file(file)]
     return [*sorted(names), *files]
@@ -485,8 +487,10 @@ def as_markdown() -> str:
             "the difference. `--env-a` and `--env-b` of `gate` pass a variable to one side.",
             "",
             *_table("Passed", "names", "what for", NEEDED),
-            *_table("Dropped, and named in notices", "names", "what it changes", [one for one in DROPPED if one.told]),
-            *_table("Dropped without a notice", "names", "what for", [one for one in DROPPED if not one.told]),
+            *_table(
+                "Dropped, and named in notices", "names", "what it changes", [one for one in DROPPED if one.noticed]
+            ),
+            *_table("Dropped without a notice", "names", "what for", [one for one in DROPPED if not one.noticed]),
             "The configuration files ~/.theanorc and ~/.pytensorrc are not read, and named where they exist.",
             "",
             "## Set",

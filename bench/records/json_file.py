@@ -41,7 +41,7 @@ def read_json(path: Path) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """``value`` with NaN and infinity as null: JSON has neither, and readers must see that a number is missing."""
+    """Return ``value`` with NaN and infinity as None: JSON has neither, and a number is missing."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

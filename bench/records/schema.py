@@ -26,7 +26,7 @@ def _row(name: str, columns: Iterable[str], **more: Any) -> Any:
     return TypedDict(name, {column: kind_of(column).value | None for column in columns} | more, total=False)
 
 
-Case = _row("Case", CASE_FIELDS)
+CaseFields = _row("CaseFields", CASE_FIELDS)
 Epoch = _row("Epoch", OWN["epochs"])
 Moment = _row("Moment", OWN["timeline"])
 Extra = _row(
@@ -44,14 +44,14 @@ class Measurement(TypedDict):
 
     name: str
     seconds: list[float | None]
-    params: Case
+    params: CaseFields
     extra: Extra
 
 
 class Replicate(TypedDict):
     """Record of one process; unknown fields are not read."""
 
-    case: Case
+    case: CaseFields
     sequence: Count
     status: Literal["ok", "failed"]
     measurements: list[Measurement]

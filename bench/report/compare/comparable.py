@@ -89,5 +89,5 @@ class Comparable:
     notes: Sequence[str] = ()
 
     def medians(self, metric: StackMeasurement) -> dict[int, float]:
-        """{round: median of its process, in seconds}; empty where ``metric`` was not measured."""
+        """Return {round: median of its process, in seconds}; empty if ``metric`` was not measured."""
         return {number: float(median(samples)) for number, samples in self.samples.get(metric, {}).items()}

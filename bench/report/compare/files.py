@@ -14,7 +14,7 @@ from bench.report.compare.runs import precisions
 
 
 def comparable_file(path: Path, name: str) -> Comparable:
-    """The results in ``path``, called ``name``; a file that mlp-bench exported has the metrics of its run.
+    """Read the results in ``path`` as ``name``; a file that mlp-bench exported has the metrics of its run.
 
     Raises
     ------

@@ -57,7 +57,7 @@ class RankedStack:
 
 
 def epoch_rounds(frames: Frames) -> EpochRounds:
-    """{stack: {interleaved round: seconds of a training epoch}}."""
+    """Return {stack: {interleaved round: seconds of a training epoch}}."""
     chosen = frames.samples[
         (frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")
     ].dropna(subset=["replicate"])
