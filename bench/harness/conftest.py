@@ -161,13 +161,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     benchmarks = getattr(session.config, "_benchmarksession", None)
     measurements = [
         {
-            "name": bench.extra_info.pop("name", None) or measurement_name(bench.name),
-            "seconds": list(bench.extra_info.pop("samples_seconds", None) or bench.stats.estimates.data),
-            "params": dict(bench.params or {}),
-            "extra": dict(bench.extra_info),
+            "name": one.extra_info.pop("name", None) or measurement_name(one.name),
+            "seconds": list(one.extra_info.pop("samples_seconds", None) or one.stats.data),
+            "params": dict(one.params or {}),
+            "extra": dict(one.extra_info),
         }
-        for bench in (benchmarks.benchmarks if benchmarks else [])
-        if bench and not bench.has_error
+        for one in (benchmarks.benchmarks if benchmarks else [])
+        if one and not one.has_error
     ]
     for measurement in list(measurements):  # additional durations of a run, e.g. compile phases
         for name, seconds in measurement["extra"].pop("parts_seconds", {}).items():
