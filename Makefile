@@ -63,9 +63,8 @@ $(STAMP): requirements.txt pyproject.toml $(if $(NEW_ENVIRONMENT),FORCE)
 	@echo "installing pinned packages into $(VENV) (a minute or two)"
 	@$(if $(NEW_ENVIRONMENT),"$(NEW_ENVIRONMENT)" -I -m venv --clear $(VENV))
 	@$(PIP) $(BUILD_TOOLS)
-	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY)
+	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY) --editable .
 	@$(PIP) --requirement requirements.txt
-	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/installed-%: requirements/%.txt $(STAMP)

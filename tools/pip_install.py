@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import sysconfig
 
 KEPT = (
     *("index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "keyring-provider"),
@@ -25,9 +27,22 @@ def main(arguments: list[str]) -> int:
     if listed.returncode:
         return listed.returncode  # pip has said why
     variables = environment(dict(os.environ), listed.stdout)
-    return subprocess.run(
-        [*pip, "install", "--quiet", "--disable-pip-version-check", *arguments], env=variables
-    ).returncode
+    install = [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-compile", *arguments]
+    installed = subprocess.run(install, env=variables)
+    if not installed.returncode:
+        compile_modules(sysconfig.get_paths()["purelib"])
+    return installed.returncode
+
+
+def compile_modules(folder: str) -> None:
+    """Compile the modules in ``folder``, on all cores, but for the tests of packages; pip would use one core.
+
+    A module that does not compile, because it is for another Python, says so when it is imported.
+    """
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quiet = [sys.executable, "-W", "ignore", "-m", "compileall", "-qq"]
+    tests = f"{re.escape(os.path.join(folder, ''))}.*/tests?/"
+    subprocess.run([*quiet, "-j", str(num_cores), "-x", tests, folder])
 
 
 def environment(variables: dict[str, str], listing: str) -> dict[str, str]:

@@ -50,3 +50,15 @@ def test_pip_itself_takes_the_sources_and_nothing_else(tmp_path):
     done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=120)
     assert "No matching distribution found for a-package-that-is-not-there" in done.stderr
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.slow
+def test_modules_are_compiled_but_for_tests_of_packages_and_without_a_word(tmp_path, capfd):
+    folder = tmp_path / "tests" / "site-packages"
+    (folder / "package" / "tests").mkdir(parents=True)
+    for name in ("package/module.py", "package/tests/test_module.py"):
+        (folder / name).write_text("x = '\\d'  # a warning of newer Pythons\n")
+    (folder / "package" / "python_2.py").write_text("print 'no Python 3'\n")
+    pip_install.compile_modules(str(folder))
+    assert [path.name.partition(".")[0] for path in folder.rglob("*.pyc")] == ["module"]
+    assert capfd.readouterr() == ("", "")
