@@ -38,8 +38,7 @@ from bench.report.run.context import environment_notices
 from bench.units import format_seconds, short_commit
 from mlp.recipe import CANONICAL
 
-# Metric of the gate -> measurement of the epoch harness.
-MEASURED_AS = {"train_epoch": "train_epoch", "validation_epoch": "validate_epoch", "train_step_500": "train_step"}
+JUDGED = ("train_epoch", "validate_epoch", "train_step")  # measurements of the epoch harness
 SOFTWARE = ("python", "compiler", "os")
 LIMIT_SECONDS = 900.0
 
@@ -68,12 +67,12 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
         WorkerPool(plan, source.directory, quick, warnings.append, identity.digest) as pool,
     ):
         fresh, seconds = _measure(pool.measure, cases, config.budget_seconds, status.update)
-    names = {metric.name: MEASURED_AS[metric.name] for metric in config.metrics() if metric.name in MEASURED_AS}
+    names = [metric.name for metric in config.metrics() if metric.name in JUDGED]
     if not names:
-        raise BenchError(f"a record can only judge {', '.join(MEASURED_AS)}: name one of them with --metric.")
+        raise BenchError(f"a record can only judge {', '.join(JUDGED)}: name one of them with --metric.")
     data = BaselineData(
-        base={name: process_values(recorded, epochs, called) for name, called in names.items()},
-        candidate={name: process_values(fresh, epochs, called) for name, called in names.items()},
+        base={name: process_values(recorded, epochs, name) for name in names},
+        candidate={name: process_values(fresh, epochs, name) for name in names},
         base_floor=floor_values(recorded, floor),
         candidate_floor=floor_values(fresh, floor),
     )

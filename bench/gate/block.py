@@ -9,7 +9,7 @@ from typing import Any
 from bench.gate.verdict import ProcessSample, process_values
 
 # Measures that are sums of others; a block has either the warm or the cold compilation.
-SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validation_epoch")}
+SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validate_epoch")}
 KINDS = ("comparison", "confirmation")
 BASE, CANDIDATE, CONTROL = "A", "B", "C"  # C: the base again, in processes of its own
 

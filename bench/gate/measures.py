@@ -17,7 +17,7 @@ class MetricDefinition:
     about: str
 
 
-STEP_BATCH_SIZES = (1, 100, 500)
+STEP_BATCH_SIZES = {"train_step_1": 1, "train_step_100": 100, "train_step": 500}
 STEPS_PER_TURN = {1: 200, 100: 30, 500: 6}  # turns of some 40 ms each
 
 MEASURES = {
@@ -27,10 +27,10 @@ MEASURES = {
         MetricDefinition("compile_warm", "seconds", 0.20, "build the network and compile it, compile cache warm"),
         MetricDefinition("compile_cold", "seconds", 0.10, "the same, compile cache empty"),
         MetricDefinition("train_epoch", "seconds", 0.05, "a training epoch: a turn of it times the turns of an epoch"),
-        MetricDefinition("validation_epoch", "seconds", 0.10, "a validation epoch"),
+        MetricDefinition("validate_epoch", "seconds", 0.10, "a validation epoch"),
         MetricDefinition("train_step_1", "seconds", 0.10, "a training step of one example"),
         MetricDefinition("train_step_100", "seconds", 0.05, "a training step of 100 examples"),
-        MetricDefinition("train_step_500", "seconds", 0.05, "a training step of 500, as in the epoch"),
+        MetricDefinition("train_step", "seconds", 0.05, "a training step of 500, as in the epoch"),
         MetricDefinition(
             "end_to_end", "seconds", 0.05, "load, compile, train and validate once: the reference clock's parts"
         ),
@@ -47,7 +47,7 @@ NEED_AN_EPOCH = LEARNING | {"train_epoch", "end_to_end"}
 EXCLUSIVE = frozenset({"compile_cold", "compile_warm"})  # a process compiles once
 # Decidable in a minute on two noisy cores.  A process yields one sample of the others (compilation) or very noisy ones,
 # and every further metric costs all of them time and significance.
-STANDARD = ("train_epoch", "validation_epoch", "peak_memory", "train_loss", "validation_loss", "validation_accuracy")
+STANDARD = ("train_epoch", "validate_epoch", "peak_memory", "train_loss", "validation_loss", "validation_accuracy")
 ALL = "all"  # in place of names: all but the cold compilation
 
 

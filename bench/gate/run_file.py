@@ -13,13 +13,14 @@ from bench.gate.verdict import Metric
 from bench.measure.runner import new_run_id
 from bench.records import files
 from bench.records.json_file import read_json
+from bench.records.older_schemas import current_gate_run
 from bench.records.run_folder import write_json
 from bench.records.shape import build
 
-# 1 (2026-11): first version; the processes of a block were its seats.
-# 2 (2026-11): slots.
+# 1 (2026-11): first version.
+# 2 (2026-11): slots were seats; metrics ``validate_epoch`` and ``train_step`` were ``validation_epoch`` and
+#    ``train_step_500``.
 GATE_SCHEMA_VERSION = 2
-RENAMED = {"seats": "slots", "seat": "slot"}
 
 
 def new_path(runs_dir: Path, commit: str | None) -> Path:
@@ -62,8 +63,9 @@ def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Bloc
                 f"{path} has gate schema version {version}, this version of mlp-bench reads up to "
                 f"{GATE_SCHEMA_VERSION}: update mlp-bench to read it."
             )
+        content = current_gate_run(content)
         metrics = build(tuple[Metric, ...], content.pop("metrics", None), "metrics")
-        blocks = build(tuple[Block, ...], _renamed(content.pop("blocks", None)), "blocks")
+        blocks = build(tuple[Block, ...], content.pop("blocks", None), "blocks")
         if not metrics or not blocks:
             raise ValueError("it has no judged metric")
         return content, metrics, blocks
@@ -71,12 +73,3 @@ def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Bloc
         raise RecordError(f"{path} cannot be read ({error.strerror}): name a file that a gate run kept.") from error
     except ValueError as error:
         raise RecordError(f"{path} is not a kept gate run, or damaged ({error}): name another.") from error
-
-
-def _renamed(value: Any) -> Any:
-    """Return the blocks of any schema version with the current names."""
-    if isinstance(value, list):
-        return [_renamed(one) for one in value]
-    if isinstance(value, dict):
-        return {RENAMED.get(name, name): _renamed(one) for name, one in value.items()}
-    return value

@@ -71,13 +71,13 @@ class RunProgress:
 
     def start(self, planned: PlannedCase, replicate: int) -> None:
         self._started_seconds = time.perf_counter()
-        self._round = replicate
-        what = f"{planned.case.label} ({planned.rounds.index(replicate) + 1}/{planned.replicates})"
+        self._round = round
+        what = f"{planned.case.label} ({planned.rounds.index(round) + 1}/{planned.replicates})"
         if self._bar:
             self._bar.update(self._task, description=what, left=self._left())
-        if replicate > self._last_round == 0:
+        if round > self._last_round == 0:
             self._print(f"every case measured once: {self._left()}")
-        self._last_round = replicate
+        self._last_round = round
         if not self._bar:
             self._print(f"[{self._total - len(self._remaining) + 1}/{self._total}] {what}, {self._left()}")
 

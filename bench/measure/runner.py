@@ -42,7 +42,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """Process replicate to measure; ``replicate`` is its interleaved round."""
+    """Process replicate to measure; ``round`` is its interleaved one."""
 
     planned: PlannedCase
     replicate: int
@@ -59,8 +59,8 @@ def interleave(plan: Iterable[PlannedCase], done: Done = ()) -> Iterator[Step]:
     plan = list(plan)
     harnesses = list(dict.fromkeys(planned.case.harness for planned in plan))
     steps = [Step(planned, number) for planned in plan for number in planned.rounds]
-    steps.sort(key=lambda step: (step.replicate, harnesses.index(step.planned.case.harness)))  # stable sort
-    return (step for step in steps if (step.planned.case, step.replicate) not in done)
+    steps.sort(key=lambda step: (step.round, harnesses.index(step.planned.case.harness)))  # stable sort
+    return (step for step in steps if (step.planned.case, step.round) not in done)
 
 
 def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None:
@@ -82,9 +82,9 @@ def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None
             steps = list(interleave(plan_of(folder), measured(folder) | tried))
             progress.expect(steps, expected_later(folder))
             for step in steps:
-                progress.start(step.planned, step.replicate)
+                progress.start(step.planned, step.round)
                 outcome = _measure_beside_others(folder, step, measure)
-                tried.add((step.planned.case, step.replicate))
+                tried.add((step.planned.case, step.round))
                 progress.finish(step.planned, outcome)
             if not settle_plan(folder):
                 break
@@ -120,7 +120,7 @@ def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> 
 def measured(folder: RunFolder) -> set[tuple[Case, int]]:
     """Return the successful replicates as {(case, interleaved round)}; failed ones are repeated on resume."""
     return {
-        (Case.from_json(entry["case"]), entry.get("replicate") or 0)
+        (Case.from_json(entry["case"]), entry.get("round") or 0)
         for entry in folder.replicates()
         if entry["status"] == "ok"
     }
@@ -130,7 +130,7 @@ def _replicate(step: Step, outcome: worker.WorkerResult, started_at: str) -> dic
     return {
         "schema_version": SCHEMA_VERSION,
         "case": step.planned.case.to_json(),
-        "replicate": step.replicate,
+        "round": step.round,
         "status": outcome.status,
         "reason": outcome.reason,
         "started_at": started_at,

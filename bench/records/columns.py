@@ -1,59 +1,19 @@
-"""Columns of the frames: names, types of their values in a file, and types in a frame."""
+"""Registry of the columns of all frames: type, unit, meaning, and the schema version that added each.
+
+Column lists, types in files and frames, Parquet metadata and the tables of results/README.md are generated from it;
+``python -m bench.records.columns`` rewrites the tables.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
 
-CASE_COLUMNS = ["harness", "backend", "variant", "device", "precision", "batch_size", "threads", "cache", "dataset"]
-CASE_COLUMNS += ["seed", "without"]
-KEYS = ["run_id", "process", "replicate", *CASE_COLUMNS]
-COLUMNS = {
-    "runs": ["run_id", "started_at", "finished_at", "status", "mode", "dataset", "commit", "cpu_model", "usable_cores"],
-    "samples": [
-        *KEYS,
-        *("measurement", "round", "seconds", "examples", "flop", "bytes", "throttled", "throttle_reasons"),
-        *("energy_per_epoch_joules", "energy_source"),
-    ],
-    "phases": [*KEYS, "phase", "seconds"],
-    "epochs": [
-        *KEYS,
-        *("epoch", "train_loss", "validation_loss", "validation_accuracy", "train_seconds", "validate_seconds"),
-    ],
-    "results": [
-        *KEYS,
-        *("total_seconds", "rest_seconds", "import_seconds", "num_epochs", "test_loss", "test_accuracy"),
-        *("test_examples", "peak_rss_bytes", "peak_gpu_memory_bytes", "energy_joules", "energy_source"),
-        *("throttled", "throttle_reasons"),
-    ],
-    "timeline": [
-        *KEYS,
-        *("measurement", "t_seconds", "rss_bytes", "cpu_percent", "gpu_memory_bytes", "sm_clock_mhz", "power_watts"),
-        *("temperature_celsius", "gpu_utilization_percent", "throttle_reasons"),
-    ],
-    "machine": ["run_id", "property", "value"],
-    "processes": [*KEYS, "started_at", "wall_seconds", "other_cpu_percent"],
-    "failures": [*KEYS, "reason"],
-}
-# Columns that vary within one measurement of one process; the others are its keys.
-OWN = {
-    "samples": ("round", "seconds"),
-    "phases": ("phase", "seconds"),
-    "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
-    "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
-}
-# Properties of a measurement, repeated in each of its samples.
-OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
-OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
-
-NAMES = {"run_id", "harness", "backend", "variant", "device", "precision", "cache", "dataset", "measurement", "phase"}
-NAMES |= {"status", "mode", "energy_source", "without"}
-COUNTS = {"process", "replicate", "threads", "seed", "round", "epoch", "num_epochs"}
-COUNTS |= {"usable_cores"}
-# What is multiplied with FLOP or bytes, which 32 bits would not hold.
-LARGE_COUNTS = {"batch_size", "examples", "test_examples"}
-UNITS = ("seconds", "flop", "loss", "accuracy", "percent", "bytes", "joules", "mhz", "watts", "celsius")
+README = Path(__file__).resolve().parents[2] / "results" / "README.md"
+BEGIN, END = "<!-- columns:begin -->", "<!-- columns:end -->"
 
 
 class ColumnKind(NamedTuple):
@@ -73,11 +33,244 @@ def _integer(bits: int) -> Any:
 NAME, REASONS, FLAG = ColumnKind(str, "category"), ColumnKind(list[str], "category"), ColumnKind(bool, "boolean")
 # Half the bytes of Int64, in seven columns that a million rows repeat.
 COUNT, LARGE_COUNT = ColumnKind(_integer(32), "Int32"), ColumnKind(_integer(64), "Int64")
-MEASURED, OTHER = ColumnKind(float, "float64"), ColumnKind(Any, None)
+MEASURED, TEXT = ColumnKind(float, "float64"), ColumnKind(Any, None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Column of a frame; ``unit`` is None for names and plain counts, ``since`` the first schema version with it."""
+
+    name: str
+    kind: ColumnKind
+    meaning: str
+    unit: str | None = None
+    since: int = 1
+
+
+def _category(name: str, meaning: str, since: int = 1) -> Column:
+    return Column(name, NAME, meaning, since=since)
+
+
+def _count(name: str, meaning: str, since: int = 1) -> Column:
+    return Column(name, COUNT, meaning, since=since)
+
+
+def _large_count(name: str, meaning: str) -> Column:
+    """Count of examples, which is multiplied with FLOP or bytes: 32 bits would not hold the product."""
+    return Column(name, LARGE_COUNT, meaning, "examples")
+
+
+def _number(name: str, unit: str | None, meaning: str, since: int = 1) -> Column:
+    return Column(name, MEASURED, meaning, unit, since)
+
+
+RUN_ID = _category("run_id", "the run's folder")
+DATASET = _category("dataset", "`mnist`, `surrogate` or `custom`, by SHA-256")
+BACKEND = _category(
+    "backend",
+    "the framework; empty for loading. Of `ceilings` the framework whose libraries were measured; empty for the host's",
+)
+VARIANT = _category("variant", "the variant of the backend")
+DEVICE = _category("device", "`cpu`, `cuda` or `cuda:N`")
+CASE = (
+    _category("harness", "`ceilings`, `data`, `compile`, `epoch`, `batch_size`, `reference` or `ablation`"),
+    *(BACKEND, VARIANT, DEVICE),
+    _category("precision", "of the matrix products: `float64`, `float32` (canonical), `tf32`, `bfloat16`", since=2),
+    _large_count("batch_size", "examples per minibatch"),
+    _count("threads", "threads of the BLAS"),
+    _category("cache", "state of the compile cache: `cold` or `warm`"),
+    DATASET,
+    _count("seed", "seed of weights, minibatch order and dropout masks"),
+    _category("without", "optimizations of `theano/tuned` that were left out, separated by commas", since=3),
+)
+SHARED = (
+    RUN_ID,
+    _count("process", "number of the process replicate, in the order of execution; the unit of statistics"),
+    _count(
+        "round",
+        "interleaved round of the process: processes of one round ran one after another (`replicate` up to schema 4)",
+        since=5,
+    ),
+    *CASE,
+)
+THROTTLED = Column("throttled", FLAG, 'see "Throttling and energy"; the same for all samples', since=2)
+THROTTLE_REASONS = Column("throttle_reasons", REASONS, 'see "Throttling and energy"', since=2)
+ENERGY_SOURCE = _category(
+    "energy_source", "`counter`: the card's own; `power samples`: the integral of sampled power", since=2
+)
+
+FRAMES: dict[str, tuple[Column, ...]] = {
+    "runs": (
+        RUN_ID,
+        Column("started_at", TEXT, "start of the run, ISO 8601", "UTC"),
+        Column("finished_at", TEXT, "end of the run, ISO 8601", "UTC"),
+        _category("status", "`complete`, `interrupted` or `running`"),
+        _category("mode", "`full` or `quick`"),
+        DATASET,
+        Column("commit", TEXT, "commit of mlp-bench"),
+        Column("cpu_model", TEXT, "the machine's CPU"),
+        _count("usable_cores", "cores that the run could use"),
+    ),
+    "samples": (
+        *SHARED,
+        _category(
+            "measurement",
+            "the timed work, e.g. `train_epoch`. `first_step` (`first_epoch` for variants that run an epoch as one "
+            "call) is the first training of a process; `first_load` the first loading, `load` a later one; a process "
+            "of epochs also has `first_load`, `build`, `transfer` and `compile`, under the harnesses `data` and "
+            "`compile`; of the ablation, `mean_train_step` is an epoch divided by its steps and `eight_products` the "
+            "matrix products of a step alone; for the ceilings, see below",
+        ),
+        _count("sample_index", "number of the sample within its process (`round` up to schema 4)", since=5),
+        _number("seconds", "s", "the duration"),
+        _large_count("examples", "examples of one epoch; empty for other measurements"),
+        _number("flop", "FLOP", "floating-point operations of one sample of a ceiling; empty elsewhere", since=4),
+        _number("bytes", "B", "bytes read or written by one loading step or one sample of a ceiling; empty elsewhere"),
+        *(THROTTLED, THROTTLE_REASONS),
+        _number("energy_per_epoch_joules", "J", "energy of one epoch, of the whole card; empty on the CPU", since=2),
+        ENERGY_SOURCE,
+    ),
+    "phases": (
+        *SHARED,
+        _category("phase", "part of the reference clock: load, build, transfer, compile, train, validate, test"),
+        _number("seconds", "s", "duration of the phase"),
+    ),
+    "epochs": (
+        *SHARED,
+        _count("epoch", "number of the epoch, from 1"),
+        _number("train_loss", "nat", "mean cross-entropy over whole minibatches, in training"),
+        _number("validation_loss", "nat", "the same on the validation set"),
+        _number("validation_accuracy", "1", "fraction of the validation set"),
+        _number("train_seconds", "s", "duration of the training epoch"),
+        _number("validate_seconds", "s", "duration of the validation epoch"),
+    ),
+    "results": (
+        *SHARED,
+        _number("total_seconds", "s", "the reference clock"),
+        _number("rest_seconds", "s", "the part of it that is in no phase"),
+        _number("import_seconds", "s", "import of the framework, outside the reference clock"),
+        _count("num_epochs", "epochs trained"),
+        _number("test_loss", "nat", "mean cross-entropy on the test set"),
+        _number("test_accuracy", "1", "fraction of the test set"),
+        _large_count("test_examples", "examples tested"),
+        _number("peak_rss_bytes", "B", "largest sampled resident memory, children included"),
+        _number("peak_gpu_memory_bytes", "B", "largest sampled memory in use on the whole card", since=2),
+        _number("energy_joules", "J", "energy of the whole card over the whole reference run", since=2),
+        *(ENERGY_SOURCE, THROTTLED, THROTTLE_REASONS),
+    ),
+    "timeline": (
+        *SHARED,
+        _category("measurement", "the measurement during which the sample was taken"),
+        _number("t_seconds", "s", "time since the start of that measurement"),
+        _number("rss_bytes", "B", "resident memory, children included"),
+        _number("cpu_percent", "%", "CPU use; 100 is one core"),
+        _number("gpu_memory_bytes", "B", "memory in use on the whole card, for all its users", since=2),
+        _number("sm_clock_mhz", "MHz", "clock of the multiprocessors", since=2),
+        _number("power_watts", "W", "of the whole card; on most cards since 2020 an average over one second", since=2),
+        _number("temperature_celsius", "°C", "of the GPU", since=2),
+        _number(
+            "gpu_utilization_percent",
+            "%",
+            "share of the last 1/6 s to 1 s in which any kernel ran, independent of the part of the GPU in use",
+            since=2,
+        ),
+        Column("throttle_reasons", REASONS, "reasons that limited the GPU's clock at this moment", since=2),
+    ),
+    "machine": (
+        RUN_ID,
+        Column("property", TEXT, "name of a fact of the fingerprint"),
+        Column("value", TEXT, "its value, JSON unless it is text; the unit is in the name"),
+    ),
+    "processes": (
+        *SHARED,
+        Column("started_at", TEXT, "start of the process replicate, ISO 8601", "UTC"),
+        _number("wall_seconds", "s", "duration of the process replicate, its start and end included"),
+        _number("other_cpu_percent", "%", "CPU use of other processes on the usable cores; 100 is one core", since=4),
+    ),
+    "failures": (*SHARED, Column("reason", TEXT, "the reason of the failure")),
+}
+OPERATIONS = (
+    _category("profile_id", "the profile's folder; the frame is `bench.load_operations(path)`"),
+    *(BACKEND, VARIANT, DEVICE),
+    _category("function", "`train_step` or `evaluate`, which the operation is a part of"),
+    Column("name", TEXT, "the framework's name of the operation"),
+    _category("kind", "gemm, elementwise, rng, reduction, copy, softmax, update, host or program"),
+    _number("calls", None, "calls in one call of the function"),
+    _number("seconds", "s", "duration of all these calls together"),
+    _number("share", "1", "fraction of the profiled call"),
+    _number("flop", "FLOP", "operations of all these calls together; empty if unknown"),
+    _number("bytes", "B", "bytes of all these calls together; empty if unknown"),
+    _number("flop_per_second", "FLOP/s", "rate while it ran"),
+    _number("bytes_per_second", "B/s", "rate while it ran"),
+    _number("share_of_ceiling", "1", "its time at this machine's measured best, divided by its time"),
+    Column("input_shapes", TEXT, "shapes of its inputs, separated by semicolons"),
+    Column("output_shapes", TEXT, "shapes of its outputs, separated by semicolons"),
+    Column("source", TEXT, "file and line that called it"),
+)
+ALL = {column.name: column for columns in FRAMES.values() for column in columns}
+
+
+def names(columns: tuple[Column, ...]) -> list[str]:
+    return [column.name for column in columns]
+
+
+CASE_COLUMNS, KEYS = names(CASE), names(SHARED)
+COLUMNS = {frame: names(columns) for frame, columns in FRAMES.items()}
+# Columns that vary within one measurement of one process; the others are its keys.
+OWN = {
+    "samples": ("sample_index", "seconds"),
+    "phases": ("phase", "seconds"),
+    "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
+    "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
+}
+# Properties of a measurement, repeated in each of its samples.
+OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")
+OF_ALL_SAMPLES += ("energy_per_epoch_joules", "energy_source")
 
 
 def kind_of(column: str) -> ColumnKind:
-    kinds = [(NAMES, NAME), (COUNTS, COUNT), (LARGE_COUNTS, LARGE_COUNT)]
-    kinds += [({"throttled"}, FLAG), ({"throttle_reasons"}, REASONS)]
-    named = next((kind for names, kind in kinds if column in names), None)
-    return named or (MEASURED if column.endswith(UNITS) else OTHER)
+    """Return the kind of a column of any frame; ``TEXT`` if it is in none."""
+    return ALL[column].kind if column in ALL else TEXT
+
+
+def dtypes(columns: tuple[Column, ...]) -> dict[str, str]:
+    """Return {name: dtype} of the columns; texts keep pandas' own."""
+    return {one.name: one.kind.dtype for one in columns if one.kind.dtype is not None}
+
+
+def units(columns: tuple[Column, ...]) -> dict[str, str]:
+    """Return {name: unit} of the columns that have one."""
+    return {one.name: one.unit for one in columns if one.unit is not None}
+
+
+def readme_tables() -> str:
+    """Return the tables of results/README.md: the shared columns, then the own columns of each frame."""
+    own = {frame: [one for one in columns if one not in SHARED] for frame, columns in FRAMES.items()}
+    own["operations"] = [one for one in OPERATIONS if one not in SHARED]
+    rows = [(frame if not number else "", one) for frame, columns in own.items() for number, one in enumerate(columns)]
+    return "\n".join(
+        [
+            "| column | meaning | unit | type | since schema |",
+            "|---|---|---|---|---|",
+            *(f"| {_cells(one)} |" for one in SHARED),
+            "",
+            "| frame | column | meaning | unit | type | since schema |",
+            "|---|---|---|---|---|---|",
+            *(f"| {f'`{frame}`' if frame else ''} | {_cells(one)} |" for frame, one in rows),
+        ]
+    )
+
+
+def _cells(column: Column) -> str:
+    dtype = column.kind.dtype or "text"
+    return f"`{column.name}` | {column.meaning} | {column.unit or ''} | {dtype} | {column.since}"
+
+
+def with_tables(readme: str) -> str:
+    """Return ``readme`` with the generated tables between its two marks."""
+    head, _, rest = readme.partition(BEGIN)
+    return f"{head}{BEGIN}\n{readme_tables()}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

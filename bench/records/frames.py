@@ -15,11 +15,11 @@ import pandas as pd
 
 from bench.errors import RecordError, RecordWarning
 from bench.records.blocks import RowBlocks
-from bench.records.columns import CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
+from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, dtypes
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
 
-NUMBERS = {name: "d" for own in OWN.values() for name in own if kind_of(name) is MEASURED} | {"round": "i"}
+NUMBERS = {name: "d" for own in OWN.values() for name in own if ALL[name].kind is MEASURED} | {"sample_index": "i"}
 
 
 class Frames(NamedTuple):
@@ -154,7 +154,7 @@ def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
 
 def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:
     case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
-    keys = {"run_id": run_id, "process": replicate["sequence"], "replicate": replicate.get("replicate"), **case}
+    keys = {"run_id": run_id, "process": replicate["sequence"], "round": replicate.get("round"), **case}
     whole = {name: replicate.get(name) for name in ("started_at", "wall_seconds", "other_cpu_percent")}
     rows["processes"].append({**keys, **whole})
     if replicate["status"] != "ok":
@@ -171,11 +171,11 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
 
 
 def _add_samples(samples: RowBlocks, keys: dict[str, Any], measurement: dict[str, Any]) -> None:
-    rounds, seconds = range(len(measurement["seconds"])), clean_samples(measurement)
-    if len(seconds) < len(rounds):
-        rounds = [number for number in rounds if measurement["seconds"][number] != 0]
+    indices, seconds = range(len(measurement["seconds"])), clean_samples(measurement)
+    if len(seconds) < len(indices):
+        indices = [index for index in indices if measurement["seconds"][index] != 0]
     what = {name: measurement["extra"].get(name) for name in OF_ALL_SAMPLES}
-    samples.add({**keys, "measurement": sys.intern(measurement["name"]), **what}, round=rounds, seconds=seconds)
+    samples.add({**keys, "measurement": sys.intern(measurement["name"]), **what}, sample_index=indices, seconds=seconds)
 
 
 def clean_samples(measurement: dict[str, Any]) -> list[float | None]:
@@ -207,8 +207,7 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return ``frame`` with names as categories, counts as nullable integers, and measured numbers as float64."""
     if "throttle_reasons" in frame:
         frame["throttle_reasons"] = frame["throttle_reasons"].map(_joined)
-    types = {column: kind_of(column).dtype for column in frame.columns}
-    return frame.astype({column: dtype for column, dtype in types.items() if dtype is not None})
+    return frame.astype(dtypes(tuple(ALL[name] for name in frame.columns)))
 
 
 def _joined(reasons: Any) -> Any:

@@ -22,7 +22,9 @@ from bench.version import __version__
 # 2 (2026-11): a case has a precision; a reference run may have a phase transfer; samples of a GPU beside it.
 # 3 (2026-11): the harness ablation, whose cases have ``without``.
 # 4 (2026-11): the harness ceilings; a measurement may have the flop of one call.
-SCHEMA_VERSION = 4
+# 5 (2026-11): ``round`` of a replicate was ``replicate``; columns ``sample_index`` and ``round`` were ``round`` and
+#    ``replicate``.
+SCHEMA_VERSION = 5
 
 
 class RunFolder:
@@ -83,7 +85,7 @@ class RunFolder:
         return cls(path, header)
 
     def update_header(self, **changes: Any) -> None:
-        self.header = {**self.header, **changes}
+        self.header = {**self.header, "schema_version": SCHEMA_VERSION, **changes}
         self._write(self.path / "run.json", self.header)
 
     def append(self, replicate: dict[str, Any]) -> Path:

@@ -16,6 +16,7 @@ import msgspec
 from bench.records.columns import CASE_COLUMNS, COLUMNS, COUNT, OF_ALL_SAMPLES, OWN, kind_of
 from bench.records.json_file import finite, read_json
 from bench.records.moments import moment
+from bench.records.older_schemas import current_replicate
 
 CASE_FIELDS = (*CASE_COLUMNS, "num_epochs")
 Count = COUNT.value
@@ -56,7 +57,8 @@ class Replicate(TypedDict):
     status: Literal["ok", "failed"]
     measurements: list[Measurement]
     schema_version: NotRequired[int | None]
-    replicate: NotRequired[Count | None]
+    round: NotRequired[Count | None]
+    replicate: NotRequired[Count | None]  # ``round`` up to schema 4, see bench.records.older_schemas
     reason: NotRequired[str | None]
     started_at: NotRequired[str | None]
     wall_seconds: NotRequired[float | None]
@@ -80,6 +82,7 @@ def read_replicate(path: Path) -> Replicate:
         replicate = _decode(path.read_bytes())
     except msgspec.DecodeError:  # Python reads more than strict JSON, and names the line of what is damaged
         replicate = msgspec.convert(finite(read_json(path)), Replicate)
+    replicate = current_replicate(replicate)
     started_at = replicate.get("started_at")
     _require(started_at is None or is_time(started_at), "started_at", started_at)
     return replicate

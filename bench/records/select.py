@@ -13,5 +13,5 @@ def estimate_of(samples: pd.DataFrame) -> estimates.Estimate:
 
 def rounds_of(samples: pd.DataFrame) -> dict[int, float]:
     """Return {interleaved round: seconds} of one measurement of one stack: medians of process medians."""
-    medians = samples.groupby(["replicate", "process"], observed=True)["seconds"].median()
-    return {int(number): float(seconds) for number, seconds in medians.groupby(level="replicate").median().items()}
+    medians = samples.groupby(["round", "process"], observed=True)["seconds"].median()
+    return {int(number): float(seconds) for number, seconds in medians.groupby(level="round").median().items()}

@@ -62,13 +62,13 @@ class SpeedOfLight:
         return TRAINING_EXAMPLES // self.recipe.batch_size * self.step_seconds
 
     @property
-    def validation_epoch_seconds(self) -> float:
+    def validate_epoch_seconds(self) -> float:
         return VALIDATION_EXAMPLES // self.recipe.batch_size * self.evaluation_seconds
 
     @property
     def canonical_run_seconds(self) -> float:
         test_seconds = TEST_EXAMPLES // self.recipe.batch_size * self.evaluation_seconds
-        return self.recipe.num_epochs * (self.train_epoch_seconds + self.validation_epoch_seconds) + test_seconds
+        return self.recipe.num_epochs * (self.train_epoch_seconds + self.validate_epoch_seconds) + test_seconds
 
     @property
     def products_seconds(self) -> float:

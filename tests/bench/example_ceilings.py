@@ -45,4 +45,4 @@ def ceilings_replicate(number: int, factor: float = 1.0, **changes: Any) -> dict
         measurement(name, [seconds * factor, seconds * factor * 3], flop=flop, bytes=num_bytes)
         for name, (seconds, flop, num_bytes) in example_seconds().items()
     ]
-    return {**replicate(case("ceilings", **{**of_host, **changes}), measurements), "replicate": number}
+    return {**replicate(case("ceilings", **{**of_host, **changes}), measurements), "round": number}

@@ -63,7 +63,7 @@ def epoch_replicate(racer: Racer, number: int) -> dict[str, Any]:
         measurement("validate_epoch", [seconds / 30] * 2, examples=10_000),
         measurement("train_step", [seconds / 100] * 3),
     ]
-    return {**replicate(racer.case("epoch", batch_size=500), found), "replicate": number}
+    return {**replicate(racer.case("epoch", batch_size=500), found), "round": number}
 
 
 def batch_size_replicate(racer: Racer, number: int) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def batch_size_replicate(racer: Racer, number: int) -> dict[str, Any]:
         )
         for size in [*BATCH_SIZES, 500]
     ]
-    return {**replicate(racer.case("batch_size"), steps), "replicate": number}
+    return {**replicate(racer.case("batch_size"), steps), "round": number}
 
 
 def validation_accuracy(epoch: int, final_loss: float = 0.0) -> float:

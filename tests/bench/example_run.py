@@ -16,7 +16,7 @@ TEST_ACCURACIES = [0.9827, 0.9834, 0.9822]
 def header(**changes: Any) -> dict[str, Any]:
     """A complete full run on MNIST; ``changes`` replace whole fields."""
     return {
-        "schema_version": 1,
+        "schema_version": 5,
         "run_id": "20260102-030405-0123456",
         "started_at": "2026-01-02T03:04:05+00:00",
         "finished_at": "2026-01-02T03:11:05+00:00",
@@ -73,9 +73,9 @@ def measurement(name: str, seconds: list[float | None], params: dict | None = No
 
 def replicate(case: dict[str, Any], measurements: list[dict], reason: str | None = None) -> dict[str, Any]:
     return {
-        "schema_version": 1,
+        "schema_version": 5,
         "case": case,
-        "replicate": 0,
+        "round": 0,
         "status": "ok" if reason is None else "failed",
         "reason": reason,
         "started_at": "2026-01-02T03:04:06+00:00",

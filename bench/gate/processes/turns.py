@@ -165,17 +165,16 @@ def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
 
     def validated(reply: dict[str, Any]) -> dict[str, Any]:
         learnt = {"validation_loss": reply["loss"], "validation_accuracy": reply["accuracy"]}
-        return {"validation_epoch": reply["seconds"], **learnt}
+        return {"validate_epoch": reply["seconds"], **learnt}
 
-    if program.wants({"validation_epoch", "end_to_end"}):
+    if program.wants({"validate_epoch", "end_to_end"}):
         workers.take_turns(program.rounds, "validate", validated)
     elif program.wants(LEARNING):
         workers.take_turns(1, "validate", validated)
 
 
 def _step(workers: _BlockWorkers, program: BlockPlan) -> None:
-    for size in STEP_BATCH_SIZES:
-        name = f"train_step_{size}"
+    for name, size in STEP_BATCH_SIZES.items():
         if name in program.measures:
             read_seconds = lambda reply, name=name: {name: reply["seconds"]}  # noqa: E731
             workers.take_turns(program.rounds, "steps", read_seconds, batch_size=size, num_steps=STEPS_PER_TURN[size])

@@ -1,6 +1,6 @@
 """Parquet export: a file for each pandas frame, with all recorded samples, also invalid ones.
 
-Categories stay dictionaries, missing values stay null, and the field metadata of a measured column has its unit.
+Categories stay dictionaries, missing values stay null, and the field metadata has unit and meaning.
 ``pandas.read_parquet`` returns the same frame.
 """
 
@@ -12,34 +12,19 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from bench.records.columns import FRAMES, Column
 from bench.records.csv_cells import shielded, utf_8
 from bench.records.formats.series import Run
 
-UNIT_OF = {  # suffix of a column's name -> its unit
-    "seconds": "s",
-    "bytes": "B",
-    "flop": "FLOP",
-    "joules": "J",
-    "mhz": "MHz",
-    "watts": "W",
-    "celsius": "°C",
-    "percent": "%",
-    "loss": "nat",
-    "accuracy": "1",
-}
-
 
 def render(run: Run) -> dict[str, bytes]:
-    return {f"{name}.parquet": _to_parquet(frame) for name, frame in run.frames._asdict().items()}
+    return {f"{name}.parquet": _to_parquet(frame, FRAMES[name]) for name, frame in run.frames._asdict().items()}
 
 
-def unit_of(column: str) -> str | None:
-    return next((unit for ending, unit in UNIT_OF.items() if column.endswith(ending)), None)
-
-
-def _to_parquet(frame: pd.DataFrame) -> bytes:
+def _to_parquet(frame: pd.DataFrame, columns: tuple[Column, ...]) -> bytes:
     table = _table(frame)
-    schema = pa.schema([_field(field) for field in table.schema], table.schema.metadata)
+    fields = [_field(field, column) for field, column in zip(table.schema, columns, strict=True)]
+    schema = pa.schema(fields, table.schema.metadata)
     buffer = io.BytesIO()
     parquet.write_table(table.cast(schema), buffer)
     return buffer.getvalue()
@@ -52,9 +37,9 @@ def _table(frame: pd.DataFrame) -> pa.Table:
         return pa.Table.from_pandas(shielded(frame, utf_8), preserve_index=False)
 
 
-def _field(field: pa.Field) -> pa.Field:
-    """Return ``field`` with its unit; an all-missing text column is typed as text instead of Arrow's null."""
+def _field(field: pa.Field, column: Column) -> pa.Field:
+    """Return ``field`` with its unit and meaning; an all-missing text column has type text, not null."""
     if pa.types.is_dictionary(field.type) and pa.types.is_null(field.type.value_type):
         field = field.with_type(pa.dictionary(field.type.index_type, pa.string()))
-    unit = unit_of(field.name)
-    return field if unit is None else field.with_metadata({"unit": unit})
+    unit = {} if column.unit is None else {"unit": column.unit}
+    return field.with_metadata({**unit, "meaning": column.meaning})

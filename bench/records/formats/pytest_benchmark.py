@@ -76,7 +76,7 @@ def _benchmark(series: ExportSeries) -> dict[str, Any]:
     for seconds in series.seconds:
         statistics.update(seconds)
     processes = [
-        {"process": process.number, "replicate": process.replicate, "num_samples": len(process.seconds)}
+        {"process": process.number, "round": process.round, "num_samples": len(process.seconds)}
         for process in series.processes
     ]
     return {

@@ -26,7 +26,7 @@ class ProcessSamples:
     """Samples of one process; ``seconds`` in the order in which they were taken."""
 
     number: int
-    replicate: int | None
+    round: int | None
     seconds: tuple[float, ...]
 
 
@@ -136,6 +136,6 @@ def series_of(frames: Frames) -> list[ExportSeries]:
 
 def _processes(rows: pd.DataFrame) -> list[ProcessSamples]:
     return [
-        ProcessSamples(keys["process"], keys["replicate"], tuple(own["seconds"].tolist()))
-        for keys, own in groups(rows, ["process", "replicate"])
+        ProcessSamples(keys["process"], keys["round"], tuple(own["seconds"].tolist()))
+        for keys, own in groups(rows, ["process", "round"])
     ]

@@ -23,7 +23,7 @@ from bench.report.run.profiles import CHART as OPERATIONS
 DRAW = {
     "phases": phases_chart,
     "throughput": throughput_chart,
-    "light": light_chart,
+    "lower_bound": light_chart,
     "ceilings": ceilings_chart,
     "batch_size": batch_size_chart,
     "accuracy": accuracy_chart,

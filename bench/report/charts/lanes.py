@@ -161,5 +161,5 @@ def _alt(what: str, names: list[str], found: list[pd.DataFrame]) -> str:
 
 def _data(shown: pd.DataFrame, series: str | None) -> pd.DataFrame:
     kinds = [] if series is None else ["series"]
-    shown = shown[["row", "measurement", "process", "replicate", *kinds, "round", "seconds"]]
+    shown = shown[["row", "measurement", "process", "round", *kinds, "sample_index", "seconds"]]
     return shown.rename(columns={"series": series})

@@ -15,14 +15,14 @@ from bench.units import format_percent
 
 KINDS = {  # of epoch: its attribute of a share, colour, symbol, and height in a row
     "training epoch": ("train_epoch", ACCENT, "circle", -0.1),
-    "validation epoch": ("validation_epoch", GREY, "square-open", 0.2),
+    "validation epoch": ("validate_epoch", GREY, "square-open", 0.2),
 }
 
 
 def light_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw the median share over interleaved rounds with its interval, and a line at 100 %."""
     shares = [share for device in analysis.lower_bounds for share in device.shares]
-    if not any(share.train_epoch or share.validation_epoch for share in shares):
+    if not any(share.train_epoch or share.validate_epoch for share in shares):
         return None
     rows = [_row(y, share, kind) for kind in KINDS for y, share in enumerate(shares)]
     rows = [row for row in rows if row is not None]

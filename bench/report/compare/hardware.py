@@ -17,7 +17,7 @@ from bench.roofline.ceilings import Ceilings
 from bench.roofline.lower_bound import speed_of_light
 from bench.stats.unpaired import SpeedRatio, speed_ratio
 
-LIGHT = {TRAIN_EPOCH: "train_epoch_seconds", VALIDATE_EPOCH: "validation_epoch_seconds"}
+LIGHT = {TRAIN_EPOCH: "train_epoch_seconds", VALIDATE_EPOCH: "validate_epoch_seconds"}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _trusted(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[float]]]:
     """Yield (keys, measurement, seconds) of measurements with valid samples only; extend ``left_out`` by the others."""
     whole = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
-    process = {"process": replicate["sequence"], "replicate": replicate.get("replicate")}
+    process = {"process": replicate["sequence"], "round": replicate.get("round")}
     measured = []
     for measurement in replicate["measurements"]:
         own = {name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}
@@ -70,7 +70,7 @@ def _kind(keys: dict[str, Any]) -> tuple[str, int | None]:
 def _add(samples: TimedSamples, metric: StackMeasurement, keys: dict[str, Any], seconds: list[float]) -> None:
     """Add under the round; a process that shares no round with other metrics has a negative number."""
     processes = samples.setdefault(metric, {})
-    number = keys["replicate"]
+    number = keys["round"]
     if number is None or number in processes:
         number = -keys["process"]
     processes.setdefault(number, []).extend(seconds)

@@ -9,14 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import RecordError, RecordWarning
+from bench.records.columns import NAME, OPERATIONS, dtypes, names
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load
 from bench.report.profile.attainable import share_of_ceiling
 
-COLUMNS = ("profile_id", "backend", "variant", "device", "function", "name", "kind", "calls", "seconds", "share")
-COLUMNS += ("flop", "bytes", "flop_per_second", "bytes_per_second", "share_of_ceiling")
-COLUMNS += ("input_shapes", "output_shapes", "source")
-CATEGORIES = ["profile_id", "backend", "variant", "device", "function", "kind"]
+COLUMNS = tuple(names(OPERATIONS))
+CATEGORIES = [column.name for column in OPERATIONS if column.kind is NAME]
 
 
 def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
@@ -67,6 +66,4 @@ def frame(profile: Profile) -> pd.DataFrame:
                 row[side] = "; ".join("x".join(map(str, shape)) for shape in row[side] if shape) or None
             rows.append({name: row.get(name) for name in COLUMNS})
     made = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["calls", "seconds", "share", "flop", "bytes", "flop_per_second", "bytes_per_second"]
-    numbers.append("share_of_ceiling")
-    return made.astype({**dict.fromkeys(numbers, "float64"), "kind": "category", "function": "category"})
+    return made.astype(dtypes(OPERATIONS))

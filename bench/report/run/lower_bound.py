@@ -25,13 +25,13 @@ SCIPY_BLAS = "SciPy's OpenBLAS"
 class Share:
     """Ratio speed of light / measured for a stack; 1 is the best that this machine showed in library calls.
 
-    ``train_epoch`` and ``validation_epoch`` are over the epochs of the interleaved rounds; ``canonical_run``, of the
+    ``train_epoch`` and ``validate_epoch`` are over the epochs of the interleaved rounds; ``canonical_run``, of the
     median run, is None unless the record has reference runs of the canonical number of epochs.
     """
 
     stack: StackKey
     train_epoch: estimates.Ratio | None
-    validation_epoch: estimates.Ratio | None
+    validate_epoch: estimates.Ratio | None
     canonical_run: float | None
 
 
@@ -71,7 +71,7 @@ def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Sha
         Share(
             stack,
             _share(speed.train_epoch_seconds, rows, "train_epoch"),
-            _share(speed.validation_epoch_seconds, rows, "validate_epoch"),
+            _share(speed.validate_epoch_seconds, rows, "validate_epoch"),
             _canonical_run(frames, stack, speed),
         )
         for stack, rows in by_stack(epochs)
@@ -81,7 +81,7 @@ def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Sha
 
 def _share(best_seconds: float, rows: Any, measurement: str) -> estimates.Ratio | None:
     """Return the share with the same bound for every round, as load beside a round does not change the machine."""
-    rounds = rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["replicate"]))
+    rounds = rounds_of(rows[rows["measurement"] == measurement].dropna(subset=["round"]))
     return estimates.paired_ratio(dict.fromkeys(rounds, best_seconds), rounds)
 
 
@@ -107,7 +107,7 @@ def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Sectio
         ceilings.sentences.append("No speed of light follows: a part of a step has no measured ceiling.")
         return [ceilings]
     rows = [_share_row(share) for share in one.shares]
-    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_COLUMNS if rows else [], rows, ["light"])
+    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_COLUMNS if rows else [], rows, ["lower_bound"])
     parts = Section(f"Parts of the speed of light{where}", [], PART_COLUMNS, part_rows(one.speed))
     return [shares, parts, ceilings]
 
@@ -137,7 +137,7 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
         f"At the rates measured in this run a training step takes at least {format_seconds(speed.step_seconds)} "
         f"({format_percent(speed.products_seconds / speed.step_seconds, 0)} of it matrix products), a training epoch "
         f"{format_seconds(speed.train_epoch_seconds)}, a validation epoch "
-        f"{format_seconds(speed.validation_epoch_seconds)}, and the canonical run "
+        f"{format_seconds(speed.validate_epoch_seconds)}, and the canonical run "
         f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
         "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
         "each random number at its rate, one after the other. A rate is that of the fastest sample of the run. Shares "
@@ -158,7 +158,7 @@ def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
 
 
 def _share_row(share: Share) -> list[Any]:
-    epochs = [*ratio_cells(share.train_epoch), *ratio_cells(share.validation_epoch)]
+    epochs = [*ratio_cells(share.train_epoch), *ratio_cells(share.validate_epoch)]
     return [share.stack.name, *epochs, share.canonical_run]
 
 

@@ -46,7 +46,7 @@ class RankedStack:
     train_gflops: float | None
     validate_epoch: estimates.Estimate | None
     first_step: estimates.Estimate | None
-    steady_step: estimates.Estimate | None
+    train_step: estimates.Estimate | None
     reference_clock: estimates.Estimate | None
     mean_test_accuracy: float | None
     learning: Learning | None  # None for the canonical stack, the reference of the others
@@ -60,7 +60,7 @@ def epoch_rounds(frames: Frames) -> EpochRounds:
     """Return {stack: {interleaved round: seconds of a training epoch}}."""
     chosen = frames.samples[
         (frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")
-    ].dropna(subset=["replicate"])
+    ].dropna(subset=["round"])
     return {stack: rounds_of(samples) for stack, samples in by_stack(chosen)}
 
 
@@ -117,7 +117,7 @@ def _ranked(
         train_gflops=gflops,
         validate_epoch=measured("validate_epoch"),
         first_step=measured("first_step"),
-        steady_step=measured("train_step"),
+        train_step=measured("train_step"),
         reference_clock=None if results.empty else estimates.estimate([[total] for total in results["total_seconds"]]),
         mean_test_accuracy=or_none(results["test_accuracy"].mean()),
         learning=learning,
@@ -179,7 +179,7 @@ def _row(one: RankedStack) -> list[Any]:
         None if ratio is None else ratio.center,
         None if ratio is None or one.stack.is_canonical else (ratio.low, ratio.high),
         one.train_gflops,
-        *(_center(found) for found in (one.validate_epoch, one.first_step, one.steady_step, one.reference_clock)),
+        *(_center(found) for found in (one.validate_epoch, one.first_step, one.train_step, one.reference_clock)),
         one.mean_test_accuracy,
         _learning(one),
     ]

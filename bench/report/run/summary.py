@@ -41,7 +41,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in analysis.crossovers],
         "batch_size": _plain(analysis.scalings),
         "ablation": _plain(analysis.ablation),
-        "speed_of_light": [light_summary(one) for one in analysis.lower_bounds],
+        "lower_bounds": [light_summary(one) for one in analysis.lower_bounds],
         "profiles": [_plain(one.step) for one in analysis.profiles],
         "learning": _learning(analysis),
         "time_to_accuracy": _plain(analysis.arrivals),
@@ -56,7 +56,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
 
 def light_summary(one: Light) -> dict[str, Any]:
     speed = one.speed
-    totals = ("step_seconds", "train_epoch_seconds", "validation_epoch_seconds", "canonical_run_seconds")
+    totals = ("step_seconds", "train_epoch_seconds", "validate_epoch_seconds", "canonical_run_seconds")
     return {
         "device": one.device,
         **{name: None if speed is None else getattr(speed, name) for name in totals},

@@ -359,7 +359,7 @@ def test_resume_adds_seeds_to_a_complete_run(invoke, small_data, tmp_path, monke
     assert resumed.exit_code == 0, resumed.output
     (path,) = (tmp_path / "runs").iterdir()
     replicates = [json.loads(file.read_text()) for file in sorted((path / "replicates").glob("*.json"))]
-    assert [(one["case"]["seed"], one["replicate"]) for one in replicates] == [(1, 0), (2, 1), (3, 2)]
+    assert [(one["case"]["seed"], one["round"]) for one in replicates] == [(1, 0), (2, 1), (3, 2)]
     assert json.loads((path / "run.json").read_text())["options"]["--seeds"] == ["1,2,3"]
 
 

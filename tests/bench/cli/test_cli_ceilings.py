@@ -57,7 +57,7 @@ def test_ceilings_alone_need_neither_stack_nor_data_and_end_in_the_speed_of_ligh
 def test_the_summary_holds_the_ceilings(run_ceilings, measured):
     _, outcomes = measured
     outcomes.append(GOOD)
-    (device,) = json.loads(run_ceilings("--backend", "theano", "--device", "cpu", "--json").stdout)["speed_of_light"]
+    (device,) = json.loads(run_ceilings("--backend", "theano", "--device", "cpu", "--json").stdout)["lower_bounds"]
     assert device["step_seconds"] == pytest.approx(13.522724e-3)
     assert {one["name"] for one in device["ceilings"]} >= {"copy", "gemm_square"}
 

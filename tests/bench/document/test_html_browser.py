@@ -94,7 +94,7 @@ def test_every_plot_is_there_with_a_mark_for_every_value(watched):
             *(
                 "phases",
                 "throughput",
-                "light",
+                "lower_bound",
                 "ceilings",
                 "operations",
                 "batch_size",
@@ -170,7 +170,7 @@ def test_the_csv_of_a_summary_has_the_numbers_of_summary_json(watched, run):
     everywhere_the_same(medians, steps)
     parts = [[*one["seconds_by_kind"].values(), one["unattributed_seconds"]] for one in summary["profiles"]]
     everywhere_the_same(csv(watched, "operations")["seconds"], [second for one in parts for second in one])
-    shares = csv(watched, "light").query("measurement == 'training epoch'")["share"]
+    shares = csv(watched, "lower_bound").query("measurement == 'training epoch'")["share"]
     assert len(shares) == 3 and shares.gt(0).all()
 
 

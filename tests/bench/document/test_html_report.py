@@ -241,7 +241,7 @@ SAMPLES = st.dictionaries(
 def test_dots_are_thinned_evenly_and_never_lose_the_shortest_or_the_longest(by_process):
     samples = pd.DataFrame(
         [
-            {"what": "w", "measurement": "m", "process": process, "replicate": 0, "round": at, "seconds": value}
+            {"what": "w", "measurement": "m", "process": process, "round": 0, "sample_index": at, "seconds": value}
             for process, values in by_process.items()
             for at, value in enumerate(values)
         ]

@@ -39,7 +39,7 @@ def lines_of(steps, outcomes, clock, seconds, later_seconds=0.0):
     with RunProgress(console) as shown:
         shown.expect(steps, later_seconds)
         for step, one in zip(steps, outcomes, strict=True):
-            shown.start(step.planned, step.replicate)
+            shown.start(step.planned, step.round)
             clock.advance(seconds)
             shown.finish(step.planned, one)
     return console.file.getvalue().splitlines()

@@ -72,7 +72,7 @@ def test_what_is_compared_is_measured_side_by_side():
     names = (("theano", "as_published"), ("theano", "tuned"), ("jax", "scan"), ("torch", "eager"))
     stacks = tuple(Stack(backend, variant, "cpu") for backend, variant in names)
     plan = make_plan(FULL, stacks=stacks, threads=2, dataset="mnist", optimizations=("update",))
-    order = [(step.replicate, step.planned.case) for step in interleave(plan)]
+    order = [(step.round, step.planned.case) for step in interleave(plan)]
     assert [number for number, _ in order] == sorted(number for number, _ in order)
     for number, seed in enumerate(FULL.reference_seeds):
         harnesses = [case.harness for at, case in order if at == number]
@@ -131,7 +131,7 @@ def test_a_replicate_that_failed_is_measured_again_in_its_own_round(folder):
     outcomes = iter([FAILED, *[OK] * 5])
     execute(folder, lambda case: next(outcomes), SilentProgress())
     execute(folder, lambda case: OK, SilentProgress())
-    rounds = [r["replicate"] for r in folder.replicates() if r["case"]["harness"] == "epoch" and r["status"] == "ok"]
+    rounds = [r["round"] for r in folder.replicates() if r["case"]["harness"] == "epoch" and r["status"] == "ok"]
     assert sorted(rounds) == [0, 1, 2]
 
 

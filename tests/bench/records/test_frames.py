@@ -1,7 +1,6 @@
 """Run folders become tidy frames: one row per sample, units in the names, and what is missing is NA."""
 
 import json
-import re
 import shutil
 import warnings
 from pathlib import Path
@@ -25,10 +24,9 @@ from junk import junk, places
 
 import bench
 from bench.errors import RecordError, RecordWarning
-from bench.records.columns import COLUMNS, KEYS
+from bench.records.columns import ALL, COLUMNS, FRAMES, README, with_tables
 from bench.records.frames import drop_invalid
 from bench.records.run_folder import SCHEMA_VERSION
-from bench.report.profile.frames import COLUMNS as OPERATIONS
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -48,27 +46,16 @@ def test_every_frame_has_the_documented_columns(frames):
     assert {name: list(getattr(frames, name).columns) for name in frames._fields} == COLUMNS
 
 
-def documented_columns():
-    """{frame: its columns} and the columns that all share, from the tables of results/README.md."""
-    text = (PROJECT / "results" / "README.md").read_text().partition("## Columns")[2]
-    shared_table, frame_table = re.findall(r"^\| .*?(?=^\n)", text, re.M | re.S)[:2]
-    shared = {name for row in rows_of(shared_table) for name in re.findall(r"`(\w+)`", row[0])}
-    found, frame = {}, None
-    for row in rows_of(frame_table):
-        frame = row[0].strip(" `") or frame
-        found.setdefault(frame, set()).update(re.findall(r"`(\w+)`", row[1]))
-    return found, shared
+def test_the_tables_of_the_results_readme_are_generated_from_the_columns():
+    text = README.read_text(encoding="utf-8")
+    assert with_tables(text) == text, "run: python -m bench.records.columns"
 
 
-def rows_of(table):
-    return [row.strip("|").split("|") for row in table.splitlines()[2:]]
-
-
-def test_every_column_of_every_frame_is_explained_in_the_results_readme_and_no_other():
-    found, shared = documented_columns()
-    assert shared == set(KEYS)
-    assert found.pop("operations") == set(OPERATIONS) - shared
-    assert found == {frame: set(columns) - shared for frame, columns in COLUMNS.items()}
+def test_a_column_has_the_same_type_and_unit_in_every_frame():
+    for columns in FRAMES.values():
+        assert [(ALL[one.name].kind, ALL[one.name].unit) for one in columns] == [
+            (one.kind, one.unit) for one in columns
+        ]
 
 
 def test_there_is_one_row_for_each_sample(frames):
@@ -89,9 +76,9 @@ def test_a_compiler_that_did_not_run_is_no_sample(tmp_path):
     assert len(left_out) == 1  # a compilation that took no time is a broken clock
 
 
-def test_rounds_count_within_their_process(frames):
+def test_samples_are_counted_within_their_process(frames):
     load = frames.samples[frames.samples["measurement"] == "load"]
-    assert list(load["round"]) == [0, 1, 2, 0, 1, 2]
+    assert list(load["sample_index"]) == [0, 1, 2, 0, 1, 2]
     assert list(load["process"]) == [1, 1, 1, 2, 2, 2]
 
 
@@ -299,7 +286,7 @@ def test_a_failed_process_counts_only_until_its_case_was_measured_again(tmp_path
 
     case = {"harness": "epoch", "backend": "theano", "variant": "as_published", "device": "cpu", "threads": 2}
     step = {"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}
-    attempt = {"schema_version": 1, "case": case, "replicate": 0, "measurements": [step]}
+    attempt = {"schema_version": 1, "case": case, "round": 0, "measurements": [step]}
     header = {"schema_version": 1, "run_id": "run", "status": "complete", "mode": "full"}
     folder = RunFolder.create(tmp_path, {**header, "plan": [{"case": case, "replicates": 1}]})
     folder.append({**attempt, "status": "failed", "reason": "the other measurement broke"})

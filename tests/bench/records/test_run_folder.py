@@ -24,9 +24,9 @@ def files(path):
 
 def test_what_is_appended_is_read_back_in_order_with_its_sequence(folder):
     folder.append(ONE)
-    folder.append({**ONE, "replicate": 1})
+    folder.append({**ONE, "round": 1})
     read = RunFolder.open(folder.path).replicates()
-    assert read == [{**ONE, "sequence": 1}, {**ONE, "replicate": 1, "sequence": 2}]
+    assert read == [{**ONE, "sequence": 1}, {**ONE, "round": 1, "sequence": 2}]
     assert files(folder.path) == ["replicates/0001.json", "replicates/0002.json", "run.json"]
 
 

@@ -86,7 +86,7 @@ def test_reference_runs_are_compared_with_the_harness_of_their_own_round(report)
     for number, seconds in enumerate(seconds_by_round):
         pair = [replicate(case("epoch", batch_size=500), [measurement("train_epoch", [seconds], examples=50_000)])]
         pair += [reference_replicate(number + 1, 0.98, 20 * seconds)] if number < 5 else []
-        found += [{**one, "replicate": number} for one in pair]
+        found += [{**one, "round": number} for one in pair]
     text = section(report(found), "Epochs of the harness and of the reference run")
     assert "| 2.00 s    | 4.00 s " in text and "| 1.00                  | 1.00 to 1.00" in text
     assert "More than 5 % apart" not in text

@@ -31,7 +31,7 @@ def ablation_replicate(key, number, reason=None):
     seconds = STEP_SECONDS[key] * DRIFT[number]
     name = "mean_train_step" if key[0] else "eight_products"
     measurements = [] if reason else [measurement(name, [seconds, seconds])]
-    return {**replicate(ablation_case(key), measurements, reason), "replicate": number}
+    return {**replicate(ablation_case(key), measurements, reason), "round": number}
 
 
 def rounds(keys=tuple(STEP_SECONDS), num_rounds=3):
@@ -103,7 +103,7 @@ def test_without_tuned_itself_the_steps_are_shown_without_ratios(written):
 
 
 def test_failed_processes_of_one_optimization_are_counted_and_the_rest_is_compared(written):
-    replicates = [one for one in rounds() if one["case"] != ablation_case(UPDATE) or one["replicate"] == 2]
+    replicates = [one for one in rounds() if one["case"] != ablation_case(UPDATE) or one["round"] == 2]
     replicates += [ablation_replicate(UPDATE, number, reason="it crashed (SIGSEGV)") for number in range(2)]
     text, _ = written(replicates, plan=plan())
     assert row(text, "without update")[1:] == ["1", "12.1 ms", MISSING, "1.10", MISSING]

@@ -86,7 +86,7 @@ def test_epochs_and_runs_are_their_whole_minibatches():
     speed = speed_of_light(example_ceilings(), CANONICAL)
     step, evaluation = speed.step_seconds, 5.45e-3 + 64.4e-6
     assert speed.train_epoch_seconds == pytest.approx(100 * step)
-    assert speed.validation_epoch_seconds == pytest.approx(20 * evaluation)
+    assert speed.validate_epoch_seconds == pytest.approx(20 * evaluation)
     assert speed.canonical_run_seconds == pytest.approx(20 * (100 * step + 20 * evaluation) + 20 * evaluation)
 
 
@@ -135,7 +135,7 @@ def with_ceilings():
 def test_a_share_is_of_the_best_of_the_run(written):
     """100 steps take 1.3522724 s at best; epochs 2.001 s (the median of two samples) times 1, 1.4, 0.9 and 1.2."""
     _, summary = written(with_ceilings())
-    (device,) = summary["speed_of_light"]
+    (device,) = summary["lower_bounds"]
     share = {one["stack"]["backend"]: one["train_epoch"] for one in device["shares"]}["theano"]
     assert share["center"] == pytest.approx(1.3522724 / 2.001 / (1 * 1.2) ** 0.5, rel=0.01)
     assert (share["num_rounds"], device["device"]) == (4, "cpu")
@@ -144,7 +144,7 @@ def test_a_share_is_of_the_best_of_the_run(written):
 @pytest.mark.slow
 def test_where_processes_disagree_no_stack_has_a_share_and_the_reason_stands_there(written):
     text, summary = written([*race(RACERS[:1]), ceilings_replicate(0), ceilings_replicate(1, 2.0)])
-    assert summary["speed_of_light"][0]["shares"] == []
+    assert summary["lower_bounds"][0]["shares"] == []
     assert "disagree on what cpu can do at best, by up to 2.00 times" in section(text, "Ceilings")
     assert "100 %" not in section(text, "Ceilings").split("Nothing is judged")[0]
 
@@ -152,7 +152,7 @@ def test_where_processes_disagree_no_stack_has_a_share_and_the_reason_stands_the
 @pytest.mark.slow
 def test_the_share_of_a_canonical_run_is_of_its_reference_clock(written):
     _, summary = written(with_ceilings())
-    (device,) = summary["speed_of_light"]
+    (device,) = summary["lower_bounds"]
     (share,) = [one for one in device["shares"] if one["stack"]["backend"] == "theano"]
     clock = 0.5 + 0.1 + 3.0 + 20 * 2.0 + 20 * 2.0 / 30 + 0.1
     assert share["canonical_run"] == pytest.approx(device["canonical_run_seconds"] / clock)
@@ -168,7 +168,7 @@ def test_a_stack_above_the_light_is_shown_as_it_is_and_explained(written):
 
 def test_a_record_without_ceilings_says_nothing_of_light(written):
     text, summary = written(race(RACERS[:1]))
-    assert summary["speed_of_light"] == []
+    assert summary["lower_bounds"] == []
     assert TITLE not in titles(text)
 
 
@@ -182,7 +182,7 @@ def test_ceilings_are_no_stack_of_the_ranking(written):
 
 @pytest.mark.slow
 def test_one_round_has_a_share_and_no_interval(written):
-    replicates = [one for one in with_ceilings() if one["replicate"] == 0]
+    replicates = [one for one in with_ceilings() if one["round"] == 0]
     text, _ = written(replicates)
     cells = row(section(text, TITLE), "theano/as_published on cpu")
     assert cells[1] == "67.6 %" and "95 % interval" not in section(text, TITLE)

@@ -19,7 +19,7 @@ def epochs(variant, train_seconds, cache="warm", number=0, device="cpu"):
         measurement("compile", [20.0 if cache == "cold" else 3.0], prepared),
     ]
     one = replicate(case("epoch", variant=variant, batch_size=500, device=device), measured)
-    return {**one, "replicate": number}
+    return {**one, "round": number}
 
 
 def reference(variant, train_seconds, device="cpu", accuracy=0.9828):
