@@ -69,7 +69,7 @@ class RunProgress:
             when = f"further processes after the first round: {number}" if done else number
             self._print(f"{when}{' at first' if later_seconds else ''}, {self._left()}")
 
-    def start(self, planned: PlannedCase, replicate: int) -> None:
+    def start(self, planned: PlannedCase, round: int) -> None:
         self._started_seconds = time.perf_counter()
         self._round = round
         what = f"{planned.case.label} ({planned.rounds.index(round) + 1}/{planned.replicates})"

@@ -35,7 +35,7 @@ class Progress(Protocol):
     def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
         """Announce the next steps; the following ones may take ``later_seconds``."""
 
-    def start(self, planned: PlannedCase, replicate: int) -> None: ...
+    def start(self, planned: PlannedCase, round: int) -> None: ...
 
     def finish(self, planned: PlannedCase, outcome: worker.WorkerResult) -> None: ...
 
@@ -45,7 +45,7 @@ class Step:
     """Process replicate to measure; ``round`` is its interleaved one."""
 
     planned: PlannedCase
-    replicate: int
+    round: int
 
 
 Done = Collection[tuple[Case, int]]  # (case, interleaved round) of each process replicate on record
