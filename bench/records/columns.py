@@ -1,6 +1,6 @@
 """Registry of the columns of all frames: type, unit, meaning, and the schema version that added each.
 
-Column lists, types in files and frames, Parquet metadata and the tables of results/README.md are generated from it;
+FrameColumn lists, types in files and frames, Parquet metadata and the tables of results/README.md are generated from it;
 ``python -m bench.records.columns`` rewrites the tables.
 """
 
@@ -37,7 +37,7 @@ MEASURED, TEXT = ColumnKind(float, "float64"), ColumnKind(Any, None)
 
 
 @dataclass(frozen=True)
-class Column:
+class FrameColumn:
     """Column of a frame; ``unit`` is None for names and plain counts, ``since`` the first schema version with it."""
 
     name: str
@@ -47,21 +47,21 @@ class Column:
     since: int = 1
 
 
-def _category(name: str, meaning: str, since: int = 1) -> Column:
-    return Column(name, NAME, meaning, since=since)
+def _category(name: str, meaning: str, since: int = 1) -> FrameColumn:
+    return FrameColumn(name, NAME, meaning, since=since)
 
 
-def _count(name: str, meaning: str, since: int = 1) -> Column:
-    return Column(name, COUNT, meaning, since=since)
+def _count(name: str, meaning: str, since: int = 1) -> FrameColumn:
+    return FrameColumn(name, COUNT, meaning, since=since)
 
 
-def _large_count(name: str, meaning: str) -> Column:
+def _large_count(name: str, meaning: str) -> FrameColumn:
     """Count of examples, which is multiplied with FLOP or bytes: 32 bits would not hold the product."""
-    return Column(name, LARGE_COUNT, meaning, "examples")
+    return FrameColumn(name, LARGE_COUNT, meaning, "examples")
 
 
-def _number(name: str, unit: str | None, meaning: str, since: int = 1) -> Column:
-    return Column(name, MEASURED, meaning, unit, since)
+def _number(name: str, unit: str | None, meaning: str, since: int = 1) -> FrameColumn:
+    return FrameColumn(name, MEASURED, meaning, unit, since)
 
 
 RUN_ID = _category("run_id", "the run's folder")
@@ -93,22 +93,22 @@ SHARED = (
     ),
     *CASE,
 )
-THROTTLED = Column("throttled", FLAG, 'see "Throttling and energy"; the same for all samples', since=2)
-THROTTLE_REASONS = Column("throttle_reasons", REASONS, 'see "Throttling and energy"', since=2)
+THROTTLED = FrameColumn("throttled", FLAG, 'see "Throttling and energy"; the same for all samples', since=2)
+THROTTLE_REASONS = FrameColumn("throttle_reasons", REASONS, 'see "Throttling and energy"', since=2)
 ENERGY_SOURCE = _category(
     "energy_source", "`counter`: the card's own; `power samples`: the integral of sampled power", since=2
 )
 
-FRAMES: dict[str, tuple[Column, ...]] = {
+FRAMES: dict[str, tuple[FrameColumn, ...]] = {
     "runs": (
         RUN_ID,
-        Column("started_at", TEXT, "start of the run, ISO 8601", "UTC"),
-        Column("finished_at", TEXT, "end of the run, ISO 8601", "UTC"),
+        FrameColumn("started_at", TEXT, "start of the run, ISO 8601", "UTC"),
+        FrameColumn("finished_at", TEXT, "end of the run, ISO 8601", "UTC"),
         _category("status", "`complete`, `interrupted` or `running`"),
         _category("mode", "`full` or `quick`"),
         DATASET,
-        Column("commit", TEXT, "commit of mlp-bench"),
-        Column("cpu_model", TEXT, "the machine's CPU"),
+        FrameColumn("commit", TEXT, "commit of mlp-bench"),
+        FrameColumn("cpu_model", TEXT, "the machine's CPU"),
         _count("usable_cores", "cores that the run could use"),
     ),
     "samples": (
@@ -174,26 +174,26 @@ FRAMES: dict[str, tuple[Column, ...]] = {
             "share of the last 1/6 s to 1 s in which any kernel ran, independent of the part of the GPU in use",
             since=2,
         ),
-        Column("throttle_reasons", REASONS, "reasons that limited the GPU's clock at this moment", since=2),
+        FrameColumn("throttle_reasons", REASONS, "reasons that limited the GPU's clock at this moment", since=2),
     ),
     "machine": (
         RUN_ID,
-        Column("property", TEXT, "name of a fact of the fingerprint"),
-        Column("value", TEXT, "its value, JSON unless it is text; the unit is in the name"),
+        FrameColumn("property", TEXT, "name of a fact of the fingerprint"),
+        FrameColumn("value", TEXT, "its value, JSON unless it is text; the unit is in the name"),
     ),
     "processes": (
         *SHARED,
-        Column("started_at", TEXT, "start of the process replicate, ISO 8601", "UTC"),
+        FrameColumn("started_at", TEXT, "start of the process replicate, ISO 8601", "UTC"),
         _number("wall_seconds", "s", "duration of the process replicate, its start and end included"),
         _number("other_cpu_percent", "%", "CPU use of other processes on the usable cores; 100 is one core", since=4),
     ),
-    "failures": (*SHARED, Column("reason", TEXT, "the reason of the failure")),
+    "failures": (*SHARED, FrameColumn("reason", TEXT, "the reason of the failure")),
 }
 OPERATIONS = (
     _category("profile_id", "the profile's folder; the frame is `bench.load_operations(path)`"),
     *(BACKEND, VARIANT, DEVICE),
     _category("function", "`train_step` or `evaluate`, which the operation is a part of"),
-    Column("name", TEXT, "the framework's name of the operation"),
+    FrameColumn("name", TEXT, "the framework's name of the operation"),
     _category("kind", "gemm, elementwise, rng, reduction, copy, softmax, update, host or program"),
     _number("calls", None, "calls in one call of the function"),
     _number("seconds", "s", "duration of all these calls together"),
@@ -203,14 +203,14 @@ OPERATIONS = (
     _number("flop_per_second", "FLOP/s", "rate while it ran"),
     _number("bytes_per_second", "B/s", "rate while it ran"),
     _number("share_of_ceiling", "1", "its time at this machine's measured best, divided by its time"),
-    Column("input_shapes", TEXT, "shapes of its inputs, separated by semicolons"),
-    Column("output_shapes", TEXT, "shapes of its outputs, separated by semicolons"),
-    Column("source", TEXT, "file and line that called it"),
+    FrameColumn("input_shapes", TEXT, "shapes of its inputs, separated by semicolons"),
+    FrameColumn("output_shapes", TEXT, "shapes of its outputs, separated by semicolons"),
+    FrameColumn("source", TEXT, "file and line that called it"),
 )
 ALL = {column.name: column for columns in FRAMES.values() for column in columns}
 
 
-def names(columns: tuple[Column, ...]) -> list[str]:
+def names(columns: tuple[FrameColumn, ...]) -> list[str]:
     return [column.name for column in columns]
 
 
@@ -233,12 +233,12 @@ def kind_of(column: str) -> ColumnKind:
     return ALL[column].kind if column in ALL else TEXT
 
 
-def dtypes(columns: tuple[Column, ...]) -> dict[str, str]:
+def dtypes(columns: tuple[FrameColumn, ...]) -> dict[str, str]:
     """Return {name: dtype} of the columns; texts keep pandas' own."""
     return {one.name: one.kind.dtype for one in columns if one.kind.dtype is not None}
 
 
-def units(columns: tuple[Column, ...]) -> dict[str, str]:
+def units(columns: tuple[FrameColumn, ...]) -> dict[str, str]:
     """Return {name: unit} of the columns that have one."""
     return {one.name: one.unit for one in columns if one.unit is not None}
 
@@ -261,7 +261,7 @@ def readme_tables() -> str:
     )
 
 
-def _cells(column: Column) -> str:
+def _cells(column: FrameColumn) -> str:
     dtype = column.kind.dtype or "text"
     return f"`{column.name}` | {column.meaning} | {column.unit or ''} | {dtype} | {column.since}"
 

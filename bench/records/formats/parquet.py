@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from bench.records.columns import FRAMES, Column
+from bench.records.columns import FRAMES, FrameColumn
 from bench.records.csv_cells import shielded, utf_8
 from bench.records.formats.series import Run
 
@@ -21,7 +21,7 @@ def render(run: Run) -> dict[str, bytes]:
     return {f"{name}.parquet": _to_parquet(frame, FRAMES[name]) for name, frame in run.frames._asdict().items()}
 
 
-def _to_parquet(frame: pd.DataFrame, columns: tuple[Column, ...]) -> bytes:
+def _to_parquet(frame: pd.DataFrame, columns: tuple[FrameColumn, ...]) -> bytes:
     table = _table(frame)
     fields = [_field(field, column) for field, column in zip(table.schema, columns, strict=True)]
     schema = pa.schema(fields, table.schema.metadata)
@@ -37,7 +37,7 @@ def _table(frame: pd.DataFrame) -> pa.Table:
         return pa.Table.from_pandas(shielded(frame, utf_8), preserve_index=False)
 
 
-def _field(field: pa.Field, column: Column) -> pa.Field:
+def _field(field: pa.Field, column: FrameColumn) -> pa.Field:
     """Return ``field`` with its unit and meaning; an all-missing text column has type text, not null."""
     if pa.types.is_dictionary(field.type) and pa.types.is_null(field.type.value_type):
         field = field.with_type(pa.dictionary(field.type.index_type, pa.string()))

@@ -63,7 +63,7 @@ def test_an_empty_plan_has_no_steps():
     assert list(interleave([])) == []
 
 
-def test_a_step_knows_its_replicate():
+def test_a_step_knows_its_round():
     assert next(interleave(PLAN, {(A, 0), (B, 0), (B, 1), (C, 0)})) == Step(PLAN[0], 1)
 
 

@@ -91,7 +91,7 @@ def test_a_device_is_written_and_stays():
 
 def test_a_full_disk_behind_stdout_fails_once_and_not_again_when_python_ends():
     with open("/dev/full", "w") as full:
-        code = "from bench import files; files.write('-', 'text')"
+        code = "from bench.records import files; files.write('-', 'text')"
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(
         "bench.errors.RecordError: cannot write stdout"
