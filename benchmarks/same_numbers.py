@@ -49,20 +49,20 @@ def make_outputs(checkout: Path, records: list[Path], folder: Path) -> None:
         for name in (*FORMATS, *FOLDER_FORMATS):
             suffix = ".json" if name in FORMATS else ""
             _bench(checkout, "export", run, "--format", name, "--output", folder / f"{run.name}-{name}{suffix}")
-    _bench(checkout, "compare", *runs, "--csv", folder / "compare.csv", stdout=folder / "compare.json")
-    _bench(checkout, "history", folder / "runs", "--csv", folder / "history.csv", stdout=folder / "history.json")
+    for run in runs[1:]:
+        files = ("--csv", folder / f"compare-{run.name}.csv", "--json", folder / f"compare-{run.name}.json")
+        _bench(checkout, "compare", runs[0], run, *files)
+    _bench(checkout, "history", folder / "runs", "--csv", folder / "history.csv")
 
 
-def _bench(checkout: Path, command: str, *arguments: str | Path, stdout: Path | None = None) -> None:
+def _bench(checkout: Path, command: str, *arguments: str | Path) -> None:
     """Run a command of ``checkout``; one that refuses, as an export without reference runs, writes nothing."""
-    argv = [sys.executable, "-m", "bench", command, *map(str, arguments), *(["--json"] if stdout else [])]
+    argv = [sys.executable, "-m", "bench", command, *map(str, arguments)]
     done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True)
     if done.returncode == 2:
         click.echo(f"{checkout.name}: {done.stderr.strip()}", err=True)
     elif done.returncode not in (0, 1):
         raise click.ClickException(f"{' '.join(argv)}: {done.stderr}")
-    if stdout is not None:
-        stdout.write_text(done.stdout)
 
 
 def numbers_in(folder: Path, renamed: bool) -> Numbers:

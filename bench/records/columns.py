@@ -1,6 +1,6 @@
 """Registry of the columns of all frames: type, unit, meaning, and the schema version that added each.
 
-FrameColumn lists, types in files and frames, Parquet metadata and the tables of results/README.md are generated from it;
+Lists of columns, types in files and frames, Parquet metadata and the tables of results/README.md are generated from it;
 ``python -m bench.records.columns`` rewrites the tables.
 """
 
