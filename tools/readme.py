@@ -13,6 +13,7 @@ from bench.records.frames import Frames
 from bench.records.moments import day
 from bench.records.run_folder import RunFolder, started_seconds
 from bench.records.stack_key import StackKey, by_stack
+from bench.report.load import load_notices
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section
 from bench.report.run.ranking import ranking_sections
@@ -39,6 +40,7 @@ def results_block(record: Path, called: str | None = None) -> str:
     analysis = RunAnalysis(folder)
     summary, frames = summarize(analysis), analysis.recorded
     lines = [
+        *(text for notice in load_notices(folder.header, analysis.frames) for text in (notice, "")),
         *(sentence for text in answer_section(analysis).sentences if "canonical" in text for sentence in (text, "")),
         *_canonical_table(summary),
         "",

@@ -100,8 +100,8 @@ def _draw(axes: Axes, figure: dict[str, Any]) -> None:
 def _set_axis(axes: Axes, name: str, axis: Any, described: dict[str, Any]) -> None:
     if described.get("type") == "log":
         getattr(axes, f"set_{name}scale")("log")
-        axis.set_major_formatter(lambda value, _: f"{value:,g}")
         axis.set_minor_formatter(lambda value, _: "")
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
     getattr(axes, f"set_{name}label")(described.get("title", {}).get("text", ""))
     if "tickvals" in described:
         texts = described.get("ticktext")
