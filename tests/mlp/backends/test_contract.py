@@ -7,6 +7,7 @@ fixtures' recipes.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -299,17 +300,20 @@ def test_every_example_of_a_minibatch_has_masks_of_its_own(stack):
     assert many * 8 == pytest.approx(single, rel=0.35)
 
 
+def losses_of_seed(stack, seed):
+    """The losses of a backend of its own, which tell its masks."""
+    backend = fresh(stack, replace(MASKS, seed=seed))
+    backend.set_parameters(mask_telling_parameters())
+    return losses_of_masks(backend, 40)
+
+
+first_losses = cache(partial(losses_of_seed, seed=1))
+
+
 @every_stack
 def test_the_seed_decides_the_masks(stack):
-    def losses(seed):
-        recipe = replace(MASKS, seed=seed)
-        backend = fresh(stack, recipe)
-        backend.set_parameters(mask_telling_parameters())
-        return losses_of_masks(backend, 40)
-
-    first = losses(1)
-    assert first == losses(1)
-    assert first != losses(2)
+    assert losses_of_seed(stack, 1) == first_losses(stack)
+    assert losses_of_seed(stack, 2) != first_losses(stack)
 
 
 @every_stack
@@ -319,16 +323,11 @@ def test_variants_that_declare_the_same_masks_draw_the_same(stack):
     def masks(of):
         return backends.load(of.backend).variant_named(of.variant).masks
 
-    def losses(of):
-        backend = fresh(of, MASKS)
-        backend.set_parameters(mask_telling_parameters())
-        return losses_of_masks(backend, 40)
-
     if masks(stack) is None:
         pytest.skip("its masks are its own")
     able = [parameter.values[0] for parameter in stacks() if not any(mark.name == "skip" for mark in parameter.marks)]
     first = next(other for other in able if masks(other) == masks(stack))
-    assert np.array_equal(masks_of(losses(stack)), masks_of(losses(first)))
+    assert np.array_equal(masks_of(first_losses(stack)), masks_of(first_losses(first)))
 
 
 # --- from one backend to another ------------------------------------------------------------------------------------
