@@ -28,7 +28,7 @@ from bench.report.run.comparisons import comparison_sections
 from bench.report.run.context import failures_sections, machine_section, reproduce_section, skipped_sections
 from bench.report.run.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
 from bench.report.run.learning import convergence_sections, time_to_accuracy_sections
-from bench.report.run.lower_bound import light_sections
+from bench.report.run.lower_bound import lower_bound_sections
 from bench.report.run.page import run_page
 from bench.report.run.profiles import profile_details, profile_sections
 from bench.report.run.projection import projection_sections
@@ -110,7 +110,7 @@ def _parts(analysis: RunAnalysis, problems: Sequence[str]) -> Parts:
             *ranking_sections(analysis.ranking),
             *comparison_sections(analysis.device_ratios, analysis.against_fastest),
             *ablation_sections(analysis.ablation),
-            *light_sections(analysis.lower_bounds, header),
+            *lower_bound_sections(analysis.lower_bounds, header),
             *profile_sections(analysis.profiles),
             *all_stacks_sections(analysis.step_curves, analysis.crossovers),
             *cost_sections(frames),

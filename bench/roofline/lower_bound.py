@@ -38,7 +38,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class SpeedOfLight:
+class LowerBound:
     """Parts of a training step and of the evaluation of a minibatch, and their sums.
 
     An epoch is its whole minibatches.  The canonical run is all epochs of the recipe, each with its validation, and the
@@ -76,7 +76,7 @@ class SpeedOfLight:
         return sum(part.seconds for part in self.step_parts if part.ceiling.startswith("gemm_"))
 
 
-def speed_of_light(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> SpeedOfLight | None:
+def lower_bound_of(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> LowerBound | None:
     """Return the bounds, or None if a needed ceiling was not measured, as the sum would be too low."""
     products = step_products(recipe.layer_widths, recipe.batch_size)
     forward = forward_products(recipe.layer_widths, recipe.batch_size)
@@ -87,7 +87,7 @@ def speed_of_light(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> SpeedOfLig
     evaluation += [_pass_part(one, ceilings) for one in evaluation_passes(recipe)]
     if None in step or None in evaluation:
         return None
-    return SpeedOfLight(recipe, tuple(step), tuple(evaluation))
+    return LowerBound(recipe, tuple(step), tuple(evaluation))
 
 
 def _product_part(product: Product, ceilings: Ceilings) -> Part | None:

@@ -12,7 +12,7 @@ from bench.records import files
 from bench.report.charts.accuracy import accuracy_chart, test_accuracy_chart
 from bench.report.charts.batch_size import batch_size_chart
 from bench.report.charts.lanes import ablation_chart, ceilings_chart, compile_chart, epoch_chart, loading_chart
-from bench.report.charts.lower_bound import light_chart
+from bench.report.charts.lower_bound import lower_bound_chart
 from bench.report.charts.operations import operations_chart
 from bench.report.charts.phases import phases_chart
 from bench.report.charts.throughput import throughput_chart
@@ -23,7 +23,7 @@ from bench.report.run.profiles import CHART as OPERATIONS
 DRAW = {
     "phases": phases_chart,
     "throughput": throughput_chart,
-    "lower_bound": light_chart,
+    "lower_bound": lower_bound_chart,
     "ceilings": ceilings_chart,
     "batch_size": batch_size_chart,
     "accuracy": accuracy_chart,

@@ -19,7 +19,7 @@ KINDS = {  # of epoch: its attribute of a share, colour, symbol, and height in a
 }
 
 
-def light_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+def lower_bound_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw the median share over interleaved rounds with its interval, and a line at 100 %."""
     shares = [share for device in analysis.lower_bounds for share in device.shares]
     if not any(share.train_epoch or share.validate_epoch for share in shares):

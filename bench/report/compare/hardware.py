@@ -14,10 +14,10 @@ from bench.report.compare.comparable import TRAIN_EPOCH, VALIDATE_EPOCH, Compara
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.run.lower_bound import recipe_of
 from bench.roofline.ceilings import Ceilings
-from bench.roofline.lower_bound import speed_of_light
+from bench.roofline.lower_bound import lower_bound_of
 from bench.stats.unpaired import SpeedRatio, speed_ratio
 
-LIGHT = {TRAIN_EPOCH: "train_epoch_seconds", VALIDATE_EPOCH: "validate_epoch_seconds"}
+BOUND_FIELDS = {TRAIN_EPOCH: "train_epoch_seconds", VALIDATE_EPOCH: "validate_epoch_seconds"}
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ def hardware_shares(base: Comparable, other: Comparable, ratios: Sequence[Metric
     """Return the shares of the epochs of each stack whose device has ceilings on both sides."""
     found = []
     for ratio in ratios:
-        if ratio.run != other.name or ratio.metric.measurement not in LIGHT:
+        if ratio.run != other.name or ratio.metric.measurement not in BOUND_FIELDS:
             continue
-        lights = _lights(base, other, ratio.metric)
-        multiples = [_multiples(side, ratio.metric, light) for side, light in zip((base, other), lights, strict=True)]
+        bounds = _bounds(base, other, ratio.metric)
+        multiples = [_multiples(side, ratio.metric, bound) for side, bound in zip((base, other), bounds, strict=True)]
         if all(multiples):
-            hardware, use = (speed_ratio(*(list(side.values()) for side in sides)) for sides in (lights, multiples))
+            hardware, use = (speed_ratio(*(list(side.values()) for side in sides)) for sides in (bounds, multiples))
             found.append(HardwareShare(other.name, ratio.metric, ratio.speed, hardware, use))
     return found
 
 
-def _lights(base: Comparable, other: Comparable, metric: StackMeasurement) -> list[dict[int, float]]:
+def _bounds(base: Comparable, other: Comparable, metric: StackMeasurement) -> list[dict[int, float]]:
     """Return each side's {round: lower bound of the metric in seconds}, from the engines that both measured.
 
     An engine missing on one side is left out on both: it may be the fastest, and its absence is not the machine's.
@@ -55,17 +55,17 @@ def _lights(base: Comparable, other: Comparable, metric: StackMeasurement) -> li
         return [{}, {}]
     engines = set.intersection(*({one.engine for one in ceilings.measured} for ceilings in measured))
     sides = zip((base, other), measured, strict=True)
-    return [_light_by_round(side, ceilings, engines, metric.measurement) for side, ceilings in sides]
+    return [_bound_by_round(side, ceilings, engines, metric.measurement) for side, ceilings in sides]
 
 
-def _light_by_round(side: Comparable, ceilings: Ceilings, engines: set[str], measurement: str) -> dict[int, float]:
+def _bound_by_round(side: Comparable, ceilings: Ceilings, engines: set[str], measurement: str) -> dict[int, float]:
     common = replace(ceilings, measured=tuple(one for one in ceilings.measured if one.engine in engines))
     recipe = recipe_of({"recipe": side.recipe})
     in_rounds = {number: common.in_round(number) for number in common.round_numbers}
-    lights = {number: speed_of_light(one, recipe) for number, one in in_rounds.items() if one is not None}
-    return {number: getattr(one, LIGHT[measurement]) for number, one in lights.items() if one is not None}
+    bounds = {number: lower_bound_of(one, recipe) for number, one in in_rounds.items() if one is not None}
+    return {number: getattr(one, BOUND_FIELDS[measurement]) for number, one in bounds.items() if one is not None}
 
 
-def _multiples(side: Comparable, metric: StackMeasurement, light: dict[int, float]) -> dict[int, float]:
+def _multiples(side: Comparable, metric: StackMeasurement, bound: dict[int, float]) -> dict[int, float]:
     """Return {round: ratio of the metric's seconds to its lower bound}."""
-    return {number: seconds / light[number] for number, seconds in side.medians(metric).items() if number in light}
+    return {number: seconds / bound[number] for number, seconds in side.medians(metric).items() if number in bound}

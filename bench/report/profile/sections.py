@@ -14,7 +14,7 @@ from bench.report.profile.data import data_sections
 from bench.report.profile.findings import RULES, findings
 from bench.report.profile.host import host_sections
 from bench.roofline.ceilings import Ceilings
-from bench.roofline.lower_bound import speed_of_light
+from bench.roofline.lower_bound import lower_bound_of
 from bench.units import format_number, format_percent, format_range, format_seconds
 
 FINDINGS = "Findings"
@@ -54,15 +54,15 @@ def _findings(profile: Profile) -> Section:
     none = f"None of {len(RULES)} rules found a defect."
     busy = start_notice(profile.machine)
     notices = [f"{busy} {REMEDY}"] if busy else []
-    return Section(FINDINGS, [*_speed_of_light(profile), *(found or [none])], notices=notices)
+    return Section(FINDINGS, [*_lower_bound_sentences(profile), *(found or [none])], notices=notices)
 
 
-def _speed_of_light(profile: Profile) -> list[str]:
+def _lower_bound_sentences(profile: Profile) -> list[str]:
     timing = profile.timings.get("train_step")
     if not profile.ceilings or timing is None or not timing.median_plain_seconds:
         return []
     ceilings, step = Ceilings.from_json(profile.ceilings), timing.median_plain_seconds
-    speed = speed_of_light(ceilings, recipe_of(profile))
+    speed = lower_bound_of(ceilings, recipe_of(profile))
     if speed is None:
         return [ceilings.notice] if ceilings.notice else []
     at_best = format_seconds(speed.step_seconds)

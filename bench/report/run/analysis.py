@@ -134,8 +134,8 @@ class RunAnalysis:
         return ablation.ablation(self.header, self.frames)
 
     @cached_property
-    def lower_bounds(self) -> list[lower_bound.Light]:
-        return lower_bound.light(self.header, self.frames)
+    def lower_bounds(self) -> list[lower_bound.DeviceBounds]:
+        return lower_bound.bounds_by_device(self.header, self.frames)
 
     @cached_property
     def _explained(self) -> tuple[list[ProfiledStack], list[str]]:

@@ -12,7 +12,7 @@ from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import ratio_cells, select
 from bench.roofline.ceilings import HOST, SQUARE, Ceiling, Ceilings, ceilings_of
-from bench.roofline.lower_bound import Part, SpeedOfLight, speed_of_light
+from bench.roofline.lower_bound import LowerBound, Part, lower_bound_of
 from bench.stats import estimates
 from bench.units import format_bytes, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL, Recipe
@@ -36,24 +36,24 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Light:
+class DeviceBounds:
     """Speed of light of one device: ceilings, the bounds that follow, and each stack's shares."""
 
     device: str
     ceilings: Ceilings
-    speed: SpeedOfLight | None
+    speed: LowerBound | None
     shares: list[Share]
 
 
-def light(header: dict[str, Any], frames: Frames) -> list[Light]:
+def bounds_by_device(header: dict[str, Any], frames: Frames) -> list[DeviceBounds]:
     """Return one for each device whose ceilings the run measured, the CPU first."""
     recipe = recipe_of(header)
     found = []
     for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
         ceilings = ceilings_of(frames, device)
         if ceilings is not None:
-            speed = speed_of_light(ceilings, recipe)
-            found.append(Light(device, ceilings, speed, _shares(frames, ceilings, speed) if speed else []))
+            speed = lower_bound_of(ceilings, recipe)
+            found.append(DeviceBounds(device, ceilings, speed, _shares(frames, ceilings, speed) if speed else []))
     return found
 
 
@@ -65,7 +65,7 @@ def recipe_of(header: dict[str, Any]) -> Recipe:
     return Recipe(layer_widths=widths, num_epochs=CANONICAL.num_epochs, **known)
 
 
-def _shares(frames: Frames, ceilings: Ceilings, speed: SpeedOfLight) -> list[Share]:
+def _shares(frames: Frames, ceilings: Ceilings, speed: LowerBound) -> list[Share]:
     epochs = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["device"] == ceilings.device)]
     shares = [
         Share(
@@ -85,7 +85,7 @@ def _share(best_seconds: float, rows: Any, measurement: str) -> estimates.Ratio 
     return estimates.paired_ratio(dict.fromkeys(rounds, best_seconds), rounds)
 
 
-def _canonical_run(frames: Frames, stack: StackKey, speed: SpeedOfLight) -> float | None:
+def _canonical_run(frames: Frames, stack: StackKey, speed: LowerBound) -> float | None:
     results = select(frames.results, stack)
     whole = results[results["num_epochs"] == speed.recipe.num_epochs]["total_seconds"]
     return None if whole.empty else speed.canonical_run_seconds / float(whole.median())
@@ -94,11 +94,11 @@ def _canonical_run(frames: Frames, stack: StackKey, speed: SpeedOfLight) -> floa
 # --- as sections ------------------------------------------------------------------------------------------------------
 
 
-def light_sections(found: list[Light], header: dict[str, Any]) -> list[Section]:
+def lower_bound_sections(found: list[DeviceBounds], header: dict[str, Any]) -> list[Section]:
     return [section for one in found for section in _of_device(one, several=len(found) > 1, header=header)]
 
 
-def _of_device(one: Light, several: bool, header: dict[str, Any]) -> list[Section]:
+def _of_device(one: DeviceBounds, several: bool, header: dict[str, Any]) -> list[Section]:
     where = f" on {one.device}" if several else ""
     notices = [one.ceilings.notice] if one.ceilings.notice else []
     rows = ceiling_rows(one.ceilings)
@@ -131,7 +131,7 @@ CEILING_COLUMNS = [
 ]
 
 
-def _explanation(one: Light, header: dict[str, Any]) -> list[str]:
+def _explanation(one: DeviceBounds, header: dict[str, Any]) -> list[str]:
     speed = one.speed
     sentences = [
         f"At the rates measured in this run a training step takes at least {format_seconds(speed.step_seconds)} "
@@ -162,7 +162,7 @@ def _share_row(share: Share) -> list[Any]:
     return [share.stack.name, *epochs, share.canonical_run]
 
 
-def part_rows(speed: SpeedOfLight) -> list[list[Any]]:
+def part_rows(speed: LowerBound) -> list[list[Any]]:
     """Return the parts of a training step and their sum."""
     total = speed.step_seconds
 

@@ -10,7 +10,7 @@ from bench.records.datasets import dataset_identity
 from bench.records.frames import Frames
 from bench.records.stack_key import StackKey, groups
 from bench.report.run.analysis import RunAnalysis
-from bench.report.run.lower_bound import Light
+from bench.report.run.lower_bound import DeviceBounds
 from bench.report.run.processes import process_notices
 from bench.report.run.reference_runs import ReferenceAnswer
 from bench.report.run.tables import estimate_of
@@ -41,7 +41,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in analysis.crossovers],
         "batch_size": _plain(analysis.scalings),
         "ablation": _plain(analysis.ablation),
-        "lower_bounds": [light_summary(one) for one in analysis.lower_bounds],
+        "lower_bounds": [lower_bound_summary(one) for one in analysis.lower_bounds],
         "profiles": [_plain(one.step) for one in analysis.profiles],
         "learning": _learning(analysis),
         "time_to_accuracy": _plain(analysis.arrivals),
@@ -54,7 +54,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
     }
 
 
-def light_summary(one: Light) -> dict[str, Any]:
+def lower_bound_summary(one: DeviceBounds) -> dict[str, Any]:
     speed = one.speed
     totals = ("step_seconds", "train_epoch_seconds", "validate_epoch_seconds", "canonical_run_seconds")
     return {

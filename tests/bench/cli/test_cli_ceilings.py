@@ -43,7 +43,7 @@ def run_ceilings(invoke, tmp_path):
     return lambda *options: invoke("run", "--harness", "ceilings", "--runs-dir", tmp_path / "runs", *options)
 
 
-def test_ceilings_alone_need_neither_stack_nor_data_and_end_in_the_speed_of_light(run_ceilings, measured, monkeypatch):
+def test_ceilings_alone_need_neither_stack_nor_data_and_end_in_the_lower_bound(run_ceilings, measured, monkeypatch):
     cases, outcomes = measured
     outcomes.append(GOOD)
     monkeypatch.setattr("mlp.dataset.locate", None)

@@ -13,7 +13,7 @@ from words import write_words
 import bench
 from bench.report.run.lower_bound import TITLE
 from bench.roofline.ceilings import Ceilings, ceilings_of
-from bench.roofline.lower_bound import speed_of_light
+from bench.roofline.lower_bound import lower_bound_of
 from mlp.recipe import CANONICAL, Recipe
 
 FACTORS = [1.0, 1.4, 1.1, 1.2]  # how slow each round's process found the machine
@@ -37,7 +37,7 @@ def test_the_fastest_sample_of_the_run_is_the_ceiling(tmp_path):
 def test_nothing_is_judged_by_a_ceiling_on_which_processes_disagree(tmp_path):
     found = ceilings_of(frames_with(tmp_path, [ceilings_replicate(0), ceilings_replicate(1, 1.6)]), "cpu")
     assert found.best("copy") is None and found.in_round(0) is None
-    assert speed_of_light(found) is None
+    assert lower_bound_of(found) is None
     assert "by up to 1.60 times" in found.notice and "copy" in found.notice
 
 
@@ -67,9 +67,9 @@ def test_ceilings_survive_json():
 # --- speed of light ---------------------------------------------------------------------------------------------------
 
 
-def test_the_speed_of_light_of_a_step_by_hand():
+def test_the_lower_bound_of_a_step_by_hand():
     """1.243 GFLOP at 100 GFLOP/s; 3.136 MB at 10 GB/s; 3.2 + 4.8 + 0.04 + 10.9162 MB at 50 GB/s; 1.6 MB at 4 GB/s."""
-    speed = speed_of_light(example_ceilings(), CANONICAL)
+    speed = lower_bound_of(example_ceilings(), CANONICAL)
     assert speed.products_seconds == pytest.approx(12.43e-3)
     seconds = {part.name: part.seconds for part in speed.step_parts}
     assert seconds["minibatch"] == pytest.approx(313.6e-6)
@@ -83,7 +83,7 @@ def test_the_speed_of_light_of_a_step_by_hand():
 
 def test_epochs_and_runs_are_their_whole_minibatches():
     """An evaluation: 0.545 GFLOP at 100 GFLOP/s, 3.2 + 0.02 MB at 50 GB/s."""
-    speed = speed_of_light(example_ceilings(), CANONICAL)
+    speed = lower_bound_of(example_ceilings(), CANONICAL)
     step, evaluation = speed.step_seconds, 5.45e-3 + 64.4e-6
     assert speed.train_epoch_seconds == pytest.approx(100 * step)
     assert speed.validate_epoch_seconds == pytest.approx(20 * evaluation)
@@ -91,26 +91,26 @@ def test_epochs_and_runs_are_their_whole_minibatches():
 
 
 def test_another_batch_size_goes_at_the_same_rates():
-    speed = speed_of_light(example_ceilings(), replace(CANONICAL, batch_size=250))
+    speed = lower_bound_of(example_ceilings(), replace(CANONICAL, batch_size=250))
     assert speed.products_seconds == pytest.approx(12.43e-3 / 2)
     assert speed.train_epoch_seconds == pytest.approx(200 * speed.step_seconds)
 
 
 @pytest.mark.parametrize("missing", ["gemm_weights_2", "copy", "elementwise", "random_numbers"])
-def test_a_sum_that_lacks_a_part_is_no_speed_of_light(missing):
+def test_a_missing_ceiling_gives_no_lower_bound(missing):
     found = example_ceilings()
     rest = replace(found, measured=tuple(one for one in found.measured if one.name != missing))
-    assert speed_of_light(rest) is None
+    assert lower_bound_of(rest) is None
 
 
 def test_without_dropout_no_random_numbers_are_needed():
     found = example_ceilings()
     rest = replace(found, measured=tuple(one for one in found.measured if one.name != "random_numbers"))
-    assert speed_of_light(rest, Recipe(dropout=0.0)) is not None
+    assert lower_bound_of(rest, Recipe(dropout=0.0)) is not None
 
 
 def test_a_deeper_network_has_unmeasured_products():
-    assert speed_of_light(example_ceilings(), Recipe(layer_widths=(784, 500, 300, 200, 10))) is None
+    assert lower_bound_of(example_ceilings(), Recipe(layer_widths=(784, 500, 300, 200, 10))) is None
 
 
 # --- in the report ----------------------------------------------------------------------------------------------------
@@ -159,14 +159,14 @@ def test_the_share_of_a_canonical_run_is_of_its_reference_clock(written):
 
 
 @pytest.mark.slow
-def test_a_stack_above_the_light_is_shown_as_it_is_and_explained(written):
+def test_a_share_above_100_percent_is_shown_and_explained(written):
     replicates = [*race(RACERS[:1]), *(ceilings_replicate(number, 2 * factor) for number, factor in enumerate(FACTORS))]
     text, _ = written(replicates)
     assert row(section(text, TITLE), "theano/as_published on cpu")[1] == "123.4 %"
     assert "Above 100 %: theano/as_published on cpu. The speed of light is that of dense" in section(text, TITLE)
 
 
-def test_a_record_without_ceilings_says_nothing_of_light(written):
+def test_a_record_without_ceilings_has_no_lower_bounds(written):
     text, summary = written(race(RACERS[:1]))
     assert summary["lower_bounds"] == []
     assert TITLE not in titles(text)
