@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -99,6 +100,22 @@ def test_a_file_that_is_no_profile_is_refused_in_one_sentence(tmp_path, content,
     with pytest.raises(RecordError, match=sentence) as refused:
         load(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"threads": "two"}, "profile.threads is 'two', not a whole number"),
+        ({"host": {"timeline": [{}]}}, "profile.host.timeline[0] has no t_seconds"),
+        ({"data": {"read": {"seconds": 0, "bytes": 7}}}, "profile.data.read.seconds is 0, not a positive number"),
+        ({"dataset": "half a character \udcff"}, "profile.dataset is 'half a character"),
+        ({"facts": {"blas": {"threads": float("inf")}}}, "Infinity is not a number"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_its_place(tmp_path, changes, sentence):
+    (tmp_path / FILE_NAME).write_text(json.dumps(asdict(example()) | changes))
+    with pytest.raises(RecordError, match=re.escape(sentence)):
+        load(tmp_path)
 
 
 def test_a_picture_is_refused_too(tmp_path):
