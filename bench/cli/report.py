@@ -29,12 +29,13 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
       0  the report was written
       2  the run was not found, or it cannot be read or written
     """
-    from bench.report.write import print_report, write_report
+    from bench.report.write import analysis_of, print_report, write_report
 
     path = cli.run_folder(run_id, runs_dir)
-    written = write_report(path)
+    analysis = analysis_of(path)
+    written = write_report(analysis)
     if as_json:
         cli.write((path / "summary.json").read_text(encoding="utf-8") + "\n")
         return
-    print_report(path, cli.console)
+    print_report(analysis, cli.console)
     cli.console.print(f"report: {written}, and report.html beside it", markup=False, highlight=False)

@@ -17,6 +17,7 @@ from mlp.recipe import CANONICAL
 if TYPE_CHECKING:
     from bench.measure.begin import Data
     from bench.records.run_folder import RunFolder
+    from bench.report.run.analysis import RunAnalysis
 
 NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not select measurements
 
@@ -98,7 +99,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     """
     from bench.measure.begin import begin, reopen
     from bench.report.load import REMEDY, start_notice
-    from bench.report.write import print_report, write_report
+    from bench.report.write import analysis_of, print_report, write_report
 
     if resume:
         more = {name: options[name] for name in ("data", "seeds", "settings")}
@@ -116,17 +117,18 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     except KeyboardInterrupt:
         interrupted = True
         cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
+    analysis = analysis_of(folder.path)
     try:
-        written = f"report: {write_report(folder.path)}, and report.html beside it"
+        written = f"report: {write_report(analysis)}, and report.html beside it"
     except RecordError as error:
         if as_json:  # read from the written summary
             raise
         written = f"warning: {error}"
-    print_report(folder.path, console)
+    print_report(analysis, console)
     console.print(written, markup=False, highlight=False)
     if as_json:
         cli.write((folder.path / "summary.json").read_text(encoding="utf-8") + "\n")
-    sys.exit(cli.INTERRUPTED if interrupted else _exit_code(folder))
+    sys.exit(cli.INTERRUPTED if interrupted else _exit_code(analysis))
 
 
 def _measure(folder: RunFolder, data: Data, console: cli.Console) -> None:
@@ -157,11 +159,9 @@ def _options_given(context: click.Context) -> dict[str, list[str]]:
     return given
 
 
-def _exit_code(folder: RunFolder) -> int:
-    from bench.report.run.analysis import RunAnalysis
-
-    states = [entry["status"] for entry in folder.replicates()]
+def _exit_code(analysis: RunAnalysis) -> int:
+    states = [entry["status"] for entry in analysis.folder.replicates()]
     if "ok" not in states:
         return cli.NOTHING_MEASURED
-    failed = "failed" in states or RunAnalysis(folder).learns_worse
+    failed = "failed" in states or analysis.learns_worse
     return cli.FAILED if failed else 0

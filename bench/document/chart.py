@@ -23,6 +23,21 @@ from bench.records.csv_cells import shielded
 MAX_LINE = 28  # characters of a label's line: leaves room for a plot on a phone
 ROW_PIXELS, FRAME_PIXELS = 40, 72  # height of a row; of everything around the rows
 AXIS = {"automargin": True, "zeroline": False, "showline": True, "ticks": "outside", "ticklen": 4}
+LAYOUT = {
+    "template": {},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"family": "system-ui, sans-serif", "size": 12},
+    "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+    "hoverlabel": {"align": "left", "namelength": -1},
+    # Below the plot, where it costs no width; measured from the figure's edge, so that it never covers an axis.
+    "legend": {
+        "orientation": "h",
+        "traceorder": "normal",
+        **{"xref": "container", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
+        "bgcolor": "rgba(0,0,0,0)",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -73,28 +88,11 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
 
     ``height`` in pixels is that of the plot; the page adds the legend's height.
     """
-    import plotly.graph_objects as go
+    from plotly.io.json import to_json_plotly
 
-    made = go.Figure(list(traces))
-    made.update_layout(
-        template=go.layout.Template(),
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 12},
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        hoverlabel={"align": "left", "namelength": -1},
-        # Below the plot, where it costs no width; measured from the figure's edge, so that it never covers an axis.
-        legend={
-            "orientation": "h",
-            "traceorder": "normal",
-            **{"xref": "container", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
-            "bgcolor": "rgba(0,0,0,0)",
-        },
-    )
-    made.update_xaxes(**AXIS)
-    made.update_yaxes(**AXIS)
-    made.update_layout(**layout)
-    return json.loads(made.to_json())
+    axes = {name: AXIS | layout.get(name, {}) for name in ("xaxis", "yaxis")}
+    made = {"data": [trace.to_plotly_json() for trace in traces], "layout": {**LAYOUT, **layout, **axes}}
+    return json.loads(to_json_plotly(made))
 
 
 def log_axis(low: float, high: float) -> dict[str, Any]:

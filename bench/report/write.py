@@ -39,8 +39,13 @@ from bench.report.run.summary import summarize
 COMMON = ("mnist", NO_DATASET)  # other data is named in the first line
 
 
-def write_report(path: Path) -> Path:
-    """Write the report of the run in ``path`` beside its record; return the path of report.md.
+def analysis_of(run: Path | RunAnalysis) -> RunAnalysis:
+    """Return the analysis of a run, read from its folder unless it was made already."""
+    return run if isinstance(run, RunAnalysis) else RunAnalysis(RunFolder.open(run))
+
+
+def write_report(run: Path | RunAnalysis) -> Path:
+    """Write the report of a run beside its record; return the path of report.md.
 
     report.html has the same contents, with interactive plots.
 
@@ -49,7 +54,7 @@ def write_report(path: Path) -> Path:
     RecordError
         If the run cannot be read, or the files cannot be written.
     """
-    analysis = RunAnalysis(RunFolder.open(path))
+    analysis = analysis_of(run)
     folder, header = analysis.folder, analysis.header
     charts, no_charts = draw_charts(analysis)
     plots, no_plots = draw_plots(folder.path, charts)
@@ -68,9 +73,9 @@ def _write(path: Path, text: str) -> None:
     files.write(path, text, "the record itself is kept: make room, then run make report")
 
 
-def print_report(path: Path, console: Console) -> None:
+def print_report(run: Path | RunAnalysis, console: Console) -> None:
     """Print the report: of one stack completely, of several stacks without the details."""
-    analysis = RunAnalysis(RunFolder.open(path))
+    analysis = analysis_of(run)
     parts = _parts(analysis, [])
     shown = [*parts.findings, *([] if len(analysis.ranking) > 1 else parts.details), *parts.circumstances]
     to_terminal(first_line(analysis), shown, console)

@@ -140,12 +140,13 @@ def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = 
     """
     if not samples_by_process or any(len(samples) == 0 for samples in samples_by_process):
         raise ValueError("no samples to estimate from")
-    if not all(math.isfinite(value) and value > 0 for samples in samples_by_process for value in samples):
+    processes = [np.asarray(samples, float) for samples in samples_by_process]
+    pooled = np.concatenate(processes)
+    if not (np.isfinite(pooled).all() and (pooled > 0).all()):
         raise ValueError("every duration must be a positive finite number")
-    medians = [float(np.median(samples)) for samples in samples_by_process]
+    medians = [float(np.median(samples)) for samples in processes]
     low, high, of = interval_of(medians, confidence)
-    num_samples = sum(len(samples) for samples in samples_by_process)
-    return Estimate(float(np.median(medians)), low, high, len(medians), num_samples, of, two_groups(medians))
+    return Estimate(float(np.median(medians)), low, high, len(medians), len(pooled), of, two_groups(medians))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}
 
 def drawn_stacks(frames: Frames) -> list[StackKey]:
     """Return every stack that a plot may show, in the same order for all plots of a run."""
-    timed = exclude_ablation(frames.samples)
+    timed = exclude_ablation(frames.samples[[*StackKey._fields, "harness"]])
     return list(dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame)))
 
 

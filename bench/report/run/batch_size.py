@@ -24,9 +24,10 @@ StepCurves = Mapping[StackKey, Mapping[int, float]]  # the same, medians only
 
 def step_estimates(frames: Frames) -> StepEstimates:
     """Return the estimated duration of a training step at each batch size, for each stack."""
+    steps = frames.samples[[*StackKey._fields, "harness", "batch_size", "process", "seconds"]]
     return {
         stack: {int(size): estimate_of(rows) for size, rows in samples.groupby("batch_size", observed=True)}
-        for stack, samples in by_stack(frames.samples[frames.samples["harness"] == "batch_size"])
+        for stack, samples in by_stack(steps[steps["harness"] == "batch_size"])
     }
 
 

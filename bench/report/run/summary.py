@@ -93,7 +93,8 @@ def _reference_runs(answers: list[ReferenceAnswer]) -> list[dict[str, Any]]:
 
 def _measurements(frames: Frames) -> list[dict[str, Any]]:
     columns = [*StackKey._fields, "without", "harness", "cache", "batch_size", "measurement"]
-    return [{**keys, **_plain(estimate_of(samples))} for keys, samples in groups(frames.samples, columns)]
+    samples = frames.samples[[*columns, "process", "seconds"]]
+    return [{**keys, **_plain(estimate_of(rows))} for keys, rows in groups(samples, columns)]
 
 
 def _plain(value: Any) -> Any:
