@@ -83,8 +83,8 @@ def lanes_chart(
     """Draw lanes; ``columns`` (default: those of a stack) identify the rows, ``series`` the kinds of dots."""
     if samples.empty:
         return None
-    shown_columns = [*StackKey._fields, *(columns or []), *([] if series is None else [series])]
-    samples = samples[list(dict.fromkeys([*shown_columns, "measurement", "process", "replicate", "round", "seconds"]))]
+    used = [*StackKey._fields, *(columns or []), series, "measurement", "process", "round", "sample_index", "seconds"]
+    samples = samples[samples.columns.intersection(used, sort=False)]  # fewer columns are sliced faster
     found = [rows for _, rows in groups(samples, columns or list(StackKey._fields))]
     found.sort(key=lambda rows: rows["seconds"].median())
     names = [row_name(rows) for rows in found]

@@ -13,6 +13,7 @@ from example_run import reference_replicate, replicates, write_example_run
 from html_pages import TEN_MEGABYTES
 from hypothesis import given
 from hypothesis import strategies as st
+from plotly import graph_objects
 
 from bench.document.chart import MAX_LINE, hover_text, label, log_axis
 from bench.document.html import Chart, Page, to_html
@@ -80,7 +81,7 @@ def test_nothing_in_the_file_points_out_of_it(text):
 def test_the_plotting_library_is_in_it_once_however_many_plots_there_are(text):
     scripts = Parsed(text).texts["script"]
     figures = [script for script in scripts if script.startswith("{")]
-    assert len(figures) == 16 and all(json.loads(figure)["data"] for figure in figures)
+    assert len(figures) == 16 and all(graph_objects.Figure(json.loads(figure)).data for figure in figures)
     assert len([script for script in scripts if len(script) > 1_000_000]) == 1
 
 
