@@ -18,10 +18,10 @@ importlib.machinery.PathFinder.find_spec = lambda name, *rest: (
     None if name.partition(".")[0] in {packages!r} else find_spec(name, *rest)
 )
 import bench.cli, bench.measure.doctor, bench.report.write
-from bench.measure.choose import choose
+from bench.measure.choose import select_stacks
 from mlp import backends
 answers = {{name: vars(answer) for name, answer in backends.available().items()}}
-choice = choose(("all",), driver=lambda: backends.Unavailable("no GPU", "Add one."))
+choice = select_stacks(("all",), driver=lambda: backends.Unavailable("no GPU", "Add one."))
 sys.path.insert(0, "tests")
 from small import SMALL, make_toy_data
 from mlp.training import train

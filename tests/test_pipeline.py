@@ -13,7 +13,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 NUM_PROCESSES = 2
 # ``python -m bench`` with a small workload in each worker.
 BENCH = """
-from bench import cli, worker
+from bench import cli
+from bench.measure import worker
 worker.PYTEST += ("-p", "small_workload")
 cli.main()
 """

@@ -20,8 +20,8 @@ from bench.measure.runner import new_run_id, now
 from bench.records.datasets import NO_DATASET
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 from bench.version import __version__
+from mlp import dataset as datasets
 from mlp.backends.theano.tuned.optimizations import optimization_states
-from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 from mlp.recipe import CANONICAL
 from mlp.theano_compat.blas import choose_blas
 
@@ -64,7 +64,7 @@ def begin(
     effort = _effort(quick, processes, seeds, harnesses)
     num_epochs = CANONICAL.num_epochs if epochs is None else epochs
     recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
-    recipe.check_batch_fits(VALIDATION_EXAMPLES, "validation set")
+    recipe.check_batch_fits(datasets.VALIDATION_EXAMPLES, "validation set")
     no_stack = set(harnesses) in ({"data"}, {"ceilings"}) and not (backends or variants or devices)
     with planning(passed):
         choice = (
@@ -121,8 +121,8 @@ def _dataset(data: Path | None, needed: bool) -> tuple[dict[str, Any], Data]:
     """Return the dataset as a record has it, with its directory and digest; ceilings need none."""
     if not needed:
         return {"identity": NO_DATASET, "origin": None, "sha256": None}, Data(None, None)
-    source = locate(data)
-    identity = identify(source.directory)
+    source = datasets.locate(data)
+    identity = datasets.identify(source.directory)
     record = {"identity": identity.name, "origin": source.origin, "sha256": identity.sha256}
     return record, Data(source.directory, identity.digest)
 

@@ -214,7 +214,7 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_is_printed(invoke, sma
 @pytest.mark.slow
 def test_runs_that_start_in_one_second_get_folders_of_their_own(invoke, small_data, tmp_path, monkeypatch):
     monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
-    monkeypatch.setattr("bench.measure.runner.new_run_id", lambda commit: "20260102-030405-nocommit")
+    monkeypatch.setattr("bench.measure.begin.new_run_id", lambda commit: "20260102-030405-nocommit")
     assert [run_data(invoke, tmp_path).exit_code for _ in range(2)] == [0, 0]
     assert sorted(path.name[24:] for path in (tmp_path / "runs").iterdir()) == ["", "-2"]
 
