@@ -82,12 +82,12 @@ def choose(goals: list[str], options: dict[str, str]) -> list[str]:
         if problem and (PROJECT / ".venv").is_symlink():  # its target may be shared
             raise Refused(f".venv is a link, and {problem}: remove the link, and make creates an environment.")
         if problem:
-            tell(f".venv is made again: {problem}.")
+            notify(f".venv is made again: {problem}.")
         words = [f"base={find_python(options.get('PYTHON'), compiles)}"]
     return words + (backends_to_install(options) if set(goals) & set(NEEDS_BACKENDS) else [])
 
 
-def tell(sentence: str) -> None:
+def notify(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
@@ -256,13 +256,13 @@ def backends_to_install(options: dict[str, str]) -> list[str]:
     driver = find_driver()
     if isinstance(driver, Unavailable):
         if driver != NO_DRIVER:
-            tell(f"no CUDA build is chosen: {driver.reason}. {driver.remedy}")
+            notify(f"no CUDA build is chosen: {driver.reason}. {driver.remedy}")
         return chosen
     chosen = chosen if named else ["jax", "torch"]
     if not for_gpu:
         return chosen
     if driver.build < 13 and "torch" in chosen:
-        tell(f"PyPI's PyTorch is built for CUDA 13, which this driver or GPU cannot run: here it is for the CPU. "
+        notify(f"PyPI's PyTorch is built for CUDA 13, which this driver or GPU cannot run: here it is for the CPU. "
              f"{UPDATE_DRIVER}")  # fmt: skip
     return [*chosen, f"cuda{driver.build}"]
 

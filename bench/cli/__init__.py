@@ -116,13 +116,13 @@ def tell_error(error: BaseException) -> None:
     errors.print(f"error: {one_line(str(error))}", markup=False, highlight=False)
 
 
-def tell_state(state: State) -> None:
+def warn_unknown_commit(state: State) -> None:
     """Warn if git cannot give the commit."""
     if state.reason:
         warn(f"the commit is not on record: {state.reason}")
 
 
-def tell_environment(environment: dict[str, Any]) -> None:
+def warn_dropped(environment: dict[str, Any]) -> None:
     """Warn of variables of the caller that are not passed to the measured processes."""
     if environment["dropped"]:
         names = ", ".join(environment["dropped"])

@@ -150,12 +150,12 @@ def _profiles(
     if any(stack.caches_code for stack in choice.stacks):
         check_fit_for_code()
     environment = {"passed": passed, "dropped": dropped(passed=passed)}
-    cli.tell_environment(environment)
+    cli.warn_dropped(environment)
     for skipped in choice.skipped:
         _not_profiled(skipped.what, f"{skipped.reason}. {skipped.remedy}")
     source = locate(data)
     dataset = identify(source.directory)
-    cli.tell_state(state_of(PROJECT))
+    cli.warn_unknown_commit(state_of(PROJECT))
     profile_id = None
     for stack in choice.stacks:
         started = new_profile(

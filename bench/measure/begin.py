@@ -36,7 +36,7 @@ class Data(NamedTuple):
 def begin(
     runs_dir: Path,
     options: dict[str, list[str]],
-    tell: Callable[[State], None],
+    warn: Callable[[State], None],
     *,
     quick: bool,
     data: Path | None,
@@ -53,7 +53,7 @@ def begin(
 ) -> tuple[RunFolder, Data]:
     """Check all input before measuring, then open the record of a new run.
 
-    ``options`` are those given on the command line, for the record; ``tell`` gets the state of the repository.  Raises
+    ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository.  Raises
     BenchError or MlpError for invalid input.
     """
     for harness in harnesses:
@@ -92,7 +92,7 @@ def begin(
         check_fit_for_code()
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
-    tell(state)
+    warn(state)
     header = {
         "schema_version": SCHEMA_VERSION,
         "mlp_bench": __version__,

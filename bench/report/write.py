@@ -120,7 +120,7 @@ def _parts(analysis: RunAnalysis, problems: Sequence[str]) -> Parts:
             *all_stacks_sections(analysis.step_curves, analysis.crossovers),
             *cost_sections(frames),
             *convergence_sections(analysis.accuracies, analysis.verdicts),
-            *time_to_accuracy_sections(analysis.arrivals),
+            *time_to_accuracy_sections(analysis.times_to_accuracy),
             *projection_sections(analysis.projections),
         ],
         details=[

@@ -46,7 +46,7 @@ class LevelShift:
 
 
 @dataclass(frozen=True)
-class Course:
+class Trend:
     """Classification of a series; ``ratio_per_run`` is the factor of a drift per run, None for other shapes."""
 
     shape: TrendShape
@@ -54,7 +54,7 @@ class Course:
     ratio_per_run: float | None = None
 
 
-def course(seconds: Sequence[float]) -> Course:
+def trend(seconds: Sequence[float]) -> Trend:
     """Classify the durations of successive runs, oldest first.
 
     Raises
@@ -65,7 +65,7 @@ def course(seconds: Sequence[float]) -> Course:
     if not all(math.isfinite(value) and value > 0 for value in seconds):
         raise ValueError("every duration must be a positive finite number")
     if len(seconds) < MIN_RUNS:
-        return Course(TrendShape.TOO_FEW)
+        return Trend(TrendShape.TOO_FEW)
     logs = np.log(np.asarray(seconds, float))
     penalty = PENALTY * _noise(logs) * math.log(len(logs))
     starts = _step_starts(logs, penalty)
@@ -80,8 +80,8 @@ def course(seconds: Sequence[float]) -> Course:
     shape = min(costs, key=lambda candidate: costs[candidate])
     if shape is TrendShape.STEPS:
         ratios = [math.exp(after - before) for before, after in pairwise(levels)]
-        return Course(shape, tuple(LevelShift(index, ratio) for index, ratio in zip(starts, ratios, strict=True)))
-    return Course(shape, ratio_per_run=math.exp(slope) if shape is TrendShape.DRIFT else None)
+        return Trend(shape, tuple(LevelShift(index, ratio) for index, ratio in zip(starts, ratios, strict=True)))
+    return Trend(shape, ratio_per_run=math.exp(slope) if shape is TrendShape.DRIFT else None)
 
 
 def _noise(logs: np.ndarray) -> float:

@@ -25,7 +25,7 @@ StackName = TypeVar("StackName", bound=Hashable)
 # 0.10 only two would be, and the rest stay undecided.
 MARGIN = 0.0020
 ALPHA = 0.05
-MIN_SEEDS_FOR_AS_WELL = 5
+MIN_SEEDS_NON_INFERIOR = 5
 TARGET_VALIDATION_ACCURACY = 0.98
 
 
@@ -33,7 +33,7 @@ class Learning(Enum):
     """Verdict on the learning of one stack; ``NOT_MEASURED`` if either side has no full canonical run."""
 
     WORSE = "learns worse"
-    AS_WELL = "learns as well"
+    NON_INFERIOR = "learns as well"
     UNDECIDED = "undecided"
     NOT_MEASURED = "not measured"
 
@@ -66,7 +66,7 @@ def judge(
     ``ALPHA`` for each stack separately.
 
     Two seeds per side suffice for "learns worse", so that a stack that fails to learn is detected; the quantiles of
-    Student's t account for small samples.  "Learns as well" requires ``MIN_SEEDS_FOR_AS_WELL``, because with fewer
+    Student's t account for small samples.  "Learns as well" requires ``MIN_SEEDS_NON_INFERIOR``, because with fewer
     seeds it depends on normality, which cannot be checked.
 
     Raises
@@ -98,8 +98,8 @@ def _verdict(loss: _Loss, p_worse: float, num_seeds: int) -> LearningVerdict:
     learning = Learning.UNDECIDED
     if p_worse < ALPHA and loss.difference < -MARGIN:
         learning = Learning.WORSE
-    elif loss.low > -MARGIN and num_seeds >= MIN_SEEDS_FOR_AS_WELL:
-        learning = Learning.AS_WELL
+    elif loss.low > -MARGIN and num_seeds >= MIN_SEEDS_NON_INFERIOR:
+        learning = Learning.NON_INFERIOR
     return LearningVerdict(learning, loss.difference, loss.low, p_worse)
 
 
@@ -152,18 +152,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Arrival:
+class TimeToAccuracy:
     """Time to accuracy of a run, in ``epochs`` and in ``seconds`` of training and validation."""
 
     epochs: int
     seconds: float
 
 
-def arrival(
+def time_to_accuracy(
     validation_accuracies: Sequence[float],
     epoch_seconds: Sequence[float],
     target: float = TARGET_VALIDATION_ACCURACY,
-) -> Arrival | None:
+) -> TimeToAccuracy | None:
     """Return the end of the first epoch whose validation accuracy is at least ``target``; None if not reached.
 
     ``epoch_seconds`` are those of training and validation together.  An accuracy may have been averaged in float32,
@@ -173,7 +173,7 @@ def arrival(
     for epoch, (accuracy, seconds) in enumerate(zip(validation_accuracies, epoch_seconds, strict=True), start=1):
         elapsed_seconds += seconds
         if accuracy >= target - 1e-6:
-            return Arrival(epoch, elapsed_seconds)
+            return TimeToAccuracy(epoch, elapsed_seconds)
     return None
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label, log_axis, rows_layout
 from bench.records.stack_key import StackKey
-from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM, drawn_stacks, looks_of
+from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM, drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
-from bench.report.run.learning import TARGET, ArrivalsOfStack, accuracy_curves
+from bench.report.run.learning import TARGET, StackTimesToAccuracy, accuracy_curves
 from bench.stats import estimates
 from bench.stats.learning import TARGET_VALIDATION_ACCURACY
 from bench.units import format_percent, format_seconds
@@ -23,9 +23,9 @@ def accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     curves = dict(accuracy_curves(analysis.frames))
     if not curves:
         return None
-    looks = looks_of(drawn_stacks(analysis.frames))
+    styles = styles_of(drawn_stacks(analysis.frames))
     traces = [
-        _curve(stack, run, looks[stack], first=number == 0)
+        _curve(stack, run, styles[stack], first=number == 0)
         for stack, runs in curves.items()
         for number, run in enumerate(runs)
     ]
@@ -52,10 +52,10 @@ def accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         "hovermode": "closest",
     }
     title = "Validation accuracy against time, a line for each seed"
-    return Chart(name, title, _alt(analysis.arrivals), figure(traces, **layout), _data(curves))
+    return Chart(name, title, _alt(analysis.times_to_accuracy), figure(traces, **layout), _data(curves))
 
 
-def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool) -> Any:
+def _curve(stack: StackKey, run: pd.DataFrame, style: dict[str, Any], first: bool) -> Any:
     import plotly.graph_objects as go
 
     seed = run["seed"].iloc[0]
@@ -67,16 +67,16 @@ def _curve(stack: StackKey, run: pd.DataFrame, look: dict[str, Any], first: bool
         name=label(stack.name).replace("<br>", " "),
         legendgroup=hover_text(stack.name),
         showlegend=first,  # one entry in the legend for all seeds of a stack
-        line={"color": look["color"], "dash": look["dash"], "width": 1},
-        marker={"symbol": look["symbol"], "size": 4},
+        line={"color": style["color"], "dash": style["dash"], "width": 1},
+        marker={"symbol": style["symbol"], "size": 4},
         customdata=run["epoch"].tolist(),
         hovertemplate=f"{hover_text(stack.name)}, {which}<br>"
         "epoch %{customdata}, %{x:.6g} s: %{y:.2f} %<extra></extra>",
     )
 
 
-def _alt(arrivals: list[ArrivalsOfStack]) -> str:
-    found = [one for one in arrivals if one.median_seconds is not None]
+def _alt(times_to_accuracy: list[StackTimesToAccuracy]) -> str:
+    found = [one for one in times_to_accuracy if one.median_seconds is not None]
     if not found:
         return f"Validation accuracy against time; no stack reaches {TARGET} in half of its seeds."
     soonest = min(found, key=lambda one: one.median_seconds)

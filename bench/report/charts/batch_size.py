@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.charts.style import GREY, drawn_stacks, looks_of
+from bench.report.charts.style import GREY, drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.comparisons import DevicePair
 from bench.stats import estimates
@@ -21,14 +21,14 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     curves, frames = analysis.step_curves, analysis.frames
     if not curves:
         return None
-    looks = looks_of(drawn_stacks(frames))
+    styles = styles_of(drawn_stacks(frames))
     samples = dict(by_stack(frames.samples[frames.samples["harness"] == "batch_size"]))
     laws = {one.stack: one.law for one in analysis.scalings}
     traces, rows = [], []
     for stack, curve in curves.items():
         law = laws[stack]
         medians = samples[stack].groupby(["process", "batch_size"], observed=True)["seconds"].median()
-        traces += _traces(stack, curve, law, medians, looks[stack])
+        traces += _traces(stack, curve, law, medians, styles[stack])
         rows += _rows(stack, curve, law, medians)
     sizes = sorted({size for curve in curves.values() for size in curve})
     layout = {
@@ -52,20 +52,20 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 
 def _traces(
-    stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series, look: dict[str, Any]
+    stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series, style: dict[str, Any]
 ) -> list[Any]:
     """Return the traces of one stack; one entry in the legend toggles all of them."""
     import plotly.graph_objects as go
 
     name = hover_text(stack.name)
-    shared = {"legendgroup": name, "hoverlabel": {"bordercolor": look["color"]}}
+    shared = {"legendgroup": name, "hoverlabel": {"bordercolor": style["color"]}}
     sizes = sorted(curve)
     found = [
         go.Scatter(
             x=[int(size) for _, size in medians.index],
             y=[int(size) / seconds for (_, size), seconds in medians.items()],
             mode="markers",
-            marker={"color": look["color"], "size": 4, "opacity": 0.55, "symbol": f"{look['symbol']}-open"},
+            marker={"color": style["color"], "size": 4, "opacity": 0.55, "symbol": f"{style['symbol']}-open"},
             text=[
                 f"{name}<br>process {process}, median step {format_seconds(t)}" for (process, _), t in medians.items()
             ],
@@ -81,7 +81,7 @@ def _traces(
                 x=sizes,
                 y=[rate if rate > 0 else None for rate in rates],
                 mode="lines",
-                line={"color": look["color"], "dash": "dot", "width": 1, "shape": "spline"},
+                line={"color": style["color"], "dash": "dot", "width": 1, "shape": "spline"},
                 hovertemplate=f"{name}<br>the law at B = %{{x:,}}: %{{y:,.6g}} examples/s<extra></extra>",
                 showlegend=False,
                 **shared,
@@ -93,8 +93,8 @@ def _traces(
             y=[size / curve[size] for size in sizes],
             mode="lines+markers",
             name=label(stack.name).replace("<br>", " "),
-            line={"color": look["color"], "dash": look["dash"], "width": 1.5},
-            marker={"symbol": look["symbol"], "size": 7},
+            line={"color": style["color"], "dash": style["dash"], "width": 1.5},
+            marker={"symbol": style["symbol"], "size": 7},
             text=[f"{name}<br>median step {format_seconds(curve[size])}" for size in sizes],
             hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
             **shared,

@@ -52,14 +52,14 @@ def drawn_stacks(frames: Frames) -> list[StackKey]:
     return list(dict.fromkeys(stack for frame in (timed, frames.epochs) for stack, _ in by_stack(frame)))
 
 
-def looks_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:
+def styles_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:
     """Return {stack: {"color", "symbol", "dash"}}; after seven stacks colours repeat with the next symbol."""
-    looks = {}
+    styles = {}
     for index, stack in enumerate(stacks):
         symbols = SYMBOLS.get(stack.device_kind, ("circle",))
-        looks[stack] = {
+        styles[stack] = {
             "color": COLOURS[index % len(COLOURS)],
             "symbol": symbols[index // len(COLOURS) % len(symbols)],
             "dash": DASHES.get(stack.device_kind, "dot"),
         }
-    return looks
+    return styles

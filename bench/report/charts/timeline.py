@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import by_stack
-from bench.report.charts.style import drawn_stacks, looks_of
+from bench.report.charts.style import drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.units import format_number
 
@@ -37,7 +37,7 @@ def timeline_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     chosen = frames.timeline[frames.timeline["harness"] == "reference"].dropna(subset=[quantity.column, "t_seconds"])
     if chosen.empty:
         return None
-    looks = looks_of(drawn_stacks(frames))
+    styles = styles_of(drawn_stacks(frames))
     traces = []
     for stack, rows in by_stack(chosen):
         for number, (process, run) in enumerate(rows.sort_values("t_seconds").groupby("process")):
@@ -49,7 +49,7 @@ def timeline_chart(name: str, analysis: RunAnalysis) -> Chart | None:
                     name=label(stack.name).replace("<br>", " "),
                     legendgroup=hover_text(stack.name),
                     showlegend=number == 0,  # one entry in the legend for all processes of a stack
-                    line={"color": looks[stack]["color"], "dash": looks[stack]["dash"], "width": 1.2},
+                    line={"color": styles[stack]["color"], "dash": styles[stack]["dash"], "width": 1.2},
                     hovertemplate=f"{hover_text(stack.name)}, process {process}<br>"
                     f"%{{x:.4g}} s: %{{y:,.5g}} {quantity.unit}<extra></extra>",
                 )

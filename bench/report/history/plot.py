@@ -34,20 +34,20 @@ def trend_svg(chosen: Sequence[Series]) -> str:
         panels.setdefault(series.metric.measurement, []).append(series)
     if not panels:
         raise BenchError("there is no trend to draw: no run measured the chosen metrics.")
-    looks = _looks(chosen)
+    styles = _styles(chosen)
     runs = _runs(chosen)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
         for panel, (measurement, members) in zip(axes, panels.items(), strict=True):
-            _draw(panel, measurement, members, looks, list(runs))
+            _draw(panel, measurement, members, styles, list(runs))
         _name_runs(axes[-1], runs)
 
     width, height = PANEL_INCHES
     return svg_of_figure((width, height * len(panels)), draw)
 
 
-def _looks(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:
+def _styles(chosen: Sequence[Series]) -> dict[tuple[int, str], tuple[str, str]]:
     """Return {(conditions, stack): (colour, label)}, the same in every panel; conditions are named if several."""
     keys = dict.fromkeys((series.conditions.number, series.metric.stack) for series in chosen)
     several = len({number for number, _ in keys}) > 1
@@ -70,15 +70,15 @@ def _draw(
     axes: Axes,
     measurement: str,
     members: Sequence[Series],
-    looks: dict[tuple[int, str], tuple[str, str]],
+    styles: dict[tuple[int, str], tuple[str, str]],
     runs: list[str],
 ) -> None:
     for series in members:
-        colour, label = looks[series.conditions.number, series.metric.stack]
+        colour, label = styles[series.conditions.number, series.metric.stack]
         places = [runs.index(point.run) for point in series.points]
         seconds = [point.center for point in series.points]
         axes.plot(places, seconds, color=colour, marker="o", markersize=4, label=_plain(label))
-        for step in series.course.steps:
+        for step in series.trend.steps:
             axes.axvline(places[step.index] - 0.5, color=colour, linewidth=1, linestyle="--")
     axes.set_title(_plain(measurement), loc="left", fontsize=10)
     axes.set_ylabel("s")

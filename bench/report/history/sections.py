@@ -10,7 +10,7 @@ from bench.document.table import INTEGER, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.moments import minute
 from bench.report.compare.comparable import NO_STACK, StackMeasurement
 from bench.report.history.series import History, Series
-from bench.stats.change_points import MIN_RUNS, Course, TrendShape
+from bench.stats.change_points import MIN_RUNS, Trend, TrendShape
 from bench.units import format_number
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -89,8 +89,8 @@ def _summary(chosen: list[Series], shown: list[Series]) -> Section:
 
 def _unchanged(chosen: list[Series]) -> str:
     """Return the counts of changed, unchanged and short series."""
-    few = [series for series in chosen if series.course.shape is TrendShape.TOO_FEW]
-    constant = sum(series.course.shape is TrendShape.CONSTANT for series in chosen)
+    few = [series for series in chosen if series.trend.shape is TrendShape.TOO_FEW]
+    constant = sum(series.trend.shape is TrendShape.CONSTANT for series in chosen)
     counts = [f"{sum(series.changed for series in chosen)} of {len(chosen)} series changed"]
     counts += [f"{constant} did not"] if constant else []
     if few:
@@ -101,7 +101,7 @@ def _unchanged(chosen: list[Series]) -> str:
 
 def verdict(series: Series) -> str:
     """Return the verdict in words, with the first run after each step."""
-    found: Course = series.course
+    found: Trend = series.trend
     if found.shape is TrendShape.TOO_FEW:
         return f"too few runs: {len(series.points)} of {MIN_RUNS}"
     if found.shape is TrendShape.DRIFT:
@@ -145,7 +145,7 @@ def _runs(shown: list[Series], everything: bool) -> list[Section]:
 
 def _run_rows(series: Series, everything: bool) -> list[list[Any]]:
     """Return the rows of a series, oldest run first."""
-    steps = {step.index: step.ratio for step in series.course.steps}
+    steps = {step.index: step.ratio for step in series.trend.steps}
     last = len(series.points)
     changes = [*steps] or [0, last]  # a drift changes all the way
     near = {number for at in changes for number in range(max(0, at - AROUND), min(last, at + AROUND))}

@@ -18,7 +18,7 @@ from bench.records.run_folder import RunFolder
 from bench.report.compare.comparable import REFERENCE_CLOCK, Comparable, StackMeasurement
 from bench.report.compare.runs import timed_run
 from bench.stats import estimates
-from bench.stats.change_points import Course, TrendShape, course
+from bench.stats.change_points import Trend, TrendShape, trend
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ class Series:
     points: tuple[RunPoint, ...]
 
     @cached_property
-    def course(self) -> Course:
-        return course([point.center for point in self.points])
+    def trend(self) -> Trend:
+        return trend([point.center for point in self.points])
 
     @property
     def changed(self) -> bool:
-        return self.course.shape in (TrendShape.STEPS, TrendShape.DRIFT)
+        return self.trend.shape in (TrendShape.STEPS, TrendShape.DRIFT)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def to_csv(history: History) -> str:
     """Return a header and a row for each run and metric; ``step_ratio`` is given only where a step begins."""
     rows = []
     for series in history.series:
-        steps = {step.index: step.ratio for step in series.course.steps}
+        steps = {step.index: step.ratio for step in series.trend.steps}
         for number, point in enumerate(series.points):
             seconds = point.seconds
             estimate = (seconds.center, seconds.low, seconds.high, seconds.num_processes)
@@ -41,7 +41,7 @@ def to_json(history: History) -> dict[str, Any]:
 
 
 def _series(series: Series) -> dict[str, Any]:
-    found = series.course
+    found = series.trend
     points = [
         {"run": point.run, "started_at": point.started_at, "seconds": asdict(point.seconds)} for point in series.points
     ]

@@ -59,8 +59,8 @@ class RunAnalysis:
         return learning.learns_worse(self.accuracies, self.verdicts)
 
     @cached_property
-    def arrivals(self) -> list[learning.ArrivalsOfStack]:
-        return learning.arrivals(self.frames)
+    def times_to_accuracy(self) -> list[learning.StackTimesToAccuracy]:
+        return learning.times_to_accuracy(self.frames)
 
     @cached_property
     def epoch_rounds(self) -> ranking.EpochRounds:

@@ -17,14 +17,14 @@ from bench.report.run.canonical import judged_results
 from bench.report.run.tables import select
 from bench.stats.learning import (
     MARGIN,
-    MIN_SEEDS_FOR_AS_WELL,
+    MIN_SEEDS_NON_INFERIOR,
     TARGET_VALIDATION_ACCURACY,
-    Arrival,
     Learning,
     LearningVerdict,
-    arrival,
+    TimeToAccuracy,
     censored_median,
     judge,
+    time_to_accuracy,
 )
 from bench.units import (
     format_percent,
@@ -115,7 +115,7 @@ def _how_it_is_judged() -> list[str]:
         f"Each stack against {CANONICAL_NAME} of the same run. Learns worse: the mean is lower by more than {margin} "
         "and Welch's one-sided t test is significant (p below 0.05, adjusted by Holm for the number of stacks; where a "
         "seed draws the same dropout masks for both, Student's test of the differences seed by seed). Learns as "
-        f"well: with at least {MIN_SEEDS_FOR_AS_WELL} seeds each, the one-sided 95 % bound of the difference (at "
+        f"well: with at least {MIN_SEEDS_NON_INFERIOR} seeds each, the one-sided 95 % bound of the difference (at "
         f"least) lies above -{margin}. Undecided is neither: make bench RESUME=<id> SEEDS=6-15 adds seeds to decide "
         "it.",
         f"Choice of {margin}: a test set of 10,000 images gives an accuracy of 98.3 % with a standard error of 0.13 "
@@ -135,7 +135,7 @@ def _distribution_row(stack: StackKey, accuracies: list[float], verdict: Learnin
 
 
 @dataclass(frozen=True)
-class ArrivalsOfStack:
+class StackTimesToAccuracy:
     """Epochs and times at which a stack's seeds reached the target; medians are None if half of them did not."""
 
     stack: StackKey
@@ -146,19 +146,19 @@ class ArrivalsOfStack:
     median_clock_seconds: float | None  # the same, with the earlier parts of the reference clock
 
 
-def arrivals(frames: Frames) -> list[ArrivalsOfStack]:
+def times_to_accuracy(frames: Frames) -> list[StackTimesToAccuracy]:
     found = []
     for stack, epochs in by_stack(frames.epochs):
         phases = select(frames.phases, stack)
         before = phases[phases["phase"].isin(CLOCK_BEFORE_TRAINING)].groupby("process")["seconds"].sum()
-        by_process = {int(process): _arrival_of(rows) for process, rows in epochs.groupby("process")}
+        by_process = {int(process): _time_to_accuracy_of(rows) for process, rows in epochs.groupby("process")}
         clocks = [
             None if reached is None or process not in before else reached.seconds + float(before[process])
             for process, reached in by_process.items()
         ]
         reached = list(by_process.values())
         found.append(
-            ArrivalsOfStack(
+            StackTimesToAccuracy(
                 stack,
                 len(reached),
                 reached.count(None),
@@ -170,9 +170,11 @@ def arrivals(frames: Frames) -> list[ArrivalsOfStack]:
     return found
 
 
-def _arrival_of(epochs: pd.DataFrame) -> Arrival | None:
+def _time_to_accuracy_of(epochs: pd.DataFrame) -> TimeToAccuracy | None:
     epochs = epochs.sort_values("epoch")
-    return arrival(list(epochs["validation_accuracy"]), list(epochs["train_seconds"] + epochs["validate_seconds"]))
+    return time_to_accuracy(
+        list(epochs["validation_accuracy"]), list(epochs["train_seconds"] + epochs["validate_seconds"])
+    )
 
 
 def accuracy_curves(frames: Frames) -> Iterator[tuple[StackKey, list[pd.DataFrame]]]:
@@ -186,7 +188,7 @@ def accuracy_curves(frames: Frames) -> Iterator[tuple[StackKey, list[pd.DataFram
         yield stack, [run.assign(elapsed_seconds=run["elapsed_seconds"].cumsum()) for run in runs]
 
 
-def time_to_accuracy_sections(found: list[ArrivalsOfStack]) -> list[Section]:
+def time_to_accuracy_sections(found: list[StackTimesToAccuracy]) -> list[Section]:
     rows = [
         [one.stack.name, one.num_seeds, one.num_never, one.median_epochs, one.median_seconds, one.median_clock_seconds]
         for one in found

@@ -44,7 +44,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "lower_bounds": [lower_bound_summary(one) for one in analysis.lower_bounds],
         "profiles": [_plain(one.step) for one in analysis.profiles],
         "learning": _learning(analysis),
-        "time_to_accuracy": _plain(analysis.arrivals),
+        "time_to_accuracy": _plain(analysis.times_to_accuracy),
         "learns_worse": analysis.learns_worse,
         "reference_runs": _reference_runs(analysis.answers),
         "projected_reference_runs": [

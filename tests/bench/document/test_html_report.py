@@ -284,5 +284,5 @@ def test_every_colour_of_the_plots_stands_out_from_light_and_dark_paper():
 
 def test_stacks_share_a_look_only_when_colours_and_symbols_have_run_out():
     keys = [style.StackKey("b", str(number), "cpu", None, 1) for number in range(4 * len(style.COLOURS))]
-    found = {tuple(look.values()) for look in style.looks_of(keys).values()}
+    found = {tuple(one.values()) for one in style.styles_of(keys).values()}
     assert len(found) == len(keys)

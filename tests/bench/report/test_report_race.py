@@ -13,7 +13,7 @@ from words import write_words
 import bench
 from bench.document.svg import svg_of_chart
 from bench.records.run_folder import RunFolder
-from bench.report.charts.style import drawn_stacks, looks_of
+from bench.report.charts.style import drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.ranking import cost_sections
 from bench.report.run.summary import summarize
@@ -300,9 +300,9 @@ def test_the_same_record_draws_the_same_bytes(tmp_path):
 def test_every_stack_has_a_style_of_its_own_and_devices_differ_in_line_and_marker(tmp_path):
     many = [JAX_CPU._replace(variant=f"v{index}", accuracies=[]) for index in range(20)]
     frames = bench.load_runs(write_race(tmp_path, [*many, JAX_CUDA]))
-    styles = looks_of(drawn_stacks(frames))
-    assert len({tuple(look.values()) for look in styles.values()}) == 21
-    lines = {stack.device: (look["dash"], look["symbol"]) for stack, look in styles.items()}
+    styles = styles_of(drawn_stacks(frames))
+    assert len({tuple(style.values()) for style in styles.values()}) == 21
+    lines = {stack.device: (style["dash"], style["symbol"]) for stack, style in styles.items()}
     assert lines["cpu"][0] != lines["cuda"][0] and lines["cpu"][1] != lines["cuda"][1]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.change_points import MIN_RUNS, MIN_SEGMENT_RUNS, Course, TrendShape, _step_starts, course
+from bench.stats.change_points import MIN_RUNS, MIN_SEGMENT_RUNS, Trend, TrendShape, _step_starts, trend
 
 
 def noise(random, num_runs, scatter=0.02):
@@ -26,7 +26,7 @@ NOISES = {
 def test_where_nothing_changed_almost_nothing_is_found(kind, num_runs):
     """300 seeds; measured over 1500, at most 1.7 % (skewed, 8 runs).  More than 4.5 % is 3 standard errors too many."""
     found = [
-        course(np.exp(NOISES[kind](np.random.default_rng(seed), num_runs))).shape is not TrendShape.CONSTANT
+        trend(np.exp(NOISES[kind](np.random.default_rng(seed), num_runs))).shape is not TrendShape.CONSTANT
         for seed in range(300)
     ]
     assert np.mean(found) <= 0.045
@@ -40,15 +40,15 @@ def with_step(seed, num_runs=20, at=12, ratio=1.1, scatter=0.02):
 
 @pytest.mark.parametrize("ratio", [1.1, 1 / 1.1], ids=["slower", "faster"])
 def test_a_step_of_ten_percent_is_found_at_its_run(ratio):
-    found = [course(with_step(seed, ratio=ratio)) for seed in range(60)]
+    found = [trend(with_step(seed, ratio=ratio)) for seed in range(60)]
     exact = [one for one in found if len(one.steps) == 1 and abs(one.steps[0].index - 12) <= 1]
     assert len(exact) >= 50
     assert np.median([one.steps[0].ratio for one in exact]) == pytest.approx(ratio, rel=0.02)
 
 
 def test_a_step_between_quiet_levels_is_exact():
-    assert course([2.0] * 6 + [3.0] * 6).steps[0].index == 6
-    assert course([2.0] * 6 + [3.0] * 6).steps[0].ratio == pytest.approx(1.5)
+    assert trend([2.0] * 6 + [3.0] * 6).steps[0].index == 6
+    assert trend([2.0] * 6 + [3.0] * 6).steps[0].ratio == pytest.approx(1.5)
 
 
 def least_cost(logs, penalty):
@@ -79,13 +79,13 @@ def test_no_other_steps_cost_less(seed):
 
 def test_thousands_of_runs_are_explained_too():
     """A step and a drift in 2,000 runs each, at their run and slope."""
-    assert [step.index for step in course(with_step(1, 2000, 1200)).steps] == [1200]
-    drift = course(np.exp(1e-4 * np.arange(2000) + noise(np.random.default_rng(1), 2000)))
+    assert [step.index for step in trend(with_step(1, 2000, 1200)).steps] == [1200]
+    drift = trend(np.exp(1e-4 * np.arange(2000) + noise(np.random.default_rng(1), 2000)))
     assert (drift.shape, drift.ratio_per_run) == (TrendShape.DRIFT, pytest.approx(math.exp(1e-4), rel=1e-5))
 
 
 def test_two_steps_are_two():
-    found = course([1.0, 1.01, 0.99, 1.0, 1.3, 1.31, 1.29, 1.3, 1.0, 0.99, 1.01, 1.0])
+    found = trend([1.0, 1.01, 0.99, 1.0, 1.3, 1.31, 1.29, 1.3, 1.0, 0.99, 1.01, 1.0])
     assert [step.index for step in found.steps] == [4, 8]
     assert [step.ratio for step in found.steps] == pytest.approx([1.3, 1 / 1.3], rel=0.02)
 
@@ -94,7 +94,7 @@ def test_two_steps_are_two():
 def test_one_run_that_took_half_as_long_again_is_no_change(at):
     seconds = np.exp(noise(np.random.default_rng(at), 12))
     seconds[at] *= 1.5
-    assert course(seconds) == Course(TrendShape.CONSTANT)
+    assert trend(seconds) == Trend(TrendShape.CONSTANT)
 
 
 def test_an_outlier_does_not_hide_a_step():
@@ -102,12 +102,12 @@ def test_an_outlier_does_not_hide_a_step():
     for seed in range(40):
         seconds = with_step(seed)
         seconds[4] *= 1.5
-        found.append([step.index for step in course(seconds).steps])
+        found.append([step.index for step in trend(seconds).steps])
     assert sum(len(steps) == 1 and abs(steps[0] - 12) <= 1 for steps in found) >= 25
 
 
 def test_a_drift_is_a_drift_and_not_a_staircase():
-    found = [course(np.exp(0.01 * np.arange(20) + noise(np.random.default_rng(seed), 20))) for seed in range(40)]
+    found = [trend(np.exp(0.01 * np.arange(20) + noise(np.random.default_rng(seed), 20))) for seed in range(40)]
     drifts = [one for one in found if one.shape is TrendShape.DRIFT]
     assert len(drifts) >= 36
     assert np.median([one.ratio_per_run for one in drifts]) == pytest.approx(math.exp(0.01), rel=0.002)
@@ -116,22 +116,22 @@ def test_a_drift_is_a_drift_and_not_a_staircase():
 
 @pytest.mark.parametrize("num_runs", range(MIN_RUNS))
 def test_too_few_runs_say_so_however_clear_the_step(num_runs):
-    assert course([1.0, 2.0] * (num_runs // 2) + [2.0] * (num_runs % 2)) == Course(TrendShape.TOO_FEW)
+    assert trend([1.0, 2.0] * (num_runs // 2) + [2.0] * (num_runs % 2)) == Trend(TrendShape.TOO_FEW)
 
 
 def test_runs_that_agree_to_the_last_digit_are_constant():
-    assert course([1.5] * 10) == Course(TrendShape.CONSTANT)
+    assert trend([1.5] * 10) == Trend(TrendShape.CONSTANT)
 
 
 def test_less_than_what_two_runs_can_agree_by_is_no_step():
     """0.02 % between two levels without any noise: no clock knows a machine that well."""
-    assert course([1.0] * 6 + [1.0002] * 6).shape is TrendShape.CONSTANT
+    assert trend([1.0] * 6 + [1.0002] * 6).shape is TrendShape.CONSTANT
 
 
 @given(st.integers(0, 1000), st.floats(1e-6, 1e6))
 def test_the_unit_does_not_matter(seed, scale):
     seconds = with_step(seed)
-    found, scaled = course(seconds), course(seconds * scale)
+    found, scaled = trend(seconds), trend(seconds * scale)
     assert scaled.shape is found.shape
     assert [step.index for step in scaled.steps] == [step.index for step in found.steps]
 
@@ -139,4 +139,4 @@ def test_the_unit_does_not_matter(seed, scale):
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_duration_that_cannot_be_is_refused(bad):
     with pytest.raises(ValueError, match="positive finite"):
-        course([1.0] * 9 + [bad])
+        trend([1.0] * 9 + [bad])

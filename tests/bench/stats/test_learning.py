@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.stats.learning import ALPHA, MARGIN, Arrival, Learning, arrival, censored_median, holm, judge
+from bench.stats.learning import ALPHA, MARGIN, Learning, TimeToAccuracy, censored_median, holm, judge, time_to_accuracy
 
 SEED_SPREAD = 0.0011  # standard deviation of the canonical stack's test accuracy over seeds, as measured on MNIST
 ACCURACIES = [0.9824, 0.9839, 0.9817, 0.9833, 0.9827]
@@ -59,12 +59,12 @@ def test_a_loss_of_half_a_point_is_nearly_always_seen():
 
 
 def test_an_equal_stack_is_mostly_told_to_learn_as_well():
-    assert share(verdicts([0.0]), lambda run: run[0] is Learning.AS_WELL) > 0.75
+    assert share(verdicts([0.0]), lambda run: run[0] is Learning.NON_INFERIOR) > 0.75
 
 
 def test_a_loss_of_the_margin_is_let_pass_in_less_than_alpha():
     runs = verdicts([MARGIN])
-    assert share(runs, lambda run: run[0] is Learning.AS_WELL) < ALPHA + 0.014
+    assert share(runs, lambda run: run[0] is Learning.NON_INFERIOR) < ALPHA + 0.014
 
 
 # --- two keys -------------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_a_loss_that_is_certain_but_small_is_not_worse():
     other = [accuracy - 0.0005 for accuracy in canonical]
     verdict = judge(canonical, {"other": other})["other"]
     assert verdict.p_worse < 1e-6
-    assert verdict.learning is Learning.AS_WELL
+    assert verdict.learning is Learning.NON_INFERIOR
 
 
 def test_a_loss_that_is_large_but_uncertain_is_undecided():
@@ -84,7 +84,7 @@ def test_a_loss_that_is_large_but_uncertain_is_undecided():
 
 
 def test_who_learns_better_learns_as_well():
-    assert learning(ACCURACIES, [accuracy + 0.005 for accuracy in ACCURACIES]) is Learning.AS_WELL
+    assert learning(ACCURACIES, [accuracy + 0.005 for accuracy in ACCURACIES]) is Learning.NON_INFERIOR
 
 
 def test_the_numbers_are_scipys_welch_test():
@@ -100,7 +100,7 @@ def test_the_numbers_are_scipys_welch_test():
 
 
 def test_four_seeds_are_too_few_to_learn_as_well():
-    assert learning(ACCURACIES, ACCURACIES) is Learning.AS_WELL
+    assert learning(ACCURACIES, ACCURACIES) is Learning.NON_INFERIOR
     assert learning(ACCURACIES, ACCURACIES[:4]) is Learning.UNDECIDED
     assert learning(ACCURACIES[:4], ACCURACIES) is Learning.UNDECIDED
 
@@ -124,7 +124,7 @@ def test_without_a_run_on_both_sides_nothing_was_measured(canonical, other):
 
 
 def test_without_any_spread_the_difference_is_exact():
-    assert learning([0.98] * 5, [0.98] * 5) is Learning.AS_WELL
+    assert learning([0.98] * 5, [0.98] * 5) is Learning.NON_INFERIOR
     assert learning([0.98] * 5, [0.97] * 5) is Learning.WORSE
 
 
@@ -177,17 +177,17 @@ def test_holm_lies_between_the_plain_value_and_bonferronis(p_values):
 
 
 def test_a_run_arrives_at_the_end_of_the_first_epoch_that_is_good_enough():
-    assert arrival([0.97, 0.98, 0.979, 0.99], [1.0, 2.0, 4.0, 8.0]) == Arrival(2, 3.0)
+    assert time_to_accuracy([0.97, 0.98, 0.979, 0.99], [1.0, 2.0, 4.0, 8.0]) == TimeToAccuracy(2, 3.0)
 
 
 def test_a_run_that_never_arrives_has_no_time():
-    assert arrival([0.97, 0.9799], [1.0, 1.0]) is None
-    assert arrival([], []) is None
-    assert arrival([float("nan")], [1.0]) is None
+    assert time_to_accuracy([0.97, 0.9799], [1.0, 1.0]) is None
+    assert time_to_accuracy([], []) is None
+    assert time_to_accuracy([float("nan")], [1.0]) is None
 
 
 def test_the_rounding_of_a_float32_mean_is_no_miss():
-    assert arrival([float(np.float32(0.98) - np.float32(6e-8))], [1.0]) == Arrival(1, 1.0)
+    assert time_to_accuracy([float(np.float32(0.98) - np.float32(6e-8))], [1.0]) == TimeToAccuracy(1, 1.0)
 
 
 def test_a_seed_that_never_arrived_counts_as_the_latest():

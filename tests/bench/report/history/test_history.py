@@ -76,7 +76,7 @@ def test_a_series_is_in_the_order_in_which_the_runs_started(tmp_path):
 def test_a_step_is_told_with_the_run_from_which_on(tmp_path):
     found = history(find_runs([write_runs(tmp_path, [2.0] * 5 + [2.2] * 5)]))
     (series,) = found.series
-    assert series.course.shape is TrendShape.STEPS
+    assert series.trend.shape is TrendShape.STEPS
     text = to_markdown("", history_sections(found))
     assert "a factor of 1.10 from day-06 on" in text
     assert "a factor of 1.10 from here on" in text
@@ -87,7 +87,7 @@ def test_another_machine_has_a_series_of_its_own_and_no_step(tmp_path):
     bigger = on(range(9, 17), {"usable_cores": 8, "cpu_model": "Another CPU"})
     found = history(find_runs([write_runs(tmp_path, [2.0] * 8 + [1.0] * 8, bigger)]))
     assert [(series.conditions.number, len(series.points)) for series in found.series] == [(1, 8), (2, 8)]
-    assert {series.course.shape for series in found.series} == {TrendShape.CONSTANT}
+    assert {series.trend.shape for series in found.series} == {TrendShape.CONSTANT}
     text = to_markdown("", history_sections(found))
     assert "measured under 2 conditions" in text
     assert "2 (Another CPU, 8 cores)" in text and "cpu model, usable cores" in text
