@@ -81,6 +81,8 @@ def _explained(compiler: str, text: str) -> Unavailable:
     if "is clang" in text:
         remedy = f"{INSTALL_COMPILER}, or name it: THEANO_FLAGS=cxx=<path>."
         return Unavailable(f"{compiler} is clang under another name, which Theano's options do not fit", remedy)
+    if "No space left on device" in text:
+        return Unavailable("the temporary folder is full", "Free space there, or set TMPDIR to another folder.")
     version = "{}.{}".format(*sys.version_info)
     for sign, what in (("Python.h", "header Python.h"), ("-lpython", f"library python{version}")):
         if sign in text:

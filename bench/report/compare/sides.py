@@ -76,4 +76,4 @@ def _price(text: str, option: str) -> float:
 
 
 def _read(path: Path, name: str) -> Comparable:
-    return comparable_file(path, name) if path.is_file() else comparable_run(path, name)
+    return comparable_run(path, name) if path.is_dir() else comparable_file(path, name)

@@ -44,6 +44,7 @@ def compiler(tmp_path, monkeypatch):
         ("echo 'clang: error: no such file: libc++.so' >&2; exit 1", "(no such file: libc++.so)", "apt install g++"),
         (f'exec {shutil.which("g++")} -D__clang__ "$@"', "is clang under another name", "apt install g++"),
         ("exit 0", "compiles cannot be loaded", "TMPDIR"),
+        ("echo 'fatal error: error writing to /x/a.o: No space left on device' >&2; exit 1", "is full", "TMPDIR"),
         ("exit 127", "(no message)", "apt install g++"),
     ],
 )

@@ -1,6 +1,8 @@
 """Run folders and other tools' files -> sides of a comparison; what the command says about bad ones."""
 
 import json
+import os
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -134,6 +136,15 @@ def test_a_file_of_another_project_is_compared_benchmark_by_benchmark(tmp_path, 
     (ratio,) = json.loads(result.stdout)["ratios"]
     assert (ratio["stack"], ratio["measurement"]) == ("", "sort")
     assert ratio["times_as_fast"]["center"] == 2.0
+
+
+def test_files_come_through_pipes_as_a_shell_makes_them_of_commands(tmp_path, invoke):
+    pipes = [tmp_path / name for name in ("a", "b")]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+        content = json.dumps({"results": [{"command": "sort", "times": [2.0, 2.1]}]})
+        threading.Thread(target=pipe.write_text, args=(content,), daemon=True).start()
+    assert invoke("compare", *pipes).exit_code == 0
 
 
 # --- the command --------------------------------------------------------------------------------------------------
