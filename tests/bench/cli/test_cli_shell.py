@@ -36,9 +36,10 @@ def python_m_bench(*arguments, **variables):
 
 
 def test_a_current_folder_that_is_gone_is_one_sentence(tmp_path):
-    code = "import os, runpy, sys; os.rmdir(os.getcwd()); sys.argv[1:] = ['report']; runpy.run_module('bench')"
+    script = 'rmdir "$1" && exec "$2" -m bench report'
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    argv = ["sh", "-c", script, "sh", str(tmp_path), sys.executable]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (cli.BAD_INPUT, "")
     assert done.stderr == "error: the current folder is gone (No such file or directory): change to another one.\n"
 
