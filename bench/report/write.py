@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
@@ -76,8 +76,8 @@ def _write(path: Path, text: str) -> None:
 def print_report(run: Path | RunAnalysis, console: Console) -> None:
     """Print the report: of one stack completely, of several stacks without the details."""
     analysis = analysis_of(run)
-    parts = _parts(analysis, [])
-    shown = [*parts.findings, *([] if len(analysis.ranking) > 1 else parts.details), *parts.circumstances]
+    details = [] if len(analysis.ranking) > 1 else _details(analysis)
+    shown = [*_findings(analysis), *details, *_circumstances(analysis)]
     to_terminal(first_line(analysis), shown, console)
 
 
@@ -93,50 +93,48 @@ def _dataset_line(header: dict[str, Any]) -> str:
     return known if identity in COMMON else f"{known}; its accuracy is not compared with the reference"
 
 
-class Parts(NamedTuple):
-    """Parts of the report, in order."""
-
-    findings: list[Section]  # the answer and the comparison of the stacks
-    details: list[Section]  # each stack and harness separately, and the machine
-    circumstances: list[Section]  # failures, skipped stacks, reproduction
-
-
 def sections(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
     """Return the whole report; ``problems`` are sentences about what failed while it was made."""
-    return [section for part in _parts(analysis, problems) for section in part]
+    return [*_findings(analysis), *_details(analysis), *_circumstances(analysis, problems)]
 
 
-def _parts(analysis: RunAnalysis, problems: Sequence[str]) -> Parts:
-    header, frames = analysis.header, analysis.frames
+def _findings(analysis: RunAnalysis) -> list[Section]:
+    """Return the answer and the comparison of the stacks."""
+    return [
+        answer_section(analysis),
+        *ranking_sections(analysis.ranking),
+        *comparison_sections(analysis.device_ratios, analysis.against_fastest),
+        *ablation_sections(analysis.ablation),
+        *lower_bound_sections(analysis.lower_bounds, analysis.header),
+        *profile_sections(analysis.profiles),
+        *all_stacks_sections(analysis.step_curves, analysis.crossovers),
+        *cost_sections(analysis.frames),
+        *convergence_sections(analysis.accuracies, analysis.verdicts),
+        *time_to_accuracy_sections(analysis.times_to_accuracy),
+        *projection_sections(analysis.projections),
+    ]
+
+
+def _details(analysis: RunAnalysis) -> list[Section]:
+    """Return each stack and harness separately, and the machine."""
+    return [
+        *reference_sections(analysis.frames, analysis.phase_medians),
+        Section("Memory over the reference run", plots=["memory"]),
+        *loading_sections(analysis.frames),
+        *compile_sections(analysis.frames),
+        *epoch_sections(analysis.frames),
+        *both_epochs_sections(analysis.frames),
+        *stack_sections(analysis.step_estimates, analysis.scalings),
+        *profile_details(analysis.profiles),
+        machine_section(analysis.header),
+    ]
+
+
+def _circumstances(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
+    """Return failures, skipped stacks and how to reproduce the run."""
     failed = [*analysis.learns_worse, *analysis.folder.problems, *analysis.left_out, *analysis.profiles_left_out]
-    return Parts(
-        findings=[
-            answer_section(analysis),
-            *ranking_sections(analysis.ranking),
-            *comparison_sections(analysis.device_ratios, analysis.against_fastest),
-            *ablation_sections(analysis.ablation),
-            *lower_bound_sections(analysis.lower_bounds, header),
-            *profile_sections(analysis.profiles),
-            *all_stacks_sections(analysis.step_curves, analysis.crossovers),
-            *cost_sections(frames),
-            *convergence_sections(analysis.accuracies, analysis.verdicts),
-            *time_to_accuracy_sections(analysis.times_to_accuracy),
-            *projection_sections(analysis.projections),
-        ],
-        details=[
-            *reference_sections(frames, analysis.phase_medians),
-            Section("Memory over the reference run", plots=["memory"]),
-            *loading_sections(frames),
-            *compile_sections(frames),
-            *epoch_sections(frames),
-            *both_epochs_sections(frames),
-            *stack_sections(analysis.step_estimates, analysis.scalings),
-            *profile_details(analysis.profiles),
-            machine_section(header),
-        ],
-        circumstances=[
-            *failures_sections(frames, [*failed, *problems]),
-            *skipped_sections(header),
-            reproduce_section(header),
-        ],
-    )
+    return [
+        *failures_sections(analysis.frames, [*failed, *problems]),
+        *skipped_sections(analysis.header),
+        reproduce_section(analysis.header),
+    ]

@@ -15,4 +15,4 @@ def plotly_gzip_base64() -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 6, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 4, mtime=0)).decode("ascii")

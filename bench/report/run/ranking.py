@@ -202,7 +202,9 @@ def _learning(one: RankedStack) -> str | None:
 def cost_sections(frames: Frames) -> list[Section]:
     """Return energy, memory and throttling of each stack, if these were sampled."""
     rows = []
-    for stack, samples in by_stack(exclude_ablation(frames.samples)):
+    judged = [*StackKey._fields, "harness", "measurement", "energy_per_epoch_joules", "throttled", "throttle_reasons"]
+    complete = exclude_ablation(frames.samples[judged])
+    for stack, samples in by_stack(complete):
         epochs = samples[samples["measurement"] == "train_epoch"]
         results = select(frames.results, stack)
         timeline = select(frames.timeline, stack)
@@ -219,7 +221,7 @@ def cost_sections(frames: Frames) -> list[Section]:
     columns.append(Column("peak GPU memory", BYTES))
     section = Section("Energy and memory of the GPU", [], columns, rows, ["power", "gpu_memory"])
     section = without_dashes(section)
-    sentences = _throttled_sentences(frames.samples)
+    sentences = _throttled_sentences(complete)
     if len(section.columns) < 2:
         return [Section("Throttling", sentences)] if sentences else []
     section.sentences = [
@@ -232,7 +234,7 @@ def cost_sections(frames: Frames) -> list[Section]:
 def _throttled_sentences(samples: pd.DataFrame) -> list[str]:
     """Return a sentence for each stack with samples taken while the machine was throttled."""
     sentences = []
-    for stack, rows in by_stack(exclude_ablation(samples)):
+    for stack, rows in by_stack(samples):
         throttled = rows[rows["throttled"].fillna(False)]
         if not throttled.empty:
             reasons = sorted({name for text in throttled["throttle_reasons"].dropna() for name in text.split("; ")})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.document.section import Section, without_columns_of
@@ -76,9 +77,10 @@ def stack_from_keys(keys: dict[str, Any]) -> StackKey:
 
 def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
     """Return the rows of ``stack``."""
+    chosen = np.ones(len(frame), bool)
     for name, value in stack._asdict().items():
-        frame = frame[frame[name].isna() if value is None else frame[name] == value]
-    return frame
+        chosen &= (frame[name].isna() if value is None else frame[name].eq(value)).to_numpy(bool, na_value=False)
+    return frame[chosen]
 
 
 def exclude_ablation(samples: pd.DataFrame) -> pd.DataFrame:
