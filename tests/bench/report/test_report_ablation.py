@@ -5,8 +5,7 @@ import json
 import pytest
 from example_race import RACERS, race
 from example_run import case, measurement, replicate, write_example_run
-from test_report_race import row, section, titles
-from words import write_words
+from words import row, section, titles, write_words
 
 import bench
 from bench.report.run.ranking import cost_sections

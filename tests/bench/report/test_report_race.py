@@ -8,7 +8,7 @@ import pytest
 from example_race import ACCURACIES, BATCH_SIZES, CALM, RACERS, SKIPPED, epoch_replicate, race, write_race
 from example_run import header, write_example_run
 from rich.console import Console
-from words import write_words
+from words import row, section, titles, write_words
 
 import bench
 from bench.document.svg import svg_of_chart
@@ -39,22 +39,6 @@ def report(tmp_path):
         return write_words(write_race(tmp_path, racers, **changes))
 
     return report
-
-
-def section(text, title):
-    (found,) = [part for part in text.split("## ") if part.startswith(title)]
-    return found
-
-
-def titles(text):
-    return [line[3:] for line in text.splitlines() if line.startswith("## ")]
-
-
-def row(text, *starts):
-    """The cells of the one table row whose first cells are ``starts``."""
-    tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-    (found,) = [cells for cells in tables if cells[: len(starts)] == list(starts)]
-    return found
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ import pytest
 from example_ceilings import ceilings_replicate, example_ceilings
 from example_race import RACERS, race
 from example_run import write_example_run
-from test_report_race import row, section, titles
-from words import write_words
+from words import row, section, titles, write_words
 
 import bench
 from bench.report.run.lower_bound import TITLE
