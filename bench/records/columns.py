@@ -31,7 +31,7 @@ def _integer(bits: int) -> Any:
 
 
 NAME, REASONS, FLAG = ColumnKind(str, "category"), ColumnKind(list[str], "category"), ColumnKind(bool, "boolean")
-# Half the bytes of Int64, in seven columns that a million rows repeat.
+# Half the bytes of Int64, in the columns that a million rows repeat.
 COUNT, LARGE_COUNT = ColumnKind(_integer(32), "Int32"), ColumnKind(_integer(64), "Int64")
 MEASURED, TEXT = ColumnKind(float, "float64"), ColumnKind(Any, None)
 
