@@ -19,6 +19,8 @@ from bench.stats import estimates
 from bench.units import format_interval, format_number, format_percent, format_points, format_range, format_seconds
 from mlp.recipe import REFERENCE
 
+MOST_NAMED = 4  # stacks in a sentence
+
 
 def answer_section(analysis: RunAnalysis) -> Section:
     header = analysis.header
@@ -139,6 +141,8 @@ def _leaders(among: str, leaders: list[RankedStack], first: RankedStack) -> str:
         return f"Too few rounds were measured to determine the fastest of {among}; with {first.stack.name}"
     if len(names) == 1:
         return f"The fastest of {among} is {first.stack.name}:"
+    if len(names) > MOST_NAMED:
+        return f"This run cannot distinguish the fastest {len(names)} of {among}; with {first.stack.name}"
     tied = f"{', '.join(names[:-1])} and {names[-1]}"
     return f"The fastest of {among} are {tied}, which this run cannot distinguish; with {first.stack.name}"
 
