@@ -114,7 +114,7 @@ def _key(case: dict[str, Any]) -> str:
 
 
 def drop_invalid(frames: Frames) -> tuple[Frames, list[str]]:
-    """Drop invalid durations; return ``frames`` without them, and a sentence for each dropped measurement.
+    """Drop invalid values; return ``frames`` without them, and a sentence for each measurement without its durations.
 
     One sample that is missing, zero, negative or infinite invalidates all samples of that measurement in that process,
     because the clock cannot be trusted.
@@ -125,6 +125,10 @@ def drop_invalid(frames: Frames) -> tuple[Frames, list[str]]:
     counts = bad[tainted].groupby(["process", "measurement"], observed=True).size()
     left_out = [left_out_sentence(process, count, measurement) for (process, measurement), count in counts.items()]
     results = frames.results[_is_duration(frames.results["total_seconds"])]
+    results = results.assign(
+        test_accuracy=results["test_accuracy"].where(results["test_accuracy"].between(0, 1)),
+        test_examples=results["test_examples"].where(results["test_examples"] > 0),
+    )
     return frames._replace(samples=frames.samples[~tainted], results=results), left_out
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, Required, TypedDict
 
 import msgspec
 
@@ -28,6 +28,8 @@ def _row(name: str, columns: Iterable[str], **more: Any) -> Any:
 
 
 CaseFields = _row("CaseFields", CASE_FIELDS)
+STACK_FIELDS = {"backend": Required[str | None], "variant": Required[str | None], "device": Required[str]}
+RecordedCase = _row("RecordedCase", CASE_FIELDS, harness=Required[str], **STACK_FIELDS)
 Epoch = _row("Epoch", OWN["epochs"])
 Moment = _row("Moment", OWN["timeline"])
 Extra = _row(
@@ -52,7 +54,7 @@ class Measurement(TypedDict):
 class Replicate(TypedDict):
     """Record of one process; unknown fields are not read."""
 
-    case: CaseFields
+    case: RecordedCase
     sequence: Count
     status: Literal["ok", "failed"]
     measurements: list[Measurement]
@@ -116,6 +118,11 @@ def check_header(header: dict[str, Any]) -> None:
     skipped = header.get("skipped") or []
     _require(isinstance(skipped, list) and all(_is_skipped(entry) for entry in skipped), "skipped", skipped)
     machine = header.get("machine") or {}
+    for name, value in machine.items():
+        fits = is_number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else True
+        _require(fits, f"machine's {name}", value)
+    load = machine.get("load_average_1min")
+    _require(load is None or is_number(load), "machine's load_average_1min", load)
     cores = machine.get("usable_cores")
     _require(cores is None or (isinstance(cores, int) and is_number(cores)), "machine's usable_cores", cores)
     for name, kind in (("cpu_model", str), ("packages", dict), ("gpus", list)):

@@ -35,6 +35,7 @@ from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.replay import replay
 from bench.gate.verdict import Metric
 from bench.records.profile import Event
+from bench.records.streams import PLAIN
 from mlp.errors import MlpError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -171,7 +172,7 @@ def judged_again(document: Any, folder: Path) -> None:
 def calibrated(document: Any, folder: Path) -> None:
     (folder / "here").mkdir(exist_ok=True)
     write(document, folder / "here" / "a.json")
-    clean(calibration_sentence(latest_calibration("here", [folder]))).encode()
+    clean(calibration_sentence(latest_calibration("here", [folder]))).encode("utf-8", PLAIN)
 
 
 def replayed(document: Any, folder: Path) -> None:
@@ -206,15 +207,15 @@ def reported(document: Any, folder: Path) -> None:
 
     def report() -> None:
         analysis = RunAnalysis(RunFolder.open(folder))
-        to_markdown(first_line(analysis), sections(analysis)).encode()
+        to_markdown(first_line(analysis), sections(analysis)).encode("utf-8", PLAIN)
         json.dumps(summarize(analysis), allow_nan=False)
         for frame in analysis.recorded:
-            shielded(frame).to_csv(index=False).encode()
+            shielded(frame).to_csv(index=False).encode("utf-8", PLAIN)
 
     def past() -> None:
         found = history.history([folder])
-        to_markdown("", history_sections.history_sections(found, lambda metric: True)).encode()
-        tables.to_csv(found).encode()
+        to_markdown("", history_sections.history_sections(found, lambda metric: True)).encode("utf-8", PLAIN)
+        tables.to_csv(found).encode("utf-8", PLAIN)
         json.dumps(tables.to_json(found), allow_nan=False)
 
     def exports() -> None:
@@ -250,10 +251,10 @@ def profiled(sound: Any) -> Read:
             invoke("profile", "--diff", *order)
         invoke("profile", "--diff", *files, "--json")
         found, _ = explained(RunFolder.open(run))
-        to_markdown("", [*profile_sections(found), *profile_details(found)]).encode()
+        to_markdown("", [*profile_sections(found), *profile_details(found)]).encode("utf-8", PLAIN)
         operations_chart([one.step for one in found])
         with contextlib.suppress(BenchError, MlpError):
-            to_markdown(first_line(load(files[0])), sections(load(files[0]))).encode()
+            to_markdown(first_line(load(files[0])), sections(load(files[0]))).encode("utf-8", PLAIN)
             write_outputs(load(files[0]), folder)
             load_operations(files[0])
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bench.records.moments import moment
+from bench.records.schema import is_duration
 
 BEFORE_EPOCHS = ("load", "build", "transfer", "compile")
 
@@ -52,8 +53,8 @@ def _parts(extra: dict[str, Any]) -> Iterator[tuple[str, float | None, int | Non
 
 def reference_run(replicate: dict[str, Any]) -> dict[str, Any] | None:
     """Return the measurement of the reference run in ``replicate``, or None."""
-    found = (entry for entry in replicate["measurements"] if entry["extra"].get("phases") and entry["seconds"])
-    return next(found, None)
+    timed = [entry for entry in replicate["measurements"] if entry["seconds"] and is_duration(entry["seconds"][0])]
+    return next((entry for entry in timed if entry["extra"].get("phases")), None)
 
 
 def process_start_seconds(replicate: dict[str, Any]) -> float | None:
