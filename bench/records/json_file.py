@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 import zlib
 from pathlib import Path
 from typing import Any
 
 GZIP_MAGIC = b"\x1f\x8b"
+_ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.")
 
 
 def read_text(path: Path) -> str:
-    """Read the text of a file; undecodable bytes become surrogates.
+    """Read the text of a file; undecodable bytes and lone surrogates, which no output can hold, become U+FFFD.
 
     Raises
     ------
@@ -29,7 +31,10 @@ def read_text(path: Path) -> str:
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"a gzip file that is damaged: {error}") from error
     encoding = json.detect_encoding(raw)
-    return raw.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
+    text = raw.decode(encoding, "replace" if encoding.startswith("utf-8") else "strict")
+    if "\\ud" in text or "\\uD" in text:
+        text = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+    return text
 
 
 def read_json(path: Path) -> Any:

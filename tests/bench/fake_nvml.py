@@ -65,6 +65,8 @@ class FakeNvml:
         return self._mig.get(uuid) or self._answer(pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND))
 
     def __getattr__(self, name):
+        if name.startswith("__"):  # Python 3.13's import asks a module for its __spec__
+            raise AttributeError(name)
         signature = inspect.signature(getattr(pynvml, name))
 
         def call(*arguments):

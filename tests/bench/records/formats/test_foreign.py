@@ -105,10 +105,11 @@ def test_json_is_read_however_its_text_is_stored(write, encode):
     assert processes_by_name(read_foreign(write(encode(json.dumps(HYPERFINE)))))
 
 
-def test_a_name_that_is_not_utf_8_survives(write):
-    text = json.dumps(HYPERFINE).encode().replace(b"sleep", b"sl\xffep")
+@pytest.mark.parametrize("stored", [b"\xff", rb"\udcff", rb"\uD83d"], ids=["byte", "low", "high"])
+def test_a_character_that_no_output_can_hold_is_replaced(write, stored):
+    text = json.dumps(HYPERFINE).encode().replace(b"sleep", rb"\\udcff \ud83d\ude00 sl" + stored + b"ep")
     (benchmark,) = read_foreign(write(text)).benchmarks
-    assert benchmark.name == "sl\udcffep 0.1"
+    assert benchmark.name == "\\udcff \U0001f600 sl\ufffdep 0.1"
 
 
 def test_a_gzip_file_cut_short_is_one_sentence(write):
