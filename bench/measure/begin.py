@@ -22,7 +22,7 @@ from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 from bench.version import __version__
 from mlp import dataset as datasets
 from mlp.backends.theano.tuned.optimizations import optimization_states
-from mlp.recipe import CANONICAL
+from mlp.recipe import CANONICAL, Recipe
 from mlp.theano_compat.blas import choose_blas
 
 
@@ -56,20 +56,13 @@ def begin(
     ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository.  Raises
     BenchError or MlpError for invalid input.
     """
-    for harness in harnesses:
-        if harness not in HARNESSES:
-            raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
+    _check_harnesses(harnesses)
     _check_at_least_1(threads=threads, processes=processes)
     passed = read_passed(settings)
     effort = _effort(quick, processes, seeds, harnesses)
-    num_epochs = CANONICAL.num_epochs if epochs is None else epochs
-    recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
-    recipe.check_batch_fits(datasets.VALIDATION_EXAMPLES, "validation set")
-    no_stack = set(harnesses) in ({"data"}, {"ceilings"}) and not (backends or variants or devices)
+    recipe = _recipe(batch_size, epochs)
     with planning(passed):
-        choice = (
-            Choice() if no_stack else select_stacks(backends, variants, devices)
-        )  # loading needs no stack, no compiler
+        choice = _choose(harnesses, backends, variants, devices)
         optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
     named = backends or variants or devices or processes or seeds
     has_limit = quick and not named  # harnesses named explicitly are measured in full
@@ -84,8 +77,8 @@ def begin(
         threads=threads or usable_cores(),
         dataset=dataset["identity"],
         optimizations=optimizations,
-        batch_size=batch_size,
-        num_epochs=num_epochs,
+        batch_size=recipe.batch_size,
+        num_epochs=recipe.num_epochs,
     )
     _check_planned(harnesses, plan)
     if any(planned.case.cache for planned in plan):
@@ -115,6 +108,28 @@ def begin(
         "left_out": [HARNESSES_LEFT_OUT] if quick and not harnesses else [],
     }
     return RunFolder.create(runs_dir, header), where
+
+
+def _check_harnesses(harnesses: tuple[str, ...]) -> None:
+    for harness in harnesses:
+        if harness not in HARNESSES:
+            raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
+
+
+def _recipe(batch_size: int, num_epochs: int | None) -> Recipe:
+    num_epochs = CANONICAL.num_epochs if num_epochs is None else num_epochs
+    recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
+    recipe.check_batch_fits(datasets.VALIDATION_EXAMPLES, "validation set")
+    return recipe
+
+
+def _choose(
+    harnesses: tuple[str, ...], backends: tuple[str, ...], variants: tuple[str, ...], devices: tuple[str, ...]
+) -> Choice:
+    """Return the stacks to measure: none if only loading or ceilings are asked for, which need no compiler either."""
+    if set(harnesses) in ({"data"}, {"ceilings"}) and not (backends or variants or devices):
+        return Choice()
+    return select_stacks(backends, variants, devices)
 
 
 def _dataset(data: Path | None, needed: bool) -> tuple[dict[str, Any], Data]:

@@ -6,9 +6,9 @@ import json
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_S
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
 
+Read = TypeVar("Read")
 NUMBERS = {name: "d" for own in OWN.values() for name in own if ALL[name].kind is MEASURED} | {"sample_index": "i"}
 
 
@@ -64,17 +65,25 @@ def open_runs(path: Path) -> list[RunFolder]:
     found = sorted(file.parent for file in path.glob("*/run.json"))
     if not found:
         raise RecordError(f"{path} holds no runs: measure one with make bench.")
-    folders, errors = [], []
-    for folder in found:
+    return read_each(found, RunFolder.open, stacklevel=4)
+
+
+def read_each(paths: Iterable[Path], read: Callable[[Path], Read], *, stacklevel: int) -> list[Read]:
+    """Return what ``read`` makes of each path, those skipped with a warning for which it raises RecordError.
+
+    ``stacklevel`` is that of ``warnings.warn``.  Raises the first RecordError if no path is left.
+    """
+    found, errors = [], []
+    for path in paths:
         try:
-            folders.append(RunFolder.open(folder))
+            found.append(read(path))
         except RecordError as error:
             errors.append(error)
-    if not folders:
+    if errors and not found:
         raise errors[0]
     for error in errors:
-        warnings.warn(f"left out: {error}", RecordWarning, stacklevel=3)
-    return folders
+        warnings.warn(f"left out: {error}", RecordWarning, stacklevel=stacklevel)
+    return found
 
 
 def frames_of(folders: Iterable[RunFolder]) -> Frames:

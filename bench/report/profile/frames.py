@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import RecordError, RecordWarning
+from bench.errors import RecordError
 from bench.records.columns import NAME, OPERATIONS, dtypes, names
+from bench.records.frames import read_each
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load
 from bench.report.profile.attainable import share_of_ceiling
@@ -32,16 +32,7 @@ def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
     files = [path] if path.is_file() else sorted(path.rglob(FILE_NAME))
     if not files:
         raise RecordError(f"{path} holds no profiles: make one with python -m bench profile.")
-    frames, errors = [], []
-    for file in files:
-        try:
-            frames.append(frame(load(file)))
-        except RecordError as error:
-            errors.append(error)
-    if not frames:
-        raise errors[0]
-    for error in errors:
-        warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
+    frames = read_each(files, lambda file: frame(load(file)), stacklevel=3)
     whole = pd.concat([one.astype(dict.fromkeys(CATEGORIES, "object")) for one in frames], ignore_index=True)
     return whole.astype(dict.fromkeys(CATEGORIES, "category"))
 

@@ -65,6 +65,10 @@ def _on(seconds: Mapping[StackKey, float], kind: str) -> dict[StackKey, float]:
     return {stack: value for stack, value in seconds.items() if stack.device_kind == kind}
 
 
+def _medians(rounds: EpochRounds) -> dict[StackKey, float]:
+    return {stack: median(values.values()) for stack, values in rounds.items()}
+
+
 @dataclass(frozen=True)
 class DeviceRatio:
     """Speed ratio of a training epoch on the GPU of a pair to the CPU; None if no round measured both."""
@@ -76,7 +80,7 @@ class DeviceRatio:
 
 
 def device_ratios(rounds: EpochRounds) -> list[DeviceRatio]:
-    seconds = {stack: median(values.values()) for stack, values in rounds.items()}
+    seconds = _medians(rounds)
     return [
         DeviceRatio(
             pair, seconds[pair.cpu], seconds[pair.gpu], estimates.paired_ratio(rounds[pair.cpu], rounds[pair.gpu])
@@ -97,7 +101,7 @@ class AgainstFastest:
 
 def against_fastest(rounds: EpochRounds) -> list[AgainstFastest]:
     """Return every stack on devices with several stacks, device by device, by rank."""
-    seconds = {stack: median(values.values()) for stack, values in rounds.items()}
+    seconds = _medians(rounds)
     found = []
     for device in dict.fromkeys(stack.device for stack in rounds):
         own = list(rank({stack: values for stack, values in rounds.items() if stack.device == device}))

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,34 +23,27 @@ INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=j
 MASKS = "Threefry"  # every variant folds the number of the step into one key
 
 
+SCAN = Variant(
+    *("scan", "the whole epoch in one call, data on the device"),
+    resident=True,
+    caches_code=True,
+    masks=MASKS,
+)
+SCAN_OF_A_GPU = replace(SCAN, devices=("cuda",), standard=False)
+
+
 class JaxBackend(DeviceBackend):
     name = "jax"
     variants = (
-        Variant(
-            *("scan", "the whole epoch in one call, data on the device"),
-            resident=True,
-            caches_code=True,
-            masks=MASKS,
-        ),
+        SCAN,
         Variant("step", "one jitted call for each step, minibatches from the host", caches_code=True, masks=MASKS),
-        Variant(
-            *("scan_tf32", "as scan, products in TF32"),
-            precision="tf32",
-            devices=("cuda",),
-            standard=False,
-            resident=True,
-            caches_code=True,
-            masks=MASKS,
-        ),
+        replace(SCAN_OF_A_GPU, name="scan_tf32", about="as scan, products in TF32", precision="tf32"),
         # On a CPU XLA accepts the bfloat16 algorithm and computes in float32: such a row would be mislabelled.
-        Variant(
-            *("scan_bfloat16", "as scan, products in bfloat16 with float32 sums"),
+        replace(
+            SCAN_OF_A_GPU,
+            name="scan_bfloat16",
+            about="as scan, products in bfloat16 with float32 sums",
             precision="bfloat16",
-            devices=("cuda",),
-            standard=False,
-            resident=True,
-            caches_code=True,
-            masks=MASKS,
         ),
     )
 

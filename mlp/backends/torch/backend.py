@@ -9,6 +9,7 @@ import importlib.metadata
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,27 +26,23 @@ from mlp.theano_compat.dialect import THEANO, Dialect
 INSTALL = "Install it: make bench BACKENDS=torch (or: pip install torch)"
 INSTALL_CUDA = 'Install its CUDA build: make bench DEVICES="cpu cuda" BACKENDS=torch'
 
+GRAPH = Variant("graph", "a step captured as a CUDA graph, data on the device", devices=("cuda",), resident=True)
+
 
 class TorchBackend(DeviceBackend):
     name = "torch"
     variants = (
         Variant("eager", "one operation after the other, minibatches from the host"),
         Variant("compiled", "forward, loss and update through torch.compile", caches_code=True, slow_start=True),
-        Variant("graph", "a step captured as a CUDA graph, data on the device", devices=("cuda",), resident=True),
+        GRAPH,
         Variant("eager_bfloat16", "as eager, products in bfloat16 (autocast)", precision="bfloat16", standard=False),
-        Variant(
-            *("graph_tf32", "as graph, products in TF32"),
-            precision="tf32",
-            devices=("cuda",),
-            standard=False,
-            resident=True,
-        ),
-        Variant(
-            *("graph_bfloat16", "as graph, products in bfloat16 (autocast)"),
+        replace(GRAPH, name="graph_tf32", about="as graph, products in TF32", precision="tf32", standard=False),
+        replace(
+            GRAPH,
+            name="graph_bfloat16",
+            about="as graph, products in bfloat16 (autocast)",
             precision="bfloat16",
-            devices=("cuda",),
             standard=False,
-            resident=True,
         ),
     )
 

@@ -13,7 +13,12 @@ from typing import Any
 from bench.measure.frameworks.jax.profiler import JaxCollector
 from bench.measure.frameworks.profiler import Collector
 from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
-from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, input_names, parameter_names
+from bench.measure.frameworks.theano.virtual_machine import (
+    VirtualMachineCollector,
+    input_names,
+    linker_functions,
+    parameter_names,
+)
 from bench.records.profile import Operation
 from mlp.backends import Backend
 from mlp.patching import replaced
@@ -35,15 +40,7 @@ class CModeCollector(VirtualMachineCollector):
         from pytensor.link.c import cmodule
         from pytensor.link.c.basic import CLinker
 
-        watched = (
-            TimedFunction(CLinker, "cmodule_key", "module_keys"),
-            TimedFunction(CLinker, "code_gen", "c_code"),
-            TimedFunction(cmodule.ModuleCache, "refresh", "read_cache"),
-            TimedFunction(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
-            TimedFunction(cmodule.GCC_compiler, "compile_str", "c_compiler"),
-            TimedFunction(cmodule, "dlimport", "import_modules"),
-        )
-        with functions_watched(self.backend, clock), clock.watching(*watched):
+        with functions_watched(self.backend, clock), clock.watching(*linker_functions(CLinker, cmodule)):
             yield
 
     def facts(self) -> dict[str, Any]:

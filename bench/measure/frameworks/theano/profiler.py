@@ -11,7 +11,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
-from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, input_names, parameter_names
+from bench.measure.frameworks.theano.virtual_machine import (
+    VirtualMachineCollector,
+    input_names,
+    linker_functions,
+    parameter_names,
+)
 from mlp.patching import replaced
 
 FUNCTION_OF = {"train_step": "_train_fn", "evaluate": "_val_fn"}  # attributes of the backend
@@ -96,13 +101,8 @@ def _watched(backend: type) -> tuple[TimedFunction, ...]:
         TimedFunction(backend, "_compile_validation", "evaluate"),
         TimedFunction(Optimizer, "optimize", "optimise"),
         TimedFunction(VM_Linker, "make_all", "link"),
-        TimedFunction(CLinker, "cmodule_key", "module_keys"),
-        TimedFunction(CLinker, "code_gen", "c_code"),
-        TimedFunction(cmodule.ModuleCache, "refresh", "read_cache"),
-        TimedFunction(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
-        TimedFunction(cmodule.GCC_compiler, "compile_str", "c_compiler"),
         TimedFunction(CompilePool, "wait", "c_compiler"),
-        TimedFunction(cmodule, "dlimport", "import_modules"),
+        *linker_functions(CLinker, cmodule),
     )
 
 

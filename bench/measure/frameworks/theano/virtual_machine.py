@@ -12,10 +12,23 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bench.measure.frameworks.profiler import Collector
+from bench.measure.frameworks.section_clock import TimedFunction
 from bench.measure.frameworks.theano.apply_nodes import Graph, size_of
 from bench.records.profile import Event, Operation
 
 SHOWN_CALLS = 3
+
+
+def linker_functions(linker: type, cmodule: Any) -> tuple[TimedFunction, ...]:
+    """Return what the C linker and its module ``cmodule`` spend compile time on; both frameworks have the names."""
+    return (
+        TimedFunction(linker, "cmodule_key", "module_keys"),
+        TimedFunction(linker, "code_gen", "c_code"),
+        TimedFunction(cmodule.ModuleCache, "refresh", "read_cache"),
+        TimedFunction(cmodule.ModuleCache, "_add_to_cache", "write_cache"),
+        TimedFunction(cmodule.GCC_compiler, "compile_str", "c_compiler"),
+        TimedFunction(cmodule, "dlimport", "import_modules"),
+    )
 
 
 class VirtualMachineCollector(Collector):
