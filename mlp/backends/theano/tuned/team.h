@@ -1,8 +1,9 @@
 /* Team of threads shared by all tuned operations of a process.
  *
- * The thread that calls parallel_for() works, too.  Work is divided into chunks, which free threads take:
- * a preempted helper delays one chunk and not the whole operation, and without any helper (after a
- * fork) the caller does all of it.
+ * The thread that calls parallel_for() works, too.  Work is divided into chunks.  Each thread begins with a share of
+ * its own, the same part of every operation, so that it mostly reads what it wrote itself: on a virtual machine another
+ * core's cache can be five times as far as a shared one.  Then it takes chunks of the others: a preempted helper delays
+ * one chunk and not the whole operation, and without any helper (after a fork) the caller does all of it.
  *
  * Each operation is a separate C module, but helpers of several teams would compete for the cores.  So the first
  * module creates the team and stores it in a capsule in Python's sys for the others.  Callers hold the GIL;
@@ -10,6 +11,7 @@
  */
 #include <Python.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -38,28 +40,36 @@ static inline int64_t nanoseconds() {
     return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
 }
 
-/* A job's number, its number of chunks and the next chunk in one word: taking a chunk is one compare-and-swap, which
- * fails if the job is over. */
+/* A job's number, the end of a share of its chunks and the next chunk in one word: taking a chunk is one
+ * compare-and-swap, which fails if the job is over. */
 struct Ticket {
     uint64_t word;
-    uint32_t job() const { return word >> 32; }
-    uint32_t num_chunks() const { return (word >> 16) & 0xffff; }
+    uint32_t end() const { return (word >> 16) & 0xffff; }
     uint32_t next_chunk() const { return word & 0xffff; }
-    bool open() const { return next_chunk() < num_chunks(); }
-    static Ticket of(uint32_t job, uint32_t num_chunks) { return Ticket{(uint64_t(job) << 32) | (num_chunks << 16)}; }
+    bool open() const { return next_chunk() < end(); }
+    static Ticket of(uint32_t job, uint32_t begin, uint32_t end) {
+        return Ticket{(uint64_t(job) << 32) | (end << 16) | begin};
+    }
+};
+
+const int MAX_THREADS = 256;
+/* Two cache lines each, as processors fetch lines in pairs. */
+struct alignas(128) Share {
+    std::atomic<uint64_t> ticket{0};
 };
 
 struct Team {
-    std::atomic<uint64_t> ticket{0};
+    Share shares[MAX_THREADS];
+    std::atomic<uint32_t> job{0};    /* number of the latest one, stored after its shares: all that idle helpers read */
+    std::atomic<int> num_threads{1}; /* the caller is thread 0 */
     std::atomic<void (*)(const void*, int)> run_chunk{nullptr};
     std::atomic<const void*> body{nullptr};
     std::atomic<int> unfinished_chunks{0};
     std::atomic<int> num_sleeping{0};
-    int num_helpers = 0;
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 
-    bool take_chunk() {
+    bool take_chunk_of(std::atomic<uint64_t>& ticket) {
         uint64_t seen = ticket.load(std::memory_order_acquire);
         while (Ticket{seen}.open()) {
             auto run = run_chunk.load(std::memory_order_relaxed);
@@ -73,12 +83,18 @@ struct Team {
         return false;
     }
 
-    bool has_work() const { return Ticket{ticket.load()}.open(); }
+    /* Its own chunks first. */
+    bool take_chunk(int thread) {
+        const int threads = num_threads.load(std::memory_order_relaxed);
+        for (int i = 0; i < threads; ++i)
+            if (take_chunk_of(shares[(thread + i) % threads].ticket)) return true;
+        return false;
+    }
 
-    void sleep_until_work() {
+    void sleep_until_job_after(uint32_t done) {
         pthread_mutex_lock(&mutex);
         ++num_sleeping;
-        while (!has_work()) pthread_cond_wait(&woken, &mutex);
+        while (job.load() == done) pthread_cond_wait(&woken, &mutex);
         --num_sleeping;
         pthread_mutex_unlock(&mutex);
     }
@@ -90,27 +106,38 @@ struct Team {
         pthread_mutex_unlock(&mutex);
     }
 
-    void help_for_ever() {
+    void help_for_ever(int thread) {
         for (;;) {
-            while (take_chunk()) {
+            const uint32_t seen = job.load();
+            while (take_chunk(thread)) {
             }
             int64_t limit = nanoseconds() + SPIN_NANOSECONDS;
-            while (!has_work() && nanoseconds() < limit)
-                for (int spin = 0; spin < 32 && !has_work(); ++spin) relax();
-            if (!has_work()) sleep_until_work();
+            while (job.load() == seen && nanoseconds() < limit)
+                for (int spin = 0; spin < 32 && job.load() == seen; ++spin) relax();
+            if (job.load() == seen) sleep_until_job_after(seen);
         }
     }
 
-    static void* helper(void* team) {
-        ((Team*)team)->help_for_ever();
+    struct Helper {
+        Team* team;
+        int thread;
+    };
+
+    static void* help(void* argument) {
+        const Helper helper = *(Helper*)argument;
+        delete (Helper*)argument;
+        helper.team->help_for_ever(helper.thread);
         return nullptr;
     }
 
-    /* Threads that the system refuses are done without. */
-    void grow_to(int num_threads) {
-        for (; num_helpers < num_threads - 1; ++num_helpers) {
-            pthread_t thread;
-            if (pthread_create(&thread, nullptr, helper, this) == 0) pthread_detach(thread);
+    /* Threads that the system refuses are done without: others take their shares. */
+    void grow_to(int threads) {
+        for (int thread = num_threads.load(); thread < std::min(threads, MAX_THREADS); ++thread) {
+            pthread_t made;
+            Helper* helper = new Helper{this, thread};
+            if (pthread_create(&made, nullptr, help, helper) == 0) pthread_detach(made);
+            else delete helper;
+            num_threads.store(thread + 1);
         }
     }
 
@@ -118,9 +145,13 @@ struct Team {
         run_chunk.store(function, std::memory_order_relaxed);
         body.store(arguments, std::memory_order_relaxed);
         unfinished_chunks.store(num_chunks, std::memory_order_relaxed);
-        ticket.store(Ticket::of(Ticket{ticket.load()}.job() + 1, num_chunks).word);
+        const uint32_t number = job.load() + 1;
+        const int threads = num_threads.load();
+        for (int i = 0; i < threads; ++i)
+            shares[i].ticket.store(Ticket::of(number, num_chunks * i / threads, num_chunks * (i + 1) / threads).word);
+        job.store(number);
         wake_sleepers();
-        while (take_chunk()) {
+        while (take_chunk(0)) {
         }
         for (int spin = 0; unfinished_chunks.load(std::memory_order_acquire) > 0; ++spin)
             if (spin < SPINS_BEFORE_YIELD) relax();
@@ -131,7 +162,7 @@ struct Team {
 /* The process's team; NULL if it cannot be made. */
 static Team* of_process() {
     static Team* team = nullptr;
-    const char* const name = "_mlp_bench_team_1"; /* count up when Team's layout or meaning changes */
+    const char* const name = "_mlp_bench_team_2"; /* count up when Team's layout or meaning changes */
     if (team) return team;
     if (PyObject* capsule = PySys_GetObject(name)) return team = (Team*)PyCapsule_GetPointer(capsule, name);
     Team* made = new Team;
