@@ -42,7 +42,7 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history profile check doctor lint clean theano-gpu test-gpuarray FORCE
+.PHONY: help bench test report compare history profile gate check doctor lint clean theano-gpu test-gpuarray FORCE
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
@@ -52,7 +52,7 @@ help:
 	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
 	@echo "make history                      say what changed over all runs, and when"
 	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
-	@echo "make check [AGAINST=main]         is the working tree slower, larger or a worse learner than that revision?"
+	@echo "make gate [AGAINST=main]          is the working tree slower, larger or a worse learner than that revision?"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
@@ -99,7 +99,7 @@ profile: $(STAMP) $(EXTRAS)
 		$(foreach d,$(firstword $(DEVICES)),--device $(d)) $(if $(RUN),--run $(RUN))
 
 # Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
-check: $(STAMP)
+gate check: $(STAMP)
 	@$(BIN)/python tools/gate_exit_code.py $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
 		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
 

@@ -27,15 +27,15 @@ from mlp.cuda_driver import NO_DRIVER, UPDATE_DRIVER, find_driver  # noqa: E402
 OLDEST, NEWEST = (3, 11), (3, 13)  # as requires-python in pyproject.toml; newer ones lack wheels of pinned packages
 BACKENDS = ("theano", "pytensor", "jax", "torch", "numpy")
 OPTIONAL = ("pytensor", "jax", "torch")
-MEASURING = ("bench", "test", "profile", "check")  # the goals that compile C++, unless they measure something else
+MEASURING = ("bench", "test", "profile", "gate", "check")  # goals that compile C++, unless they measure something else
 NEEDS_BACKENDS = ("bench", "test", "profile")
 GOALS = {
-    "bench": "QUICK RESUME BACKENDS VARIANTS DEVICES PROCESSES OPTIONS",
+    "bench": "QUICK RESUME BACKENDS VARIANTS DEVICES PROCESSES SEEDS OPTIONS",
     "test": "FAST BACKENDS DEVICES",
     "compare": "RUNS BASE PRICE_PER_HOUR HTML",
     "history": "FOLDERS",
     "profile": "BACKENDS VARIANTS DEVICES RUN",
-    "check": "AGAINST BUDGET METRICS UNDECIDED",
+    **dict.fromkeys(("gate", "check"), "AGAINST BUDGET METRICS UNDECIDED"),
     "theano-gpu": "PYTHON311 DEBS",
     "test-gpuarray": "PYTHON311 DEBS",
     **dict.fromkeys(("report", "doctor", "lint"), ""),

@@ -1,6 +1,6 @@
 """``python tools/gate_exit_code.py ARGUMENTS``: the gate, and its own exit code in the last line of the output.
 
-`make` ends with 2 for any failure, so a script that calls `make check` reads that line.
+`make` ends with 2 for any failure, so a script that calls `make gate` reads that line.
 """
 
 from __future__ import annotations

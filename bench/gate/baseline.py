@@ -28,10 +28,11 @@ from bench.gate.verdict import Decision
 from bench.machine import fingerprint
 from bench.measure.case import Case, PlannedCase
 from bench.measure.environment import check_fit_for_code, dropped
-from bench.measure.git import state_of
+from bench.measure.git import State, state_of
 from bench.measure.runner import WorkerPool
 from bench.measure.worker import PROJECT, WorkerResult
 from bench.records.comparability import contradictions, identity
+from bench.records.comparison_key import comparison_keys
 from bench.records.datasets import dataset_identity
 from bench.records.run_folder import RunFolder
 from bench.report.run.context import environment_notices
@@ -39,7 +40,6 @@ from bench.units import format_seconds, short_commit
 from mlp.recipe import CANONICAL
 
 JUDGED = ("train_epoch", "validate_epoch", "train_step")  # measurements of the epoch harness
-SOFTWARE = ("python", "compiler", "os")
 LIMIT_SECONDS = 900.0
 
 
@@ -169,7 +169,7 @@ def _measure(
             say(f"round {rounds + 1}: {case.label}")
             outcome = measure(case)
             found.append({"case": case.to_json(), "status": outcome.status, "measurements": outcome.measurements})
-            found[-1]["reason"] = outcome.reason
+            found[-1] |= {"reason": outcome.reason, "process": outcome.process}
         rounds += 1
         spent = time.perf_counter() - start
         if rounds >= 2 and spent * (rounds + 1) / rounds > budget_seconds:
@@ -182,20 +182,33 @@ def _sentences(
     state = state_of(PROJECT)
     tree = f"the working tree at {short_commit(state.commit, 'no commit')}"
     tree += ", with uncommitted changes" if state.dirty else ""
-    changed = [
-        f"{name} was {folder.header['machine'].get(name)}, is {here['machine'].get(name)}"
-        for name in SOFTWARE
-        if folder.header["machine"].get(name) != here["machine"].get(name)
-    ]
     failed = [f"A process failed: {entry['reason']}." for entry in fresh if entry["status"] != "ok"]
     return [
         f"A, the base, is the record {folder.path.name}; B, the candidate, is {tree}.",
         "The sides were not measured side by side: there is no null control, and nothing is confirmed on fresh blocks.",
         data.drift_sentence,
-        *([f"Since then: {'; '.join(changed)}."] if changed else []),
+        *_since_then(folder, here, state, fresh),
         *failed,
         f"Measured for {format_seconds(seconds)}.",
     ]
+
+
+def _since_then(
+    folder: RunFolder, here: Mapping[str, Any], state: State, fresh: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """Return a sentence if the code of the stack is that of the record, and one with the versions that differ."""
+    known = [{**entry, **(entry.get("process") or {})} for entry in fresh]
+    processes = [{"backend": one["case"]["backend"], **one} for one in known if one.get("process")]
+    header = {"machine": here["machine"], "commit": state.to_json(), "processes": processes}
+    then = comparison_keys(folder.header, folder.replicates())
+    sentences, changed = [], []
+    for name, key in comparison_keys(header, known).items():
+        if name in then and then[name].has_code_of(key):
+            sentences.append(f"The code of {name} is that of the record: a difference is not its own.")
+        changed += then[name].other_versions(key) if name in then else []
+    systems = [(machine or {}).get("os") for machine in (folder.header.get("machine"), here["machine"])]
+    changed += [f"system {systems[0]}, then {systems[1]}"] if None not in systems and len(set(systems)) > 1 else []
+    return [*sentences, *([f"Since the record: {'; '.join(changed)}."] if changed else [])]
 
 
 def _recipe() -> dict[str, Any]:

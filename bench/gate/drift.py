@@ -69,7 +69,8 @@ def _judge(data: BaselineData, metric: Metric, alpha: float) -> Judgement:
     ratio = [math.exp(value) for value in (estimate, low, high)]
     measured = f"{wording.change(metric, *ratio)} with the drift divided out"
     if -limit < low and high < limit:
-        verdict, why = Verdict.UNCHANGED, f"{measured}: a change of {wording.effect(metric, metric.effect)} is excluded"
+        verdict = Verdict.UNCHANGED
+        why = f"{measured}: {wording.no_change_that_matters(metric, *ratio[1:])}"
     elif estimate > max(red, limit / 2):
         verdict, why = Verdict.REGRESSED, measured
     elif estimate < -max(red, limit / 2):

@@ -5,19 +5,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import sys
 from pathlib import Path
 from typing import Any
 
+from bench.measure.code import code_digest
+from mlp.recipe import WORKLOAD_VERSION
+
 PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", "torch", "numba", "isal")
 
 
 def process_facts() -> dict[str, Any]:
-    """Return Python, versions of imported packages, and loaded BLAS and OpenMP libraries of this process."""
+    """Return the code of the workload, Python, imported packages, and loaded BLAS and OpenMP libraries.
+
+    ``code`` is ``bench.measure.code.code_digest``; the package ``cuda`` is the CUDA that PyTorch was built for.
+    """
     versions = {name: getattr(sys.modules.get(name), "__version__", None) for name in PACKAGES}
+    versions["cuda"] = getattr(getattr(sys.modules.get("torch"), "version", None), "cuda", None)
     return {
+        "workload": WORKLOAD_VERSION,
+        "code": code_digest(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": {name: version for name, version in versions.items() if version is not None},
         "libraries": loaded_libraries(),
@@ -25,8 +35,11 @@ def process_facts() -> dict[str, Any]:
 
 
 def loaded_libraries() -> list[dict[str, Any]]:
-    """Return ``library`` (file and folder), ``api`` (blas or openmp), ``version``, ``architecture`` (of the selected
-    kernels) and ``threads`` of each library with a thread pool; empty if threadpoolctl is not installed."""
+    """Return a table for each library with a thread pool; empty if threadpoolctl is not installed.
+
+    ``library`` is file and folder, ``api`` blas or openmp, ``architecture`` that of the selected kernels; ``sha256`` is
+    of the file and None if it is not a BLAS.
+    """
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
@@ -37,11 +50,20 @@ def loaded_libraries() -> list[dict[str, Any]]:
             "api": pool["user_api"],
             "version": pool.get("version"),
             "architecture": pool.get("architecture"),
+            "sha256": _sha256(Path(pool["filepath"])) if pool["user_api"] == "blas" else None,
             "threads": pool["num_threads"],
         }
         for pool in threadpool_info()
     ]
     return sorted(found, key=lambda pool: pool["library"])
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 if __name__ == "__main__":

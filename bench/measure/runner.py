@@ -100,8 +100,10 @@ def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) 
     before = other_load.read()
     outcome = measure(step.planned.case)
     others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
-    folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others})
-    _keep_facts(folder, step.planned.case, outcome.process)
+    facts = dict(outcome.process or {})
+    code = facts.pop("code", None)
+    folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others, "code": code})
+    _keep_facts(folder, step.planned.case, facts)
     return outcome
 
 
@@ -109,11 +111,11 @@ def plan_of(folder: RunFolder) -> list[PlannedCase]:
     return [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
 
 
-def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any] | None) -> None:
-    """Add the facts of a process to the header, unless they are known for the same backend."""
+def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any]) -> None:
+    """Add the facts of a process, if it reported any, to the header, unless they are known for the same backend."""
     known = folder.header.get("processes") or []
-    told = None if facts is None else {"backend": case.backend, **facts}
-    if told is not None and told not in known:
+    told = {"backend": case.backend, **facts}
+    if facts and told not in known:
         folder.update_header(processes=[*known, told])
 
 

@@ -186,6 +186,7 @@ FRAMES: dict[str, tuple[FrameColumn, ...]] = {
         FrameColumn("started_at", TEXT, "start of the process replicate, ISO 8601", "UTC"),
         _number("wall_seconds", "s", "duration of the process replicate, its start and end included"),
         _number("other_cpu_percent", "%", "CPU use of other processes on the usable cores; 100 is one core", since=4),
+        _category("code", "digest of the workload's source that the process executed", since=6),
     ),
     "failures": (*SHARED, FrameColumn("reason", TEXT, "the reason of the failure")),
 }

@@ -168,7 +168,7 @@ def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
 def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:
     case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
     keys = {"run_id": run_id, "process": replicate["sequence"], "round": replicate.get("round"), **case}
-    whole = {name: replicate.get(name) for name in ("started_at", "wall_seconds", "other_cpu_percent")}
+    whole = {name: replicate.get(name) for name in ("started_at", "wall_seconds", "other_cpu_percent", "code")}
     rows["processes"].append({**keys, **whole})
     if replicate["status"] != "ok":
         rows["failures"].append({**keys, "reason": replicate.get("reason")})

@@ -24,7 +24,9 @@ from bench.version import __version__
 # 4 (2026-11): the harness ceilings; a measurement may have the flop of one call.
 # 5 (2026-11): ``round`` of a replicate was ``replicate``; columns ``sample_index`` and ``round`` were ``round`` and
 #    ``replicate``.
-SCHEMA_VERSION = 5
+# 6 (2026-11): a replicate has the digest of its code (``code``); the facts of processes have the version of the
+#    workload and the SHA-256 of the BLAS.
+SCHEMA_VERSION = 6
 
 
 class RunFolder:

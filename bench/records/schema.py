@@ -65,6 +65,7 @@ class Replicate(TypedDict):
     started_at: NotRequired[str | None]
     wall_seconds: NotRequired[float | None]
     other_cpu_percent: NotRequired[float | None]
+    code: NotRequired[str | None]
 
 
 _decode = msgspec.json.Decoder(Replicate).decode

@@ -25,7 +25,13 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section, headline
 from bench.report.run.batch_size import all_stacks_sections, stack_sections
 from bench.report.run.comparisons import comparison_sections
-from bench.report.run.context import failures_sections, machine_section, reproduce_section, skipped_sections
+from bench.report.run.context import (
+    code_section,
+    failures_sections,
+    machine_section,
+    reproduce_section,
+    skipped_sections,
+)
 from bench.report.run.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
 from bench.report.run.learning import convergence_sections, time_to_accuracy_sections
 from bench.report.run.lower_bound import lower_bound_sections
@@ -127,6 +133,7 @@ def _details(analysis: RunAnalysis) -> list[Section]:
         *stack_sections(analysis.step_estimates, analysis.scalings),
         *profile_details(analysis.profiles),
         machine_section(analysis.header),
+        code_section(analysis.keys),
     ]
 
 

@@ -67,9 +67,9 @@ def installs(done):
         ("bench", "BACKENDS=theano,jax", "BACKENDS=theano,jax: write names"),
         ("bench", "BACKEND=jax", "no option BACKEND: did you mean BACKENDS?"),
         ("bench", "quick=1", "did you mean QUICK?"),
-        ("bench", "BUDGET=5m", "takes no BUDGET: it is an option of check"),
+        ("bench", "BUDGET=5m", "takes no BUDGET: it is an option of gate, check"),
         ("test", "FAST=yes", "write FAST=1"),
-        ("check", "BUDGET=100", "with its unit"),
+        ("gate", "BUDGET=100", "with its unit"),
         ("check", "UNDECIDED=maybe", "pass or fail"),
         ("compare", "HTML=1", "the file to write"),
         ("report", "X=1", "no option X"),
@@ -86,6 +86,8 @@ def test_a_wrong_option_is_one_sentence_and_nothing_starts(goal, option, words, 
     ("goals", "given"),
     [
         (["bench"], {"QUICK": "1", "BACKENDS": "theano  jax", "DEVICES": "cpu cuda:1", "VARIANTS": "scan torch/eager"}),
+        (["bench"], {"RESUME": "20260102-030405-0123456", "SEEDS": "6-15"}),
+        (["gate"], {"AGAINST": "v1", "UNDECIDED": "pass"}),
         (["bench"], {"OMP_NUM_THREADS": "1", "THEANO_FLAGS": "cxx=g++", "TMPDIR": "/x", "MNIST_DIR": "a b"}),
         (["check"], {"BUDGET": "5m", "METRICS": "all"}),
         (["compare"], {"HTML": "a page.html", "PRICE_PER_HOUR": "a=0.5"}),
@@ -96,6 +98,14 @@ def test_a_wrong_option_is_one_sentence_and_nothing_starts(goal, option, words, 
 def test_right_options_pass(goals, given):
     choose.check_names(goals, given)
     choose.check_values(given)
+
+
+def test_every_variable_that_the_makefile_reads_is_a_known_option():
+    text = (choose.PROJECT / "Makefile").read_text()
+    assigned = set(re.findall(r"^([A-Z0-9_]+) :?=", text, re.MULTILINE))
+    read = set(re.findall(r"\$\(([A-Z][A-Z0-9_]*)\)", text)) - {"CURDIR", "MAKECMDGOALS"}
+    assert "SEEDS" in read
+    assert read - assigned <= choose.KNOWN
 
 
 def test_options_of_the_environment_are_checked_like_those_of_the_command_line(monkeypatch, capsys):

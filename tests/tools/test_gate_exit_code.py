@@ -1,4 +1,4 @@
-"""The last line of `make check` tells a script how the gate ended."""
+"""The last line of `make gate` tells a script how the gate ended."""
 
 import sys
 

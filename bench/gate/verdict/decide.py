@@ -123,6 +123,7 @@ def _judge(judgement: Judgement, evidence: Evidence, may_help: bool) -> tuple[Ve
     if evidence.better:
         return Verdict.IMPROVED, f"{measured}: statistically different, and the effect that matters is {matters}"
     if evidence.unchanged:
-        return Verdict.UNCHANGED, f"{measured}: a change of {matters} is excluded in both directions"
+        why = wording.no_change_that_matters(metric, judgement.low, judgement.high)
+        return Verdict.UNCHANGED, f"{measured}: {why}"
     ending = "" if may_help else "; this was the last look that the error rate allows"
     return Verdict.UNDECIDED, f"{measured}: a change of {matters} is neither shown nor excluded{ending}"

@@ -23,10 +23,10 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         return None
     styles = styles_of(drawn_stacks(frames))
     samples = dict(by_stack(frames.samples[frames.samples["harness"] == "batch_size"]))
-    laws = {one.stack: one.law for one in analysis.scalings}
+    laws = {one.stack: one.law for one in analysis.scalings if one.law is not None and one.law.holds}
     traces, rows = [], []
     for stack, curve in curves.items():
-        law = laws[stack]
+        law = laws.get(stack)
         medians = samples[stack].groupby(["process", "batch_size"], observed=True)["seconds"].median()
         traces += _traces(stack, curve, law, medians, styles[stack])
         rows += _rows(stack, curve, law, medians)
@@ -47,7 +47,7 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         f"{stack.name} reaches {format_number(max(size / seconds for size, seconds in curve.items()))}"
         for stack, curve in curves.items()
     )
-    title = "Batch size: medians, every process (small), and the law t(B) = a + b·B (dotted)"
+    title = "Batch size: medians, every process (small), and the law t(B) = a + b·B where it holds (dotted)"
     return Chart(name, title, alt + ".", figure(traces, **layout), pd.DataFrame(rows).astype({"process": "Int64"}))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
+from bench.records.comparison_key import ComparisonKey
 from bench.roofline.ceilings import Ceilings
 
 NO_STACK = ""  # for loading, which uses no framework, and for files without stacks
@@ -52,6 +53,8 @@ class Comparable:
         The hyper-parameters; ``num_epochs`` is that of the reference runs.
     passed : Mapping[str, str] | None
         Environment variables set for the measured processes with ``--env``.
+    keys : Mapping[str, ComparisonKey]
+        Of each stack; empty for other tools.
     precisions : Mapping[str, frozenset[str]]
         Of the matrix products, for each ``backend/variant on device``.
     ceilings : Mapping[str, Ceilings]
@@ -79,6 +82,7 @@ class Comparable:
     dataset: Mapping[str, Any] | None = None
     recipe: Mapping[str, Any] | None = None
     passed: Mapping[str, str] | None = None
+    keys: Mapping[str, ComparisonKey] = field(default_factory=dict)
     precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Ceilings] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError
 from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, Comparable, StackMeasurement
+from bench.report.compare.explanations import Explanation, explanations, other_code
 from bench.report.compare.hardware import HardwareShare, hardware_shares
 from bench.report.compare.metric_ratios import MetricRatio, metric_ratios, too_short
 from bench.report.compare.refusal import common_metrics, precision_reasons, reasons_against, same_number_of_epochs
@@ -52,7 +53,10 @@ class NotCompared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Result of a comparison; every list has entries for all of ``others``."""
+    """Result of a comparison; every list has entries for all of ``others``.
+
+    ``explanations`` are differences that explain a ratio before the machine does.
+    """
 
     base: Comparable
     others: tuple[Comparable, ...]
@@ -61,6 +65,12 @@ class Comparison:
     hardware: list[HardwareShare]
     costs: list[Cost]
     not_compared: list[NotCompared]
+    explanations: list[Explanation]
+
+    def code_note(self, run: str, stack: str) -> str:
+        """Return the note on a stack whose code is not known to be the base's; empty if it is."""
+        same = next(other_code(self.base, other).get(stack, True) for other in self.others if other.name == run)
+        return "" if same else "unknown" if same is None else "changed"
 
     @property
     def sides(self) -> tuple[Comparable, ...]:
@@ -97,12 +107,14 @@ def compare(
         hardware=[share for other in others for share in hardware_shares(base, other, ratios)],
         costs=[cost for side in (base, *others) for cost in _costs(side, price_per_hour or {})],
         not_compared=[entry for other in others for entry in _not_compared(base, other)],
+        explanations=[one for other in others for one in explanations(base, other)],
     )
 
 
 def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio]) -> list[Score]:
-    """Score each measurement over the stacks that every side measured and that learn worse on no side."""
+    """Score each measurement over the stacks that every side measured, with one code, and that learn worse on none."""
     unfit = frozenset().union(*(side.learns_worse for side in (base, *others)))
+    unfit = unfit.union(*(other_code(base, other) for other in others))
     everywhere = [
         metric
         for metric in dict.fromkeys(ratio.metric for ratio in ratios)

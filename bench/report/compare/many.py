@@ -69,7 +69,10 @@ def _of_stack(comparison: Comparison, stack: str, ratios: list[MetricRatio], det
     seconds = {ratio.metric.measurement: format_seconds(ratio.base_seconds.center) for ratio in ratios}
     cells = {(ratio.run, ratio.metric.measurement): _cell(ratio.speed) for ratio in ratios}
     rows = [[f"{base}, the base", *(seconds[name] for name in what)]]
-    rows += [[one.name, *(cells.get((one.name, name)) for name in what)] for one in comparison.others]
+    for one in comparison.others:
+        note = comparison.code_note(one.name, stack)
+        row = [one.name if not note else f"{one.name} (code {note})", *(cells.get((one.name, name)) for name in what)]
+        rows.append(row)
     of = "in detail" if details else "times as fast as the base"
     columns = ["run", *(Column(name, NUMBER_TEXT) for name in what)]
     return Section(f"{stack if stack != NO_STACK else 'Loading'}, {of}", [MARK], columns, rows)

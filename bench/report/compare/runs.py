@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records.comparison_key import comparison_keys
 from bench.records.frames import Frames, measured_replicates
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import CANONICAL_PRECISION, StackKey, by_stack
@@ -54,6 +55,7 @@ def timed_run(folder: RunFolder, name: str) -> Comparable:
         dataset=header.get("dataset") or {},
         recipe=header.get("recipe") or {},
         passed=passed_variables(header),
+        keys=comparison_keys(header, replicates),
         notes=(*_notes(header, replicates), *folder.problems, *found.left_out),
     )
 

@@ -28,6 +28,7 @@ NOT_IN_THE_INTERVAL = (
 
 
 DRIFT_BY_CEILINGS = "The part of that drift that the ceilings of both runs show is listed above, under hardware."
+DIFFERS = "code, versions or settings"
 # Names of the plots beside the scores, in outputs that have plots.
 PLOTS = ("train_epoch", "validate_epoch", "reference_clock")
 
@@ -37,20 +38,34 @@ def first_line(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the sentence with the scores."""
+    """Return the sentences with what explains a difference before the machine, and with the scores."""
     scores = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
+    explained = _explained(comparison)
     if not scores:
-        return f"{first_line(comparison)}: no measurement is common to all runs, so there is no score."
+        same = "stack is known to have run the same code in" if comparison.ratios else "measurement is common to"
+        return f"{explained}{first_line(comparison)}: no {same} all runs, so there is no score."
     if many.is_many(comparison):
-        return many.score_ends(scores, comparison.base.name)
+        return explained + many.score_ends(scores, comparison.base.name)
     told = "; ".join(_score_clause(score, comparison.base.name) for score in scores)
-    return f"By {scores[0].measurement}, {told}."
+    return f"{explained}By {scores[0].measurement}, {told}."
+
+
+def _explained(comparison: Comparison) -> str:
+    """Return the differences but for the machine as sentences; of many runs, only their number."""
+    if many.is_many(comparison):
+        runs = {one.run for one in comparison.explanations}
+        return f"{len(runs)} of {len(comparison.others)} runs differ in {DIFFERS} from the base. " if runs else ""
+    code = dict.fromkeys(one.sentence for one in comparison.explanations if one.kind == "code")
+    rest = dict.fromkeys(one.sentence for one in comparison.explanations if one.kind != "code")
+    sentences = [*code, *([f"also different: {'; '.join(rest)}"] if rest else [])]
+    return "".join(f"{sentence[0].upper()}{sentence[1:]}. " for sentence in sentences)
 
 
 def comparison_sections(comparison: Comparison) -> list[Section]:
     """Return the sections of every output, most important first."""
     return [
         _runs(comparison),
+        *_explanations(comparison),
         _score(comparison),
         *_hardware(comparison),
         *_all_ratios(comparison),
@@ -97,6 +112,17 @@ def _runs(comparison: Comparison) -> Section:
     return Section("Runs compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
 
 
+def _explanations(comparison: Comparison) -> list[Section]:
+    rows = many.grouped((one.run, (one.kind, one.sentence)) for one in comparison.explanations)
+    if not rows:
+        return []
+    sentences = [
+        "What explains a ratio before the machine does. A stack whose code changed is in no score: its ratios are of "
+        "code and machine together, and marked."
+    ]
+    return [Section(f"Differences in {DIFFERS}", sentences, ["run", "kind", "difference"], rows)]
+
+
 def _score(comparison: Comparison) -> Section:
     known = [score for other in comparison.others if (score := comparison.score(other.name)) is not None]
     if not known:
@@ -106,6 +132,9 @@ def _score(comparison: Comparison) -> Section:
         f"score is 1: of {known[0].measurement}{_over(known[0].stacks)}.",
         headline(comparison),
     ]
+    if changed := [one for one in comparison.explanations if one.kind == "code"]:
+        runs = named(list(dict.fromkeys(one.run for one in changed)))
+        sentences.append(f"Left out of every score: stacks whose code is not known to be the same, of {runs}.")
     unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
     if unfit:
         sentences.append(f"Left out of every score, because they learn worse in some run: {', '.join(unfit)}.")
@@ -207,13 +236,13 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
         )
     columns = ["stack", "measurement", Column(comparison.base.name, SECONDS), Column(other.name, SECONDS)]
     columns += [Column("processes", NUMBER_TEXT), Column("times as fast", NUMBER)]
-    columns.append(Column("95 % interval", NUMBER_INTERVAL))
+    columns += [Column("95 % interval", NUMBER_INTERVAL), "code"]
     of = "batch sizes and parts of the compilation" if details else "phase by phase"
     title = f"{other.name} against {comparison.base.name}, {of}"
-    return Section(title, sentences, columns, [_ratio_row(one) for one in chosen])
+    return Section(title, sentences, columns, [_ratio_row(one, comparison) for one in chosen])
 
 
-def _ratio_row(ratio: MetricRatio) -> list[Any]:
+def _ratio_row(ratio: MetricRatio, comparison: Comparison) -> list[Any]:
     return [
         ratio.metric.stack if ratio.metric.stack != NO_STACK else None,
         ratio.metric.measurement,
@@ -221,6 +250,7 @@ def _ratio_row(ratio: MetricRatio) -> list[Any]:
         ratio.seconds.center,
         f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
         *_ratio_cells(ratio.speed),
+        comparison.code_note(ratio.run, ratio.metric.stack) or None,
     ]
 
 

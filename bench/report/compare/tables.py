@@ -17,7 +17,7 @@ CSV_COLUMNS = (
     *("run", "base", "stack", "measurement"),
     *("base_seconds", "base_low_seconds", "base_high_seconds", "base_processes"),
     *("seconds", "low_seconds", "high_seconds", "processes"),
-    *("times_as_fast", "times_as_fast_low", "times_as_fast_high", "hardware", "use"),
+    *("times_as_fast", "times_as_fast_low", "times_as_fast_high", "hardware", "use", "code"),
 )
 
 
@@ -33,7 +33,8 @@ def to_csv(comparison: Comparison) -> str:
         ]
         speed = (ratio.speed.center, ratio.speed.low, ratio.speed.high)
         names = (ratio.run, comparison.base.name, *ratio.metric)
-        rows.append([*names, *estimates, *speed, *shares.get((ratio.run, ratio.metric), (None, None))])
+        note = comparison.code_note(ratio.run, ratio.metric.stack) or None
+        rows.append([*names, *estimates, *speed, *shares.get((ratio.run, ratio.metric), (None, None)), note])
     return csv_cells.to_csv(CSV_COLUMNS, rows)
 
 
@@ -51,6 +52,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
             {"fact": one.fact, "values": dict(zip([side.name for side in sides], one.values, strict=True))}
             for one in differences(sides)
         ],
+        "explanations": [asdict(one) for one in comparison.explanations],
         "not_compared": [asdict(entry) for entry in comparison.not_compared],
     }
 
@@ -58,7 +60,8 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 def _side(side: Comparable) -> dict[str, Any]:
     known = {name: getattr(side, name) for name in ("name", "tool", "started_at", "mode", "dataset", "recipe")}
     ceilings = [one.to_json() for one in side.ceilings.values()]
-    return {**known, "ceilings": ceilings, "notes": list(side.notes)}
+    keys = {name: {**asdict(key), "digest": key.digest} for name, key in side.keys.items()}
+    return {**known, "comparison_keys": keys, "ceilings": ceilings, "notes": list(side.notes)}
 
 
 def _speed(speed: SpeedRatio) -> dict[str, Any]:

@@ -106,8 +106,16 @@ def verdict(series: Series) -> str:
         return f"too few runs: {len(series.points)} of {MIN_RUNS}"
     if found.shape is TrendShape.DRIFT:
         return f"drifts by a factor of {found.ratio_per_run:.3f} per run"
-    steps = [f"a factor of {format_number(step.ratio)} from {series.points[step.index].run} on" for step in found.steps]
+    steps = [
+        f"a factor of {format_number(step.ratio)} from {series.points[step.index].run} on{_because(series, step.index)}"
+        for step in found.steps
+    ]
     return "; ".join(steps) or found.shape.value
+
+
+def _because(series: Series, index: int) -> str:
+    reasons = series.changed_since(index)
+    return f" ({'; '.join(reasons)})" if reasons else ""
 
 
 def sparkline(seconds: list[float]) -> str:

@@ -13,12 +13,14 @@ from typing import Any
 
 from bench.errors import BenchError, RecordError
 from bench.records.comparability import FREE, contradictions, identity
+from bench.records.comparison_key import ComparisonKey
 from bench.records.moments import order
 from bench.records.run_folder import RunFolder
 from bench.report.compare.comparable import REFERENCE_CLOCK, Comparable, StackMeasurement
 from bench.report.compare.runs import timed_run
 from bench.stats import estimates
 from bench.stats.change_points import Trend, TrendShape, trend
+from bench.units import short_commit
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class RunPoint:
     run: str
     started_at: str
     processes: tuple[Sequence[float], ...]
+    key: ComparisonKey | None = None
 
     @cached_property
     def center(self) -> float:
@@ -67,6 +70,16 @@ class Series:
     @cached_property
     def trend(self) -> Trend:
         return trend([point.center for point in self.points])
+
+    def changed_since(self, index: int) -> list[str]:
+        """Return what changed from the run before ``index`` to that run: its code, and its versions."""
+        before, after = self.points[index - 1].key, self.points[index].key
+        if before is None or after is None:
+            return []
+        same = before.has_code_of(after)
+        code = [] if same else ["the code may have changed" if same is None else "the code changed"]
+        commits = "..".join(short_commit(key.commit, "no commit") for key in (before, after))
+        return [*(f"{one} ({commits})" for one in code), *before.other_versions(after)]
 
     @property
     def changed(self) -> bool:
@@ -112,7 +125,8 @@ def history(paths: Iterable[Path]) -> History:
         place = _place(run, conditions)
         for metric, processes in run.samples.items():
             named = metric._replace(measurement=_measurement(metric.measurement, run))
-            point = RunPoint(run.name, run.started_at or "", tuple(processes.values()))
+            key = run.keys.get(metric.stack)
+            point = RunPoint(run.name, run.started_at or "", tuple(processes.values()), key)
             points.setdefault((place.number, named), []).append(point)
     stacks = list(dict.fromkeys(metric.stack for _, metric in points))
     ordered = sorted(points.items(), key=lambda entry: (entry[0][0], stacks.index(entry[0][1].stack)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.frames import Frames, drop_invalid, frames_of
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import StackKey
@@ -34,6 +35,11 @@ class RunAnalysis:
         self.folder, self.header = folder, folder.header
         self.recorded = frames_of([folder]) if recorded is None else recorded
         self.frames, self.left_out = drop_invalid(self.recorded)
+
+    @cached_property
+    def keys(self) -> dict[str, ComparisonKey]:
+        """The comparison key of each stack by its name."""
+        return comparison_keys(self.header, self.folder.replicates())
 
     @cached_property
     def is_comparable(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
+from bench.records.comparison_key import ComparisonKey
 from bench.records.frames import Frames
 from bench.report.run.processes import loaded_libraries
 from bench.units import MISSING, format_bytes, format_number
@@ -30,6 +31,22 @@ def machine_section(header: dict[str, Any]) -> Section:
     state = " with uncommitted changes" if commit.get("dirty") else ""
     rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)
+
+
+def code_section(keys: dict[str, ComparisonKey]) -> Section:
+    """Return the code and versions of each stack, over which machines are compared."""
+    rows = [
+        [name or "loading", key.digest, key.code, ", ".join(map(" ".join, key.versions.items()))]
+        for name, key in keys.items()
+    ]
+    sentences = [
+        "Machines are compared only over stacks with the same code: a digest of the source that the processes "
+        "executed, in records before schema 6 the commit. The key is a digest of code and versions."
+    ]
+    edited = [name or "loading" for name, key in keys.items() if "+" in (key.code or "")]
+    notices = [f"The code of {', '.join(edited)} changed during the run."] if edited else []
+    columns = ["stack", "key", "code", "versions"] if rows else []
+    return Section("Code and versions", sentences if rows else [], columns, rows, notices=notices)
 
 
 def environment_notices(header: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from bench.gate import baseline
 from bench.gate.drift import BaselineData, judge_against
 from bench.gate.verdict import Metric, Verdict
 from bench.measure.case import Case, Stack
+from bench.measure.git import State
 from bench.measure.worker import PROJECT, WorkerResult
 from bench.records.run_folder import RunFolder
 
@@ -220,6 +221,18 @@ def test_the_command_tells_a_change_from_a_drift_and_how_far_it_can_be_trusted(o
     assert "A, the base, is the record 2026-11-24-7b3b1d4" in said
     assert "there is no null control" in said
     assert "The ratio of the products of a training step, now / then, is 2.0" in said
+
+
+def test_a_code_and_versions_of_the_record_are_told_apart_from_others(record, here):
+    commit = record.header["commit"]["id"]
+    epochs = baseline.epoch_case(record.replicates(), Stack("theano", "tuned", "cpu"), RECORD)
+    fresh = [replicate(epochs, train_epoch=[1.0])]
+    same = "The code of theano/tuned on cpu is that of the record: a difference is not its own."
+    assert baseline._since_then(record, here, State(commit, False), fresh) == [same]
+    packages = {**here["machine"]["packages"], "theano": "1.0.6"}
+    newer = {**here, "machine": {**here["machine"], "packages": packages, "os": "Linux 7"}}
+    (changed,) = baseline._since_then(record, newer, State("another", False), fresh)
+    assert "theano 1.0.5, then 1.0.6; system" in changed
 
 
 def test_the_command_refuses_the_record_of_another_machine(monkeypatch, record):

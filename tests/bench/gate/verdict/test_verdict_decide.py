@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from verdict_samples import blocks_of, noisy, swapped
 
 from bench.gate.verdict import DESIGN, Metric, ProcessSample, Verdict, decide
+from bench.gate.verdict.wording import no_change_that_matters
 
 STEP = Metric("step")
 ACCURACY = Metric("accuracy", "accuracy", 0.002)
@@ -285,3 +286,21 @@ def test_an_effect_of_the_detectable_size_is_seen_as_often_as_promised():
         for _ in range(200)
     ]
     assert 0.88 <= np.mean(seen) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "interval", "reason"),
+    [
+        (Metric("train_epoch"), (0.97, 1.02), "a change of 5.0 % is excluded in both directions"),
+        (Metric("train_epoch"), (1.025, 1.043), "slower by 2.5 to 4.3 %, less than the 5.0 % that matters"),
+        (Metric("train_epoch"), (0.96, 0.99), "faster by 1.0 to 4.0 %, less than the 5.0 % that matters"),
+        (Metric("peak", "bytes", 0.1), (1.02, 1.05), "larger by 2.0 to 5.0 %, less than the 10.0 % that matters"),
+        (
+            Metric("test", "accuracy", 0.002),
+            (-0.0015, -0.0005),
+            "worse by 0.05 to 0.15 points, less than the 0.20 points that matters",
+        ),
+    ],
+)
+def test_a_small_change_that_is_shown_is_said(metric, interval, reason):
+    assert no_change_that_matters(metric, *interval) == reason

@@ -14,7 +14,7 @@ from bench.records.run_folder import SCHEMA_VERSION
 from bench.report.compare import StackMeasurement
 from bench.report.history import find_runs, history
 from bench.report.history.plot import trend_svg
-from bench.report.history.sections import MAX_TREND_RUNS, history_sections, is_headline, sparkline
+from bench.report.history.sections import MAX_TREND_RUNS, history_sections, is_headline, sparkline, verdict
 from bench.report.history.tables import to_csv, to_json
 from bench.stats.change_points import MIN_RUNS, TrendShape
 
@@ -24,14 +24,14 @@ PASSED = {"passed": {"OPENBLAS_CORETYPE": "Prescott"}, "dropped": []}
 WOBBLE = [1.0, 1.004, 0.997, 1.002, 0.999, 1.003, 0.998, 1.001, 1.002, 0.997]
 
 
-def write_runs(runs_dir, levels, machines=None, **changes):
+def write_runs(runs_dir, levels, machines=None, codes=None, **changes):
     """A run a day with one level each of the training epoch; ``machines`` replace facts of its machine."""
     for day, level in enumerate(levels, start=1):
         epoch = measurement("train_epoch", [level * WOBBLE[day % len(WOBBLE)]], examples=50_000)
         facts = {**header()["machine"], **((machines or {}).get(day, {}))}
         write_example_run(
             runs_dir,
-            [replicate(case("epoch", batch_size=500), [epoch])],
+            [{**replicate(case("epoch", batch_size=500), [epoch]), "code": (codes or {}).get(day)}],
             **{
                 "run_id": f"day-{day:02d}",
                 "started_at": f"2026-01-{day:02d}T00:00:00+00:00",
@@ -80,6 +80,19 @@ def test_a_step_is_told_with_the_run_from_which_on(tmp_path):
     text = to_markdown("", history_sections(found))
     assert "a factor of 1.10 from day-06 on" in text
     assert "a factor of 1.10 from here on" in text
+
+
+@pytest.mark.parametrize(
+    ("codes", "machines", "reason"),
+    [
+        ({day: "aa" for day in range(11)}, {}, "on"),
+        ({day: "aa" if day < 6 else "bb" for day in range(11)}, {}, "on (the code changed (0123456..0123456))"),
+        ({}, on(range(6, 11), {"packages": {"theano": "1.0.6"}}), "on (theano 1.0.5, then 1.0.6)"),
+    ],
+)
+def test_a_step_names_the_change_of_code_and_versions_at_its_run(tmp_path, codes, machines, reason):
+    (series,) = series_of(write_runs(tmp_path, [2.0] * 5 + [2.2] * 5, machines, codes))
+    assert verdict(series) == f"a factor of 1.10 from day-06 {reason}"
 
 
 def test_another_machine_has_a_series_of_its_own_and_no_step(tmp_path):

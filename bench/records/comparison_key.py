@@ -1,0 +1,141 @@
+"""Comparison key of a stack: the code and the versions that it ran.
+
+Machines are compared only over stacks of equal code; other versions are named beside the ratio.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.records.stack_key import StackKey
+
+LOADING = ""  # name of the work without a stack
+UNCOMPARED = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stack
+NUMERIC = ("numpy", "scipy")
+# The packages that a stack's speed depends on; those that its process imported beside them are left out.
+RUNS_ON = {
+    "theano": ("theano", "lasagne", *NUMERIC),
+    "pytensor": ("pytensor", "numba", "jax", "jaxlib", "torch", *NUMERIC),
+    "jax": ("jax", "jaxlib"),
+    "torch": ("torch", "cuda"),
+    "numpy": NUMERIC,
+    None: ("numpy", "isal"),
+}
+ON_BLAS = ("theano", "pytensor", "numpy")  # the others link their own products
+DIGITS = 12
+
+
+@dataclass(frozen=True)
+class ComparisonKey:
+    """Code and versions of a stack in one run.
+
+    Attributes
+    ----------
+    variant : str
+        E.g. ``jax/scan``, whatever its device; empty for loading.
+    workload : int or None
+        Version of the workload; None in records older than schema 6, of which it is 1.
+    code : str or None
+        Digest of the executed source.  In records older than schema 6 ``commit`` and the commit's id; None if these had
+        uncommitted changes, or no commit on record.
+    commit : str or None
+        The commit's id, for display.
+    versions : Mapping[str, str]
+        {name: version} of the packages, Python, the BLAS, the compiler and the driver that are on record.
+    """
+
+    variant: str
+    workload: int | None
+    code: str | None
+    commit: str | None
+    versions: Mapping[str, str]
+
+    @property
+    def digest(self) -> str | None:
+        """Twelve hexadecimal digits that are equal if code and versions are; None if the code is unknown."""
+        if self.code is None:
+            return None
+        text = json.dumps([self.variant, self.workload or 1, self.code, sorted(self.versions.items())])
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+    def has_code_of(self, other: ComparisonKey) -> bool | None:
+        """Return whether both ran the same code; None if that is not on record."""
+        if self.code is not None and self.code == other.code:
+            return (self.workload or 1) == (other.workload or 1)
+        known = all(key.code is not None and not key.code.startswith("commit ") for key in (self, other))
+        return False if known else None
+
+    def other_versions(self, other: ComparisonKey) -> list[str]:
+        """Return e.g. ``torch 2.12.0, then 2.13.0`` for each version that both record and that differs."""
+        return [
+            f"{name} {version}, then {other.versions[name]}"
+            for name, version in self.versions.items()
+            if other.versions.get(name, version) != version
+        ]
+
+
+def comparison_keys(header: Mapping[str, Any], replicates: Iterable[Mapping[str, Any]]) -> dict[str, ComparisonKey]:
+    """Return {name of the stack: its key}; the name of loading is empty.
+
+    A stack whose processes ran several codes, as in a tree that was edited meanwhile, has all of them in ``code``.
+    """
+    cases: dict[str, Mapping[str, Any]] = {}
+    codes: dict[str, dict[str, None]] = {}
+    for replicate in replicates:
+        case = replicate["case"]
+        if case.get("harness") in UNCOMPARED or replicate["status"] != "ok":
+            continue
+        name = _name(case)
+        if cases.setdefault(name, case).get("cache") is None:
+            cases[name] = case
+        codes.setdefault(name, {})
+        if replicate.get("code") is not None:
+            codes[name][replicate["code"]] = None
+    return {name: _key(header, case, sorted(codes[name])) for name, case in cases.items()}
+
+
+def _name(case: Mapping[str, Any]) -> str:
+    stack = StackKey(**{field: case.get(field) for field in StackKey._fields})
+    return LOADING if stack.backend is None else stack.name
+
+
+def _key(header: Mapping[str, Any], case: Mapping[str, Any], codes: list[str]) -> ComparisonKey:
+    commit = header.get("commit") or {}
+    known = commit.get("id") if not commit.get("dirty") else None
+    processes = [one for one in header.get("processes") or [] if one.get("backend") == case.get("backend")]
+    code = "+".join(codes) or (f"commit {known}" if known else None)
+    workloads = [one["workload"] for one in processes if one.get("workload") is not None]
+    variant = "/".join(filter(None, (case.get("backend"), case.get("variant"))))
+    return ComparisonKey(
+        variant, max(workloads, default=None), code, commit.get("id"), _versions(header, case, processes)
+    )
+
+
+def _versions(header: Mapping[str, Any], case: Mapping[str, Any], processes: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the versions on record; those that differed between processes are joined by " or "."""
+    machine, backend = header.get("machine") or {}, case.get("backend")
+    found: dict[str, dict[str, None]] = {}
+
+    def add(name: str, version: Any) -> None:
+        if version is not None:
+            found.setdefault(name, {})[str(version)] = None
+
+    for packages in [one["packages"] for one in processes] or [machine.get("packages") or {}]:
+        for name in RUNS_ON.get(backend, ()):
+            add(name, packages.get(name))
+    for python in [one.get("python") for one in processes] or [machine.get("python")]:
+        add("Python", python and ".".join(str(python).split(".")[:2]))  # e.g. CPython 3.11
+    if backend in ON_BLAS:
+        add("BLAS", (machine.get("blas") or {}).get("name"))
+        for library in (library for one in processes for library in one["libraries"]):
+            add(f"{library.get('library')}", library.get("sha256") and str(library["sha256"])[:DIGITS])
+    if case.get("cache") is not None:
+        add("compiler", machine.get("compiler"))
+    if str(case.get("device")).startswith("cuda"):
+        for gpu in machine.get("gpus") or []:
+            add("driver", gpu.get("driver") if isinstance(gpu, dict) else None)
+    return {name: " or ".join(sorted(versions)) for name, versions in found.items()}
