@@ -82,20 +82,55 @@ def test_the_python_of_the_readme_runs(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_result_table_is_the_records():
-    from tools.readme import newest_record, results_block, with_results
+def test_the_result_tables_are_the_records(monkeypatch):
+    from tools.readme import with_results
 
-    records = PROJECT / "results" / "records"
-    record = newest_record(records).relative_to(PROJECT)
-    assert with_results(README, results_block(record)) == README, "run: python -m tools.readme"
+    monkeypatch.chdir(PROJECT)
+    assert with_results(README, Path("results/records")) == README, "run: python -m tools.readme"
+
+
+@pytest.mark.slow
+def test_the_gpu_table_says_how_much_was_measured(monkeypatch):
+    """By hand, from the replicates: one process of each row and one seed of three, although jax/scan has two rows."""
+    from tools.readme import gpu_block, gpu_records
+
+    monkeypatch.chdir(PROJECT)
+    text = gpu_block(gpu_records(Path("results/records")))
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "2026-11-26-28" in line]
+    rows = [row for row in cells if len(row) == 8]
+    assert len(rows) == 11 and {row[2] for row in rows} == {"1"}
+    (published,) = [row for row in rows if row[0] == "theano/as_published on cuda"]
+    assert published[4:7] == ["11.7 s", "1", "98.28 %"]
+    assert [row[5] for row in rows].count("1") == 3
+    assert "2.75 times as fast as the 2016 reference" in text and "a first look and not for a claim" in text
 
 
 def test_a_readme_without_marks_is_refused():
     from bench.errors import BenchError
-    from tools.readme import with_results
+    from tools.readme import with_block
 
-    with pytest.raises(BenchError, match="two marks"):
-        with_results("# Title\n", "table")
+    for name in ("results", "gpu"):
+        with pytest.raises(BenchError, match=f"no <!-- {name}:begin -->.*two marks"):
+            with_block("# Title\n", name, "table")
+
+
+def test_the_gpu_records_are_those_of_the_newest_commit_on_its_machine(tmp_path):
+    from bench.errors import BenchError
+    from bench.measure.case import Case, PlannedCase
+    from tools.readme import gpu_records
+
+    def record(machine, run_id, commit, device="cuda"):
+        plan = [PlannedCase(Case("epoch", "jax", "scan", device, 2, "mnist"), 1, 60, 1).to_json()]
+        more = {"started_at": f"2026-01-{run_id}T00:00:00+00:00", "commit": {"id": commit, "dirty": False}}
+        return write_example_run(tmp_path / machine, [], run_id=run_id, plan=plan, **more)
+
+    record("b", "09", "new", device="cpu")
+    with pytest.raises(BenchError, match="no record of a run on a GPU"):
+        gpu_records(tmp_path)
+    record("b", "04", "new")
+    record("a", "01", "old")
+    second, first = record("a", "06", "new"), record("a", "05", "new")
+    assert gpu_records(tmp_path) == [first, second]
 
 
 def test_a_record_without_reference_runs_does_not_answer(tmp_path):

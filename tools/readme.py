@@ -1,7 +1,11 @@
-"""``python -m tools.readme``: write the README's result table from the newest committed record of reference runs."""
+"""``python -m tools.readme``: write the README's result tables from the newest committed records.
+
+The first is of the newest record with reference runs of the canonical stack, the second of the newest ones on a GPU.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,10 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section
 from bench.report.run.ranking import ranking_sections
 from bench.report.run.summary import summarize
+from bench.stats.estimates import Estimate
 from bench.units import MISSING, format_interval, format_percent, format_seconds, short_commit
 
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+BLOCKS = ("results", "gpu")  # each between two marks: <!-- results:begin --> and <!-- results:end -->
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
 WANTED = {  # (harness, cache, measurement) -> label in the README
     FIRST_LOAD: "loading, first of its process",
@@ -97,13 +102,77 @@ def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
     )
 
 
-def with_results(readme: str, block: str) -> str:
-    """Replace the block between the two marks of ``readme``; raise BenchError if they are missing."""
-    head, begin, rest = readme.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def gpu_block(records: list[Path]) -> str:
+    """Return Markdown: the canonical workload on this GPU, a table of all stacks, and the records, by their paths."""
+    analyses = {record: RunAnalysis(RunFolder.open(record)) for record in records}
+    machine = next(iter(analyses.values())).header["machine"]
+    lines = [_gpu_sentence(machine), ""]
+    for analysis in analyses.values():
+        if analysis.answer is not None and analysis.answer.stack.variant == "as_published":
+            sentences = answer_section(analysis).sentences
+            lines += [line for text in sentences if "canonical workload" in text for line in (text, "")]
+    lines += [*_gpu_table(analyses), "", *_gpu_provenance(analyses, machine)]
+    return "\n".join(lines)
+
+
+def _gpu_sentence(machine: dict[str, Any]) -> str:
+    (gpu, *_), cpu = machine["gpus"], escape_markdown(machine["cpu_model"])
+    return (
+        f"Measured on {gpu['name']} (driver {gpu['driver']}, CUDA {gpu['cuda_version']}) beside {cpu}, "
+        f"{machine['usable_cores']} cores."
+    )
+
+
+def _gpu_table(analyses: dict[Path, RunAnalysis]) -> list[str]:
+    """Return a row for each stack of each record, by training epoch; n of each kind of process stands beside it."""
+    stacks = [(record, one) for record, analysis in analyses.items() for one in analysis.ranking]
+    stacks.sort(key=lambda pair: pair[1].train_epoch.center if pair[1].train_epoch else math.inf)
+    rows = [
+        [
+            one.stack.name,
+            *_center_and_count(one.train_epoch),
+            *_center_and_count(one.validate_epoch)[:1],
+            *_center_and_count(one.reference_clock),
+            MISSING if one.mean_test_accuracy is None else format_percent(one.mean_test_accuracy),
+            record.name,
+        ]
+        for record, one in stacks
+    ]
+    headers = ["stack", "training epoch", "processes", "validation epoch", "reference clock", "seeds", "test accuracy"]
+    return [tabulate(rows, [*headers, "record"], tablefmt="github", disable_numparse=True)]
+
+
+def _center_and_count(estimate: Estimate | None) -> list[str]:
+    if estimate is None:
+        return [MISSING, MISSING]
+    return [format_seconds(estimate.center), str(estimate.num_processes)]
+
+
+def _gpu_provenance(analyses: dict[Path, RunAnalysis], machine: dict[str, Any]) -> list[str]:
+    headers = [analysis.header for analysis in analyses.values()]
+    partial = [record.name for record, one in analyses.items() if one.header["status"] != "complete"]
+    notes = ["Rows of one record were measured side by side, rows of different records were not."]
+    if all(header["mode"] == "quick" for header in headers):
+        notes.insert(0, "Quick runs, for a first look and not for a claim: where n is 1 there is no interval.")
+    if partial:
+        notes.append(f"Ended before their plan: {', '.join(partial)}.")
+    packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
+    folder, commit = next(iter(analyses)).parent.as_posix(), short_commit(headers[0]["commit"]["id"])
+    return [
+        *(line for text in notes for line in (text, "")),
+        f"{machine['python']}, {', '.join(packages)} (Theano on cuda: the environment of `make theano-gpu`), at commit "
+        f"{commit}, {day(headers[0].get('started_at')) or MISSING}; records: `{folder}`.",
+    ]
+
+
+def with_block(readme: str, name: str, block: str) -> str:
+    """Replace the block between the two marks of ``name``, one of BLOCKS; raise BenchError if they are missing."""
+    first, last = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    head, begin, rest = readme.partition(first)
+    _, end, tail = rest.partition(last)
     if not begin or not end:
-        raise BenchError(f"the README has no {BEGIN} ... {END}: put the two marks where the table belongs.")
-    return f"{head}{BEGIN}\n{block}\n{END}{tail}"
+        raise BenchError(f"the README has no {first} ... {last}: put the two marks where the table belongs.")
+    return f"{head}{first}\n{block}\n{last}{tail}"
 
 
 def newest_record(records: Path) -> Path:
@@ -111,8 +180,7 @@ def newest_record(records: Path) -> Path:
 
     Raises BenchError if there is none.
     """
-    headers = {path.parent: RunFolder.open(path.parent).header for path in records.glob("*/*/run.json")}
-    found = [path for path, header in headers.items() if _has_reference_runs(header)]
+    found = [path for path, header in _headers(records).items() if _has_reference_runs(header)]
     if not found:
         raise BenchError(
             f"{records} holds no records of the reference run: copy a finished run there, as "
@@ -121,12 +189,44 @@ def newest_record(records: Path) -> Path:
     return max(found, key=started_seconds)
 
 
+def gpu_records(records: Path) -> list[Path]:
+    """Return the newest committed record on a GPU and all others of its machine and commit, in order of time.
+
+    Raises BenchError if there is none.
+    """
+    headers = {path: header for path, header in _headers(records).items() if _has_gpu(header)}
+    if not headers:
+        raise BenchError(f"{records} holds no record of a run on a GPU: copy one there.")
+    newest = max(headers, key=started_seconds)
+    found = [
+        path
+        for path, header in headers.items()
+        if path.parent == newest.parent and header["commit"] == headers[newest]["commit"]
+    ]
+    return sorted(found, key=started_seconds)
+
+
+def _headers(records: Path) -> dict[Path, dict[str, Any]]:
+    return {path.parent: RunFolder.open(path.parent).header for path in records.glob("*/*/run.json")}
+
+
+def _has_gpu(header: dict[str, Any]) -> bool:
+    return any(planned["case"]["device"] != "cpu" for planned in header["plan"])
+
+
 def _has_reference_runs(header: dict[str, Any]) -> bool:
     cases = [planned["case"] for planned in header["plan"]]
     return any(case["harness"] == "reference" and _is_canonical(case) for case in cases)
 
 
+def with_results(readme: str, records: Path) -> str:
+    """Return ``readme`` with both blocks of the newest records in ``records``."""
+    return with_block(
+        with_block(readme, "results", results_block(newest_record(records))), "gpu", gpu_block(gpu_records(records))
+    )
+
+
 if __name__ == "__main__":
-    readme, record = Path("README.md"), newest_record(Path("results/records"))
-    readme.write_text(with_results(readme.read_text(encoding="utf-8"), results_block(record)), encoding="utf-8")
-    print(f"{readme} shows {record}")
+    path, records = Path("README.md"), Path("results/records")
+    path.write_text(with_results(path.read_text(encoding="utf-8"), records), encoding="utf-8")
+    print(f"{path} shows {newest_record(records)} and {', '.join(map(str, gpu_records(records)))}")

@@ -87,6 +87,7 @@ def package_version(name: str) -> str | None:
 
 
 def folder_name(fingerprint: dict[str, Any]) -> str:
-    """Return the folder name of records and calibrations of a machine: ``amd-epyc-2-cores``."""
-    model = re.sub(r"[^a-z0-9]+", "-", str(fingerprint.get("cpu_model") or "unknown cpu").lower()).strip("-")
-    return f"{model}-{fingerprint.get('usable_cores') or 'unknown'}-cores"
+    """Return the folder name of records and calibrations of a machine: ``amd-epyc-2-cores``, followed by its GPUs."""
+    cpu, cores = fingerprint.get("cpu_model") or "unknown cpu", fingerprint.get("usable_cores") or "unknown"
+    gpus = dict.fromkeys(str(gpu.get("name") or "unknown gpu") for gpu in fingerprint.get("gpus") or [])
+    return re.sub(r"[^a-z0-9]+", "-", " ".join([f"{cpu} {cores} cores", *gpus]).lower()).strip("-")

@@ -89,7 +89,9 @@ def test_the_readmes_example_merges_no_processes_of_several_runs_or_devices(clon
     (code,) = [code for code in cells("README.md") if "bench.load_runs" in code]
     namespace = {}
     exec(code.replace("results/runs", "results/records/amd-epyc-2-cores"), namespace)
-    replicates = [json.loads(path.read_text()) for path in clone.glob("results/records/*/*/replicates/*.json")]
+    replicates = [
+        json.loads(path.read_text()) for path in clone.glob("results/records/amd-epyc-2-cores/*/replicates/*.json")
+    ]
     measured = [one for one in replicates if any(found["name"] == "train_epoch" for found in one["measurements"])]
     assert len(namespace["per_process"]) == len(measured)
     assert namespace["per_process"].index.names == ["run_id", "backend", "variant", "device", "process"]

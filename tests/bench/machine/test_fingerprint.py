@@ -80,3 +80,16 @@ def test_cudnn_is_known_by_its_wheel(monkeypatch, wheel, version):
     installed = [SimpleNamespace(name="numpy", version="2.0"), SimpleNamespace(name=wheel, version="9.14.0.64")]
     monkeypatch.setattr(importlib.metadata, "distributions", lambda: installed)
     assert fingerprint.cudnn_version() == version
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"cpu_model": "AMD EPYC", "usable_cores": 2, "gpus": []}, "amd-epyc-2-cores"),
+        ({"cpu_model": "Intel(R) Xeon(R)", "usable_cores": 16, "gpus": [{"name": "NVIDIA H200"}] * 2},
+         "intel-r-xeon-r-16-cores-nvidia-h200"),
+        ({"cpu_model": None, "gpus": [{"name": None}]}, "unknown-cpu-unknown-cores-unknown-gpu"),
+    ],
+)  # fmt: skip
+def test_a_machines_folder_names_its_cpu_and_its_gpus(facts, name):
+    assert fingerprint.folder_name(facts) == name
