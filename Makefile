@@ -42,7 +42,7 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history profile gate check doctor lint clean theano-gpu test-gpuarray FORCE
+.PHONY: help bench test report compare history board profile gate check doctor lint clean theano-gpu test-gpuarray FORCE
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
@@ -51,6 +51,7 @@ help:
 	@echo "make report                       print the latest run's report again"
 	@echo "make compare RUNS=\"a b\"          put runs side by side (BASE=a, PRICE_PER_HOUR=\"a=0.5 b=2\")"
 	@echo "make history                      say what changed over all runs, and when"
+	@echo "make board                        rank machines and stacks, as a site in results/board"
 	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
 	@echo "make gate [AGAINST=main]          is the working tree slower, larger or a worse learner than that revision?"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
@@ -92,6 +93,10 @@ compare: $(STAMP)
 
 history: $(STAMP)
 	@$(BIN)/python -m bench history $(FOLDERS)
+
+# FOLDERS: folders of runs (default: the committed records).
+board: $(STAMP)
+	@$(BIN)/python -m bench board $(FOLDERS)
 
 # Options: BACKENDS, VARIANTS as above, one of DEVICES; RUN=<id, folder or latest>: the run whose report explains them.
 profile: $(STAMP) $(EXTRAS)

@@ -34,6 +34,7 @@ GOALS = {
     "test": "FAST BACKENDS DEVICES",
     "compare": "RUNS BASE PRICE_PER_HOUR HTML",
     "history": "FOLDERS",
+    "board": "FOLDERS",
     "profile": "BACKENDS VARIANTS DEVICES RUN",
     **dict.fromkeys(("gate", "check"), "AGAINST BUDGET METRICS UNDECIDED"),
     "theano-gpu": "PYTHON311 DEBS",

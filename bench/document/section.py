@@ -35,6 +35,8 @@ class Section:
     ``rows`` hold values by the kinds of their columns, None for a missing one; ``cells`` are their texts.  All of it is
     plain text, escaped when rendered.  ``notices`` are warnings, shown first.  ``plots`` are names: each
     output draws those that it has, and a terminal none.  ``folded`` marks sections that a page may show folded.
+    A page lets its reader choose rows by the columns named in ``filters``, and links to ``files``: the table's data,
+    relative to the page.
     """
 
     title: str
@@ -44,6 +46,8 @@ class Section:
     plots: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     folded: bool = False
+    filters: Sequence[str] = ()
+    files: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.columns = [Column(one) if isinstance(one, str) else one for one in self.columns]

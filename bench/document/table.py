@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.units import (
     MISSING,
@@ -47,7 +47,15 @@ def _percent_interval(bounds: tuple[float | None, float | None], digits: int) ->
     return " to ".join(format_percent(bound, digits) for bound in bounds)
 
 
+class Link(NamedTuple):
+    """Text that leads to ``address``, relative to its page; outputs other than a page show the text."""
+
+    text: str
+    address: str
+
+
 TEXT = Kind(str, is_number=False)
+LINK = Kind(lambda link: link.text, is_number=False)
 INTEGER = Kind("{:,}".format)
 COUNT = Kind(format_count)  # also a median of counts
 NUMBER = Kind(format_number)

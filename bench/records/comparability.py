@@ -55,6 +55,13 @@ def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def machine_name(hardware: Mapping[str, Any]) -> str:
+    """Return the name of a machine from its ``identity``, e.g. ``AMD EPYC, 2 cores, NVIDIA H100``."""
+    model, cores = hardware.get("cpu_model"), hardware.get("usable_cores")
+    parts = [model or "unknown CPU", f"{cores} cores" if cores else "", *hardware.get("gpus", [])]
+    return ", ".join(str(part) for part in parts if part)
+
+
 def contradictions(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     """Return the names of known facts that differ; empty if it may be the same machine."""
     return [name for name in first if name in second and not _same(first[name], second[name])]

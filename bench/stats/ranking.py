@@ -1,9 +1,9 @@
-"""Ranks from interleaved rounds: 1 + the number of others that are significantly faster."""
+"""Ranks: of interleaved rounds by the number of others that are significantly faster, of independent values by time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
@@ -14,6 +14,7 @@ from scipy import special
 
 from bench.stats.estimates import INTERVAL_FROM, paired_logs, paired_ratio
 from bench.stats.learning import holm
+from bench.stats.unpaired import speed_ratio
 
 Name = TypeVar("Name", bound=Hashable)
 Rounds = Mapping[int, float]  # interleaved round -> seconds
@@ -48,6 +49,28 @@ def rank(rounds_by_name: Mapping[Name, Rounds], base: Name | None = None) -> dic
     slowness = {name: _times_as_long(rounds, rounds_by_name[base]) for name, rounds in rounds_by_name.items()}
     order = sorted(rounds_by_name, key=lambda name: (numbers.get(name, math.inf), slowness[name]))
     return {name: Rank(numbers[name], held.count(numbers[name]) > 1) if name in numbers else None for name in order}
+
+
+def rank_unpaired(seconds_by_name: Mapping[Name, Sequence[float]]) -> dict[Name, Rank | None]:
+    """Rank names that were not measured side by side by the medians of their own values.
+
+    A name shares the rank of those before it unless it is significantly slower than the fastest of them: the 95 %
+    interval of ``speed_ratio`` excludes 1.  The error is 5 % for each such comparison.  Fewer than ``INTERVAL_FROM``
+    values have no rank.
+    """
+    enough = [name for name, values in seconds_by_name.items() if len(values) >= INTERVAL_FROM]
+    groups: list[list[Name]] = []
+    for name in sorted(enough, key=lambda name: median(seconds_by_name[name])):
+        if groups and not speed_ratio(seconds_by_name[groups[-1][0]], seconds_by_name[name]).differs:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    ranks: dict[Name, Rank | None] = dict.fromkeys(seconds_by_name)
+    number = 1
+    for group in groups:
+        ranks |= dict.fromkeys(group, Rank(number, len(group) > 1))
+        number += len(group)
+    return ranks
 
 
 def _times_as_long(rounds: Rounds, base: Rounds) -> float:

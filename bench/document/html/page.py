@@ -14,6 +14,7 @@ from markupsafe import Markup
 from bench.document.chart import Chart
 from bench.document.html.plotly import plotly_gzip_base64
 from bench.document.section import Section, clean, with_plots
+from bench.document.table import Link
 
 MAX_MIN_WIDTH_CH = 20  # characters: as wide as "theano/as_published"
 INSTRUCTIONS = (
@@ -27,7 +28,8 @@ class Page:
     """Contents of an HTML file; all text is plain, and escaped when rendered.
 
     ``headline`` is the main result.  ``facts`` are (name, value) pairs about the run, ``warnings`` sentences for the
-    top of the page, where the first section is, too.
+    top of the page, where the first section is, too.  A page of a site has ``links`` to others, (text, address)
+    pairs, and may have a ``script``, which shows the JSON-ready ``data`` in the element ``#view``.
     """
 
     title: str
@@ -36,6 +38,9 @@ class Page:
     charts: Mapping[str, Chart] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()
+    script: str = ""
+    data: Any = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class PageSection:
 def to_html(page: Page) -> str:
     blocks = [
         PageSection(
-            f"section-{number}", section, [page.charts[name] for name in names], layouts_of(section), section.cells
+            f"section-{number}", section, [page.charts[name] for name in names], layouts_of(section), _cells(section)
         )
         for number, (section, names) in enumerate(with_plots(page.sections, page.charts), start=1)
     ]
@@ -74,9 +79,21 @@ def to_html(page: Page) -> str:
             instructions=INSTRUCTIONS if drawn else "",
             style=_asset("style.css"),
             script=_asset("page.js"),
+            own_script=Markup(page.script),
             plotly=Markup(plotly_gzip_base64()) if drawn else "",
         )
     )
+
+
+def _cells(section: Section) -> list[list[str]]:
+    """Return the texts of a section's cells, those of links as markup."""
+    return [
+        [
+            Markup('<a href="{}">{}</a>').format(value.address, clean(text)) if isinstance(value, Link) else text
+            for value, text in zip(row, texts, strict=True)
+        ]
+        for row, texts in zip(section.rows, section.cells, strict=True)
+    ]
 
 
 def layouts_of(section: Section) -> list[Layout]:

@@ -49,7 +49,7 @@ def timed_run(folder: RunFolder, name: str) -> Comparable:
         name=name,
         tool="mlp-bench",
         samples=found.samples,
-        facts=_facts(header, found.stacks),
+        facts=run_facts(header, found.stacks),
         started_at=header.get("started_at"),
         mode=header["mode"],
         dataset=header.get("dataset") or {},
@@ -65,7 +65,8 @@ def _ceilings(frames: Frames) -> dict[str, Ceilings]:
     return {device: ceilings for device, ceilings in found.items() if ceilings is not None}
 
 
-def _facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
+def run_facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
+    """Return the machine and the software of a run, JSON-ready."""
     commit = header.get("commit") or {}
     threads = sorted({stack.threads for stack in stacks if stack.threads is not None})
     passed = passed_variables(header)

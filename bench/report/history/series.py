@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from bench.errors import BenchError, RecordError
-from bench.records.comparability import FREE, contradictions, identity
+from bench.records.comparability import FREE, contradictions, identity, machine_name
 from bench.records.comparison_key import ComparisonKey
 from bench.records.moments import order
 from bench.records.run_folder import RunFolder
@@ -56,9 +56,7 @@ class Conditions:
 
     @property
     def name(self) -> str:
-        model, cores = self.hardware.get("cpu_model"), self.hardware.get("usable_cores")
-        parts = [model or "unknown CPU", f"{cores} cores" if cores else "", *self.hardware.get("gpus", [])]
-        return f"{self.number} ({', '.join(str(part) for part in parts if part)})"
+        return f"{self.number} ({machine_name(self.hardware)})"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.stats.ranking import Rank, p_equal, rank
+from bench.stats.ranking import Rank, p_equal, rank, rank_unpaired
 from benchmarks.coverage import NOISE, false_and_found
 
 DRIFT = [1.0, 1.5, 0.8, 1.2]
@@ -129,3 +129,29 @@ def test_ranks_begin_at_one_and_never_fall(samples):
     assert numbers == sorted(numbers)
     assert numbers[:1] in ([], [1])
     assert all(place.shared == (numbers.count(place.number) > 1) for place in places if place is not None)
+
+
+# --- of independent values ------------------------------------------------------------------------------------------
+
+
+NEAR = (0.98, 0.99, 1.0, 1.01, 1.02, 1.03)
+
+
+def test_independent_values_are_ranked_by_median_and_neighbours_within_the_noise_share():
+    values = {"c": 3.0, "a": 1.0, "a2": 1.005, "b": 2.0}
+    found = rank_unpaired({name: [center * noise for noise in NEAR] for name, center in values.items()})
+    assert {name: str(place) for name, place in found.items()} == {"a": "1=", "a2": "1=", "b": "3", "c": "4"}
+
+
+def test_too_few_independent_values_have_no_rank():
+    assert rank_unpaired({"a": [1.0, 1.1], "b": [2.0, 2.1, 2.2]}) == {"a": None, "b": Rank(1, False)}
+    assert rank_unpaired({}) == {}
+
+
+@given(st.lists(st.lists(st.floats(0.1, 10), min_size=1, max_size=7), max_size=8))
+def test_ranks_of_independent_values_follow_the_medians_and_count_everybody(values):
+    found = rank_unpaired(dict(enumerate(values)))
+    placed = sorted((np.median(values[name]), place.number) for name, place in found.items() if place is not None)
+    numbers = [number for _, number in placed]
+    assert numbers == sorted(numbers)
+    assert all(number == 1 + sum(other < number for other in numbers) for number in numbers)

@@ -1,4 +1,4 @@
-// The theme, and the plots.  Without it the page is complete but for them.
+// The theme, the filters of long tables, and the plots.  Without it the page is complete but for these.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -24,9 +24,64 @@
 
   // --- contents: open beside the text, closed above it
   const wide = matchMedia("(min-width: 70rem)");
-  const openContents = () => { document.getElementById("contents").open = wide.matches; };
-  wide.addEventListener("change", openContents);
-  openContents();
+  const contents = document.getElementById("contents"); // a page of one section has none
+  const openContents = () => { contents.open = wide.matches; };
+  if (contents) {
+    wide.addEventListener("change", openContents);
+    openContents();
+  }
+
+  // --- filters: a choice for each marked column, kept in the address; of many rows the first are shown
+  const ROWS_AT_ONCE = 200;
+  function addFilters(table) {
+    const rows = [...table.tBodies[0].rows];
+    const bar = document.createElement("p");
+    const count = document.createElement("span");
+    const more = document.createElement("button");
+    const choices = new Map();
+    let atMost = ROWS_AT_ONCE;
+    const text = (row, at) => row.cells[at].textContent.trim();
+    const fitting = () => rows.filter((row) => [...choices].every(([at, one]) => !one.value || text(row, at) === one.value));
+    const show = (limit = atMost) => {
+      const fit = fitting();
+      rows.forEach((row) => { row.hidden = true; });
+      fit.slice(0, limit).forEach((row) => { row.hidden = false; });
+      count.textContent = `${Math.min(limit, fit.length)} of ${fit.length} rows`;
+      more.hidden = fit.length <= limit;
+    };
+    const address = new URL(location.href);
+    [...table.tHead.rows[0].cells].forEach((head, at) => {
+      const values = [...new Set(rows.map((row) => text(row, at)))].sort();
+      if (!("filter" in head.dataset) || values.length < 2) return;
+      const name = head.textContent.trim();
+      const label = document.createElement("label");
+      const select = document.createElement("select");
+      select.append(new Option("all", ""), ...values.map((value) => new Option(value, value)));
+      select.value = address.searchParams.get(name) ?? "";
+      if (select.selectedIndex < 0) select.value = "";
+      select.addEventListener("change", () => {
+        if (select.value) address.searchParams.set(name, select.value);
+        else address.searchParams.delete(name);
+        remembered(() => history.replaceState(null, "", address));
+        atMost = ROWS_AT_ONCE;
+        show();
+      });
+      label.append(`${name} `, select);
+      choices.set(at, select);
+      bar.append(label);
+    });
+    more.type = "button";
+    more.textContent = "Show more";
+    more.addEventListener("click", () => { atMost += ROWS_AT_ONCE; show(); });
+    count.setAttribute("role", "status");
+    bar.className = "filters screen";
+    bar.append(count, more);
+    table.parentElement.before(bar);
+    addEventListener("beforeprint", () => show(rows.length));
+    addEventListener("afterprint", () => show());
+    show();
+  }
+  new Set([...document.querySelectorAll("th[data-filter]")].map((head) => head.closest("table"))).forEach(addFilters);
 
   // --- plots
   async function loadPlotly(packed) {

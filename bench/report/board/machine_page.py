@@ -1,0 +1,188 @@
+"""Page of one machine: its stacks, phases, runs with what changed between them, ceilings and fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.document.html import Page
+from bench.document.section import Section
+from bench.document.table import INTEGER, SECONDS, Column
+from bench.report.board.board import Board
+from bench.report.board.changes import changes_of
+from bench.report.board.machines import BoardMachine
+from bench.report.board.pages import RANKING_COLUMNS, UNKNOWN, age_facts, board_links, row_cells
+from bench.report.board.rows import BoardRow, StackRuns
+from bench.report.board.tables import newest_with_ceilings
+from bench.report.compare.comparable import REFERENCE_CLOCK, StackMeasurement
+from bench.report.history.sections import sparkline, verdict
+from bench.report.history.series import Conditions, RunPoint, Series
+from bench.report.run.lower_bound import CEILING_COLUMNS, ceiling_rows
+from bench.units import format_seconds, short_commit
+
+UP = "../../"
+MOST_CHANGES = 6  # named in a cell; the data have all
+
+
+def machine_page(board: Board, machine: BoardMachine, rows: Sequence[BoardRow]) -> Page:
+    """Return the page of ``machine``, whose rows of the ranking are ``rows``."""
+    return Page(
+        title=f"mlp-bench board, {machine.label}",
+        headline=_headline(machine, rows),
+        sections=[
+            _stacks(rows),
+            *_phases(rows),
+            _runs(machine),
+            *_history(rows),
+            *_ceilings(machine),
+            Section(
+                "Fingerprint",
+                [f"Of the newest record, {machine.newest.source}."],
+                ["property", "value"],
+                machine.newest.fingerprint,
+                files=["machine.json"],
+            ),
+        ],
+        facts=[
+            ("Machine", machine.label),
+            ("Records", f"{len(machine.records):,}"),
+            ("Oldest", board.age_text(machine.records[0])),
+            ("Newest", board.age_text(machine.newest)),
+            *age_facts(board)[-1:],
+        ],
+        links=[*board_links(board, UP), ("Compare", f"{UP}side-by-side.html?a={machine.address}")],
+    )
+
+
+def _headline(machine: BoardMachine, rows: Sequence[BoardRow]) -> str:
+    fit = [row for row in rows if row.runs.unfit_because is None]
+    if not fit:
+        return f"{machine.label}: no canonical run"
+    first = fit[0]
+    return f"{machine.label}: canonical run in {format_seconds(first.runs.total.center)} with {first.runs.stack.name}"
+
+
+def _stacks(rows: Sequence[BoardRow]) -> Section:
+    columns = [RANKING_COLUMNS[0], *RANKING_COLUMNS[2:]]
+    cells = [[row.rank.rank, *row_cells(row)] for row in rows]
+    sentences = ["Ranks are among all rows of the board."] if rows else ["No record has a reference run."]
+    return Section("Canonical run", sentences, columns if rows else [], cells, files=["stacks.csv", "machine.json"])
+
+
+def _phases(rows: Sequence[BoardRow]) -> list[Section]:
+    if not rows:
+        return []
+    medians = [(row.runs, row.runs.result.phases) for row in rows]
+    names = list(dict.fromkeys(name for _, phases in medians for name in phases.seconds_by_phase))
+    cells = [
+        [
+            *_names(runs),
+            phases.total_seconds,
+            *(phases.seconds_by_phase.get(name) for name in names),
+            phases.rest_seconds,
+            phases.import_seconds,
+        ]
+        for runs, phases in medians
+    ]
+    outside = ["rest", "import (outside the clock)"]
+    columns = [*NAMES, *(Column(name, SECONDS) for name in ("reference clock", *names, *outside))]
+    sentences = ["Medians of the processes of the newest run of each stack."]
+    return [Section("Phases", sentences, columns, cells, files=["phases.csv", "machine.json"])]
+
+
+NAMES = ["stack", Column("threads", INTEGER), "run"]
+
+
+def _names(runs: StackRuns) -> list[Any]:
+    return [runs.stack.name, runs.stack.threads, runs.record.run_id]
+
+
+def _runs(machine: BoardMachine) -> Section:
+    changes = changes_of([record.facts for record in machine.records])
+    cells = [
+        [
+            record.day,
+            record.run_id,
+            short_commit(record.commit),
+            record.mode,
+            record.fitness.value or UNKNOWN,
+            len(record.results),
+            _changed([str(change) for change in changed]),
+            "; ".join([*([] if record.verified_here else ["not verified here"]), *record.notes]),
+        ]
+        for record, changed in zip(machine.records, changes, strict=True)
+    ]
+    columns = ["started", "run", "commit", "mode", "fitness", Column("reference runs of stacks", INTEGER)]
+    columns += ["changed since the run before", "remarks"]
+    sentences = ["Oldest first. A fact that a record lacks has not changed."]
+    return Section("Runs", sentences, columns, cells, files=["runs.csv", "machine.json"])
+
+
+def _changed(changes: Sequence[str]) -> str:
+    more = len(changes) - MOST_CHANGES
+    return "; ".join([*changes[:MOST_CHANGES], *([f"{more} more"] if more > 0 else [])])
+
+
+def series_of(runs: StackRuns) -> Series:
+    """Return the reference clock of a row over its runs."""
+    points = [
+        RunPoint(record.run_id, record.started_at, tuple((seconds,) for seconds in result.seconds))
+        for record, result in runs.runs
+    ]
+    metric = StackMeasurement(runs.stack.name, REFERENCE_CLOCK)
+    return Series(Conditions(1, runs.machine.hardware, ""), metric, tuple(points))
+
+
+def history_rows(rows: Sequence[BoardRow]) -> list[dict[str, Any]]:
+    """Return the reference clock of every run of a machine, with the step that begins there."""
+    found = []
+    for row in rows:
+        series = series_of(row.runs)
+        steps = {step.index: step.ratio for step in series.trend.steps}
+        for number, (record, result) in enumerate(row.runs.runs):
+            named = {**row.runs.stack._asdict(), "comparison_key": result.comparison_key.value}
+            origin = {"run_id": record.run_id, "started_at": record.started_at, "commit": record.commit}
+            total = {"seconds": result.total.center, "low_seconds": result.total.low, "high_seconds": result.total.high}
+            more = {"num_processes": result.total.num_processes, "step_ratio": steps.get(number)}
+            found.append({**named, **origin, **total, **more})
+    return found
+
+
+def _history(rows: Sequence[BoardRow]) -> list[Section]:
+    several = [(row.runs, series_of(row.runs)) for row in rows if len(row.runs.runs) > 1]
+    if not several:
+        return []
+    cells = [
+        [
+            runs.stack.name,
+            runs.stack.threads,
+            UNKNOWN if runs.result.comparison_key.value is None else runs.result.comparison_key.value[:7],
+            len(series.points),
+            sparkline([point.center for point in series.points]),
+            series.points[0].center,
+            series.points[-1].center,
+            verdict(series),
+        ]
+        for runs, series in several
+    ]
+    columns = [*NAMES[:2], "code", Column("runs", INTEGER), "trend", Column("oldest", SECONDS)]
+    columns += [Column("newest", SECONDS), "change"]
+    sentences = ["The reference clock over the runs of a stack with the same code, oldest first."]
+    return [Section("History", sentences, columns, cells, files=["history.csv", "machine.json"])]
+
+
+def _ceilings(machine: BoardMachine) -> list[Section]:
+    record = newest_with_ceilings(machine)
+    if record is None:
+        return [Section("Ceilings", ["No record of this machine measured its ceilings."])]
+    return [
+        Section(
+            f"Ceilings of {device}",
+            [f"Of {record.run_id}, the newest run that measured them."],
+            CEILING_COLUMNS,
+            ceiling_rows(ceilings),
+            notices=[ceilings.notice] if ceilings.notice else [],
+            files=["ceilings.csv", "machine.json"],
+        )
+        for device, ceilings in record.ceilings.items()
+    ]

@@ -1,0 +1,191 @@
+"""Pages of the board: the ranking, and the records that were left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bench.document.html import Page
+from bench.document.section import Section
+from bench.document.table import FRACTION, INTEGER, LINK, NUMBER_TEXT, SECONDS, SECONDS_INTERVAL, Column, Link
+from bench.report.board.board import Board
+from bench.report.board.rows import BoardRow
+from bench.stats.learning import Learning
+from bench.units import format_seconds, short_commit
+
+UNKNOWN = "unknown"
+KEY_CHARACTERS = 7
+ROWS_PER_PAGE = 500  # keeps a page below half a megabyte
+MOST_NAMED = 3  # reasons in a sentence
+FILTERS = ("backend", "device", "precision", "canonical", "year")
+RANKING_COLUMNS = [
+    Column("rank", NUMBER_TEXT),
+    Column("machine", LINK),
+    "backend",
+    "variant",
+    "device",
+    Column("canonical run", SECONDS),
+    Column("95 % interval", SECONDS_INTERVAL),
+    Column("test accuracy", FRACTION),
+    "accuracy verdict",
+    Column("hardware rank", NUMBER_TEXT),
+    "fitness",
+    "measured",
+    Column("threads", INTEGER),
+    "precision",
+    "year",
+    "commit",
+    "code",
+    "canonical",
+    "remarks",
+]
+
+
+def ranking_pages(board: Board) -> dict[str, Page]:
+    """Return {name: page} of the ranking: ``index.html`` alone, unless it has more than ``ROWS_PER_PAGE`` rows."""
+    parts = [board.rows[start : start + ROWS_PER_PAGE] for start in range(0, len(board.rows), ROWS_PER_PAGE)]
+    names = ["index.html", *(f"ranking-{number}.html" for number in range(2, len(parts) + 1))]
+    return {
+        name: Page(
+            title="mlp-bench board",
+            headline=headline(board),
+            sections=[_ranking(board, part, number * ROWS_PER_PAGE, names)],
+            facts=age_facts(board),
+            warnings=_warnings(board),
+            links=board_links(board),
+        )
+        for number, (name, part) in enumerate(zip(names, parts, strict=True))
+    }
+
+
+def headline(board: Board) -> str:
+    """Return the fastest ranked row, or why there is none."""
+    first = next((row for row in board.rows if row.rank.rank is not None), None)
+    if first is None:
+        return f"{len(board.rows)} stacks on {len(board.machines)} machines, none of which can be ranked"
+    leaders = sum(row.rank.rank is not None and row.rank.rank.number == 1 for row in board.rows)
+    shared = f", which the board cannot distinguish from {leaders - 1} others" if leaders > 1 else ""
+    time = format_seconds(first.runs.total.center)
+    return f"Fastest canonical run: {time}, {first.runs.stack.name}, {first.runs.machine.label}{shared}"
+
+
+def board_links(board: Board, up: str = "") -> list[tuple[str, str]]:
+    """Return the links of every page; ``up`` leads from its folder to the first page's."""
+    pages = [("Ranking", "index.html"), ("Side by side", "side-by-side.html")]
+    if board.left_out:
+        pages.append((f"Left out ({len(board.left_out)})", "left-out.html"))
+    return [(text, f"{up}{address}") for text, address in pages]
+
+
+def age_facts(board: Board) -> list[tuple[str, str]]:
+    records = board.records
+    return [
+        ("Records", f"{len(records):,} of {len(board.machines):,} machines"),
+        ("Oldest", board.age_text(records[0])),
+        ("Newest", board.age_text(records[-1])),
+        ("Built", board.built.isoformat()),
+    ]
+
+
+def _warnings(board: Board) -> list[str]:
+    found = []
+    if board.left_out:
+        found.append(f"{len(board.left_out)} records were left out: see Left out.")
+    if all(row.hardware_rank.rank is None for row in board.rows):
+        found.append(
+            "No hardware is ranked: no two machines ran the same code, as equal comparison keys would show. A "
+            "difference between two rows may be one of the software."
+        )
+    return found
+
+
+def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence[str]) -> Section:
+    part = f", rows {start + 1:,} to {start + len(rows):,} of {len(board.rows):,}" if len(names) > 1 else ""
+    sentences = [*_how_to_read(), *_missing(board.rows)]
+    if part:
+        sentences.append(f"All rows are on {len(names)} pages ({', '.join(names)}), and in the CSV file.")
+    cells = [_row(row) for row in rows]
+    files = ["ranking.csv", "ranking.json"]
+    return Section(f"Ranking{part}", sentences, RANKING_COLUMNS, cells, filters=FILTERS, files=files)
+
+
+def _how_to_read() -> list[str]:
+    return [
+        "By the reference clock of the canonical run (20 epochs, batches of 500, MNIST), fastest first. A rank with = "
+        "is shared: none of its rows is significantly slower than the first of them, where the 95 % interval of their "
+        "ratio, as in make compare, would exclude 1.",
+        "A row is one stack on one machine with one comparison key, which identifies the code and the libraries that "
+        "ran. Hardware rank: the same among the machines that ran the same key, where a difference is one of the "
+        "hardware. With three runs or more, time and interval are over runs, else over the processes of the newest "
+        "run, and then do not contain differences between runs.",
+        "Accuracy, fitness, commit and remarks are those of the newest run. Not verified here: the record is not among "
+        "the project's committed results; its numbers were computed here from its samples like all others.",
+    ]
+
+
+def _missing(rows: Sequence[BoardRow]) -> list[str]:
+    """Return a sentence with the reasons for unknown keys and grades."""
+    unknown = {
+        "code": Counter(row.runs.result.comparison_key.missing_because for row in rows),
+        "fitness": Counter(row.runs.record.fitness.missing_because for row in rows),
+    }
+    return [f"Unknown {what}: {_reasons(reasons)}." for what, reasons in unknown.items() if any(reasons)]
+
+
+def _reasons(reasons: Counter[str | None]) -> str:
+    known = [(reason, count) for reason, count in reasons.most_common() if reason is not None]
+    texts = [f"{reason} ({count:,} {'row' if count == 1 else 'rows'})" for reason, count in known[:MOST_NAMED]]
+    return "; ".join([*texts, *(["other reasons"] if len(known) > MOST_NAMED else [])])
+
+
+def _row(row: BoardRow) -> list[Any]:
+    machine = row.runs.machine
+    return [row.rank.rank, Link(machine.label, f"machines/{machine.address}/index.html"), *row_cells(row)]
+
+
+def row_cells(row: BoardRow) -> list[Any]:
+    """Return the values of the columns of ``RANKING_COLUMNS`` from the stack on."""
+    runs = row.runs
+    record, result, stack, total = runs.record, runs.result, runs.stack, runs.total
+    key = result.comparison_key.value
+    return [
+        stack.backend,
+        stack.variant,
+        stack.device,
+        total.center,
+        (total.low, total.high),
+        result.mean_test_accuracy,
+        accuracy_verdict(row),
+        row.hardware_rank.rank,
+        record.fitness.value or UNKNOWN,
+        runs.measured,
+        stack.threads,
+        stack.precision,
+        record.year,
+        short_commit(record.commit),
+        UNKNOWN if key is None else key[:KEY_CHARACTERS],
+        "yes" if result.not_canonical_because is None else "no",
+        "; ".join(row.remarks),
+    ]
+
+
+def accuracy_verdict(row: BoardRow) -> str | None:
+    """Return agreement with the published accuracy, and the verdict against the canonical stack."""
+    result = row.runs.result
+    found = [] if result.agrees is None else ["as published" if result.agrees else "NOT as published"]
+    if result.learning not in (None, Learning.NOT_MEASURED):
+        found.append(result.learning.value)
+    return "; ".join(found) or None
+
+
+def left_out_page(board: Board) -> Page:
+    section = Section(
+        "Left out",
+        ["A record enters the board if it can be read completely, and its numbers follow from its raw samples."],
+        ["record", "reason"],
+        [[one.record, one.reason] for one in board.left_out],
+        files=["left-out.csv", "left-out.json"],
+    )
+    title = f"{len(board.left_out)} records were left out"
+    return Page("mlp-bench board, left out", title, [section], facts=age_facts(board), links=board_links(board))

@@ -1,0 +1,89 @@
+"""Re-derivation of a record's published numbers from its raw samples.
+
+Medians and means are compared, which every version of mlp-bench computes alike; the method of intervals has changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import RecordError
+from bench.records.json_file import read_json
+from bench.records.stack_key import StackKey
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.reference_runs import ReferenceAnswer
+from bench.units import format_percent, format_seconds
+
+TOLERANCE = 1e-9  # relative; files hold all digits, and sums may be in another order
+SUMMARY = "summary.json"
+WRITE_AGAIN = "if the samples are right, make report writes it again"
+
+
+def check_summary(path: Path, analysis: RunAnalysis) -> None:
+    """Compare a record's reference runs with its parts and, if it has one, with its ``summary.json``.
+
+    Raises
+    ------
+    RecordError
+        If a total is not the sum of its phases, or the summary cannot be read or has other numbers than the samples.
+    """
+    _check_sums(analysis)
+    try:
+        published = read_json(path / SUMMARY)["reference_runs"]
+        by_stack = {_stack_of(one): one for one in published}
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"its {SUMMARY} cannot be read ({error!r}): {WRITE_AGAIN}.") from error
+    for answer in analysis.answers:
+        _check_answer(answer, by_stack.pop(answer.stack, None))
+    for stack in by_stack:
+        raise RecordError(f"its {SUMMARY} has a reference run of {stack.name}, its samples have none: {WRITE_AGAIN}.")
+
+
+def _check_sums(analysis: RunAnalysis) -> None:
+    results = analysis.frames.results.set_index("process")
+    sums = analysis.frames.phases.groupby("process")["seconds"].sum().reindex(results.index)
+    apart = (sums + results["rest_seconds"] - results["total_seconds"]).abs() > 1e-6 * results["total_seconds"]
+    for process in results.index[apart]:
+        total = format_seconds(results["total_seconds"][process])
+        raise RecordError(f"the reference clock of its process {process}, {total}, is not the sum of its phases.")
+
+
+def _stack_of(published: Mapping[str, Any]) -> StackKey:
+    return StackKey(**{name: published.get(name) for name in StackKey._fields})
+
+
+def _check_answer(answer: ReferenceAnswer, published: Mapping[str, Any] | None) -> None:
+    name = answer.stack.name
+    if published is None:
+        raise RecordError(f"its {SUMMARY} has no reference run of {name}, which was measured: {WRITE_AGAIN}.")
+    total = published.get("total_seconds") or {}
+    said, count = total.get("center"), total.get("num_processes")
+    if not _same(said, answer.total.center) or count != answer.total.num_processes:
+        found = f"{format_seconds(answer.total.center)} of {answer.total.num_processes} processes"
+        raise RecordError(
+            f"its {SUMMARY} says {_text(said, format_seconds)} of {count} processes for {name}, its samples give "
+            f"{found}: {WRITE_AGAIN}."
+        )
+    accuracy = published.get("mean_test_accuracy")
+    if not _same(accuracy, answer.mean_test_accuracy):
+        raise RecordError(
+            f"its {SUMMARY} says a test accuracy of {_text(accuracy, format_percent)} for {name}, its samples give "
+            f"{format_percent(answer.mean_test_accuracy)}: {WRITE_AGAIN}."
+        )
+
+
+def _same(said: Any, found: float | None) -> bool:
+    if said is None or found is None:
+        return said is found
+    return isinstance(said, (int, float)) and math.isclose(said, found, rel_tol=TOLERANCE)
+
+
+def _text(value: Any, by: Any) -> str:
+    return by(value) if isinstance(value, (int, float)) and not pd.isna(value) else "no number"

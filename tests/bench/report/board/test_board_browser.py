@@ -1,0 +1,71 @@
+"""The site in a real browser: from disk, wide and on a phone, light and dark, with hostile names."""
+
+from datetime import date
+
+import pytest
+from board_runs import write_run
+from html_pages import CONTRASTS, HOSTILE, OVERFLOW, Watched
+
+from bench.report.board.board import read_board, sources
+from bench.report.board.site import site_files, write_site
+from bench.report.history import find_runs
+
+pytestmark = pytest.mark.slow
+
+NAMES = ["Example CPU", HOSTILE, "../../etc/passwd"]
+SHOWN = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).length"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    for day, name in enumerate(NAMES, 1):
+        write_run(folder / "records", day, speed=day, cpu_model=name, started_at=f"202{day}-01-01T00:00:00+00:00")
+    paths = find_runs([folder / "records"])
+    board = read_board(sources(paths, [folder / "records"], folder), date(2026, 2, 1))
+    write_site(folder / "site", site_files(board))
+    return folder / "site"
+
+
+def pages(site):
+    (machine, *_) = sorted(site.glob("machines/*/index.html"))
+    return [site / "index.html", site / "side-by-side.html", machine]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_pages_are_readable_on_all_media_and_ask_for_nothing(browser, site, width, scheme):
+    for page in pages(site):
+        watched = Watched(browser, page, color_scheme=scheme, viewport={"width": width, "height": 800})
+        assert watched.requests == [] and watched.complaints == []
+        assert watched.ask("window.hacked") is None
+        assert watched.ask(OVERFLOW) == 0, page
+        contrasts = watched.ask(CONTRASTS)
+        assert len(contrasts) > 20
+        assert [one for one in contrasts if one[0] < 4.5] == [], page
+
+
+def test_rows_are_chosen_by_a_column(browser, site):
+    watched = Watched(browser, site / "index.html")
+    assert watched.ask(SHOWN) == 3
+    watched.page.get_by_label("year").select_option("2022")
+    assert watched.ask(SHOWN) == 1 and watched.page.text_content(".filters [role=status]") == "1 of 1 rows"
+    assert watched.ask("location.search") == "?year=2022"
+    watched.page.get_by_label("year").select_option("")
+    assert watched.ask(SHOWN) == 3 and watched.ask("location.search") == ""
+
+
+def test_any_two_machines_are_side_by_side(browser, site):
+    watched = Watched(browser, site / "side-by-side.html")
+    watched.page.locator("#view select").nth(1).select_option(index=2)
+    text = watched.page.inner_text("#view")
+    assert "python -m bench compare records/" in text and "comparison key unknown" in text
+    assert watched.page.locator("#view table").count() == 2
+    watched.page.locator("#view select").nth(1).select_option(index=0)
+    assert "Choose two different machines" in watched.page.inner_text("#view")
+
+
+def test_without_javascript_the_tables_are_complete(browser, site):
+    watched = Watched(browser, site / "index.html", java_script_enabled=False)
+    assert watched.page.locator("tbody tr").count() == 3
+    assert watched.page.locator("tbody a").first.get_attribute("href").startswith("machines/")
