@@ -59,8 +59,9 @@ def headline(tmp_path):
     def headline(replicates, **changes):
         path = write_example_run(tmp_path, replicates, **changes)
         write_report(path)
-        (found,) = Parsed((path / "report.html").read_text(encoding="utf-8")).texts["h1"]
-        return found
+        page = (path / "report.html").read_text(encoding="utf-8")
+        first, rest = re.search(r'<h1>(.*?)</h1>\s*(?:<p class="lead">(.*?)</p>)?', page).groups()
+        return html.unescape(" ".join(filter(None, (first, rest))))
 
     return headline
 

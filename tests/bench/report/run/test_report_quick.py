@@ -55,7 +55,7 @@ def test_the_first_line_is_the_answer_and_how_far_to_trust_it(written):
         "theano/tuned on cpu: 9.30 s for the canonical 20 epochs, 3.5 times as fast as the GTX 970 of January 2016 "
         "(32.2 s); test accuracy 98.28 %, as published. One run: "
     )
-    assert text.startswith(expected) and f"<h1>{expected}" in page
+    assert text.startswith(expected) and f"<h1>{expected.partition(' One run')[0]}</h1>" in page
 
 
 @pytest.mark.slow
