@@ -13,15 +13,17 @@ from bench import cli
 
 @click.command()
 @click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
+@click.option("--measure", is_flag=True, help="Also measure how small a slowdown can be seen here: half a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
 @cli.one_sentence
-def doctor(data: Path | None, as_json: bool) -> None:
+def doctor(data: Path | None, measure: bool, as_json: bool) -> None:
     """Check the requirements of the suite on this machine, and name remedies for missing ones.
 
     \b
     Examples:
       python -m bench doctor
       python -m bench doctor --data ~/mnist
+      python -m bench doctor --measure
       python -m bench doctor --json | jq '.[] | select(.state != "ok")'
 
     \b
@@ -32,6 +34,11 @@ def doctor(data: Path | None, as_json: bool) -> None:
     from bench.measure.doctor import MISSING, examine
 
     findings = examine(data)
+    if measure and not any(finding.state == MISSING for finding in findings):
+        from bench.gate.fitness import check_fitness
+
+        with cli.errors.status("measuring A against A"):
+            findings.append(check_fitness(data))
     if as_json:
         cli.write_json([finding.to_json() for finding in findings])
     else:

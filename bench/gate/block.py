@@ -27,7 +27,8 @@ class Slot:
 class Turn:
     """Measurement of one process (``slot``) in ``round``; ``value`` is in the unit of the measure.
 
-    ``t_start_seconds`` is the start of the turn on the gate's clock.
+    ``t_start_seconds`` is the start of the turn on the gate's clock, ``core_distance_ns`` the round trip of a cache
+    line between the cores just before its round.
     """
 
     measure: str
@@ -35,6 +36,7 @@ class Turn:
     slot: int
     t_start_seconds: float
     value: float | None
+    core_distance_ns: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from bench.gate.block import Block
 from bench.gate.live import GateOutcome
 from bench.gate.processes.sides import Side
 from bench.gate.verdict import Decision, Judgement, Metric, Verdict
+from bench.records.core_states import core_states
 from bench.records.datasets import dataset_identity, dataset_line
+from bench.report.core_states import states_notice
 from bench.units import format_seconds
 
 
@@ -72,7 +75,15 @@ def report_of(
         f"Measured for {format_seconds(outcome.measuring_seconds)}: {kinds.count('comparison')} blocks of the "
         f"comparison with its null control, {kinds.count('confirmation')} fresh ones to confirm."
     )
+    sentences += core_state_sentences(outcome.blocks)
     return GateReport(headline(decision), (*sentences, *more), decision.judgements, code, context)
+
+
+def core_state_sentences(blocks: Sequence[Block]) -> list[str]:
+    """Return a sentence if the turns found the cores at several distances: half of a step may be waiting for data."""
+    distances = [(turn.core_distance_ns, None) for block in blocks for turn in block.turns]
+    notice = states_notice(core_states(distances), "turns")
+    return [] if notice is None else [notice]
 
 
 def nothing_measured(reason: str, metrics: Sequence[Metric]) -> GateReport:

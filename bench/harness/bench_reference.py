@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from bench.machine.process_sampler import ProcessSampler
+from bench.machine.rapl import CpuEnergySampler
 from bench.machine.watch import Watch
 
 
@@ -21,10 +22,11 @@ def test_run(benchmark, case, data_directory):
     backend = create(case.backend, case.variant, case.device)
     sampler = ProcessSampler(os.getpid())
     watch = Watch(case.device)
+    cpu_energy = CpuEnergySampler()
     histories = []
 
     def canonical_run() -> None:
-        with watch, sampler:
+        with watch, sampler, cpu_energy:
             histories.append(
                 train(backend, case.recipe, lambda: load_files(data_directory), device=case.device, verbose=False)
             )
@@ -43,5 +45,6 @@ def test_run(benchmark, case, data_directory):
         seed=case.recipe.seed,
         peak_rss_bytes=sampler.peak_rss_bytes,
         timeline=sampler.timeline,
+        cpu_energy_joules=cpu_energy.joules,
         **watch.extra_info(),
     )

@@ -29,7 +29,7 @@ def facts(root: Path = ROOT) -> dict[str, Any]:
         "l2_bytes": _cache_bytes(cpu, 2, "Unified"),
         "l3_bytes": _cache_bytes(cpu, 3, "Unified"),
         "smt": read(cpu / "smt/control"),
-        "turbo": _turbo(cpu),
+        "turbo": turbo(cpu),
         "governor": read(cpu / "cpu0/cpufreq/scaling_governor"),
         "microcode": cpuinfo.get("microcode"),
         "hypervisor": "hypervisor" in flags if flags else None,
@@ -59,7 +59,7 @@ def _cache_bytes(cpu: Path, level: int, kind: str) -> int | None:
     return None
 
 
-def _turbo(cpu: Path) -> bool | None:
+def turbo(cpu: Path) -> bool | None:
     """Return True if boost clocks are enabled, None if unknown (Intel's driver has an inverted switch)."""
     forbidden = read_number(cpu / "intel_pstate/no_turbo")
     if forbidden is not None:

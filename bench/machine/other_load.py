@@ -15,11 +15,15 @@ NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")  # guest time is included i
 
 
 class CpuTimes(NamedTuple):
-    """Clock readings in seconds: wall clock, busy time of the allowed cores, and CPU time of this process."""
+    """Clock readings in seconds: wall clock, busy time of the allowed cores, and CPU time of this process.
+
+    ``steal`` is the part of ``busy`` that the host of a virtual machine took.
+    """
 
     wall: float
     busy: float
     own: float
+    steal: float | None = None
 
 
 def read() -> CpuTimes | None:
@@ -29,15 +33,11 @@ def read() -> CpuTimes | None:
     except (OSError, RuntimeError, NotImplementedError):
         return None
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(by_core))
-    busy = sum(
-        seconds
-        for core, times in enumerate(by_core)
-        if core in allowed
-        for name, seconds in times._asdict().items()
-        if name not in NOT_BUSY
-    )
+    times = [by_core[core]._asdict() for core in range(len(by_core)) if core in allowed]
+    busy = sum(seconds for one in times for name, seconds in one.items() if name not in NOT_BUSY)
+    steal = sum(one["steal"] for one in times) if all("steal" in one for one in times) else None
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return CpuTimes(time.perf_counter(), busy, sum(one.ru_utime + one.ru_stime for one in used))
+    return CpuTimes(time.perf_counter(), busy, sum(one.ru_utime + one.ru_stime for one in used), steal)
 
 
 def other_cpu_percent(before: CpuTimes | None, after: CpuTimes | None, usable_cores: int) -> float | None:
@@ -51,3 +51,10 @@ def other_cpu_percent(before: CpuTimes | None, after: CpuTimes | None, usable_co
     spare = max(0, allowed_cores() - usable_cores)
     others = ((after.busy - before.busy) - (after.own - before.own)) / (after.wall - before.wall)
     return 100 * max(0.0, others - spare)
+
+
+def steal_percent(before: CpuTimes | None, after: CpuTimes | None) -> float | None:
+    """Return the time that the host took from the usable cores between two readings, in percent of one core."""
+    if before is None or after is None or None in (before.steal, after.steal) or after.wall <= before.wall:
+        return None
+    return 100 * max(0.0, after.steal - before.steal) / (after.wall - before.wall)

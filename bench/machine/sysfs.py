@@ -20,5 +20,11 @@ def read_number(path: Path) -> int | None:
     return number(read(path))
 
 
+def cores_of(text: str) -> list[int]:
+    """Parse the kernel's list of cores: ``0-2,8`` is 0, 1, 2, 8; an empty text is none."""
+    ends = [part.partition("-") for part in text.split(",") if part.strip()]
+    return [core for first, _, last in ends for core in range(int(first), int(last or first) + 1)]
+
+
 def number(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() else None

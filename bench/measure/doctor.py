@@ -14,12 +14,14 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from bench.machine import fingerprint
+from bench.machine.fitness import fitness_now
 from bench.machine.nvml import describe_gpus
 from bench.measure.case import Case
 from bench.measure.environment import build, dropped, planning, why_unfit_for_code
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT, run_to_end, why_ended
-from bench.units import short_commit
+from bench.records.fitness import SETTINGS, hindrances
+from bench.units import format_seconds, short_commit
 from mlp.backends import NAMES, Available, Unavailable, load, probe
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
@@ -53,6 +55,7 @@ def examine(data: Path | None = None) -> list[CheckResult]:
         lambda: _planned(_blas),
         lambda: _planned(_optimizations),
         _threads,
+        _fitness,
         _compile_directory,
         _gpus,
         lambda: _planned(_backends),
@@ -182,6 +185,24 @@ def _threads() -> list[CheckResult]:
             )
         )
     return findings
+
+
+def _fitness() -> list[CheckResult]:
+    """Find what hinders measuring here, how far the cores are apart, and whether the CPU's energy can be read."""
+    facts = fitness_now()
+    found = [CheckResult("Fitness", WARNING, one.detail, one.advice) for one in hindrances(facts)]
+    unknown = [name.replace("_", " ") for name in facts["missing"] if name in SETTINGS]
+    unread = f"; not shown here: {', '.join(unknown)}" if unknown else ""
+    found = found or [CheckResult("Fitness", OK, f"no setting hinders measuring{unread}; --measure tries it")]
+    if facts["core_distance_ns"] is None:
+        why = facts["missing"]["core_distance_ns"]
+        found.append(CheckResult("Cores", OK, f"the distance between them is not measured: {why}"))
+    else:
+        apart = format_seconds(facts["core_distance_ns"] * 1e-9)
+        found.append(CheckResult("Cores", OK, f"{apart} apart (round trip of a cache line between the farthest)"))
+    energy = facts["missing"].get("cpu_energy_joules")
+    found.append(CheckResult("CPU energy", OK, energy or "its counters can be read"))
+    return found
 
 
 def _compile_directory() -> list[CheckResult]:

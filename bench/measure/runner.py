@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.machine import other_load
+from bench.machine import core_distance, other_load
 from bench.machine.fingerprint import usable_cores
+from bench.machine.fitness import fitness_now
 from bench.measure import worker
 from bench.measure.case import Case, PlannedCase
 from bench.measure.environment import build
@@ -75,7 +76,7 @@ def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None
     RecordError
         If the record cannot be written; everything before is kept.
     """
-    folder.update_header(status="running", finished_at=None)
+    folder.update_header(status="running", finished_at=None, fitness={"start": fitness_now()})
     tried: set[tuple[Case, int]] = set()
     try:
         while True:
@@ -89,20 +90,32 @@ def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None
             if not settle_plan(folder):
                 break
     except KeyboardInterrupt:
-        folder.update_header(status="interrupted", finished_at=now())
+        _end(folder, "interrupted")
         raise
-    folder.update_header(status="complete", finished_at=now())
+    _end(folder, "complete")
+
+
+def _end(folder: RunFolder, status: str) -> None:
+    folder.update_header(
+        status=status, finished_at=now(), fitness={**folder.header["fitness"], "end": fitness_now()}
+    )
 
 
 def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) -> worker.WorkerResult:
-    """Measure one step and record it with the CPU use of other processes."""
-    started_at = now()
+    """Measure one step and record it with the CPU use of other processes and the distance between the cores."""
+    started_at, distance_ns = now(), core_distance.measure_ns()
     before = other_load.read()
     outcome = measure(step.planned.case)
-    others = other_load.other_cpu_percent(before, other_load.read(), usable_cores())
+    after = other_load.read()
     facts = dict(outcome.process or {})
-    code = facts.pop("code", None)
-    folder.append({**_replicate(step, outcome, started_at), "other_cpu_percent": others, "code": code})
+    beside = {
+        "other_cpu_percent": other_load.other_cpu_percent(before, after, usable_cores()),
+        "steal_percent": other_load.steal_percent(before, after),
+        "core_distance_before_ns": distance_ns,
+        "core_distance_after_ns": core_distance.measure_ns(),
+        "code": facts.pop("code", None),
+    }
+    folder.append({**_replicate(step, outcome, started_at), **beside})
     _keep_facts(folder, step.planned.case, facts)
     return outcome
 

@@ -156,6 +156,13 @@ FRAMES: dict[str, tuple[FrameColumn, ...]] = {
         _number("peak_rss_bytes", "B", "largest sampled resident memory, children included"),
         _number("peak_gpu_memory_bytes", "B", "largest sampled memory in use on the whole card", since=2),
         _number("energy_joules", "J", "energy of the whole card over the whole reference run", since=2),
+        _number(
+            "cpu_energy_joules",
+            "J",
+            "energy of the processor packages over the whole reference run, all programs included; empty if its "
+            "counters cannot be read",
+            since=6,
+        ),
         *(ENERGY_SOURCE, THROTTLED, THROTTLE_REASONS),
     ),
     "timeline": (
@@ -186,6 +193,15 @@ FRAMES: dict[str, tuple[FrameColumn, ...]] = {
         FrameColumn("started_at", TEXT, "start of the process replicate, ISO 8601", "UTC"),
         _number("wall_seconds", "s", "duration of the process replicate, its start and end included"),
         _number("other_cpu_percent", "%", "CPU use of other processes on the usable cores; 100 is one core", since=4),
+        _number("steal_percent", "%", "the part of it that a virtual machine's host took (steal)", since=6),
+        _number(
+            "core_distance_before_ns",
+            "ns",
+            "round trip of a cache line between the two usable cores farthest from each other (of many cores, in a "
+            "sample of pairs), before the process; empty with one core or without a compiler",
+            since=6,
+        ),
+        _number("core_distance_after_ns", "ns", "the same after the process", since=6),
         _category("code", "digest of the workload's source that the process executed", since=6),
     ),
     "failures": (*SHARED, FrameColumn("reason", TEXT, "the reason of the failure")),

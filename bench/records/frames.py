@@ -15,11 +15,12 @@ import pandas as pd
 
 from bench.errors import RecordError, RecordWarning
 from bench.records.blocks import RowBlocks
-from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, MEASURED, OF_ALL_SAMPLES, OWN, dtypes
+from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, KEYS, MEASURED, OF_ALL_SAMPLES, OWN, dtypes
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
 
 Read = TypeVar("Read")
+OF_PROCESSES = [name for name in COLUMNS["processes"] if name not in KEYS]
 NUMBERS = {name: "d" for own in OWN.values() for name in own if ALL[name].kind is MEASURED} | {"sample_index": "i"}
 
 
@@ -168,8 +169,7 @@ def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
 def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:
     case = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
     keys = {"run_id": run_id, "process": replicate["sequence"], "round": replicate.get("round"), **case}
-    whole = {name: replicate.get(name) for name in ("started_at", "wall_seconds", "other_cpu_percent", "code")}
-    rows["processes"].append({**keys, **whole})
+    rows["processes"].append({**keys, **{name: replicate.get(name) for name in OF_PROCESSES}})
     if replicate["status"] != "ok":
         rows["failures"].append({**keys, "reason": replicate.get("reason")})
     for measurement in replicate["measurements"]:

@@ -66,6 +66,9 @@ class Replicate(TypedDict):
     wall_seconds: NotRequired[float | None]
     other_cpu_percent: NotRequired[float | None]
     code: NotRequired[str | None]
+    steal_percent: NotRequired[float | None]
+    core_distance_before_ns: NotRequired[float | None]
+    core_distance_after_ns: NotRequired[float | None]
 
 
 _decode = msgspec.json.Decoder(Replicate).decode
@@ -91,12 +94,30 @@ def read_replicate(path: Path) -> Replicate:
     return replicate
 
 
+_NUMBERS = ("uptime_seconds", "steal_seconds", "cpu_pressure_seconds", "memory_pressure_seconds", "core_distance_ns")
+_COUNTS = ("procs_running", "swapped_pages", "quota_throttled_periods", "thermal_throttle_events", "swap_used_bytes")
+_COUNTS += ("cores_sharing_smt", "core_kinds", "numa_nodes_spanned", "aslr")
+_NAMES = ("frequency_governor", "frequency_driver", "transparent_hugepages", "clocksource")
+FitnessFacts = TypedDict(
+    "FitnessFacts",
+    {name: float | None for name in _NUMBERS}
+    | {name: int | None for name in _COUNTS}
+    | {name: str | None for name in _NAMES}
+    | {name: bool | None for name in ("boost", "on_battery")}
+    | {name: list[int] | None for name in ("allowed_cores", "isolated_cores")}
+    | {"missing": dict[str, str]},
+    total=False,
+)
+Fitness = TypedDict("Fitness", {"start": FitnessFacts | None, "end": FitnessFacts | None}, total=False)
+
+
 def check_header(header: dict[str, Any]) -> None:
     """Validate the header; raise KeyError or ValueError if a field is missing or has the wrong type."""
     for name in ("run_id", "status", "mode"):
         _require(isinstance(header[name], str), name, header[name])
     for name in ("machine", "dataset", "commit", "recipe", "chosen", "options", "environment", "dropout_masks"):
         _require(isinstance(header.get(name) or {}, dict), name, header.get(name))
+    msgspec.convert(header.get("fitness"), Fitness | None)
     for option, values in (header.get("options") or {}).items():
         _require(isinstance(values, list), f"option {option}", values)
     for name in ("started_at", "finished_at"):

@@ -32,6 +32,7 @@ class TraceTurn:
     block: int
     round: int
     seconds: float | None
+    core_distance_ns: float | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative count, or an invalid time or duration."""

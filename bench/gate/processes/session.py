@@ -16,7 +16,7 @@ from bench.gate.processes.launch import Launcher, Primed, check_comparable
 from bench.gate.processes.process import Process
 from bench.gate.processes.sides import Side, SideSpec, check_out, resolve
 from bench.gate.processes.turns import BlockPlan, measure_block
-from bench.machine import fingerprint
+from bench.machine import core_distance, fingerprint
 from bench.measure.case import Stack
 from bench.measure.environment import check_fit_for_code
 from bench.measure.scratch import scratch_folder
@@ -71,7 +71,9 @@ class Session:
         seeds = [self.first_seed + number * len(roles) + place for place in nth]
         count = self.count_instructions if number == 0 else None
         program = replace(self.program, measures=measures)
-        return measure_block(number, kind, roles, seeds, program, self._start, self.random, self.clock, count)
+        return measure_block(
+            number, kind, roles, seeds, program, self._start, self.random, self.clock, count, core_distance.measure_ns
+        )
 
     def injected(self, seconds: float = 0.0, bytes_: float = 0.0) -> Session:
         """Return a copy with injections on side B: fractions of a training step and of the peak memory."""

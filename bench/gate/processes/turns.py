@@ -66,6 +66,7 @@ class _BlockWorkers:
     seeds: Sequence[int]
     random: Random
     clock: Callable[[], float]
+    core_distance: Callable[[], float | None]
     processes: list[Any] = field(default_factory=list)
     failures: dict[int, str] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
@@ -97,11 +98,12 @@ class _BlockWorkers:
                 self.random.shuffle(slots)
             else:
                 slots.reverse()
+            distance_ns = self.core_distance()
             for slot in slots:
                 start = self.clock()
                 reply = self.attempt(slot, lambda slot=slot: self.processes[slot].ask(do, **arguments))
                 for measure, value in ({} if reply is None else read_reply(reply)).items():
-                    self.turns.append(Turn(measure, number, slot, start, value))
+                    self.turns.append(Turn(measure, number, slot, start, value, distance_ns))
 
 
 def measure_block(
@@ -114,11 +116,15 @@ def measure_block(
     random: Random,
     clock: Callable[[], float],
     count_instructions: Callable[[WorkerProtocol], float | None] | None = None,
+    core_distance: Callable[[], float | None] = lambda: None,
 ) -> Block:
-    """Measure one block: ``roles[i]`` trains with ``seeds[i]``; the order of the processes is shuffled here."""
+    """Measure one block: ``roles[i]`` trains with ``seeds[i]``; the order of the processes is shuffled here.
+
+    ``core_distance`` returns nanoseconds, and is called before each round: on a busy machine a call may take longer than a turn.
+    """
     began = clock()
     drawn = random.sample(list(zip(roles, seeds, strict=True)), len(roles))
-    workers = _BlockWorkers([role for role, _ in drawn], [seed for _, seed in drawn], random, clock)
+    workers = _BlockWorkers([role for role, _ in drawn], [seed for _, seed in drawn], random, clock, core_distance)
     with ExitStack() as stack:
         _start_processes(workers, start, stack)
         _prepare(workers, program)

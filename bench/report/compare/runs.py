@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 
 from bench.records.comparison_key import comparison_keys
+from bench.records.core_states import core_states
 from bench.records.frames import Frames, measured_replicates
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import CANONICAL_PRECISION, StackKey, by_stack
 from bench.report import load
 from bench.report.compare.comparable import Comparable
 from bench.report.compare.timed import timed
+from bench.report.core_states import states_notice
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.canonical import has_canonical_recipe
 from bench.report.run.processes import loaded_libraries, measured_packages
@@ -120,4 +122,6 @@ def _notes(header: dict[str, Any], replicates: list[dict[str, Any]]) -> list[str
         notes.append(f"{failed} of its processes failed")
     processes = [(one["case"].get("threads"), one.get("other_cpu_percent")) for one in replicates]
     known = [(threads, percent) for threads, percent in processes if None not in (threads, percent)]
-    return [*notes, *(notice.removesuffix(".") for notice in load.notices(header, known))]
+    distances = [(one.get("core_distance_before_ns"), one.get("core_distance_after_ns")) for one in replicates]
+    notices = [*load.notices(header, known), states_notice(core_states(distances))]
+    return [*notes, *(notice.removesuffix(".") for notice in notices if notice is not None)]

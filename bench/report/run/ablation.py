@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,8 +10,9 @@ import pandas as pd
 
 from bench.document.section import Section
 from bench.document.table import INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, Column
+from bench.records.core_states import CoreState
 from bench.records.frames import Frames
-from bench.records.select import estimate_of, rounds_of
+from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups
 from bench.report.run.tables import ABLATION, interval_sentences, ratio_cells
 from bench.stats import estimates
@@ -64,13 +66,13 @@ def ablation_rows(frames: Frames) -> dict[RowKey, pd.DataFrame]:
     return {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
 
 
-def ablation(header: dict[str, Any], frames: Frames) -> Ablation | None:
+def ablation(header: dict[str, Any], frames: Frames, states: Mapping[int, CoreState]) -> Ablation | None:
     """Return the ablation, or None if the run did not measure it."""
     samples = ablation_rows(frames)
     if not samples:
         return None
     planned = _planned_processes(header)
-    rounds = {key: rounds_of(rows) for key, rows in samples.items()}
+    rounds = paired_rounds(samples, states)
     tuned = rounds.get(TUNED, {})
     optimizations = dict.fromkeys(key for key in (*planned, *samples) if key.without)
     return Ablation(

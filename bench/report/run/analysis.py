@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 from bench.records.comparison_key import ComparisonKey, comparison_keys
+from bench.records.core_states import CoreState
 from bench.records.frames import Frames, drop_invalid, frames_of
 from bench.records.run_folder import RunFolder
+from bench.records.select import states_by_process
 from bench.records.stack_key import StackKey
 from bench.report.run import ablation, batch_size, comparisons, learning, lower_bound, projection, ranking
 from bench.report.run.canonical import is_comparable
+from bench.report.run.fitness import RunFitness, run_fitness
 from bench.report.run.profiles import ProfiledStack, explained
 from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
 from bench.stats.crossover import Crossover
@@ -69,8 +72,17 @@ class RunAnalysis:
         return learning.times_to_accuracy(self.frames)
 
     @cached_property
+    def core_states(self) -> dict[int, CoreState]:
+        """The state of the cores in each process, by its number."""
+        return states_by_process(self.frames.processes)
+
+    @cached_property
+    def fitness(self) -> RunFitness:
+        return run_fitness(self.header, self.frames.processes, self.core_states.values())
+
+    @cached_property
     def epoch_rounds(self) -> ranking.EpochRounds:
-        return ranking.epoch_rounds(self.frames)
+        return ranking.epoch_rounds(self.frames, self.core_states)
 
     @cached_property
     def ranking(self) -> list[ranking.RankedStack]:
@@ -137,7 +149,7 @@ class RunAnalysis:
 
     @cached_property
     def ablation(self) -> ablation.Ablation | None:
-        return ablation.ablation(self.header, self.frames)
+        return ablation.ablation(self.header, self.frames, self.core_states)
 
     @cached_property
     def lower_bounds(self) -> list[lower_bound.DeviceBounds]:

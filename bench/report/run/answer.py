@@ -11,6 +11,8 @@ from bench.records.stack_key import CANONICAL_NAME
 from bench.report.load import load_notices
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.context import environment_notices
+from bench.report.run.core_states import core_state_notices
+from bench.report.run.fitness import fitness_notices
 from bench.report.run.processes import process_notices
 from bench.report.run.projection import projection_sentences
 from bench.report.run.ranking import RankedStack
@@ -31,7 +33,8 @@ def answer_section(analysis: RunAnalysis) -> Section:
         )
     if header["mode"] == "quick":
         section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
-    section.notices += load_notices(header, analysis.frames)
+    section.notices += [*fitness_notices(analysis.fitness), *load_notices(header, analysis.frames)]
+    section.notices += core_state_notices(analysis)
     section.notices += [*environment_notices(header), *process_notices(header)]
     if dataset_identity(header) == "mnist":  # any other data is named in the first line
         section.sentences.append(f"{dataset_line('mnist')}.")

@@ -22,12 +22,15 @@ ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "refer
 FAILED = "Failures"  # section title
 
 
-def machine_section(header: dict[str, Any]) -> Section:
+def machine_section(header: dict[str, Any], fitness: str | None) -> Section:
+    """Return all facts about the machine; ``fitness`` is the sentence with its grade."""
     machine = header.get("machine") or {}
     rows = [[_property(name), _describe(name, value)] for name, value in machine.items()]
     commit = header.get("commit") or {}
     if libraries := loaded_libraries(header):
         rows.append(["libraries loaded", "; ".join(libraries)])
+    if fitness is not None:
+        rows.append(["fitness while it measured", fitness])
     state = " with uncommitted changes" if commit.get("dirty") else ""
     rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)

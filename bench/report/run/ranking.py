@@ -20,8 +20,9 @@ from bench.document.table import (
     SECONDS_INTERVAL,
     Column,
 )
+from bench.records.core_states import CoreState
 from bench.records.frames import Frames
-from bench.records.select import estimate_of, rounds_of
+from bench.records.select import PairKey, estimate_of, paired_rounds
 from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of, or_none
 from bench.report.run.rates import training_gflops
 from bench.report.run.tables import exclude_ablation, groups_sentences, interval_sentences, select
@@ -29,7 +30,7 @@ from bench.stats import estimates
 from bench.stats.learning import Learning, LearningVerdict
 from bench.stats.ranking import Rank, rank
 
-EpochRounds = Mapping[StackKey, Mapping[int, float]]  # interleaved round -> seconds of a training epoch
+EpochRounds = Mapping[StackKey, Mapping[PairKey, float]]  # seconds of a training epoch
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ class RankedStack:
         return self.learning is Learning.WORSE
 
 
-def epoch_rounds(frames: Frames) -> EpochRounds:
-    """Return {stack: {interleaved round: seconds of a training epoch}}."""
+def epoch_rounds(frames: Frames, states: Mapping[int, CoreState]) -> EpochRounds:
+    """Return {stack: {(interleaved round, state of the cores): seconds of a training epoch}}; see ``paired_rounds``."""
     chosen = frames.samples[
         (frames.samples["harness"] == "epoch") & (frames.samples["measurement"] == "train_epoch")
     ].dropna(subset=["round"])
-    return {stack: rounds_of(samples) for stack, samples in by_stack(chosen)}
+    return paired_rounds(dict(by_stack(chosen)), states)
 
 
 def ranking(frames: Frames, rounds: EpochRounds, verdicts: Mapping[StackKey, LearningVerdict]) -> list[RankedStack]:
@@ -200,7 +201,7 @@ def _learning(one: RankedStack) -> str | None:
 
 
 def cost_sections(frames: Frames) -> list[Section]:
-    """Return energy, memory and throttling of each stack, if these were sampled."""
+    """Return energy, memory and throttling of each stack, if these were sampled; energy of the CPU in a last column."""
     rows = []
     judged = [*StackKey._fields, "harness", "measurement", "energy_per_epoch_joules", "throttled", "throttle_reasons"]
     complete = exclude_ablation(frames.samples[judged])
@@ -215,19 +216,21 @@ def cost_sections(frames: Frames) -> list[Section]:
                 _median(results, "energy_joules"),
                 _median(timeline[timeline["harness"] == "reference"], "power_watts"),
                 _median(results, "peak_gpu_memory_bytes"),
+                _median(results, "cpu_energy_joules"),
             ]
         )
     columns = ["stack", Column("training epoch", JOULES), Column("reference run", JOULES), Column("power, W", NUMBER)]
-    columns.append(Column("peak GPU memory", BYTES))
-    section = Section("Energy and memory of the GPU", [], columns, rows, ["power", "gpu_memory"])
-    section = without_dashes(section)
+    columns += [Column("peak GPU memory", BYTES), Column("reference run, CPU", JOULES)]
+    gpu = frames.samples["device"].astype(str).str.startswith("cuda").any()
+    title = "Energy and memory of the GPU" if gpu else "Energy"
+    section = without_dashes(Section(title, [], columns, rows, ["power", "gpu_memory"]))
     sentences = _throttled_sentences(complete)
     if len(section.columns) < 2:
         return [Section("Throttling", sentences)] if sentences else []
-    section.sentences = [
-        "Energy is that of the whole card; power and memory are those of the reference run.",
-        *sentences,
-    ]
+    whole = ["Energy is that of the whole card; power and memory are those of the reference run."] if gpu else []
+    if frames.results["cpu_energy_joules"].notna().any():
+        whole.append("Energy of the CPU is that of its packages, all programs included.")
+    section.sentences = [*whole, *sentences]
     return [section]
 
 

@@ -29,6 +29,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "environment": header.get("environment"),
         "process_notices": process_notices(header),
         "comparison_keys": {name: {**_plain(key), "digest": key.digest} for name, key in analysis.keys.items()},
+        "fitness": _plain(analysis.fitness),
         "reference_seconds": REFERENCE.total_seconds,
         "reference_test_accuracy": REFERENCE.test_accuracy,
         "comparable_with_reference": analysis.is_comparable,

@@ -28,7 +28,7 @@ def test_a_trace_is_read_as_it_was_written(path):
 def test_every_line_is_json_with_the_documented_names(path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [set(line) for line in lines[1:]] == [
-        {"t_start_seconds", "side", "process", "block", "round", "seconds"}
+        {"t_start_seconds", "side", "process", "block", "round", "seconds", "core_distance_ns"}
     ] * 3
 
 
