@@ -1,26 +1,26 @@
 """Fitness of this machine, measured: the smallest slowdown of a training step that the gate could see here in a minute.
 
-Fresh processes of the working tree take turns, A against A, as in a run of the gate.  Their spread, and the number of
-blocks that a minute holds, give the slowdown that such a run would find with the power of its design.
+Fresh processes of the working tree take turns, A against A, as in a run of the gate.  From their blocks gate runs are
+resampled, as from a noise trace, with slowdowns of several sizes injected.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from bench.errors import BenchError
 from bench.gate.block import Block
+from bench.gate.error_rates.replay import replay_blocks
+from bench.gate.error_rates.resample import RecordedBlock
 from bench.gate.live import COMPARISON
 from bench.gate.measures import STANDARD
 from bench.gate.processes.session import GateRequest, Session, opened, resolve_stack
 from bench.gate.processes.sides import SideSpec
 from bench.gate.report import core_state_sentences
-from bench.gate.verdict import DESIGN, Design
-from bench.gate.verdict.evidence import smallest_visible
 from bench.machine import other_load
 from bench.machine.fingerprint import usable_cores
 from bench.machine.fitness import fitness_now
@@ -35,22 +35,23 @@ MEASURE = "train_epoch"
 # The fastest of each framework on a CPU, in the order of their speed on two Zen 4 cores.
 STACKS = (("theano", "tuned"), ("jax", "scan"), ("pytensor", "c"), ("torch", "eager"), ("numpy", "float32"))
 STEP_SECONDS, LIMIT_SECONDS = 10.0, 40.0  # of training steps, and of all, starting processes included
-MIN_BLOCKS = 2
+MIN_BLOCKS = 3
 GATE_SECONDS = 60.0
-RANK_EFFICIENCY = 0.955  # of the estimate by ranks, compared with means, if values are normal (Hodges & Lehmann 1963)
+NUM_DRAWN = 44  # blocks, with replacement: two windows of the longest run
+POWER, TRIALS = 0.8, 100
+SMALLEST, LARGEST, HALVINGS = 0.002, 1.0, 6  # slowdowns tried, in steps of 10 % at the end
 
 
 @dataclass(frozen=True)
 class MeasuredFitness:
-    """Result: ``spread`` is the standard deviation of a process's log value within its block.
+    """Result; ``smallest_slowdown`` is a fraction, None if the gate would not even find one of 100 %.
 
-    ``smallest_slowdown`` is a fraction, None if a minute holds too few blocks for any verdict.
+    ``causes`` are what disturbed the measurement.
     """
 
     stack: str
     num_processes: int
     step_seconds: float
-    spread: float
     smallest_slowdown: float | None
     causes: tuple[str, ...]
 
@@ -60,12 +61,11 @@ class MeasuredFitness:
 
     @property
     def sentence(self) -> str:
-        seen = f"a slowdown below {format_percent(self.smallest_slowdown, 1)} cannot be seen here within a minute"
-        if self.smallest_slowdown is None:
-            seen = "no slowdown can be seen here within a minute, its blocks take too long"
-        because = f"; {'; '.join(self.causes)}" if self.causes else ""
+        limit = format_percent(LARGEST if self.smallest_slowdown is None else self.smallest_slowdown, 1)
         how = f"{self.num_processes} processes, {format_seconds(self.step_seconds)} of training steps of {self.stack}"
-        return f"{self.grade}: {seen} (A against A, {how}; they spread by {format_percent(self.spread, 1)}){because}"
+        because = f"; {'; '.join(self.causes)}" if self.causes else ""
+        seen = f"a slowdown below {limit} cannot be seen here within a minute"
+        return f"{self.grade}: {seen} (A against A, {how}){because}"
 
 
 def measure_fitness(data: Path | None = None) -> MeasuredFitness:
@@ -73,10 +73,12 @@ def measure_fitness(data: Path | None = None) -> MeasuredFitness:
     request = GateRequest(SideSpec(None), SideSpec(None), fastest_stack(), STANDARD, data)
     start, clocks = fitness_now(), other_load.read()
     with opened(request) as session:
-        blocks = measured_blocks(session)
+        blocks, turns_per_epoch = measured_blocks(session), session.program.turns_per_epoch
     taken = other_load.other_cpu_percent(clocks, other_load.read(), usable_cores())
     causes = causes_of(start, fitness_now(), taken, session.launcher.threads, blocks)
-    return fitness_of(blocks, request.stack.label, session.program.turns_per_epoch, causes)
+    num_processes, seconds = sum(len(block.slots) for block in blocks), step_seconds(blocks, turns_per_epoch)
+    smallest = smallest_slowdown(recorded(blocks))
+    return MeasuredFitness(request.stack.label, num_processes, seconds, smallest, tuple(causes))
 
 
 def check_fitness(data: Path | None = None) -> CheckResult:
@@ -112,43 +114,44 @@ def step_seconds(blocks: Sequence[Block], turns_per_epoch: int) -> float:
     return sum(seconds for seconds in turns if seconds is not None) / turns_per_epoch
 
 
-def fitness_of(
-    blocks: Sequence[Block], stack: str, turns_per_epoch: int, causes: Sequence[str] = (), design: Design = DESIGN
-) -> MeasuredFitness:
-    """Return the fitness that the blocks show; raise BenchError if fewer than two processes of a block measured."""
-    spread = within_block_spread([block.values(MEASURE, range(len(block.slots))) for block in blocks])
-    num_blocks = blocks_in_a_minute(statistics.fmean(block.seconds for block in blocks), design)
-    error = spread / math.sqrt(RANK_EFFICIENCY * max(1, num_blocks))
-    visible = smallest_visible(error, num_blocks, len(STANDARD), design)
-    return MeasuredFitness(
-        stack,
-        sum(len(block.slots) for block in blocks),
-        step_seconds(blocks, turns_per_epoch),
-        spread,
-        None if visible is None else math.expm1(visible),
-        tuple(causes),
-    )
+def smallest_slowdown(blocks: Sequence[RecordedBlock]) -> float | None:
+    """Return the smallest slowdown, a fraction, that ``POWER`` of gate runs resampled from ``blocks`` find.
+
+    Each run is asked for a slowdown of that size.  None if they do not even find ``LARGEST``; ``SMALLEST`` at least.
+    """
+    random = Random(0)
+    drawn = [random.choice(blocks) for _ in range(NUM_DRAWN)]
+
+    def is_found(slowdown: float) -> bool:
+        found = replay_blocks(drawn, "measured", 1 + slowdown, TRIALS, GATE_SECONDS, effect=slowdown)
+        return found.regressed.count >= POWER * TRIALS
+
+    low, high = math.log(SMALLEST), math.log(LARGEST)
+    if not is_found(LARGEST):
+        return None
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_found(math.exp(middle)) else (middle, high)
+    return math.exp(high)
 
 
-def blocks_in_a_minute(block_seconds: float, design: Design = DESIGN) -> int:
-    """Return the number of blocks of a run of the gate, whose first look may overrun its budget."""
-    affordable = int(GATE_SECONDS / block_seconds)
-    if affordable < design.looks.first <= GATE_SECONDS * (1 + design.confirming_overrun) / block_seconds:
-        return design.looks.first
-    return min(affordable, design.looks.last)
+def recorded(blocks: Sequence[Block]) -> list[RecordedBlock]:
+    """Return the training turns of the blocks in which every process measured all of them.
 
-
-def within_block_spread(values_by_block: Sequence[Sequence[float | None]]) -> float:
-    """Return the standard deviation of the logarithms of values within their blocks, pooled."""
-    squares, freedom = 0.0, 0
-    for values in values_by_block:
-        logs = [math.log(value) for value in values if value is not None and value > 0]
-        if len(logs) > 1:
-            squares += statistics.variance(logs) * (len(logs) - 1)
-            freedom += len(logs) - 1
-    if not freedom:
+    Raises BenchError if there is none.
+    """
+    found = []
+    for block in blocks:
+        rounds: dict[int, dict[int, float | None]] = {}
+        for turn in block.turns:
+            if turn.measure == MEASURE:
+                rounds.setdefault(turn.round, {})[turn.slot] = turn.value
+        turns = tuple(tuple(row.get(slot) for slot in range(len(block.slots))) for row in rounds.values())
+        if turns and all(value is not None for row in turns for value in row):
+            found.append(RecordedBlock(turns, block.seconds))
+    if not found:
         raise BenchError("the fitness was not measured: its processes failed, as python -m bench gate would show.")
-    return math.sqrt(squares / freedom)
+    return found
 
 
 def causes_of(
@@ -160,5 +163,5 @@ def causes_of(
         taken = share_taken(threads, usable_cores(), other_cpu_percent)
         if grade_of(taken) is not Grade.EXCELLENT:
             causes.append(f"other programs took {format_percent(taken, 0)} of the time of the cores")
-    causes += [sentence.removesuffix(".") for sentence in core_state_sentences(blocks)]
+    causes += [sentence[0].lower() + sentence[1:].removesuffix(".") for sentence in core_state_sentences(blocks)]
     return causes + [one.detail for one in hindrances(start)]

@@ -39,7 +39,11 @@ class PackageCounter:
 
 def packages(root: Path = ROOT) -> list[Path]:
     """Return the zones of whole packages; parts, the platform and the copy in intel-rapl-mmio would count twice."""
-    return [zone for zone in sorted((root / ZONES).glob("intel-rapl:*")) if (read(zone / "name") or "").startswith("package")]
+    return [
+        zone
+        for zone in sorted((root / ZONES).glob("intel-rapl:*"))
+        if (read(zone / "name") or "").startswith("package")
+    ]
 
 
 def problem(root: Path = ROOT, may_read: Callable[[Path, int], bool] = os.access) -> str | None:

@@ -191,9 +191,9 @@ def _fitness() -> list[CheckResult]:
     """Find what hinders measuring here, how far the cores are apart, and whether the CPU's energy can be read."""
     facts = fitness_now()
     found = [CheckResult("Fitness", WARNING, one.detail, one.advice) for one in hindrances(facts)]
-    unknown = [name.replace("_", " ") for name in facts["missing"] if name in SETTINGS]
-    unread = f"; not shown here: {', '.join(unknown)}" if unknown else ""
-    found = found or [CheckResult("Fitness", OK, f"no setting hinders measuring{unread}; --measure tries it")]
+    found = found or [CheckResult("Fitness", OK, "no setting hinders measuring; --measure tries it")]
+    unknown = [f"{name.replace('_', ' ')} ({why})" for name, why in facts["missing"].items() if name in SETTINGS]
+    found += [CheckResult("Fitness", OK, f"not known: {', '.join(unknown)}")] if unknown else []
     if facts["core_distance_ns"] is None:
         why = facts["missing"]["core_distance_ns"]
         found.append(CheckResult("Cores", OK, f"the distance between them is not measured: {why}"))

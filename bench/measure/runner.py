@@ -96,9 +96,7 @@ def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None
 
 
 def _end(folder: RunFolder, status: str) -> None:
-    folder.update_header(
-        status=status, finished_at=now(), fitness={**folder.header["fitness"], "end": fitness_now()}
-    )
+    folder.update_header(status=status, finished_at=now(), fitness={**folder.header["fitness"], "end": fitness_now()})
 
 
 def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) -> worker.WorkerResult:

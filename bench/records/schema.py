@@ -108,7 +108,11 @@ FitnessFacts = TypedDict(
     | {"missing": dict[str, str]},
     total=False,
 )
-Fitness = TypedDict("Fitness", {"start": FitnessFacts | None, "end": FitnessFacts | None}, total=False)
+
+
+class Fitness(TypedDict, total=False):
+    start: FitnessFacts | None
+    end: FitnessFacts | None
 
 
 def check_header(header: dict[str, Any]) -> None:

@@ -16,7 +16,13 @@ import numpy as np
 from bench.document.section import Section
 from bench.document.table import INTEGER, NUMBER_TEXT, Column
 from bench.gate.error_rates.noise_trace import Trace
-from bench.gate.error_rates.resample import COMPARISON_SHAPE, CONTROL_SHAPE, BlockResampler, recorded_blocks
+from bench.gate.error_rates.resample import (
+    COMPARISON_SHAPE,
+    CONTROL_SHAPE,
+    BlockResampler,
+    RecordedBlock,
+    recorded_blocks,
+)
 from bench.gate.verdict.design import DESIGN, Design
 from bench.gate.verdict.evidence import Evidence, control_evidence, evidence_of
 from bench.stats.rate import Rate
@@ -82,9 +88,24 @@ def replay(
 
     Raises RecordError if the trace is too short, ValueError for an injection, effect or number that is not positive.
     """
+    blocks = recorded_blocks(trace)
+    return replay_blocks(blocks, trace.name, inject, trials, budget_seconds, effect, num_metrics, seed, design)
+
+
+def replay_blocks(
+    blocks: Sequence[RecordedBlock],
+    name: str,
+    inject: float,
+    trials: int,
+    budget_seconds: float = 60.0,
+    effect: float = 0.05,
+    num_metrics: int = NUM_METRICS,
+    seed: int = 0,
+    design: Design = DESIGN,
+) -> Replay:
+    """Resample gate runs from blocks in their order; see ``replay``."""
     if not (inject > 0 and effect > 0 and trials >= 1 and num_metrics >= 1 and budget_seconds > 0):
         raise ValueError("inject, effect, trials, metrics and budget must be positive")
-    blocks = recorded_blocks(trace)
     gate = _Gate(
         BlockResampler(blocks, 1.0),
         BlockResampler(blocks, inject),
@@ -100,7 +121,7 @@ def replay(
     undecided = ~runs.regressed & (runs.open | (runs.clearest >= 0))
     return Replay(
         rule="mlp-bench gate",
-        trace=trace.name,
+        trace=name,
         inject=inject,
         num_metrics=num_metrics,
         regressed=Rate(int(runs.regressed.sum()), trials),

@@ -120,7 +120,8 @@ def measure_block(
 ) -> Block:
     """Measure one block: ``roles[i]`` trains with ``seeds[i]``; the order of the processes is shuffled here.
 
-    ``core_distance`` returns nanoseconds, and is called before each round: on a busy machine a call may take longer than a turn.
+    ``core_distance`` returns nanoseconds, and is called before each round: on a busy machine a call may take longer
+    than a turn.
     """
     began = clock()
     drawn = random.sample(list(zip(roles, seeds, strict=True)), len(roles))

@@ -96,21 +96,6 @@ def detectable(
     return needed + float(stats.norm.ppf(design.power)) * error
 
 
-def smallest_visible(error: float, num_blocks: int, num_metrics: int, design: Design) -> float | None:
-    """Return the smallest effect that matters which a run of ``num_blocks`` blocks can be asked for.
-
-    It is the effect d that equals its own ``detectable``, max(z_alpha * error, d / 2) + z_power * error, where
-    ``error`` is the standard error of the run's estimate.  On the scale of the differences; None if so few blocks can
-    show no regression.
-    """
-    shapes: tuple[BlockShape, ...] = ((2, 2),) * num_blocks
-    boundary = design.looks.boundary(shapes, design.alpha_of_each(num_metrics))
-    if boundary is None:
-        return None
-    of_power = float(stats.norm.ppf(design.power))
-    return error * max(_normal_quantile(shapes, boundary) + of_power, 2 * of_power)
-
-
 def reported(metric: Metric, evidence: Evidence) -> dict[str, float | None]:
     """Return ``ratio``, ``low`` and ``high`` of one run for a judgement; no interval if it is unbounded."""
     ratio, *bounds = (from_scale(metric, float(x)) for x in (evidence.estimate, evidence.low, evidence.high))

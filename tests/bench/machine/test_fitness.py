@@ -16,7 +16,9 @@ SUPPLY = "sys/class/power_supply"
 
 def machine(root, allowed="0-1", steal_seconds=0, running=1, **files):
     """A machine with two cores on which this process may use those of ``allowed``."""
-    stat = f"cpu  100 0 100 1000 0 0 0 {steal_seconds * TICKS} 0 0\ncpu0 50 0 50 500 0 0 0 0 0 0\nprocs_running {running}"
+    stat = (
+        f"cpu  100 0 100 1000 0 0 0 {steal_seconds * TICKS} 0 0\ncpu0 50 0 50 500 0 0 0 0 0 0\nprocs_running {running}"
+    )
     status = f"Name:\tpython\nCpus_allowed_list:\t{allowed}"
     files = {"proc/stat": stat, "proc/self/status": status, "proc/uptime": "100.00 150.00", **files.pop("more", {})}
     return write(root, files)
@@ -85,7 +87,9 @@ def test_a_laptop_on_its_battery_is_told_to_be_plugged_in(tmp_path):
 
 
 def test_a_governor_that_follows_the_load_is_named_with_its_driver(tmp_path):
-    files = {f"{CPU}/cpu{core}/cpufreq/scaling_governor": name for core, name in enumerate(("schedutil", "performance"))}
+    files = {
+        f"{CPU}/cpu{core}/cpufreq/scaling_governor": name for core, name in enumerate(("schedutil", "performance"))
+    }
     files |= {f"{CPU}/cpu{core}/cpufreq/scaling_driver": "acpi-cpufreq" for core in (0, 1)}
     (found,) = advice(machine(tmp_path, more=files))
     assert found.startswith("clocks follow the load (governor schedutil, driver acpi-cpufreq): sudo cpupower")
@@ -121,7 +125,10 @@ def test_isolated_cores_that_are_not_used_are_offered(tmp_path):
 
 
 def test_others_that_run_swap_and_a_slow_clock_are_named(tmp_path):
-    files = {"proc/meminfo": "MemTotal: 9 kB\nSwapTotal:  2048 kB\nSwapFree:  1024 kB", "proc/vmstat": "pswpin 3\npswpout 4"}
+    files = {
+        "proc/meminfo": "MemTotal: 9 kB\nSwapTotal:  2048 kB\nSwapFree:  1024 kB",
+        "proc/vmstat": "pswpin 3\npswpout 4",
+    }
     files["sys/devices/system/clocksource/clocksource0/current_clocksource"] = "hpet"
     root = machine(tmp_path, running=4, more=files)
     assert [one.partition(":")[0] for one in advice(root)] == [

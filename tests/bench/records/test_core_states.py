@@ -1,5 +1,7 @@
 """Distances between the cores fall into states, and ratios of rounds are formed within one."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -24,7 +26,7 @@ def test_three_states_are_told_apart():
 def test_neighbours_nearer_than_the_factor_share_a_state_and_others_do_not(distances):
     states = core_states([(ns, None) for ns in distances])
     ordered = sorted(zip(distances, states, strict=True), key=lambda pair: pair[0])
-    for (ns, state), (following, its_state) in zip(ordered, ordered[1:], strict=False):
+    for (ns, state), (following, its_state) in pairwise(ordered):
         assert (state == its_state) == (following < SAME_STATE * ns)
 
 

@@ -1,4 +1,4 @@
-"""A run says how fit its machine was, when it was disturbed and by what, and under which distances between the cores."""
+"""A run says how fit its machine was, when it was disturbed and by what, and how far its cores were apart."""
 
 import json
 
