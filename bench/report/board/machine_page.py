@@ -13,7 +13,6 @@ from bench.report.board.changes import changes_of
 from bench.report.board.machines import BoardMachine
 from bench.report.board.pages import RANKING_COLUMNS, UNKNOWN, age_facts, board_links, row_cells
 from bench.report.board.rows import BoardRow, StackRuns
-from bench.report.board.tables import newest_with_ceilings
 from bench.report.compare.comparable import REFERENCE_CLOCK, StackMeasurement
 from bench.report.history.sections import sparkline, verdict
 from bench.report.history.series import Conditions, RunPoint, Series
@@ -172,17 +171,16 @@ def _history(rows: Sequence[BoardRow]) -> list[Section]:
 
 
 def _ceilings(machine: BoardMachine) -> list[Section]:
-    record = newest_with_ceilings(machine)
-    if record is None:
+    if not machine.ceilings:
         return [Section("Ceilings", ["No record of this machine measured its ceilings."])]
     return [
         Section(
             f"Ceilings of {device}",
-            [f"Of {record.run_id}, the newest run that measured them."],
+            [f"Of {machine.with_ceilings.run_id}, the newest run that measured them."],
             CEILING_COLUMNS,
             ceiling_rows(ceilings),
             notices=[ceilings.notice] if ceilings.notice else [],
             files=["ceilings.csv", "machine.json"],
         )
-        for device, ceilings in record.ceilings.items()
+        for device, ceilings in machine.ceilings.items()
     ]

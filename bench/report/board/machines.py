@@ -9,12 +9,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from bench.document.section import clean
 from bench.records.comparability import contradictions, identity, machine_name
 from bench.records.moments import order
-from bench.report.board.record import BoardRecord
+from bench.report.board.record import BoardRecord, ceilings_by_device
+from bench.roofline.ceilings import Ceilings
 
 SLUG_CHARACTERS, DIGEST_CHARACTERS, NAME_CHARACTERS = 40, 6, 80
 
@@ -36,6 +38,16 @@ class BoardMachine:
     @property
     def newest(self) -> BoardRecord:
         return self.records[-1]
+
+    @property
+    def with_ceilings(self) -> BoardRecord | None:
+        """The newest record that measured ceilings."""
+        return next((record for record in reversed(self.records) if record.has_ceilings), None)
+
+    @cached_property
+    def ceilings(self) -> dict[str, Ceilings]:
+        """The ceilings of each device in ``with_ceilings``."""
+        return {} if self.with_ceilings is None else ceilings_by_device(self.with_ceilings)
 
 
 def machines_of(records: Iterable[BoardRecord]) -> list[BoardMachine]:

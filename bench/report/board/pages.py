@@ -50,7 +50,7 @@ def ranking_pages(board: Board) -> dict[str, Page]:
         name: Page(
             title="mlp-bench board",
             headline=headline(board),
-            sections=[_ranking(board, part, number * ROWS_PER_PAGE, names)],
+            sections=[_ranking(board, part, number * ROWS_PER_PAGE, names), _how_to_read(board.rows)],
             facts=age_facts(board),
             warnings=_warnings(board),
             links=board_links(board),
@@ -65,7 +65,8 @@ def headline(board: Board) -> str:
     if first is None:
         return f"{len(board.rows)} stacks on {len(board.machines)} machines, none of which can be ranked"
     leaders = sum(row.rank.rank is not None and row.rank.rank.number == 1 for row in board.rows)
-    shared = f", which the board cannot distinguish from {leaders - 1} others" if leaders > 1 else ""
+    others = f"{leaders - 1} other{'s' if leaders > 2 else ''}"
+    shared = f", which the board cannot distinguish from {others}" if leaders > 1 else ""
     time = format_seconds(first.runs.total.center)
     return f"Fastest canonical run: {time}, {first.runs.stack.name}, {first.runs.machine.label}{shared}"
 
@@ -91,7 +92,7 @@ def age_facts(board: Board) -> list[tuple[str, str]]:
 def _warnings(board: Board) -> list[str]:
     found = []
     if board.left_out:
-        found.append(f"{len(board.left_out)} records were left out: see Left out.")
+        found.append(f"{_left_out_text(board)}: see Left out.")
     if all(row.hardware_rank.rank is None for row in board.rows):
         found.append(
             "No hardware is ranked: no two machines ran the same code, as equal comparison keys would show. A "
@@ -100,9 +101,14 @@ def _warnings(board: Board) -> list[str]:
     return found
 
 
+def _left_out_text(board: Board) -> str:
+    count = len(board.left_out)
+    return "1 record was left out" if count == 1 else f"{count:,} records were left out"
+
+
 def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence[str]) -> Section:
     part = f", rows {start + 1:,} to {start + len(rows):,} of {len(board.rows):,}" if len(names) > 1 else ""
-    sentences = [*_how_to_read(), *_missing(board.rows)]
+    sentences = ["By the reference clock of the canonical run: 20 epochs, batches of 500, MNIST; fastest first."]
     if part:
         sentences.append(f"All rows are on {len(names)} pages ({', '.join(names)}), and in the CSV file.")
     cells = [_row(row) for row in rows]
@@ -110,18 +116,19 @@ def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence
     return Section(f"Ranking{part}", sentences, RANKING_COLUMNS, cells, filters=FILTERS, files=files)
 
 
-def _how_to_read() -> list[str]:
-    return [
-        "By the reference clock of the canonical run (20 epochs, batches of 500, MNIST), fastest first. A rank with = "
-        "is shared: none of its rows is significantly slower than the first of them, where the 95 % interval of their "
-        "ratio, as in make compare, would exclude 1.",
+def _how_to_read(rows: Sequence[BoardRow]) -> Section:
+    sentences = [
+        "A rank with = is shared: none of its rows is significantly slower than the first of them, where the 95 % "
+        "interval of their ratio, as in make compare, would exclude 1.",
         "A row is one stack on one machine with one comparison key, which identifies the code and the libraries that "
         "ran. Hardware rank: the same among the machines that ran the same key, where a difference is one of the "
         "hardware. With three runs or more, time and interval are over runs, else over the processes of the newest "
         "run, and then do not contain differences between runs.",
         "Accuracy, fitness, commit and remarks are those of the newest run. Not verified here: the record is not among "
         "the project's committed results; its numbers were computed here from its samples like all others.",
+        *_missing(rows),
     ]
+    return Section("How to read", sentences, folded=True)
 
 
 def _missing(rows: Sequence[BoardRow]) -> list[str]:
@@ -187,5 +194,6 @@ def left_out_page(board: Board) -> Page:
         [[one.record, one.reason] for one in board.left_out],
         files=["left-out.csv", "left-out.json"],
     )
-    title = f"{len(board.left_out)} records were left out"
-    return Page("mlp-bench board, left out", title, [section], facts=age_facts(board), links=board_links(board))
+    return Page(
+        "mlp-bench board, left out", _left_out_text(board), [section], facts=age_facts(board), links=board_links(board)
+    )

@@ -1,4 +1,4 @@
-"""Re-derivation of a record's published numbers from its raw samples.
+"""Re-derivation of a record's published numbers from its reference runs.
 
 Medians and means are compared, which every version of mlp-bench computes alike; the method of intervals has changed.
 """
@@ -6,33 +6,32 @@ Medians and means are compared, which every version of mlp-bench computes alike;
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench.errors import RecordError
 from bench.records.json_file import read_json
+from bench.records.reference_run import ReferenceRun, ReferenceRuns
 from bench.records.stack_key import StackKey
-from bench.report.run.analysis import RunAnalysis
 from bench.report.run.reference_runs import ReferenceAnswer
 from bench.units import format_percent, format_seconds
 
-TOLERANCE = 1e-9  # relative; files hold all digits, and sums may be in another order
+TOLERANCE, SUM_TOLERANCE = 1e-9, 1e-6  # relative; files hold all digits, and sums may be in another order
 SUMMARY = "summary.json"
 WRITE_AGAIN = "if the samples are right, make report writes it again"
 
 
-def check_summary(path: Path, analysis: RunAnalysis) -> None:
-    """Compare a record's reference runs with its parts and, if it has one, with its ``summary.json``.
+def check_summary(path: Path, runs: ReferenceRuns, answers: Sequence[ReferenceAnswer]) -> None:
+    """Compare a record's reference runs with their phases and, if it has one, with its ``summary.json``.
 
     Raises
     ------
     RecordError
         If a total is not the sum of its phases, or the summary cannot be read or has other numbers than the samples.
     """
-    _check_sums(analysis)
+    for run in (run for of_stack in runs.values() for run in of_stack):
+        _check_sum(run)
     try:
         published = read_json(path / SUMMARY)["reference_runs"]
         by_stack = {_stack_of(one): one for one in published}
@@ -40,19 +39,17 @@ def check_summary(path: Path, analysis: RunAnalysis) -> None:
         return
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecordError(f"its {SUMMARY} cannot be read ({error!r}): {WRITE_AGAIN}.") from error
-    for answer in analysis.answers:
+    for answer in answers:
         _check_answer(answer, by_stack.pop(answer.stack, None))
     for stack in by_stack:
         raise RecordError(f"its {SUMMARY} has a reference run of {stack.name}, its samples have none: {WRITE_AGAIN}.")
 
 
-def _check_sums(analysis: RunAnalysis) -> None:
-    results = analysis.frames.results.set_index("process")
-    sums = analysis.frames.phases.groupby("process")["seconds"].sum().reindex(results.index)
-    apart = (sums + results["rest_seconds"] - results["total_seconds"]).abs() > 1e-6 * results["total_seconds"]
-    for process in results.index[apart]:
-        total = format_seconds(results["total_seconds"][process])
-        raise RecordError(f"the reference clock of its process {process}, {total}, is not the sum of its phases.")
+def _check_sum(run: ReferenceRun) -> None:
+    parts = [*run.phases.values(), run.rest_seconds]
+    if None not in parts and not math.isclose(math.fsum(parts), run.total_seconds, rel_tol=SUM_TOLERANCE):
+        total = format_seconds(run.total_seconds)
+        raise RecordError(f"the reference clock of its process {run.process}, {total}, is not the sum of its phases.")
 
 
 def _stack_of(published: Mapping[str, Any]) -> StackKey:
@@ -86,4 +83,4 @@ def _same(said: Any, found: float | None) -> bool:
 
 
 def _text(value: Any, by: Any) -> str:
-    return by(value) if isinstance(value, (int, float)) and not pd.isna(value) else "no number"
+    return by(value) if isinstance(value, (int, float)) else "no number"

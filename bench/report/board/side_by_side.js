@@ -91,7 +91,7 @@
       .filter(([, one, other]) => one !== other);
     found.append(
       command,
-      ...table("Canonical run", ["stack", a.label, b.label, "times as fast", "why not"], timed),
+      ...table("Canonical run", ["stack", a.label, b.label, "times as fast", "remark"], timed),
       ...table("Differences between the machines", ["fact", a.label, b.label], facts),
     );
   }

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.document.html import Page
 from bench.document.section import Section, clean
+from bench.records.moments import order
 from bench.report.board.board import Board
 from bench.report.board.changes import FACT_CHARACTERS
 from bench.report.board.machines import BoardMachine
@@ -48,12 +49,13 @@ def side_by_side_page(board: Board, rows: Mapping[str, Sequence[BoardRow]]) -> P
 
 def _machine(machine: BoardMachine, rows: Sequence[BoardRow]) -> dict[str, Any]:
     facts = [*flat(machine.newest.machine).items()][:FACTS]
+    newest_first = sorted(rows, key=lambda row: order(row.runs.record.started_at), reverse=True)
     return {
         "address": machine.address,
         "label": machine.label,
         "record": machine.newest.source,
         "facts": {clean(name.replace("_", " "), FACT_CHARACTERS): clean(text, FACT_CHARACTERS) for name, text in facts},
-        "rows": [_row(row) for row in rows if row.runs.result.not_canonical_because is None],
+        "rows": [_row(row) for row in newest_first if row.runs.result.not_canonical_because is None],
     }
 
 

@@ -112,19 +112,11 @@ def phase_rows(rows: Sequence[BoardRow]) -> list[Row]:
 
 def ceiling_data(machine: BoardMachine) -> list[Row]:
     """Return the ceilings of the newest run that measured any, one row for each engine."""
-    record = newest_with_ceilings(machine)
-    if record is None:
-        return []
     return [
-        {"run_id": record.run_id, "device": device, "threads": one["threads"], **measured}
-        for device, ceilings in record.ceilings.items()
-        for one in [ceilings.to_json()]
-        for measured in one["measured"]
+        {"run_id": machine.with_ceilings.run_id, "device": device, "threads": ceilings.threads, **measured}
+        for device, ceilings in machine.ceilings.items()
+        for measured in ceilings.to_json()["measured"]
     ]
-
-
-def newest_with_ceilings(machine: BoardMachine) -> BoardRecord | None:
-    return next((record for record in reversed(machine.records) if record.ceilings), None)
 
 
 def machine_row(machine: BoardMachine) -> Row:

@@ -7,6 +7,7 @@ from functools import cached_property
 from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.core_states import CoreState
 from bench.records.frames import Frames, drop_invalid, frames_of
+from bench.records.reference_run import ReferenceRuns, runs_of_frames
 from bench.records.run_folder import RunFolder
 from bench.records.select import states_by_process
 from bench.records.stack_key import StackKey
@@ -45,16 +46,21 @@ class RunAnalysis:
         return comparison_keys(self.header, self.folder.replicates())
 
     @cached_property
+    def reference_runs(self) -> ReferenceRuns:
+        """The reference runs of every stack, as plain values."""
+        return runs_of_frames(self.frames)
+
+    @cached_property
     def is_comparable(self) -> bool:
-        return is_comparable(self.header, self.frames)
+        return is_comparable(self.header, self.reference_runs)
 
     @cached_property
     def accuracies(self) -> learning.Accuracies:
-        return learning.accuracies_by_stack(self.header, self.frames)
+        return learning.accuracies_by_stack(self.header, self.reference_runs)
 
     @cached_property
     def verdicts(self) -> dict[StackKey, LearningVerdict]:
-        differences = learning.differences_by_seed(self.header, self.frames)
+        differences = learning.differences_by_seed(self.header, self.reference_runs)
         return learning.learning_verdicts(self.accuracies, differences)
 
     @property
@@ -106,12 +112,12 @@ class RunAnalysis:
 
     @cached_property
     def phase_medians(self) -> list[PhaseMedians]:
-        return phase_medians(self.frames)
+        return phase_medians(self.reference_runs)
 
     @cached_property
     def answers(self) -> list[ReferenceAnswer]:
         """The reference run of every stack that has one, fastest first."""
-        return reference_answers(self.header, self.frames)
+        return reference_answers(self.header, self.reference_runs)
 
     @property
     def answer(self) -> ReferenceAnswer | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from bench.records.datasets import dataset_identity
-from bench.records.frames import Frames
+from bench.records.reference_run import ReferenceRun, ReferenceRuns
 from bench.records.stack_key import StackKey
 from bench.stats import estimates
 from mlp.recipe import CANONICAL, REFERENCE
@@ -21,26 +20,30 @@ def has_canonical_recipe(header: dict[str, Any]) -> bool:
     return all(recipe.get(name) == value for name, value in canonical.items())
 
 
-def is_comparable(header: dict[str, Any], frames: Frames) -> bool:
+def is_comparable(header: dict[str, Any], runs: ReferenceRuns) -> bool:
     """Return whether this run's reference clock may be compared with 32.2 s: canonical recipe and number of epochs."""
-    whole = not frames.results.empty and bool((frames.results["num_epochs"] == CANONICAL.num_epochs).all())
-    return whole and has_canonical_recipe(header)
+    counts = {run.num_epochs for of_stack in runs.values() for run in of_stack}
+    return counts == {CANONICAL.num_epochs} and has_canonical_recipe(header)
 
 
-def judged_results(header: dict[str, Any], frames: Frames) -> pd.DataFrame:
-    """Return the reference runs to judge: canonical recipe, all epochs, MNIST, one for each seed."""
-    results = frames.results
+def judged_accuracies(header: dict[str, Any], runs: ReferenceRuns) -> dict[StackKey, dict[int | None, float]]:
+    """Return {stack: {seed: test accuracy}} to judge: canonical recipe, all epochs, MNIST, of each seed the last."""
     if dataset_identity(header) != "mnist" or not has_canonical_recipe(header):
-        return results.iloc[:0]
-    whole = (results["num_epochs"] == CANONICAL.num_epochs) & results["test_accuracy"].between(0, 1)
-    return results[whole.fillna(False)].drop_duplicates([*StackKey._fields, "seed"], keep="last")
+        return {}
+    return {
+        stack: {run.seed: run.test_accuracy for run in of_stack if run.test_accuracy is not None and _is_whole(run)}
+        for stack, of_stack in runs.items()
+    }
 
 
-def agreement_of(header: dict[str, Any], results: pd.DataFrame) -> estimates.Agreement | None:
+def _is_whole(run: ReferenceRun) -> bool:
+    return run.num_epochs == CANONICAL.num_epochs
+
+
+def agreement_of(header: dict[str, Any], runs: Sequence[ReferenceRun]) -> estimates.Agreement | None:
     """Return the agreement with the published accuracy; None for other data, test images or epochs, or none."""
-    results = results.dropna(subset=["test_accuracy", "test_examples"])
-    accuracies = results["test_accuracy"]
-    canonical = (results["num_epochs"] == CANONICAL.num_epochs) & (results["test_examples"] == REFERENCE.test_examples)
-    if dataset_identity(header) != "mnist" or accuracies.empty or not canonical.all():
+    known = [run for run in runs if None not in (run.test_accuracy, run.test_examples)]
+    canonical = all(_is_whole(run) and run.test_examples == REFERENCE.test_examples for run in known)
+    if dataset_identity(header) != "mnist" or not known or not canonical:
         return None
-    return estimates.agreement_with_reference(list(accuracies), REFERENCE.test_accuracy)
+    return estimates.agreement_with_reference([run.test_accuracy for run in known], REFERENCE.test_accuracy)

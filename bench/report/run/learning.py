@@ -12,8 +12,9 @@ import pandas as pd
 from bench.document.section import Section, without_dashes
 from bench.document.table import COUNT, FRACTION, INTEGER, POINTS, PROBABILITY, SECONDS, Column
 from bench.records.frames import Frames
+from bench.records.reference_run import ReferenceRuns
 from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of
-from bench.report.run.canonical import judged_results
+from bench.report.run.canonical import judged_accuracies
 from bench.report.run.tables import select
 from bench.stats.learning import (
     MARGIN,
@@ -37,11 +38,10 @@ CLOCK_BEFORE_TRAINING = ("load", "build", "transfer", "compile")
 Accuracies = Mapping[StackKey, list[float]]  # of the test set, as fractions, one for each seed
 
 
-def accuracies_by_stack(header: dict[str, Any], frames: Frames) -> dict[StackKey, list[float]]:
+def accuracies_by_stack(header: dict[str, Any], runs: ReferenceRuns) -> dict[StackKey, list[float]]:
     """Return the test accuracies to judge (fractions, one per seed); empty for a stack without any."""
-    measured = {stack: [] for stack, _ in by_stack(frames.results)}
-    judged = {stack: list(results["test_accuracy"]) for stack, results in by_stack(judged_results(header, frames))}
-    return measured | judged
+    judged = judged_accuracies(header, runs)
+    return {stack: list(judged.get(stack, {}).values()) for stack in runs}
 
 
 def learning_verdicts(
@@ -53,13 +53,12 @@ def learning_verdicts(
     return judge(accuracies.get(canonical, []), others, differences)
 
 
-def differences_by_seed(header: dict[str, Any], frames: Frames) -> dict[StackKey, list[float]]:
+def differences_by_seed(header: dict[str, Any], runs: ReferenceRuns) -> dict[StackKey, list[float]]:
     """Return differences of accuracy to the canonical stack by seed, for stacks with the same dropout masks.
 
     All stacks share weights and order; those with the same name of masks in the record share the masks.
     """
-    results = by_stack(judged_results(header, frames))
-    judged = {stack: rows.set_index("seed")["test_accuracy"] for stack, rows in results}
+    judged = {stack: by_seed for stack, by_seed in judged_accuracies(header, runs).items() if by_seed}
     masks = header.get("dropout_masks") or {}
     canonical = canonical_of(judged)
     if canonical is None:
@@ -68,7 +67,8 @@ def differences_by_seed(header: dict[str, Any], frames: Frames) -> dict[StackKey
     found = {}
     for stack, accuracies in judged.items():
         if stack != canonical and own is not None and masks.get(_variant(stack)) == own:
-            found[stack] = list((accuracies - judged[canonical]).dropna())
+            both = [seed for seed in accuracies if seed in judged[canonical]]
+            found[stack] = [accuracies[seed] - judged[canonical][seed] for seed in both]
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Any
 
 import pandas as pd
@@ -10,9 +12,9 @@ import pandas as pd
 from bench.document.section import Section
 from bench.document.table import BYTES, COUNT, FRACTION, FRACTION_INTERVAL, SECONDS, SHARE, Column
 from bench.records.frames import Frames
+from bench.records.reference_run import ReferenceRuns
 from bench.records.stack_key import StackKey, by_stack, or_none
 from bench.report.run.canonical import agreement_of, is_comparable
-from bench.report.run.tables import select
 from bench.stats import estimates
 from bench.units import format_range
 from mlp.recipe import REFERENCE
@@ -30,20 +32,29 @@ class PhaseMedians:
     import_seconds: float | None  # outside the reference clock
 
 
-def phase_medians(frames: Frames) -> list[PhaseMedians]:
+def phase_medians(runs: ReferenceRuns) -> list[PhaseMedians]:
     found = []
-    for stack, results in by_stack(frames.results):
-        by_phase = select(frames.phases, stack).groupby("phase", observed=True, sort=False)["seconds"]
-        medians = results[["rest_seconds", "total_seconds", "import_seconds"]].median()
+    for stack, of_stack in runs.items():
+        phases = dict.fromkeys(
+            phase for run in of_stack for phase, seconds in run.phases.items() if seconds is not None
+        )
         found.append(
             PhaseMedians(
                 stack,
-                len(results),
-                {str(phase): float(seconds) for phase, seconds in by_phase.median().items()},
-                **{name: or_none(value) for name, value in medians.items()},
+                len(of_stack),
+                {phase: _median([run.phases.get(phase) for run in of_stack]) for phase in phases},
+                _median([run.rest_seconds for run in of_stack]),
+                _median([run.total_seconds for run in of_stack]),
+                _median([run.import_seconds for run in of_stack]),
             )
         )
     return found
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """Return the median of the known values; None without any."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 @dataclass(frozen=True)
@@ -82,21 +93,26 @@ class ReferenceAnswer:
         return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
 
 
-def reference_answers(header: dict[str, Any], frames: Frames) -> list[ReferenceAnswer]:
+def reference_answers(header: dict[str, Any], runs: ReferenceRuns) -> list[ReferenceAnswer]:
     """Return the answer of every stack with a reference run, fastest first."""
     found = [
         ReferenceAnswer(
             stack=stack,
-            total=estimates.estimate([[seconds] for seconds in results["total_seconds"]]),
-            num_epochs=int(results["num_epochs"].max()),
-            warm_cache=bool((results["cache"] == "warm").all()),
-            comparable=is_comparable(header, frames),
-            agreement=agreement_of(header, results),
-            mean_test_accuracy=or_none(results["test_accuracy"].mean()),
+            total=estimates.estimate([[run.total_seconds] for run in of_stack]),
+            num_epochs=max(run.num_epochs for run in of_stack),
+            warm_cache=all(run.cache == "warm" for run in of_stack),
+            comparable=is_comparable(header, runs),
+            agreement=agreement_of(header, of_stack),
+            mean_test_accuracy=_mean([run.test_accuracy for run in of_stack]),
         )
-        for stack, results in by_stack(frames.results)
+        for stack, of_stack in runs.items()
     ]
     return sorted(found, key=lambda answer: answer.total.center)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def reference_sections(frames: Frames, phases: list[PhaseMedians]) -> list[Section]:
