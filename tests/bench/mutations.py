@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,8 @@ def reported(document: Any, folder: Path) -> None:
     from bench.records.formats import FORMATS, open_run, render
     from bench.records.run_folder import RunFolder
     from bench.report import history
+    from bench.report.board.board import Source, read_board
+    from bench.report.board.site import site_files
     from bench.report.compare.runs import comparable_run
     from bench.report.history import sections as history_sections
     from bench.report.history import tables
@@ -224,7 +227,11 @@ def reported(document: Any, folder: Path) -> None:
             with contextlib.suppress(BenchError):  # a format has nothing to show of this run
                 render(name, run)
 
-    for read in (report, past, exports, lambda: comparable_run(folder, "x")):
+    def on_the_board() -> None:
+        source = Source(folder, folder.name, False)
+        site_files(read_board([source], date(2026, 2, 1)))
+
+    for read in (report, past, exports, lambda: comparable_run(folder, "x"), on_the_board):
         try:
             read()
         except (BenchError, MlpError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 from bench.errors import RecordError
 from bench.records.json_file import read_json
 from bench.records.reference_run import ReferenceRun, ReferenceRuns
+from bench.records.schema import is_number
 from bench.records.stack_key import StackKey
 from bench.report.run.reference_runs import ReferenceAnswer
 from bench.units import format_percent, format_seconds
@@ -60,7 +61,8 @@ def _check_answer(answer: ReferenceAnswer, published: Mapping[str, Any] | None) 
     name = answer.stack.name
     if published is None:
         raise RecordError(f"its {SUMMARY} has no reference run of {name}, which was measured: {WRITE_AGAIN}.")
-    total = published.get("total_seconds") or {}
+    total = published.get("total_seconds")
+    total = total if isinstance(total, dict) else {}
     said, count = total.get("center"), total.get("num_processes")
     if not _same(said, answer.total.center) or count != answer.total.num_processes:
         found = f"{format_seconds(answer.total.center)} of {answer.total.num_processes} processes"
@@ -79,8 +81,8 @@ def _check_answer(answer: ReferenceAnswer, published: Mapping[str, Any] | None) 
 def _same(said: Any, found: float | None) -> bool:
     if said is None or found is None:
         return said is found
-    return isinstance(said, (int, float)) and math.isclose(said, found, rel_tol=TOLERANCE)
+    return is_number(said) and math.isclose(said, found, rel_tol=TOLERANCE)
 
 
 def _text(value: Any, by: Any) -> str:
-    return by(value) if isinstance(value, (int, float)) else "no number"
+    return by(value) if is_number(value) else "no number"

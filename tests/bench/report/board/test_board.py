@@ -74,6 +74,8 @@ def test_a_summary_with_the_numbers_of_the_samples_is_accepted(tmp_path):
         ({"total_seconds": {"center": 40.0, "num_processes": 3}}, "says 40.0 s of 3 processes for theano/as_published"),
         ({"total_seconds": {"center": 47.0, "num_processes": 9}}, "says 47.0 s of 9 processes"),
         ({"total_seconds": None}, "says no number of None processes"),
+        ({"total_seconds": [47.0]}, "says no number of None processes"),
+        ({"total_seconds": {"center": 10**400}}, "says no number of None processes"),
         ({"mean_test_accuracy": 0.99}, "says a test accuracy of 99.00 % for theano/as_published on cpu"),
         ({"mean_test_accuracy": "high"}, "says a test accuracy of no number"),
         ({"variant": "tuned"}, "has no reference run of theano/as_published on cpu, which was measured"),

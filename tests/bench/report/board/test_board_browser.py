@@ -1,14 +1,17 @@
 """The site in a real browser: from disk, wide and on a phone, light and dark, with hostile names."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
-from board_runs import write_run
+from board_runs import record_of, write_run
 from html_pages import CONTRASTS, HOSTILE, OVERFLOW, Watched
 
-from bench.report.board.board import read_board, sources
+from bench.report.board.board import Board, read_board, sources
+from bench.report.board.record import Known
 from bench.report.board.site import site_files, write_site
 from bench.report.history import find_runs
+from bench.stats.unpaired import speed_ratio
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +66,18 @@ def test_any_two_machines_are_side_by_side(browser, site):
     assert watched.page.locator("#view table").count() == 2
     watched.page.locator("#view select").nth(1).select_option(index=0)
     assert "Choose two different machines" in watched.page.inner_text("#view")
+
+
+def test_hardware_is_compared_over_equal_keys(browser, tmp_path):
+    """With the ratio and the interval that ``bench.stats.unpaired`` gives."""
+    slow, fast = (record_of(tmp_path, day, day, cpu_model=f"CPU {day}") for day in (1, 2))
+    keyed = [replace(one, results=(replace(one.results[0], comparison_key=Known("k")),)) for one in (slow, fast)]
+    write_site(tmp_path / "site", site_files(Board(keyed, [], date(2026, 2, 1))))
+    watched = Watched(browser, tmp_path / "site" / "side-by-side.html")
+    ratio = speed_ratio(slow.results[0].seconds, fast.results[0].seconds)
+    text = f"{ratio.center:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
+    assert text in watched.page.inner_text("#view tbody tr")
+    assert "No hardware is ranked" not in (tmp_path / "site" / "index.html").read_text()
 
 
 def test_without_javascript_the_tables_are_complete(browser, site):
