@@ -36,10 +36,10 @@ def test_only_durations_are_scaled():
 
 @pytest.mark.parametrize(
     ("changes", "exit_code"),
-    [({}, 0), ({"seconds": 61.0}, 1), ({"peak_rss_bytes": [3 * 10**9, 0]}, 1), ({"largest_page_bytes": 10**7}, 1)],
+    [({}, 0), ({"seconds": 61.0}, 1), ({"peak_rss_bytes": 3 * 10**9}, 1), ({"largest_page_bytes": 10**7}, 1)],
 )
 def test_over_a_budget_is_exit_code_1(monkeypatch, tmp_path, record, changes, exit_code):
-    built = {"seconds": 1.0, "peak_rss_bytes": [10**8, 0], "num_pages": 3, "largest_page_bytes": 10**5}
+    built = {"seconds": 1.0, "cpu_seconds": 1.0, "peak_rss_bytes": 10**8, "num_pages": 3, "largest_page_bytes": 10**5}
     monkeypatch.setattr(board, "build_once", lambda runs, site: {**built, **changes, "largest_page": "index.html"})
     options = ["--runs", "2", "--machines", "1", "--commits", "1", "--record", str(record), "--json"]
     result = CliRunner().invoke(board.main, options)

@@ -45,10 +45,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Layout:
-    """Layout of a table's column: ``number`` is right-aligned, ``text`` left-aligned with a minimum width."""
+    """Layout of a table's column: numbers are right-aligned, texts left-aligned with a minimum width.
 
-    kind: str
+    ``attribute`` is the class of its cells, for the template; thousands of cells without one make a smaller page.
+    """
+
+    is_number: bool
     min_width_ch: int
+
+    @property
+    def attribute(self) -> Markup:
+        return Markup(' class="number"') if self.is_number else Markup()
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,9 @@ def _cells(section: Section) -> list[list[str]]:
 def layouts_of(section: Section) -> list[Layout]:
     cells = section.cells
     return [
-        Layout("number", 0)
+        Layout(True, 0)
         if column.kind.is_number
-        else Layout("text", min(MAX_MIN_WIDTH_CH, max((len(row[index]) for row in cells), default=0)))
+        else Layout(False, min(MAX_MIN_WIDTH_CH, max((len(row[index]) for row in cells), default=0)))
         for index, column in enumerate(section.columns)
     ]
 

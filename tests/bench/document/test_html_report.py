@@ -19,7 +19,7 @@ from bench.document.chart import MAX_LINE, hover_text, label, log_axis
 from bench.document.html import Chart, Page, to_html
 from bench.document.html.page import layouts_of
 from bench.document.section import Plot, Section, clean, to_markdown, with_plots
-from bench.document.table import PROBABILITY, SECONDS, SHARE_INTERVAL, Column
+from bench.document.table import LINK, PROBABILITY, SECONDS, SHARE_INTERVAL, Column, Link
 from bench.errors import RecordError
 from bench.report.charts import DRAW, style
 from bench.report.charts.lanes import MAX_DOTS, lanes_chart
@@ -143,7 +143,7 @@ def test_numbers_are_aligned_to_the_right_and_texts_to_the_left():
     columns = ["stack", Column("epoch", SECONDS), Column("interval", SHARE_INTERVAL), Column("p", PROBABILITY)]
     section = Section("t", columns=columns, rows=[["jax", 0.851, (0.5, 0.25), None], ["b", None, (None, None), 1e-9]])
     assert section.cells == [["jax", "851 ms", "50.0 % to 25.0 %", MISSING], ["b", MISSING, MISSING, "< 0.0001"]]
-    assert [one.kind for one in layouts_of(section)] == ["text", "number", "number", "number"]
+    assert [one.is_number for one in layouts_of(section)] == [False, True, True, True]
 
 
 # --- a picture never costs the numbers --------------------------------------------------------------------------------
@@ -287,3 +287,13 @@ def test_stacks_share_a_look_only_when_colours_and_symbols_have_run_out():
     keys = [style.StackKey("b", str(number), "cpu", None, 1) for number in range(4 * len(style.COLOURS))]
     found = {tuple(one.values()) for one in style.styles_of(keys).values()}
     assert len(found) == len(keys)
+
+
+def test_a_page_of_a_site_links_filters_and_shows_its_data_as_text():
+    link = Link("<b>&", "machines/a-1/index.html")
+    section = Section("T", [], ["kind", Column("to", LINK)], [["x", link]], filters=["kind"], files=["t.csv"])
+    text = to_html(Page("t", "h", [section], links=[("Other", "other.html")], script="show();", data={"a": "</script>"}))
+    assert '<a href="machines/a-1/index.html">&lt;b&gt;&amp;</a>' in text and '<a href="other.html">Other</a>' in text
+    assert re.findall(r"<th scope=\"col\" data-filter[^>]*>(\w+)", text) == ["kind"] and 'href="t.csv"' in text
+    assert "</script>" not in re.search(r'id="data">(.*?)</script>', text)[1] and 'id="view"' in text
+    assert to_markdown("h", [section]).splitlines()[-1].split("|")[2].strip() == "&lt;b&gt;&amp;"
