@@ -292,7 +292,9 @@ def test_stacks_share_a_look_only_when_colours_and_symbols_have_run_out():
 def test_a_page_of_a_site_links_filters_and_shows_its_data_as_text():
     link = Link("<b>&", "machines/a-1/index.html")
     section = Section("T", [], ["kind", Column("to", LINK)], [["x", link]], filters=["kind"], files=["t.csv"])
-    text = to_html(Page("t", "h", [section], links=[("Other", "other.html")], script="show();", data={"a": "</script>"}))
+    text = to_html(
+        Page("t", "h", [section], links=[("Other", "other.html")], script="show();", data={"a": "</script>"})
+    )
     assert '<a href="machines/a-1/index.html">&lt;b&gt;&amp;</a>' in text and '<a href="other.html">Other</a>' in text
     assert re.findall(r"<th scope=\"col\" data-filter[^>]*>(\w+)", text) == ["kind"] and 'href="t.csv"' in text
     assert "</script>" not in re.search(r'id="data">(.*?)</script>', text)[1] and 'id="view"' in text
