@@ -18,7 +18,7 @@ from bench.records.moments import order
 from bench.report.board.record import BoardRecord, ceilings_by_device
 from bench.roofline.ceilings import Ceilings
 
-SLUG_CHARACTERS, DIGEST_CHARACTERS, NAME_CHARACTERS = 40, 6, 80
+SLUG_CHARACTERS, DIGEST_CHARACTERS, NAME_CHARACTERS = 60, 6, 80
 
 
 @dataclass

@@ -10,6 +10,7 @@ from bench.document.html import Page
 from bench.document.section import Section
 from bench.document.table import FRACTION, INTEGER, LINK, NUMBER_TEXT, SECONDS, SECONDS_INTERVAL, Column, Link
 from bench.report.board.board import Board
+from bench.report.board.record import StackResult
 from bench.report.board.rows import BoardRow
 from bench.stats.learning import Learning
 from bench.units import format_seconds, short_commit
@@ -28,7 +29,8 @@ RANKING_COLUMNS = [
     Column("canonical run", SECONDS),
     Column("95 % interval", SECONDS_INTERVAL),
     Column("test accuracy", FRACTION),
-    "accuracy verdict",
+    "as published",
+    "learning",
     Column("hardware rank", NUMBER_TEXT),
     "fitness",
     "measured",
@@ -60,15 +62,20 @@ def ranking_pages(board: Board) -> dict[str, Page]:
 
 
 def headline(board: Board) -> str:
-    """Return the fastest ranked row, or why there is none."""
-    first = next((row for row in board.rows if row.rank.rank is not None), None)
-    if first is None:
-        return f"{len(board.rows)} stacks on {len(board.machines)} machines, none of which can be ranked"
-    leaders = sum(row.rank.rank is not None and row.rank.rank.number == 1 for row in board.rows)
-    others = f"{leaders - 1} other{'s' if leaders > 2 else ''}"
-    shared = f", which the board cannot distinguish from {others}" if leaders > 1 else ""
-    time = format_seconds(first.runs.total.center)
-    return f"Fastest canonical run: {time}, {first.runs.stack.name}, {first.runs.machine.label}{shared}"
+    """Return the fastest ranked row, or that there is none."""
+    ranked = [row for row in board.rows if row.rank.rank is not None]
+    if not ranked:
+        return f"{_count(len(board.rows), 'row')} of {_count(len(board.machines), 'machine')}, none can be ranked"
+    first, leaders = ranked[0].runs, sum(row.rank.rank.number == 1 for row in ranked)
+    shared = f", which the board cannot distinguish from {_count(leaders - 1, 'other')}" if leaders > 1 else ""
+    unranked = board.rows.index(ranked[0])
+    faster = f"; {_count(unranked, 'row')} without a rank had less time" if unranked else ""
+    time = format_seconds(first.total.center)
+    return f"Fastest ranked canonical run: {time}, {first.stack.name}, {first.machine.label}{shared}{faster}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def board_links(board: Board, up: str = "") -> list[tuple[str, str]]:
@@ -82,7 +89,7 @@ def board_links(board: Board, up: str = "") -> list[tuple[str, str]]:
 def age_facts(board: Board) -> list[tuple[str, str]]:
     records = board.records
     return [
-        ("Records", f"{len(records):,} of {len(board.machines):,} machines"),
+        ("Records", f"{len(records):,} of {_count(len(board.machines), 'machine')}"),
         ("Oldest", board.age_text(records[0])),
         ("Newest", board.age_text(records[-1])),
         ("Built", board.built.isoformat()),
@@ -103,7 +110,7 @@ def _warnings(board: Board) -> list[str]:
 
 def _left_out_text(board: Board) -> str:
     count = len(board.left_out)
-    return "1 record was left out" if count == 1 else f"{count:,} records were left out"
+    return f"{_count(count, 'record')} {'was' if count == 1 else 'were'} left out"
 
 
 def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence[str]) -> Section:
@@ -127,8 +134,10 @@ def _how_to_read(rows: Sequence[BoardRow]) -> Section:
         "ran. Hardware rank: the same among the machines that ran the same key, where a difference is one of the "
         "hardware. With three runs or more, time and interval are over runs, else over the processes of the newest "
         "run, and then do not contain differences between runs.",
-        "Accuracy, fitness, commit and remarks are those of the newest run. Not verified here: the record is not among "
-        "the project's committed results; its numbers were computed here from its samples like all others.",
+        "As published: the mean test accuracy agrees with the published one. Learning: the verdict against the "
+        "canonical stack of the same run. These, fitness, commit and remarks are those of the newest run.",
+        "Not verified here: the record is not among the project's committed results; its numbers were computed here "
+        "from its samples like all others.",
         *_missing(rows),
     ]
     return Section("How to read", sentences, folded=True)
@@ -145,7 +154,7 @@ def _missing(rows: Sequence[BoardRow]) -> list[str]:
 
 def _reasons(reasons: Counter[str | None]) -> str:
     known = [(reason, count) for reason, count in reasons.most_common() if reason is not None]
-    texts = [f"{reason} ({count:,} {'row' if count == 1 else 'rows'})" for reason, count in known[:MOST_NAMED]]
+    texts = [f"{reason} ({_count(count, 'row')})" for reason, count in known[:MOST_NAMED]]
     return "; ".join([*texts, *(["other reasons"] if len(known) > MOST_NAMED else [])])
 
 
@@ -166,7 +175,8 @@ def row_cells(row: BoardRow) -> list[Any]:
         total.center,
         (total.low, total.high),
         result.mean_test_accuracy,
-        accuracy_verdict(row),
+        None if result.agrees is None else "yes" if result.agrees else "NO",
+        _learning(result),
         row.hardware_rank.rank,
         record.fitness.value or UNKNOWN,
         runs.measured,
@@ -180,13 +190,11 @@ def row_cells(row: BoardRow) -> list[Any]:
     ]
 
 
-def accuracy_verdict(row: BoardRow) -> str | None:
-    """Return agreement with the published accuracy, and the verdict against the canonical stack."""
-    result = row.runs.result
-    found = [] if result.agrees is None else ["as published" if result.agrees else "NOT as published"]
-    if result.learning not in (None, Learning.NOT_MEASURED):
-        found.append(result.learning.value)
-    return "; ".join(found) or None
+def _learning(result: StackResult) -> str | None:
+    """Return the verdict against the canonical stack, which has none itself."""
+    if result.stack.is_canonical:
+        return "canonical"
+    return None if result.learning in (None, Learning.NOT_MEASURED) else result.learning.value
 
 
 def left_out_page(board: Board) -> Page:
