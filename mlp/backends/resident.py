@@ -5,11 +5,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from mlp.backends.base import Backend, OnStep
+from mlp.cores import allowed_cores
+
+PIXEL_LEVELS = 256
+ROWS_AT_A_TIME = 128  # 0.4 MB of images, which stay in a core's own cache
+MOST_THREADS = 8  # of ``write_pixels``, whose speed memory limits
 
 Upload = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]  # host (images, labels) -> device (images, labels)
 
@@ -47,9 +53,12 @@ class DeviceBackend(Backend):
 
     A subclass creates ``_residents`` in ``build`` and implements the transfer to the device (``_upload``), the launch
     of a step, a resident epoch and an evaluation, and the transfer of results (``_fetch``).
+
+    ``_sends_bytes``: images travel as bytes, a quarter of the traffic, and become float32 on the device.
     """
 
     _residents: Residents
+    _sends_bytes = False
 
     def place(self, images: np.ndarray, labels: np.ndarray) -> None:
         if self.variant.resident:
@@ -96,3 +105,22 @@ class DeviceBackend(Backend):
 def flat(images: np.ndarray) -> np.ndarray:
     """Reshape (n, 1, 28, 28) or (n, 784) to (n, 784), without a copy if possible."""
     return images.reshape(len(images), -1)
+
+
+def write_pixels(images: np.ndarray, pixels: np.ndarray) -> bool:
+    """Write the pixels of ``images``, which are pixel / 256, to ``pixels``, uint8; both (n, 784).
+
+    Returns False if an image is not exactly that, as after a transformation; ``pixels`` are then meaningless.
+    """
+
+    def write(start: int) -> bool:
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        scaled = images[rows] * np.float32(PIXEL_LEVELS)
+        # Compared with its own rounding, which is four times as fast as with what was written; NaN equals nothing.
+        if not (np.rint(scaled) == scaled).all() or scaled.min(initial=0) < 0 or scaled.max(initial=0) >= PIXEL_LEVELS:
+            return False
+        np.copyto(pixels[rows], scaled, casting="unsafe")
+        return True
+
+    with ThreadPoolExecutor(min(MOST_THREADS, allowed_cores())) as team:
+        return all(team.map(write, range(0, len(images), ROWS_AT_A_TIME)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlp.backends import gpu
 from mlp.backends.base import Available, Unavailable, Variant, is_installed
-from mlp.backends.resident import DeviceBackend, Residents, flat
+from mlp.backends.resident import DeviceBackend, Residents, flat, write_pixels
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
@@ -80,6 +80,7 @@ class JaxBackend(DeviceBackend):
         self._program = Program(recipe, self.variant.precision)
         self._executables: dict[tuple[Any, ...], Any] = {}
         self._residents = Residents(self._upload)
+        self._sends_bytes = self.variant.resident and self._device.platform != "cpu"
         seed = random_stream(recipe, "dropout").randint(2**31)
         self._state = State([], [], *jax.device_put((jax.random.key(seed), np.uint32(0)), self._device))
         self.set_parameters(parameters)
@@ -147,20 +148,25 @@ class JaxBackend(DeviceBackend):
         jax.block_until_ready(self._state)
 
     def _upload(self, images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
-        """Return host arrays for a single call, which transfers its arguments; device copies if resident."""
+        """Return host arrays for a single call, which transfers its arguments; device copies if resident.
+
+        Images that were sent as bytes stay bytes there: the program makes each minibatch float32 as it gathers it.
+        """
         import jax
 
-        pair = (flat(images), labels.astype(np.int32))
+        pixels = np.empty(flat(images).shape, np.uint8) if self._sends_bytes else None
+        sent = pixels if pixels is not None and write_pixels(flat(images), pixels) else flat(images)
+        pair = (sent, labels.astype(np.int32))
         return jax.block_until_ready(jax.device_put(pair, self._device)) if self.variant.resident else pair
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return self._executable(name, *arguments)(*arguments)
 
     def _executable(self, name: str, *arguments: Any) -> Any:
-        """Return ``Program.<name>`` compiled ahead of time for arguments of these shapes."""
+        """Return ``Program.<name>`` compiled ahead of time for arguments of these shapes and types."""
         import jax
 
-        key = (name, *(array.shape for array in arguments[1:]))
+        key = (name, *((array.shape, array.dtype.name) for array in arguments[1:]))
         if key not in self._executables:
             donated = (0,) if name.startswith("train") else ()  # the old state's memory becomes the new one's
             function = jax.jit(getattr(self._program, name), donate_argnums=donated)

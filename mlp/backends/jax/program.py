@@ -1,6 +1,7 @@
 """The recipe as pure JAX functions, traced once for each shape, compiled by ``mlp.backends.jax.backend``.
 
-Shapes: images float32 (n, 784) or (n, 1, 28, 28), labels integers (n,), one epoch's order int32 (steps, batch size).
+Shapes: images (n, 784) or (n, 1, 28, 28), float32 or, as pixels, uint8; labels integers (n,); one epoch's order int32
+(steps, batch size).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mlp.backends.resident import PIXEL_LEVELS
 from mlp.recipe import Recipe
 
 # Full float32 is the canonical precision on every device: by default JAX multiplies in TF32 on recent NVIDIA GPUs
@@ -76,6 +78,8 @@ class Program:
 
     def _logits(self, parameters: list[jax.Array], images: jax.Array, masks: Any = None) -> jax.Array:
         activation = images.reshape(len(images), -1)
+        if activation.dtype == jnp.uint8:
+            activation = activation.astype(jnp.float32) / PIXEL_LEVELS  # exact, as on the host
         num_layers = len(parameters) // 2
         for layer in range(num_layers):
             weights, biases = parameters[2 * layer : 2 * layer + 2]

@@ -16,7 +16,7 @@ import numpy as np
 
 from mlp.backends import gpu
 from mlp.backends.base import Available, Unavailable, Variant, is_installed
-from mlp.backends.resident import DeviceBackend, Residents, flat
+from mlp.backends.resident import PIXEL_LEVELS, DeviceBackend, Residents, flat, write_pixels
 from mlp.backends.torch.graph import ResidentEpoch
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
@@ -80,12 +80,14 @@ class TorchBackend(DeviceBackend):
         self.recipe = recipe
         self.network = self
         self._device = torch.device(device)
+        make_current(device)
         torch.set_float32_matmul_precision("high" if self.variant.precision == "tf32" else "highest")
         torch.manual_seed(random_stream(recipe, "dropout").randint(2**31))  # seeds all devices' generators
         self._module = _module(recipe).to(self._device)
         self._parameters = list(self._module.parameters())
         self._accumulators = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._residents = Residents(self._upload)
+        self._sends_bytes = self.variant.resident and self._device.type == "cuda"
         self._epoch: ResidentEpoch | None = None
         self._functions = {"loss": self._loss, "update": self._rmsprop, "evaluation": self._evaluation}
         if self.variant.name == "compiled":
@@ -219,8 +221,19 @@ class TorchBackend(DeviceBackend):
         """Return float32 (n, 784) and int64 (n,) on the device; on a CPU the images are not copied."""
         import torch
 
-        device_images = torch.from_numpy(flat(images)).to(self._device)
+        device_images = self._upload_pixels(flat(images)) if self._sends_bytes else None
+        if device_images is None:
+            device_images = torch.from_numpy(flat(images)).to(self._device)
         return device_images, torch.from_numpy(labels.astype(np.int64)).to(self._device)
+
+    def _upload_pixels(self, images: np.ndarray) -> Any:
+        """Return images, sent as bytes from page-locked memory; None if they are not pixel / 256."""
+        import torch
+
+        pixels = torch.empty(images.shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        if not write_pixels(images, pixels.numpy()):
+            return None
+        return pixels.to(self._device, non_blocking=True).to(torch.float32).div_(PIXEL_LEVELS)
 
     def _snapshot(self) -> tuple[list[Any], Any]:
         state = [tensor.detach().clone() for tensor in (*self._parameters, *self._accumulators)]
@@ -239,6 +252,14 @@ class TorchBackend(DeviceBackend):
         import torch
 
         return torch.cuda if self._device.type == "cuda" else torch
+
+
+def make_current(device: str) -> None:
+    """Make a GPU the current one of this process: streams, captured graphs and random states are of that one."""
+    import torch
+
+    if device != "cpu":
+        torch.cuda.set_device(gpu.device_index(device))
 
 
 def _module(recipe: Recipe) -> Any:

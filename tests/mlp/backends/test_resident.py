@@ -1,9 +1,17 @@
 """Data on a device is found again by identity, copied once, and never confused with other data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from contract import TestStack, fresh
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from optional import need
+from small import SMALL
 
-from mlp.backends.resident import Residents
+from mlp.backends.resident import ROWS_AT_A_TIME, Residents, write_pixels
 
 
 @pytest.fixture
@@ -57,3 +65,63 @@ def test_the_pairs_come_in_the_order_they_were_placed(residents):
     for value in (1, 2, 3):
         residents.place(*pair(value))
     assert [labels[0] for _, labels in residents] == [1, 2, 3]
+
+
+# --- images as bytes --------------------------------------------------------------------------------------------------
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(0, 2 * ROWS_AT_A_TIME + 3), st.integers(1, 3))))
+def test_the_pixels_of_images_are_what_they_were_made_of(pixels):
+    found = np.empty_like(pixels)
+    assert write_pixels(pixels.astype(np.float32) / 256, found)
+    np.testing.assert_array_equal(found, pixels)
+
+
+@pytest.mark.parametrize("value", [0.5 / 256, 1.0, -1 / 256, np.nan, np.inf, np.nextafter(np.float32(0.5), 1)])
+def test_one_value_that_is_no_pixel_is_found_wherever_it_stands(value):
+    images = np.zeros((3 * ROWS_AT_A_TIME, 4), np.float32)
+    images[-1, -1] = value
+    assert not write_pixels(images, np.empty(images.shape, np.uint8))
+
+
+RESIDENT = [TestStack("torch", "graph", "cpu", True), TestStack("jax", "scan", "cpu")]
+
+
+def trained(stack, sends_bytes, images, labels):
+    """Parameters, losses and evaluation after two epochs with dropout."""
+    need(stack.backend)
+    backend = fresh(stack, replace(SMALL, seed=3))
+    backend._sends_bytes = sends_bytes
+    backend.place(images, labels)
+    backend.compile()
+    told = []
+    for _ in range(2):
+        backend.train_epoch(images, labels, np.arange(len(images)), lambda _, loss: told.append(loss))
+    on_device = next(iter(backend._residents))[0]
+    return [*backend.parameters(), np.array(told), np.array(backend.evaluate(images, labels))], str(on_device.dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", RESIDENT, ids=str)
+def test_images_sent_as_bytes_train_to_the_same_bits(stack):
+    random = np.random.default_rng(2)
+    pixels, labels = random.integers(0, 256, (60, 784)), random.integers(0, 10, 60).astype(np.uint8)
+    images = pixels.astype(np.float32) / 256
+    floats, float_type = trained(stack, False, images, labels)
+    from_bytes, byte_type = trained(stack, True, images, labels)
+    for expected, found in zip(floats, from_bytes, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    kept = "uint8" if stack.backend == "jax" else "torch.float32"
+    assert float_type.endswith("float32") and byte_type == kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", RESIDENT, ids=str)
+def test_images_that_are_no_pixels_travel_as_they_are(stack):
+    random = np.random.default_rng(2)
+    images, labels = random.random((60, 784), np.float32), random.integers(0, 10, 60).astype(np.uint8)
+    floats, _ = trained(stack, False, images, labels)
+    found, dtype = trained(stack, True, images, labels)
+    assert dtype.endswith("float32")
+    for expected, one in zip(floats, found, strict=True):
+        np.testing.assert_array_equal(one, expected)
