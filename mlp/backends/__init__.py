@@ -53,7 +53,8 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
     """Return ``availability``, for a GPU determined in another process.
 
     A GPU is probed in a separate process, by the interpreter that would run the backend: initializing a broken driver
-    can crash, and a context open here would hold memory that the measured processes need.
+    can crash, and a context open here would hold memory that the measured processes need.  One process answers for all
+    variants, because a framework takes seconds to start.
 
     Raises
     ------
@@ -73,7 +74,10 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
     interpreter = backend.interpreter(device)
     if not os.path.exists(interpreter):  # its environment is missing, and this process can tell how to make it
         return backend.availability(device, chosen.name)
-    return _probe_elsewhere(interpreter, backend.interpreter_variables(device), name, chosen.name, device)
+    kind = device.partition(":")[0]
+    variants = tuple(one.name for one in backend.variants if kind in one.devices)
+    more_variables = tuple(backend.interpreter_variables(device).items())
+    return _probe_elsewhere(interpreter, more_variables, name, device, variants)[chosen.name]
 
 
 def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable:
@@ -91,27 +95,31 @@ def _driver_hangs() -> bool:
     return cuda_driver.driver_elsewhere() == cuda_driver.NO_ANSWER
 
 
+@cache
 def _probe_elsewhere(
-    interpreter: Path, more_variables: dict[str, str], name: str, variant: str, device: str
-) -> Available | Unavailable:
+    interpreter: Path, more_variables: tuple[tuple[str, str], ...], name: str, device: str, variants: tuple[str, ...]
+) -> dict[str, Available | Unavailable]:
+    """Return {variant: availability}; a process that fails gives its reason to all of them."""
     project = Path(__file__).resolve().parent.parent.parent
     path = os.pathsep.join(filter(None, (str(project), os.getenv("PYTHONPATH"))))
-    variables = {**os.environ, **more_variables, "PYTHONPATH": path}
-    argv = [str(interpreter), "-m", "mlp.backends", name, variant, device]
+    variables = {**os.environ, **dict(more_variables), "PYTHONPATH": path}
+    argv = [str(interpreter), "-m", "mlp.backends", name, device, *variants]
     remedy = f"Run {' '.join(argv)} to see more."
     try:
         done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=PROBE_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
-        return Unavailable(f"asking for {device} took more than {PROBE_LIMIT_SECONDS:g} s", remedy)
+        failed = Unavailable(f"asking for {device} took more than {PROBE_LIMIT_SECONDS:g} s", remedy)
+        return dict.fromkeys(variants, failed)
     except OSError as error:
-        return Unavailable(f"{interpreter} cannot be started ({error.strerror})", remedy)
+        return dict.fromkeys(variants, Unavailable(f"{interpreter} cannot be started ({error.strerror})", remedy))
     answer = done.stdout.strip().splitlines()[-1:]
     try:
-        fields = json.loads(answer[0])
-        return Available(fields["detail"]) if "detail" in fields else Unavailable(**fields)
-    except (IndexError, ValueError, TypeError):
+        found = json.loads(answer[0])
+        return {one: (Available if "detail" in found[one] else Unavailable)(**found[one]) for one in variants}
+    except (IndexError, KeyError, ValueError, TypeError):
         last_words = (done.stderr.strip().splitlines() or ["(none)"])[-1][:300]
-        return Unavailable(f"asking for {device} ended with exit code {done.returncode}: {last_words}", remedy)
+        failed = Unavailable(f"asking for {device} ended with exit code {done.returncode}: {last_words}", remedy)
+        return dict.fromkeys(variants, failed)
 
 
 def check_device(device: str) -> None:

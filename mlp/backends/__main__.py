@@ -1,4 +1,4 @@
-"""``python -m mlp.backends NAME VARIANT DEVICE``: availability of one backend as a line of JSON, for ``probe``."""
+"""``python -m mlp.backends NAME DEVICE VARIANT...``: {variant: availability} of a backend as JSON, for ``probe``."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import sys
 
 from mlp.backends import load
 
-name, variant, device = sys.argv[1:]
-print(json.dumps(vars(load(name).availability(device, variant))))
+name, device, *variants = sys.argv[1:]
+print(json.dumps({variant: vars(load(name).availability(device, variant)) for variant in variants}))

@@ -1,5 +1,6 @@
 """Answers of the NVIDIA driver, from a library that answers as it is told."""
 
+import json
 import time
 
 import pytest
@@ -179,6 +180,36 @@ def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypat
     answers = {backends.probe(name, device="cuda") for name in ("theano", "jax", "torch")}
     backends._driver_hangs.cache_clear()
     assert answers == {cuda_driver.NO_ANSWER} and asked == [1]
+
+
+def interpreter_that(tmp_path, script):
+    """A stand-in for the interpreter of a backend, which logs each start."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\n{script}\n")
+    python.chmod(0o755)
+    return python
+
+
+def test_one_process_answers_for_all_variants_of_a_backend_on_a_gpu(monkeypatch, tmp_path):
+    """On the machine of the record every start of a framework took three seconds, and doctor 31 s."""
+    usable, cannot = {"detail": "JAX on a GPU"}, {"reason": "no bfloat16 here", "remedy": "Choose scan."}
+    names = [one.name for one in backends.load("jax").variants]
+    answer = json.dumps({name: cannot if name == "scan_bfloat16" else usable for name in names})
+    python = interpreter_that(tmp_path, f"echo '{answer}'")
+    monkeypatch.setattr(backends, "_driver_hangs", lambda: False)
+    monkeypatch.setattr(backends.load("jax"), "interpreter", classmethod(lambda cls, device="cpu": python))
+    found = {name: backends.probe("jax", name, "cuda") for name in names}
+    assert found.pop("scan_bfloat16") == Unavailable(**cannot)
+    assert set(found.values()) == {backends.Available("JAX on a GPU")}
+    assert (tmp_path / "starts").read_text() == "started\n"
+
+
+def test_a_probe_that_crashes_is_the_reason_of_every_variant(monkeypatch, tmp_path):
+    python = interpreter_that(tmp_path, "echo broken driver >&2; exit 3")
+    monkeypatch.setattr(backends, "_driver_hangs", lambda: False)
+    monkeypatch.setattr(backends.load("torch"), "interpreter", classmethod(lambda cls, device="cpu": python))
+    answers = {backends.probe("torch", name, "cuda") for name in ("eager", "graph")}
+    assert [one.reason for one in answers] == ["asking for cuda ended with exit code 3: broken driver"]
 
 
 def test_a_rocm_build_of_torch_is_called_by_name_where_there_is_no_nvidia_driver(monkeypatch):

@@ -170,7 +170,7 @@ def test_the_variable_names_another_interpreter(monkeypatch):
 def test_the_probe_starts_that_interpreter_with_its_libraries(environment_at, monkeypatch):
     """The stand-in answers with the library path that it was started with."""
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
-    environment_at.write_text('#!/bin/sh\necho "{\\"detail\\": \\"$5 with $LD_LIBRARY_PATH\\"}"\n')
+    environment_at.write_text('#!/bin/sh\necho "{\\"$5\\": {\\"detail\\": \\"$4 with $LD_LIBRARY_PATH\\"}}"\n')
     environment_at.chmod(0o755)
     answer = backends.probe("theano", device="cuda:1")
     assert answer == Available(f"cuda:1 with {environment_at.parent.parent / 'lib'}")
