@@ -36,6 +36,7 @@ from bench.records.comparison_key import comparison_keys
 from bench.records.datasets import dataset_identity
 from bench.records.run_folder import RunFolder
 from bench.report.run.context import environment_notices
+from bench.roofline.ceilings import is_step_product
 from bench.units import format_seconds, short_commit
 from mlp.recipe import CANONICAL
 
@@ -154,7 +155,7 @@ def floor_values(replicates: Iterable[Mapping[str, Any]], case: Case | None) -> 
         return process_values(replicates, case, "eight_products")
     replicates = [entry for entry in replicates if Case.from_json(entry["case"]) == case]
     names = {found["name"] for entry in replicates for found in entry["measurements"]}
-    products = sorted(name for name in names if name.startswith("gemm_") and name != "gemm_square")
+    products = sorted(filter(is_step_product, names))
     columns = [process_values(replicates, case, name) for name in products]
     return [sum(row) for row in zip(*columns, strict=False)]
 

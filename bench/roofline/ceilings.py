@@ -19,7 +19,18 @@ from bench.units import format_number
 HARNESS = "ceilings"
 HOST = "host"  # the engine of cases without a backend
 COPY, ELEMENTWISE, RANDOM, SQUARE = "copy", "elementwise", "random_numbers", "gemm_square"
+LOWER_PRECISIONS = ("tf32", "bfloat16")  # of products that a GPU multiplies faster than in float32
 MOST_DISAGREEMENT = 1.5  # ratio of the fastest samples of two processes
+
+
+def product_name(role: str, precision: str | None = None) -> str:
+    """Return the name of a product's ceiling: ``gemm_forward_1``, or ``gemm_forward_1_tf32`` at a lower precision."""
+    return f"gemm_{role}_{precision}" if precision in LOWER_PRECISIONS else f"gemm_{role}"
+
+
+def is_step_product(name: str) -> bool:
+    """Return True for the ceiling of one of a step's products at full precision."""
+    return name.startswith("gemm_") and not name.startswith(SQUARE) and not name.endswith(LOWER_PRECISIONS)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.roofline.ceilings import COPY, ELEMENTWISE, RANDOM, Ceilings
+from bench.roofline.ceilings import COPY, ELEMENTWISE, RANDOM, Ceilings, product_name
 from bench.roofline.workload import (
     FLOAT32_BYTES,
     MemoryPass,
@@ -76,23 +76,26 @@ class LowerBound:
         return sum(part.seconds for part in self.step_parts if part.ceiling.startswith("gemm_"))
 
 
-def lower_bound_of(ceilings: Ceilings, recipe: Recipe = CANONICAL) -> LowerBound | None:
-    """Return the bounds, or None if a needed ceiling was not measured, as the sum would be too low."""
+def lower_bound_of(ceilings: Ceilings, recipe: Recipe = CANONICAL, precision: str | None = None) -> LowerBound | None:
+    """Return the bounds with products of ``precision`` (None: float32).
+
+    None if a needed ceiling was not measured, as the sum would be too low.
+    """
     products = step_products(recipe.layer_widths, recipe.batch_size)
     forward = forward_products(recipe.layer_widths, recipe.batch_size)
-    step = [_product_part(product, ceilings) for product in products]
+    step = [_product_part(product, ceilings, precision) for product in products]
     step += [_pass_part(one, ceilings) for one in training_passes(recipe)]
     step += [_random_part(recipe, ceilings)] if random_numbers(recipe) else []
-    evaluation = [_product_part(product, ceilings) for product in forward]
+    evaluation = [_product_part(product, ceilings, precision) for product in forward]
     evaluation += [_pass_part(one, ceilings) for one in evaluation_passes(recipe)]
     if None in step or None in evaluation:
         return None
     return LowerBound(recipe, tuple(step), tuple(evaluation))
 
 
-def _product_part(product: Product, ceilings: Ceilings) -> Part | None:
+def _product_part(product: Product, ceilings: Ceilings, precision: str | None) -> Part | None:
     """Return the part at the rate of the same product; None if not measured, as for networks of other depth."""
-    name = f"gemm_{product.role}"
+    name = product_name(product.role, precision)
     ceiling = ceilings.best(name)
     if ceiling is None or not ceiling.flop_per_second:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.measure.frameworks.engine import Engine, Sizes, Work
+from mlp.backends import load
 
 __all__ = ["Engine", "Sizes", "Work", "create"]
 
@@ -14,6 +15,7 @@ def create(backend: str, device: str, threads: int, sizes: Sizes) -> Engine:
 
         return TorchEngine(device, sizes)
     if backend == "jax":
+        load("jax").import_framework(device)  # which keeps JAX from taking most of the GPU's memory
         from bench.measure.frameworks.jax.engine import JaxEngine
 
         return JaxEngine(device, sizes)

@@ -11,7 +11,8 @@ from bench.machine import cpu
 from bench.roofline.workload import num_parameters, random_numbers
 from mlp.recipe import Recipe
 
-Work = Callable[[int], object]  # work(n) runs n repetitions synchronously
+# work(n) runs n repetitions synchronously; one with an attribute ``chunk`` runs multiples of that many only.
+Work = Callable[[int], object]
 
 MIB = 2**20
 GPU_ARRAY_BYTES = 256 * MIB
@@ -50,8 +51,9 @@ def _far_beyond_caches() -> int:
 class Engine:
     """Contract of an engine: each method prepares one kind of float32 work, or returns None if not supported.
 
-    ``product`` is mandatory, and the only one that JAX and PyTorch provide on a CPU, because they share its memory
-    with the host engine.
+    ``product`` in float32 is mandatory, and the only one that JAX and PyTorch provide on a CPU, because they share its
+    memory with the host engine.  On a GPU the repetitions run in a graph or a loop on the device, so that no time of
+    the host is in them, except in ``kernel_launch``, which measures that, and in transfers.
     """
 
     name: str
@@ -59,8 +61,8 @@ class Engine:
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
 
-    def product(self, product) -> Work:
-        """Prepare a matrix product at full float32 precision."""
+    def product(self, product, precision: str = "float32") -> Work | None:
+        """Prepare a matrix product at full float32 precision; on a GPU also in ``tf32`` or of ``bfloat16`` factors."""
         raise NotImplementedError
 
     def copy(self) -> Work | None:
@@ -78,11 +80,14 @@ class Engine:
     def page_fault(self) -> Work | None:
         """Prepare the first touch of a freshly mapped page."""
 
+    def kernel(self) -> Work | None:
+        """Prepare the smallest kernel, which the device repeats: no operation takes less."""
+
     def kernel_launch(self) -> Work | None:
-        """Prepare launching the smallest kernel repeatedly without synchronization in between."""
+        """Prepare launching the smallest kernel from the host repeatedly without synchronization in between."""
 
-    def host_to_device(self) -> Work | None:
-        """Prepare a transfer of ``transfer_bytes`` from host to device."""
+    def host_to_device(self, pinned: bool = True) -> Work | None:
+        """Prepare a transfer of ``transfer_bytes`` from page-locked or pageable host memory to the device."""
 
-    def device_to_host(self) -> Work | None:
+    def device_to_host(self, pinned: bool = True) -> Work | None:
         """Prepare the reverse transfer."""

@@ -55,15 +55,18 @@ def _bounds(base: Comparable, other: Comparable, metric: StackMeasurement) -> li
         return [{}, {}]
     engines = set.intersection(*({one.engine for one in ceilings.measured} for ceilings in measured))
     sides = zip((base, other), measured, strict=True)
-    return [_bound_by_round(side, ceilings, engines, metric.measurement) for side, ceilings in sides]
+    return [_bound_by_round(side, ceilings, engines, metric) for side, ceilings in sides]
 
 
-def _bound_by_round(side: Comparable, ceilings: Ceilings, engines: set[str], measurement: str) -> dict[int, float]:
+def _bound_by_round(
+    side: Comparable, ceilings: Ceilings, engines: set[str], metric: StackMeasurement
+) -> dict[int, float]:
     common = replace(ceilings, measured=tuple(one for one in ceilings.measured if one.engine in engines))
     recipe = recipe_of({"recipe": side.recipe})
+    precision = next(iter(side.precisions.get(metric.stack, ())), None)
     in_rounds = {number: common.in_round(number) for number in common.round_numbers}
-    bounds = {number: lower_bound_of(one, recipe) for number, one in in_rounds.items() if one is not None}
-    return {number: getattr(one, BOUND_FIELDS[measurement]) for number, one in bounds.items() if one is not None}
+    bounds = {number: lower_bound_of(one, recipe, precision) for number, one in in_rounds.items() if one is not None}
+    return {number: getattr(one, BOUND_FIELDS[metric.measurement]) for number, one in bounds.items() if one is not None}
 
 
 def _multiples(side: Comparable, metric: StackMeasurement, bound: dict[int, float]) -> dict[int, float]:

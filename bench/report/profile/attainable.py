@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from bench.records.profile import Operation, Profile
-from bench.roofline.ceilings import ELEMENTWISE, RANDOM, SQUARE, Ceilings
+from bench.roofline.ceilings import ELEMENTWISE, RANDOM, Ceilings, product_name
 from bench.roofline.workload import FLOAT32_BYTES, step_products
 from mlp.recipe import Recipe
 
@@ -30,7 +30,9 @@ def _seconds_at_best(operation: Operation, profile: Profile, ceilings: Ceilings)
     if operation.kind == "host":
         return None
     if operation.kind == "gemm":
-        ceiling = ceilings.best(_product_ceiling(operation, recipe_of(profile))) or ceilings.best(SQUARE)
+        precision = profile.stack.get("precision")
+        names = (product_name(role, precision) for role in (_role(operation, recipe_of(profile)), "square"))
+        ceiling = next(filter(None, map(ceilings.best, names)), None)
         rate, amount = (ceiling.flop_per_second if ceiling else None), operation.flop
     elif operation.kind == "rng":
         ceiling = ceilings.best(RANDOM)
@@ -41,14 +43,15 @@ def _seconds_at_best(operation: Operation, profile: Profile, ceilings: Ceilings)
     return amount / rate if rate and amount else None
 
 
-def _product_ceiling(operation: Operation, recipe: Recipe) -> str:
-    """Return the ceiling of the same product; transposition separates outputs from gradients of equal shapes."""
+def _role(operation: Operation, recipe: Recipe) -> str:
+    """Return the role of the same product, else ``square``; transposition separates outputs from gradients of equal
+    shapes."""
     details = operation.details
     shape = tuple(details.get(name) for name in "mnk")
     transposed = tuple(factor.endswith(".T") for factor in details.get("product", "").split(" @ "))
     same = [one for one in step_products(recipe.layer_widths, recipe.batch_size) if (one.m, one.n, one.k) == shape]
     exact = [one for one in same if (one.transpose_a, one.transpose_b) == transposed]
-    return f"gemm_{(exact or same)[0].role}" if same else SQUARE
+    return (exact or same)[0].role if same else "square"
 
 
 def _drawn_bytes(operation: Operation) -> float | None:

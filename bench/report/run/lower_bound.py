@@ -11,7 +11,7 @@ from bench.records.frames import Frames
 from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import ratio_cells, select
-from bench.roofline.ceilings import HOST, SQUARE, Ceiling, Ceilings, ceilings_of
+from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, Ceiling, Ceilings, ceilings_of
 from bench.roofline.lower_bound import LowerBound, Part, lower_bound_of
 from bench.stats import estimates
 from bench.units import format_bytes, format_number, format_percent, format_seconds
@@ -53,7 +53,7 @@ def bounds_by_device(header: dict[str, Any], frames: Frames) -> list[DeviceBound
         ceilings = ceilings_of(frames, device)
         if ceilings is not None:
             speed = lower_bound_of(ceilings, recipe)
-            found.append(DeviceBounds(device, ceilings, speed, _shares(frames, ceilings, speed) if speed else []))
+            found.append(DeviceBounds(device, ceilings, speed, _shares(frames, ceilings, recipe)))
     return found
 
 
@@ -65,7 +65,8 @@ def recipe_of(header: dict[str, Any]) -> Recipe:
     return Recipe(layer_widths=widths, num_epochs=CANONICAL.num_epochs, **known)
 
 
-def _shares(frames: Frames, ceilings: Ceilings, speed: LowerBound) -> list[Share]:
+def _shares(frames: Frames, ceilings: Ceilings, recipe: Recipe) -> list[Share]:
+    """Return the share of each stack in the bound with products of its own precision, if these were measured."""
     epochs = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["device"] == ceilings.device)]
     shares = [
         Share(
@@ -75,6 +76,7 @@ def _shares(frames: Frames, ceilings: Ceilings, speed: LowerBound) -> list[Share
             _canonical_run(frames, stack, speed),
         )
         for stack, rows in by_stack(epochs)
+        if (speed := lower_bound_of(ceilings, recipe, stack.precision)) is not None
     ]
     return sorted(shares, key=lambda share: -share.train_epoch.center if share.train_epoch else 0.0)
 
@@ -143,6 +145,8 @@ def _explanation(one: DeviceBounds, header: dict[str, Any]) -> list[str]:
         "each random number at its rate, one after the other. A rate is that of the fastest sample of the run. Shares "
         "are medians over interleaved rounds; that of the canonical run is of the median run.",
     ]
+    if any(share.stack.precision in LOWER_PRECISIONS for share in one.shares):
+        sentences.append("A stack at another precision than float32 is compared with products of that precision.")
     above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
     if above:
         sentences.append(
@@ -175,7 +179,6 @@ def part_rows(speed: LowerBound) -> list[list[Any]]:
 
 def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:
     """Return the ceilings of every engine, grouped by kind of work."""
-    square = ceilings.best(SQUARE)
     return [
         [
             name,
@@ -183,7 +186,7 @@ def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:
             one.num_processes,
             one.seconds,
             one.slowest_seconds,
-            _rate(one, square),
+            _rate(one, ceilings),
         ]
         for name in ceilings.names
         for one in ceilings.measured
@@ -191,10 +194,12 @@ def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:
     ]
 
 
-def _rate(one: Ceiling, square: Ceiling | None) -> str | None:
+def _rate(one: Ceiling, ceilings: Ceilings) -> str | None:
     if one.flop_per_second is not None and one.name.startswith("gemm_"):
         rate = f"{format_number(one.flop_per_second / 1e9)} GFLOP/s"
-        if square is None or one.name == SQUARE or not square.flop_per_second:
+        suffix = next((f"_{name}" for name in LOWER_PRECISIONS if one.name.endswith(name)), "")
+        square = ceilings.best(f"{SQUARE}{suffix}")
+        if square is None or one.name.startswith(SQUARE) or not square.flop_per_second:
             return rate
         return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square product's rate"
     if one.bytes_per_second is not None:

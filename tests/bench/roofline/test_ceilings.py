@@ -112,6 +112,21 @@ def test_a_deeper_network_has_unmeasured_products():
     assert lower_bound_of(example_ceilings(), Recipe(layer_widths=(784, 500, 300, 200, 10))) is None
 
 
+def test_products_of_a_lower_precision_bound_the_stacks_that_multiply_in_it():
+    """Ten times the rate: 1.243 GFLOP at 1000 GFLOP/s instead of 100; the passes stay."""
+    found = example_ceilings()
+    faster = [
+        replace(one, name=f"{one.name}_tf32", seconds=one.seconds / 10)
+        for one in found.measured
+        if one.name.startswith("gemm_")
+    ]
+    both = replace(found, measured=(*found.measured, *faster))
+    assert lower_bound_of(both, CANONICAL, "tf32").products_seconds == pytest.approx(1.243e-3)
+    assert lower_bound_of(both, CANONICAL, "tf32").step_seconds == pytest.approx(1.243e-3 + 1092.724e-6)
+    assert lower_bound_of(both, CANONICAL, "float32") == lower_bound_of(found)
+    assert lower_bound_of(found, CANONICAL, "bfloat16") is None
+
+
 # --- in the report ----------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +153,15 @@ def test_a_share_is_of_the_best_of_the_run(written):
     share = {one["stack"]["backend"]: one["train_epoch"] for one in device["shares"]}["theano"]
     assert share["center"] == pytest.approx(1.3522724 / 2.001 / (1 * 1.2) ** 0.5, rel=0.01)
     assert (share["num_rounds"], device["device"]) == (4, "cpu")
+
+
+@pytest.mark.slow
+def test_a_stack_whose_precision_has_no_ceilings_has_no_share(written):
+    """By float32's products it would seem to pass the limit."""
+    lower = [{**one, "case": {**one["case"], "precision": "tf32", "variant": "scan_tf32"}} for one in race(RACERS[:1])]
+    _, summary = written([*with_ceilings(), *lower])
+    (device,) = summary["lower_bounds"]
+    assert {one["stack"]["precision"] for one in device["shares"]} == {"float32"}
 
 
 @pytest.mark.slow

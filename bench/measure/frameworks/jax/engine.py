@@ -1,7 +1,7 @@
 """JAX engine, on the CPU or on an NVIDIA GPU.
 
-Each repetition is a call of a compiled function, so that on a GPU the time of the smallest products is that of the
-call; PyTorch's captured graphs exclude it.
+On a GPU small work is repeated by a loop on the device: the time of one call of a compiled function for each would be
+that of JAX's dispatch, tens of microseconds.  Large arrays take longer than their dispatch, which is then hidden.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ from bench.measure.frameworks.engine import Engine, Sizes, Work
 from bench.measure.frameworks.products import random_factors
 from bench.roofline.workload import Product
 
+SMALL_BYTES = 16 * 2**20  # of all arrays of one repetition
+UNROLLED = 8  # repetitions in the body of the loop; XLA makes a CUDA graph from 5 kernels on
+PRECISIONS = {
+    "float32": jax.lax.Precision.HIGHEST,
+    "tf32": jax.lax.DotAlgorithmPreset.TF32_TF32_F32,
+    "bfloat16": None,  # of bfloat16 factors
+}
+
 
 class JaxEngine(Engine):
     name = "jax"
@@ -28,16 +36,23 @@ class JaxEngine(Engine):
         self._device = jax.devices(kind)[int(index or 0)]
         self._on_gpu = kind == "cuda"
 
-    def product(self, product: Product) -> Work:
+    def product(self, product: Product, precision: str = "float32") -> Work | None:
+        if precision != "float32" and not self._on_gpu:
+            return None
+        factors = random_factors(product)
+        if precision == "bfloat16":
+            factors = tuple(jnp.asarray(factor, jnp.bfloat16) for factor in factors)
+
         def multiply(a: jax.Array, b: jax.Array) -> jax.Array:
             left, right = a.T if product.transpose_a else a, b.T if product.transpose_b else b
-            return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
+            return jnp.matmul(left, right, precision=PRECISIONS[precision])
 
-        return self._called(multiply, *random_factors(product))
+        is_looped = self._on_gpu and product.bytes <= SMALL_BYTES
+        return (self._looped if is_looped else self._called)(multiply, *factors)
 
     def copy(self) -> Work | None:
         """Prepare work with the traffic of a copy; XLA would eliminate a plain copy."""
-        return self._called(lambda x: x + 1, self._host_ones(self.sizes.copy_bytes // 4)) if self._on_gpu else None
+        return self._called(_increment, self._host_ones(self.sizes.copy_bytes // 4)) if self._on_gpu else None
 
     def multiply(self) -> Work | None:
         factors = [self._host_ones(self.sizes.num_elements)] * 2
@@ -50,11 +65,14 @@ class JaxEngine(Engine):
         key, count = jax.random.key(0, impl="rbg"), self.sizes.num_random
         return self._called(lambda key: jax.random.uniform(key, (count,), jnp.float32), key)
 
-    def kernel_launch(self) -> Work | None:
-        return self._called(lambda x: x + 1, self._host_ones(1)) if self._on_gpu else None
+    def kernel(self) -> Work | None:
+        return self._looped(_increment, self._host_ones(1)) if self._on_gpu else None
 
-    def host_to_device(self) -> Work | None:
-        if not self._on_gpu:
+    def kernel_launch(self) -> Work | None:
+        return self._called(_increment, self._host_ones(1)) if self._on_gpu else None
+
+    def host_to_device(self, pinned: bool = True) -> Work | None:
+        if pinned or not self._on_gpu:  # JAX takes NumPy's arrays, whose memory is pageable
             return None
         on_host = self._host_ones(self.sizes.transfer_bytes // 4)
 
@@ -64,12 +82,12 @@ class JaxEngine(Engine):
 
         return work
 
-    def device_to_host(self) -> Work | None:
+    def device_to_host(self, pinned: bool = True) -> Work | None:
         """Prepare the transfer of a new array each time, because an array caches its host copy."""
-        if not self._on_gpu:
+        if pinned or not self._on_gpu:
             return None
         on_device = jax.device_put(self._host_ones(self.sizes.transfer_bytes // 4), self._device)
-        renew = jax.jit(lambda x: x + 1)
+        renew = jax.jit(_increment)
 
         def work(n: int) -> None:
             for _ in range(n):
@@ -79,6 +97,9 @@ class JaxEngine(Engine):
 
     def _host_ones(self, count: int) -> np.ndarray:
         return np.ones(count, np.float32)
+
+    def _looped(self, function: Callable[..., jax.Array], *arguments: Any) -> Work:
+        return LoopedWork(function, jax.device_put(arguments, self._device))
 
     def _called(self, function: Callable[..., jax.Array], *arguments: Any) -> Work:
         compiled = jax.jit(function)
@@ -91,3 +112,39 @@ class JaxEngine(Engine):
             return jax.block_until_ready(list(kept))
 
         return work
+
+
+class LoopedWork:
+    """Work of ``chunk`` repetitions of ``function`` for each launch, UNROLLED of them in the body of a loop.
+
+    Barriers make the arguments of a repetition depend on the previous results, so that XLA can neither move it out of
+    the loop nor merge it with another; on a GPU they are removed after all optimizations.  The loop carries every
+    result, so that none is dead then.  Its length is a constant: the host need not read the condition from the device.
+    """
+
+    chunk = 8 * UNROLLED
+
+    def __init__(self, function: Callable[..., jax.Array], arguments: tuple[Any, ...]) -> None:
+        def body(_: Any, carried: tuple[Any, list[jax.Array]]) -> tuple[Any, list[jax.Array]]:
+            for number in range(UNROLLED):
+                arguments, results = jax.lax.optimization_barrier(carried)
+                carried = arguments, [*results[:number], function(*arguments), *results[number + 1 :]]
+            return carried
+
+        def launch(*arguments: Any) -> list[jax.Array]:
+            shape = jax.eval_shape(function, *arguments)
+            results = [jnp.zeros(shape.shape, shape.dtype) for _ in range(UNROLLED)]
+            return jax.lax.fori_loop(0, self.chunk // UNROLLED, body, (arguments, results))[1]
+
+        self._arguments = arguments
+        self.launch = jax.jit(launch)
+
+    def __call__(self, n: int) -> list[jax.Array]:
+        results: list[jax.Array] = []
+        for _ in range(n // self.chunk):
+            results = self.launch(*self._arguments)
+        return jax.block_until_ready(results)
+
+
+def _increment(x: jax.Array) -> jax.Array:
+    return x + 1

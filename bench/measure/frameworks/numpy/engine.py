@@ -24,7 +24,9 @@ class HostEngine(Engine):
         self._threads = threads
         self._team = ThreadPoolExecutor(threads)
 
-    def product(self, product: Product) -> Work:
+    def product(self, product: Product, precision: str = "float32") -> Work | None:
+        if precision != "float32":
+            return None
         call = product_call(product)
 
         def work(n: int) -> None:
