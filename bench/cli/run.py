@@ -109,7 +109,8 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     cli.warn_dropped(folder.header["environment"])
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
-    if busy := start_notice(folder.header["machine"]):
+    on_gpu = any(planned["case"]["device"] != "cpu" for planned in folder.header["plan"])
+    if busy := start_notice(folder.header["machine"], on_gpu):
         cli.warn(f"{busy} {REMEDY}")
     interrupted = False
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 from bench.machine.nvml import Gpu, Nvml, NvmlUnavailable
 from mlp.backends.gpu import device_index
@@ -43,10 +44,13 @@ def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.enviro
 
 
 def _by_uuid(nvml: Nvml, name: str) -> Gpu:
-    """Find a GPU by its UUID or a unique prefix of it."""
+    """Find a GPU by its UUID or a unique prefix of it, among those that respond."""
     if name.startswith("MIG-"):
         return nvml.gpu_by_uuid(name)
-    gpus = [nvml.gpu(index) for index in range(nvml.count())]
+    gpus = []
+    for index in range(nvml.count()):
+        with suppress(NvmlUnavailable):  # another one that fell off the bus does not matter
+            gpus.append(nvml.gpu(index))
     matching = [gpu for gpu in gpus if (gpu.uuid() or "").startswith(name)]
     if len(matching) != 1:
         raise NvmlUnavailable(f"CUDA_VISIBLE_DEVICES names a UUID that {len(matching)} GPUs have")

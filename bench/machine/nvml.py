@@ -8,9 +8,12 @@ Functions and units: NVML API Reference, "Device Queries".
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import psutil
 
 from bench.errors import BenchError
 
@@ -93,7 +96,11 @@ class Nvml:
         self._library = library
 
     def count(self) -> int:
-        return self.ask("nvmlDeviceGetCount") or 0
+        """Return the number of GPUs; raise NvmlUnavailable if the driver does not tell it."""
+        count = self.ask("nvmlDeviceGetCount")
+        if count is None:
+            raise NvmlUnavailable("the NVIDIA driver does not tell this user how many GPUs there are")
+        return count
 
     def gpu(self, index: int) -> Gpu:
         """Return a GPU by index; raise NvmlUnavailable if it does not respond."""
@@ -104,10 +111,14 @@ class Nvml:
         return self._found("the GPU that CUDA_VISIBLE_DEVICES names", "nvmlDeviceGetHandleByUUID", uuid)
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """Call ``function``; return None if the card, the driver or the user's rights do not support it."""
+        """Call ``function``; return None if card, driver, nvidia-ml-py or the user's rights do not support it.
+
+        AttributeError: an older nvidia-ml-py lacks the function.  UnicodeDecodeError: it decodes names as UTF-8, and a
+        driver may give other bytes.
+        """
         try:
             return getattr(self._library, function)(*arguments)
-        except self._library.NVMLError:
+        except (self._library.NVMLError, AttributeError, UnicodeDecodeError):
             return None
 
     def _found(self, what: str, function: str, key: int | str) -> Gpu:
@@ -128,7 +139,8 @@ class Gpu:
         """Return the constant facts, JSON-ready.
 
         PCIe generation and width are the maximum of card and slot together.  The ``_now`` values are current; an idle
-        card lowers its generation, so a smaller one is not a fault.
+        card lowers its generation, so a smaller one is not a fault.  ``other_processes_now`` compute on the card; those
+        of other containers may be invisible, and show in the utilisation only.
         """
         capability = self._ask("nvmlDeviceGetCudaComputeCapability")
         memory = self._ask("nvmlDeviceGetMemoryInfo")
@@ -148,6 +160,8 @@ class Gpu:
             "pcie_generation_now": self._ask("nvmlDeviceGetCurrPcieLinkGeneration"),
             "pcie_width": self._ask("nvmlDeviceGetMaxPcieLinkWidth"),
             "pcie_width_now": self._ask("nvmlDeviceGetCurrPcieLinkWidth"),
+            "other_processes_now": self._other_processes(),
+            "utilization_percent_now": self._utilization_percent(),
         }
 
     def name(self) -> str | None:
@@ -169,19 +183,30 @@ class Gpu:
         From Ampere on, except on the A100, power is itself an average over one second.
         """
         memory = self._ask("nvmlDeviceGetMemoryInfo")
-        utilization = self._ask("nvmlDeviceGetUtilizationRates")
         return {
             "gpu_memory_bytes": None if memory is None else memory.used,
             "sm_clock_mhz": self._ask("nvmlDeviceGetClockInfo", _CLOCK_SM),
             "power_watts": _thousandth(self._ask("nvmlDeviceGetPowerUsage")),
             "temperature_celsius": self._ask("nvmlDeviceGetTemperature", _TEMPERATURE_GPU),
-            "gpu_utilization_percent": None if utilization is None else utilization.gpu,
+            "gpu_utilization_percent": self._utilization_percent(),
             "throttle_reasons": self._throttle_reasons(),
         }
 
     def energy_joules(self) -> float | None:
         """Return the energy used by the whole card since its driver was loaded (Volta and newer)."""
         return _thousandth(self._ask("nvmlDeviceGetTotalEnergyConsumption"))
+
+    def _utilization_percent(self) -> int | None:
+        utilization = self._ask("nvmlDeviceGetUtilizationRates")
+        return None if utilization is None else utilization.gpu
+
+    def _other_processes(self) -> int | None:
+        """Return the number of processes that compute on the card, without this one and its children."""
+        running = self._ask("nvmlDeviceGetComputeRunningProcesses")
+        if running is None:
+            return None
+        own = {process.pid for process in psutil.Process().children(recursive=True)} | {os.getpid()} if running else ()
+        return sum(process.pid not in own for process in running)
 
     def _throttle_reasons(self) -> list[str] | None:
         bits = self._ask("nvmlDeviceGetCurrentClocksEventReasons")

@@ -224,6 +224,9 @@ def _gpus() -> list[CheckResult]:
         findings.append(
             CheckResult("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None")))
         )
+        if others := gpu.get("other_processes_now"):
+            used = f"{others} other process{'es' * (others > 1)} on it: its times would be too long"
+            findings.append(CheckResult("GPU", WARNING, used, "wait for their end; nvidia-smi lists them"))
     answer = find_driver()  # as make and run do, so that all three say the same
     if isinstance(answer, Unavailable):
         findings.append(CheckResult("GPU", WARNING, answer.reason, answer.remedy))

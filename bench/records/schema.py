@@ -154,6 +154,9 @@ def check_header(header: dict[str, Any]) -> None:
     for name, kind in (("cpu_model", str), ("packages", dict), ("gpus", list)):
         value = machine.get(name)
         _require(value is None or isinstance(value, kind), f"machine's {name}", value)
+    for gpu in machine.get("gpus") or []:
+        for name in ("other_processes_now", "utilization_percent_now") if isinstance(gpu, dict) else ():
+            _require(gpu.get(name) is None or is_number(gpu[name]), f"GPU's {name}", gpu.get(name))
 
 
 def _require(holds: bool, name: str, value: Any) -> None:

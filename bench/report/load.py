@@ -11,6 +11,7 @@ from bench.units import format_number
 
 MOST_TAKEN = 0.1  # of the cores that a process needs; if others take more, the process counts as disturbed
 MOST_DISTURBED = 0.1  # of a run's processes
+MOST_UTILIZATION_PERCENT = 10  # of a GPU at the start of a run
 REMEDY = "Its times are too long and too variable: measure again on an idle machine."
 
 
@@ -26,12 +27,34 @@ def notices(header: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -
     ``processes`` are (threads, CPU use of other processes in percent of a core).
     """
     machine = header.get("machine") or {}
-    found = [text for text in (start_notice(machine), _processes_notice(machine, processes)) if text is not None]
+    on_gpu = any(planned["case"]["device"] != "cpu" for planned in header.get("plan") or [])
+    found = [
+        text for text in (start_notice(machine, on_gpu), _processes_notice(machine, processes)) if text is not None
+    ]
     return [*found[:-1], f"{found[-1]} {REMEDY}"] if found else []
 
 
-def start_notice(machine: Mapping[str, Any]) -> str | None:
-    """Return a notice if the load average is at least the number of cores."""
+def start_notice(machine: Mapping[str, Any], on_gpu: bool = False) -> str | None:
+    """Return a notice if the load average is at least the number of cores, or if a GPU to be measured is in use."""
+    found = [_cpu_start_notice(machine), _gpu_start_notice(machine) if on_gpu else None]
+    return " ".join(filter(None, found)) or None
+
+
+def _gpu_start_notice(machine: Mapping[str, Any]) -> str | None:
+    """Return a notice by the processes on each GPU, or by its utilisation where these are invisible."""
+    found = []
+    for number, gpu in enumerate(machine.get("gpus") or []):
+        if not isinstance(gpu, dict):
+            continue
+        others, percent = gpu.get("other_processes_now"), gpu.get("utilization_percent_now")
+        if others:
+            found.append(f"GPU {number} was used by {others} other process{'es' * (others > 1)}")
+        elif percent is not None and percent >= MOST_UTILIZATION_PERCENT:
+            found.append(f"GPU {number} was in use for {percent} % of the time before")
+    return f"Started beside other work on the GPU: {', '.join(found)}." if found else None
+
+
+def _cpu_start_notice(machine: Mapping[str, Any]) -> str | None:
     load, cores = machine.get("load_average_1min"), machine.get("logical_cores") or machine.get("usable_cores")
     if load is None or cores is None or load < cores:
         return None

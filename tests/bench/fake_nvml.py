@@ -27,6 +27,7 @@ H200 = {
     "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=97, memory=12),
     "nvmlDeviceGetCurrentClocksEventReasons": 0,
     "nvmlDeviceGetTotalEnergyConsumption": 1_000_000,
+    "nvmlDeviceGetComputeRunningProcesses": [],
 }
 UNSUPPORTED = {"nvmlDeviceGetName": "Old GPU"}  # everything else raises NVMLError_NotSupported
 
@@ -40,10 +41,11 @@ class FakeNvml:
 
     NVMLError = pynvml.NVMLError
 
-    def __init__(self, *gpus, init_error=None, mig=None):
+    def __init__(self, *gpus, init_error=None, mig=None, count=None):
         self._gpus = gpus
         self._init_error = init_error
         self._mig = mig or {}
+        self._count = count
         self.calls = []
         self.num_open = 0
 
@@ -56,7 +58,7 @@ class FakeNvml:
         self.num_open -= 1
 
     def nvmlDeviceGetCount(self):
-        return len(self._gpus)
+        return self._answer(self._count if self._count is not None else len(self._gpus))
 
     def nvmlDeviceGetHandleByIndex(self, index):
         return self._answer(self._gpus[index])

@@ -52,7 +52,7 @@ def _findings(profile: Profile) -> Section:
     """Return the findings, and the attained share of the lower bound of a step."""
     found = [f"{finding.rule}: {finding.text}" for finding in findings(profile)]
     none = f"None of {len(RULES)} rules found a defect."
-    busy = start_notice(profile.machine)
+    busy = start_notice(profile.machine, profile.stack["device"] != "cpu")
     notices = [f"{busy} {REMEDY}"] if busy else []
     return Section(FINDINGS, [*_lower_bound_sentences(profile), *(found or [none])], notices=notices)
 
@@ -62,7 +62,7 @@ def _lower_bound_sentences(profile: Profile) -> list[str]:
     if not profile.ceilings or timing is None or not timing.median_plain_seconds:
         return []
     ceilings, step = Ceilings.from_json(profile.ceilings), timing.median_plain_seconds
-    speed = lower_bound_of(ceilings, recipe_of(profile))
+    speed = lower_bound_of(ceilings, recipe_of(profile), profile.stack.get("precision"))
     if speed is None:
         return [ceilings.notice] if ceilings.notice else []
     at_best = format_seconds(speed.step_seconds)

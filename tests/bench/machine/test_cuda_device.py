@@ -1,5 +1,6 @@
 """The GPU that is sampled is the one that CUDA computes on, or none at all."""
 
+import pynvml
 import pytest
 from fake_nvml import H200, UNSUPPORTED, FakeNvml
 
@@ -61,6 +62,13 @@ def test_a_gpu_that_cannot_be_told_is_a_reason_and_no_other_gpu(device, visible,
     with pytest.raises(NvmlUnavailable, match=sentence) as caught:
         found(device, visible)
     assert "GPU-" not in str(caught.value)
+
+
+def test_a_gpu_is_found_by_its_uuid_beside_one_that_does_not_respond():
+    lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+    assert found("cuda", "GPU-cc", gpus=[lost, *FOUR[1:]]) == 3
+    with pytest.raises(NvmlUnavailable, match="GPU 0 does not respond"):
+        found("cuda", "0", gpus=[lost, *FOUR[1:]], CUDA_DEVICE_ORDER="PCI_BUS_ID")
 
 
 def test_a_mig_instance_is_found_by_its_uuid():

@@ -1,8 +1,10 @@
 """NVML facts and readings in the units of their names; missing ones are None and never 0."""
 
 import json
+import os
 import re
 import sys
+from types import SimpleNamespace
 
 import pynvml
 import pytest
@@ -33,6 +35,8 @@ def test_facts_carry_the_units_of_their_names():
         "pcie_generation_now": 1,
         "pcie_width": 16,
         "pcie_width_now": 16,
+        "other_processes_now": 0,
+        "utilization_percent_now": 97,
     }
     assert why_missing is None
 
@@ -109,6 +113,38 @@ def test_a_lost_gpu_is_named_and_hides_no_other():
     found, why_missing = nvml.describe_gpus(FakeNvml(lost, H200))
     assert [facts["name"] for facts in found] == ["NVIDIA H200"]
     assert why_missing == "GPU 0 does not respond (GPU is lost)"
+
+
+def test_a_user_without_rights_is_not_told_that_there_is_no_gpu():
+    denied = pynvml.NVMLError(pynvml.NVML_ERROR_NO_PERMISSION)
+    found, why_missing = nvml.describe_gpus(FakeNvml(H200, count=denied))
+    assert found == [] and why_missing == "the NVIDIA driver does not tell this user how many GPUs there are"
+
+
+def test_a_name_that_is_not_utf_8_is_unknown_and_hides_nothing_else():
+    """pynvml decodes inside its call, as here."""
+    (facts,), why_missing = nvml.describe_gpus(FakeNvml({**H200, "nvmlDeviceGetName": lambda: b"NVIDIA \xff".decode()}))
+    assert facts["name"] is None and facts["driver"] == "580.65.06" and why_missing is None
+
+
+def test_what_an_older_nvidia_ml_py_lacks_is_none():
+    class Older(FakeNvml):
+        def __getattr__(self, name):
+            if name in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetMigMode"):
+                raise AttributeError(name)
+            return super().__getattr__(name)
+
+    reasons = {"nvmlDeviceGetCurrentClocksThrottleReasons": pynvml.nvmlClocksThrottleReasonSwPowerCap}
+    with nvml.opened(Older({**H200, **reasons})) as opened:
+        gpu = opened.gpu(0)
+        assert gpu.reading()["throttle_reasons"] == ["gpu sw power cap"]
+        assert gpu.facts()["mig_mode"] is None and gpu.facts()["name"] == "NVIDIA H200"
+
+
+def test_the_processes_of_others_are_counted_and_our_own_are_not():
+    running = [SimpleNamespace(pid=pid) for pid in (os.getpid(), 2**30, 2**30 + 1)]
+    (facts,), _ = nvml.describe_gpus(FakeNvml({**H200, "nvmlDeviceGetComputeRunningProcesses": running}))
+    assert facts["other_processes_now"] == 2
 
 
 def test_nvml_is_closed_even_when_the_work_fails():

@@ -65,3 +65,32 @@ def test_others_may_use_a_core_that_a_process_does_not_want(tmp_path):
 def test_an_older_record_says_nothing_of_load(tmp_path):
     assert load_notices(header(machine={}), load_runs(write_example_run(tmp_path, replicates()))) == []
     assert start_notice({"load_average_1min": None, "usable_cores": 2}) is None
+
+
+# --- a GPU ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gpu", "words"),
+    [
+        ({"other_processes_now": 1, "utilization_percent_now": 0}, "GPU 1 was used by 1 other process."),
+        ({"other_processes_now": 3, "utilization_percent_now": 99}, "GPU 1 was used by 3 other processes."),
+        ({"other_processes_now": 0, "utilization_percent_now": 97}, "GPU 1 was in use for 97 % of the time before."),
+        ({"other_processes_now": None, "utilization_percent_now": None}, None),
+        ({"other_processes_now": 0, "utilization_percent_now": 3}, None),
+        ({"name": "of a record without these facts"}, None),
+    ],
+)
+def test_a_gpu_in_use_at_the_start_is_named_if_it_is_measured(gpu, words):
+    machine = {"gpus": [{"other_processes_now": 0}, gpu]}
+    assert start_notice(machine) is None
+    found = start_notice(machine, on_gpu=True)
+    assert found == (words and f"Started beside other work on the GPU: {words}")
+
+
+def test_only_a_run_on_a_gpu_has_its_notice(tmp_path):
+    machine, frames = {"gpus": [{"other_processes_now": 2}]}, load_runs(write_example_run(tmp_path, replicates()))
+    plans = {device: [{"case": {"device": device}}] for device in ("cpu", "cuda")}
+    assert load_notices(header(machine=machine, plan=plans["cpu"]), frames) == []
+    (notice,) = load_notices(header(machine=machine, plan=plans["cuda"]), frames)
+    assert notice.startswith("Started beside other work on the GPU: GPU 0") and "idle machine" in notice
