@@ -125,3 +125,21 @@ def test_images_that_are_no_pixels_travel_as_they_are(stack):
     assert dtype.endswith("float32")
     for expected, one in zip(floats, found, strict=True):
         np.testing.assert_array_equal(one, expected)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_in_the_place_of_a_graph_trains_as_the_graph_does(toy_data):
+    """Without a GPU the step is called, not captured; with one, the contract suite compares the variant itself."""
+    need("torch", "compiled")
+    images, labels, *validation = toy_data[:4]
+    found = []
+    for variant in ("graph", "graph_compiled"):
+        place = [(images, labels), tuple(validation)]
+        backend = fresh(TestStack("torch", variant, "cpu", True), replace(SMALL, dropout=0.0), place)
+        before = backend.parameters()
+        backend.compile()
+        assert all(map(np.array_equal, before, backend.parameters()))
+        loss = backend.train_epoch(images, labels, np.arange(len(images)))
+        found.append([*backend.parameters(), np.array([loss, *backend.evaluate(*validation)])])
+    for expected, one in zip(*found, strict=True):
+        np.testing.assert_allclose(one, expected, atol=1e-4)
