@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -47,7 +48,7 @@ def copy_until(num_samples: int, record: Path, target: Path) -> int:
         copy = target / f"copy-{number:04d}"
         copy.mkdir()
         shutil.copytree(record / "replicates", copy / "replicates")
-        (copy / "run.json").write_text(json.dumps({**folder.header, "run_id": copy.name}))
+        (copy / "run.json").write_text(json.dumps(replace(folder.header, run_id=copy.name).to_json()))
     return num_copies
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ def test_a_record_without_reference_runs_does_not_answer(tmp_path):
 
     def record(harness, day):
         case = Case(harness, "theano", "as_published", "cpu", 2, "mnist")
-        plan = [PlannedCase(case, 1, 60, 1).to_json()]
+        plan = [asdict(PlannedCase(case, 1, 60, 1))]
         started_at = f"2026-01-{day}T00:00:00+00:00"
         return write_example_run(tmp_path / "machine", [], run_id=harness, started_at=started_at, plan=plan)
 

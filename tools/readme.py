@@ -14,6 +14,7 @@ from tabulate import tabulate
 from bench.document.section import Section, escape_markdown
 from bench.errors import BenchError
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.records.moments import day
 from bench.records.run_folder import RunFolder, started_seconds
 from bench.records.stack_key import StackKey, by_stack
@@ -90,22 +91,22 @@ def _ranking_table(section: Section) -> list[str]:
 
 
 def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
-    machine, commit = folder.header["machine"], folder.header["commit"]["id"]
+    header, machine = folder.header, folder.header.machine
     canonical = [results for stack, results in by_stack(frames.results) if stack.is_canonical]
     accuracies = [format_percent(accuracy) for results in canonical for accuracy in results["test_accuracy"].dropna()]
-    packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
+    packages = [f"{name} {version}" for name, version in header.packages.items() if version and name in NAMED]
     cpu = escape_markdown(machine["cpu_model"])
     return (
         f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {cpu}, "
         f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, {', '.join(packages)}, at "
-        f"commit {short_commit(commit)}, {day(folder.header.get('started_at')) or MISSING}; record: `{called}`."
+        f"commit {short_commit(header.commit.id)}, {day(header.started_at) or MISSING}; record: `{called}`."
     )
 
 
 def gpu_block(records: list[Path]) -> str:
     """Return Markdown: the canonical workload on this GPU, a table of all stacks, and the records, by their paths."""
     analyses = {record: RunAnalysis(RunFolder.open(record)) for record in records}
-    machine = next(iter(analyses.values())).header["machine"]
+    machine = next(iter(analyses.values())).header.machine
     lines = [_gpu_sentence(machine), ""]
     for analysis in analyses.values():
         if analysis.answer is not None and analysis.answer.stack.variant == "as_published":
@@ -150,18 +151,18 @@ def _center_and_count(estimate: Estimate | None) -> list[str]:
 
 def _gpu_provenance(analyses: dict[Path, RunAnalysis], machine: dict[str, Any]) -> list[str]:
     headers = [analysis.header for analysis in analyses.values()]
-    partial = [record.name for record, one in analyses.items() if one.header["status"] != "complete"]
+    partial = [record.name for record, one in analyses.items() if one.header.status != "complete"]
     notes = ["Rows of one record were measured side by side, rows of different records were not."]
-    if all(header["mode"] == "quick" for header in headers):
+    if all(header.mode == "quick" for header in headers):
         notes.insert(0, "Quick runs, for a first look and not for a claim: where n is 1 there is no interval.")
     if partial:
         notes.append(f"Ended before their plan: {', '.join(partial)}.")
     packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
-    folder, commit = next(iter(analyses)).parent.as_posix(), short_commit(headers[0]["commit"]["id"])
+    folder, commit = next(iter(analyses)).parent.as_posix(), short_commit(headers[0].commit.id)
     return [
         *(line for text in notes for line in (text, "")),
         f"{machine['python']}, {', '.join(packages)} (Theano on cuda: the environment of `make theano-gpu`), at commit "
-        f"{commit}, {day(headers[0].get('started_at')) or MISSING}; records: `{folder}`.",
+        f"{commit}, {day(headers[0].started_at) or MISSING}; records: `{folder}`.",
     ]
 
 
@@ -201,22 +202,21 @@ def gpu_records(records: Path) -> list[Path]:
     found = [
         path
         for path, header in headers.items()
-        if path.parent == newest.parent and header["commit"] == headers[newest]["commit"]
+        if path.parent == newest.parent and header.commit == headers[newest].commit
     ]
     return sorted(found, key=started_seconds)
 
 
-def _headers(records: Path) -> dict[Path, dict[str, Any]]:
+def _headers(records: Path) -> dict[Path, RunHeader]:
     return {path.parent: RunFolder.open(path.parent).header for path in records.glob("*/*/run.json")}
 
 
-def _has_gpu(header: dict[str, Any]) -> bool:
-    return any(planned["case"]["device"] != "cpu" for planned in header["plan"])
+def _has_gpu(header: RunHeader) -> bool:
+    return any(entry.case.get("device") != "cpu" for entry in header.plan)
 
 
-def _has_reference_runs(header: dict[str, Any]) -> bool:
-    cases = [planned["case"] for planned in header["plan"]]
-    return any(case["harness"] == "reference" and _is_canonical(case) for case in cases)
+def _has_reference_runs(header: RunHeader) -> bool:
+    return any(entry.case.get("harness") == "reference" and _is_canonical(entry.case) for entry in header.plan)
 
 
 def with_results(readme: str, records: Path) -> str:

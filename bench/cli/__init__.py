@@ -27,6 +27,7 @@ from mlp.errors import MlpError
 
 if TYPE_CHECKING:
     from bench.measure.git import State
+    from bench.records.header import Environment
 
 Item = TypeVar("Item")
 
@@ -122,10 +123,10 @@ def warn_unknown_commit(state: State) -> None:
         warn(f"the commit is not on record: {state.reason}")
 
 
-def warn_dropped(environment: dict[str, Any]) -> None:
+def warn_dropped(environment: Environment) -> None:
     """Warn of variables of the caller that are not passed to the measured processes."""
-    if environment["dropped"]:
-        names = ", ".join(environment["dropped"])
+    if environment.dropped:
+        names = ", ".join(environment.dropped)
         warn(f"set here, and not passed to the measured processes: {names} (--env NAME=VALUE passes one on purpose)")
 
 

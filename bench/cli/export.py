@@ -72,6 +72,6 @@ def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, a
         return
     written = [file.as_posix() for file in write_files(content, output)]
     if as_json:
-        cli.write_json({"run_id": run.header["run_id"], "format": name, "files": written, "left_out": run.left_out})
+        cli.write_json({"run_id": run.header.run_id, "format": name, "files": written, "left_out": run.left_out})
     else:
         cli.console.print(f"{name}: {output} ({len(written)} files)", markup=False, highlight=False)

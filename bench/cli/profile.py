@@ -139,6 +139,7 @@ def _profiles(
     from bench.measure.git import state_of
     from bench.measure.process import PROJECT
     from bench.measure.profiling.driver import folder_name, new_profile
+    from bench.records.header import Environment
     from bench.report.run.profiles import FOLDER
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
@@ -149,7 +150,7 @@ def _profiles(
         choice = select_stacks(backends or (DEFAULT_BACKEND,), variants, (device,))
     if any(stack.caches_code for stack in choice.stacks):
         check_fit_for_code()
-    environment = {"passed": passed, "dropped": dropped(passed=passed)}
+    environment = Environment(passed, tuple(dropped(passed=passed)))
     cli.warn_dropped(environment)
     for skipped in choice.skipped:
         _not_profiled(skipped.what, f"{skipped.reason}. {skipped.remedy}")

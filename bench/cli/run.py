@@ -11,7 +11,7 @@ import click
 from bench import cli
 from bench.cli import candidates as completions
 from bench.errors import RecordError
-from bench.measure.case import HARNESSES, PlannedCase
+from bench.measure.case import HARNESSES, planned_cases
 from mlp.recipe import CANONICAL
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         folder, data = reopen(cli.run_folder(resume, runs_dir), **more)
     else:
         folder, data = begin(runs_dir, _options_given(click.get_current_context()), cli.warn_unknown_commit, **options)
-    cli.warn_dropped(folder.header["environment"])
+    cli.warn_dropped(folder.header.environment)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
-    on_gpu = any(planned["case"]["device"] != "cpu" for planned in folder.header["plan"])
-    if busy := start_notice(folder.header["machine"], on_gpu):
+    on_gpu = any(entry.case.get("device") != "cpu" for entry in folder.header.plan)
+    if busy := start_notice(folder.header.machine, on_gpu):
         cli.warn(f"{busy} {REMEDY}")
     interrupted = False
     try:
@@ -133,17 +133,16 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
 
 
 def _measure(folder: RunFolder, data: Data, console: cli.Console) -> None:
-    from bench.measure.begin import passed_to
     from bench.measure.progress import RunProgress
-    from bench.measure.runner import WorkerPool, execute, plan_of
+    from bench.measure.runner import WorkerPool, execute
     from bench.records import run_lock
 
-    plan = [*plan_of(folder), *(PlannedCase.from_json(entry) for entry in folder.header.get("candidates") or [])]
-    quick = folder.header["mode"] == "quick"
+    header = folder.header
+    plan, quick = planned_cases([*header.plan, *header.candidates]), header.mode == "quick"
     with (
         run_lock.held(folder.path),
         RunProgress(console) as progress,
-        WorkerPool(plan, data.directory, quick, cli.warn, data.digest, passed_to(folder.header)) as pool,
+        WorkerPool(plan, data.directory, quick, cli.warn, data.digest, header.environment.passed) as pool,
     ):
         execute(folder, pool.measure, progress)
 

@@ -12,7 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from bench.measure.runner import WorkerPool
 from bench.measure.worker import PROJECT, WorkerResult
 from bench.records.comparability import contradictions, identity
 from bench.records.comparison_key import comparison_keys
-from bench.records.datasets import dataset_identity
+from bench.records.header import Environment, RunHeader
 from bench.records.run_folder import RunFolder
 from bench.report.run.context import environment_notices
 from bench.roofline.ceilings import is_step_product
@@ -60,9 +60,9 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     cases = [epochs] if floor is None else [floor, epochs]
     plan = [PlannedCase(case, 1, LIMIT_SECONDS, 10) for case in cases]
     check_fit_for_code()
-    notices = environment_notices({"environment": {"dropped": dropped()}})
+    notices = environment_notices(Environment(dropped=tuple(dropped())))
     warnings: list[str] = []
-    quick = folder.header["mode"] == "quick"
+    quick = folder.header.mode == "quick"
     with (
         console.status("measuring") as status,
         WorkerPool(plan, source.directory, quick, warnings.append, identity.digest) as pool,
@@ -90,28 +90,27 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     return report.exit_code
 
 
-def refuse_another_machine(header: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def refuse_another_machine(header: RunHeader, here: Mapping[str, Any]) -> None:
     """Raise BenchError with the list of differences unless the record is of this machine, dataset and recipe.
 
     A field missing on one side, as in older records, is not a difference.
     """
-    then, now = identity(header.get("machine") or {}), identity(here["machine"])
+    then, now = identity(header.machine), identity(here["machine"])
     reasons = [f"its {name} is {then[name]}, here is {now[name]}" for name in contradictions(then, now)]
     if "cpu_model" not in then:
         reasons.append("its processor is unknown")
-    if (header.get("dataset") or {}).get("sha256") != here["dataset"]:
-        reasons.append(f"its dataset is {dataset_identity(header)}, and here are other files")
-    recipe = header.get("recipe") or {}
+    if header.dataset.get("sha256") != here["dataset"]:
+        reasons.append(f"its dataset is {header.dataset_identity}, and here are other files")
     reasons += [
-        f"its {name} is {recipe.get(name)}, here is {value}"
+        f"its {name} is {header.recipe.get(name)}, here is {value}"
         for name, value in here["recipe"].items()
-        if recipe.get(name) != value
+        if header.recipe.get(name) != value
     ]
-    passed = (header.get("environment") or {}).get("passed") or {}
+    passed = header.environment.passed or {}
     reasons += [f"it was measured with {name}={value}, which is not set here" for name, value in passed.items()]
     if reasons:
         raise BenchError(
-            f"the record {header.get('run_id')} is of another machine or workload: {'; '.join(reasons)}. Compare two "
+            f"the record {header.run_id} is of another machine or workload: {'; '.join(reasons)}. Compare two "
             "sides on this machine instead: --against main."
         )
 
@@ -200,14 +199,14 @@ def _since_then(
     """Return a sentence if the code of the stack is that of the record, and one with the versions that differ."""
     known = [{**entry, **(entry.get("process") or {})} for entry in fresh]
     processes = [{"backend": one["case"]["backend"], **one} for one in known if one.get("process")]
-    header = {"machine": here["machine"], "commit": state.to_json(), "processes": processes}
+    header = replace(folder.header, machine=here["machine"], commit=state.facts, processes=tuple(processes))
     then = comparison_keys(folder.header, folder.replicates())
     sentences, changed = [], []
     for name, key in comparison_keys(header, known).items():
         if name in then and then[name].has_code_of(key):
             sentences.append(f"The code of {name} is that of the record: a difference is not its own.")
         changed += then[name].other_versions(key) if name in then else []
-    systems = [(machine or {}).get("os") for machine in (folder.header.get("machine"), here["machine"])]
+    systems = [machine.get("os") for machine in (folder.header.machine, here["machine"])]
     changed += [f"system {systems[0]}, then {systems[1]}"] if None not in systems and len(set(systems)) > 1 else []
     return [*sentences, *([f"Since the record: {'; '.join(changed)}."] if changed else [])]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.gate.verdict import ProcessSample, process_values
+from bench.records.json_file import Integer
 
 # Measures that are sums of others; a block has either the warm or the cold compilation.
 SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validate_epoch")}
@@ -19,7 +20,7 @@ class Slot:
     """Process of a block: its role, its seed, and the reason if it failed."""
 
     role: str
-    seed: int
+    seed: Integer
     failed: str | None = None
 
 
@@ -32,8 +33,8 @@ class Turn:
     """
 
     measure: str
-    round: int
-    slot: int
+    round: Integer
+    slot: Integer
     t_start_seconds: float
     value: float | None
     core_distance_ns: float | None = None
@@ -47,7 +48,7 @@ class Block:
     step in each process, where the kernel counts them.
     """
 
-    number: int
+    number: Integer
     kind: str
     slots: tuple[Slot, ...]
     turns: tuple[Turn, ...]

@@ -20,6 +20,7 @@ from bench.gate.run import context_of, measured_and_kept
 from bench.machine import fingerprint
 from bench.measure.git import state_of
 from bench.measure.worker import PROJECT
+from bench.records.header import Environment
 from bench.report.run.context import environment_notices
 
 MODES = ("baseline", "calibrate", "trace", "record_noise", "again")
@@ -69,7 +70,8 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
             session.count_instructions = instructions.of_a_step
         outcome, where = measured_and_kept(session, config, path, status.update)
     advice = instructions.sentence(outcome.blocks, why_no_instructions)
-    more = [*environment_notices(context), calibration_here(context, options["runs_dir"]), advice, where]
+    notices = environment_notices(Environment(dropped=tuple(context["environment"]["dropped"])))
+    more = [*notices, calibration_here(context, options["runs_dir"]), advice, where]
     report = report_of(outcome, (session.base, session.candidate), config.undecided_passes, more, context)
     emit.emit(report, console, options)
     return report.exit_code

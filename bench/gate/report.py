@@ -12,7 +12,7 @@ from bench.gate.live import GateOutcome
 from bench.gate.processes.sides import Side
 from bench.gate.verdict import Decision, Judgement, Metric, Verdict
 from bench.records.core_states import core_states
-from bench.records.datasets import dataset_identity, dataset_line
+from bench.records.datasets import dataset_line
 from bench.report.core_states import states_notice
 from bench.units import format_seconds
 
@@ -61,7 +61,7 @@ def report_of(
     code = exit_code(decision, undecided_passes)
     sentences = [
         f"A, the base, is {base.label}; B, the candidate, is {candidate.label}.",
-        f"{dataset_line(dataset_identity(context))}.",
+        f"{dataset_line(context['dataset']['identity'])}.",
     ]
     if base.is_same_as(candidate) and base.commit == candidate.commit:
         sentences.append("Both sides are the same: all differences are noise.")

@@ -7,15 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.errors import RecordError
 from bench.gate.block import Block
 from bench.gate.verdict import Metric
 from bench.measure.runner import new_run_id
 from bench.records import files
-from bench.records.json_file import read_json
+from bench.records.json_file import Integer, read_json
 from bench.records.older_schemas import current_gate_run
 from bench.records.run_folder import write_json
-from bench.records.shape import build
 
 # 1 (2026-11): first version.
 # 2 (2026-11): slots were seats; metrics ``validate_epoch`` and ``train_step`` were ``validation_epoch`` and
@@ -57,15 +58,15 @@ def read_run(path: Path) -> tuple[dict[str, Any], tuple[Metric, ...], tuple[Bloc
         content = read_json(path)
         if not isinstance(content, dict) or "gate_schema_version" not in content:
             raise ValueError("it has no gate_schema_version; compare reads files of other tools")
-        version = build(int, content.pop("gate_schema_version"), "gate_schema_version")
+        version = msgspec.convert(content.pop("gate_schema_version"), Integer)
         if version > GATE_SCHEMA_VERSION:
             raise RecordError(
                 f"{path} has gate schema version {version}, this version of mlp-bench reads up to "
                 f"{GATE_SCHEMA_VERSION}: update mlp-bench to read it."
             )
         content = current_gate_run(content)
-        metrics = build(tuple[Metric, ...], content.pop("metrics", None), "metrics")
-        blocks = build(tuple[Block, ...], content.pop("blocks", None), "blocks")
+        metrics = msgspec.convert(content.pop("metrics", None), tuple[Metric, ...])
+        blocks = msgspec.convert(content.pop("blocks", None), tuple[Block, ...])
         if not metrics or not blocks:
             raise ValueError("it has no judged metric")
         return content, metrics, blocks

@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 
 from bench.errors import BenchError
 from bench.machine.fingerprint import fingerprint, usable_cores
-from bench.measure.case import FULL, HARNESSES, QUICK, QUICK_HARNESSES, Effort, PlannedCase, make_plan, more_seeds
+from bench.measure.case import (
+    FULL,
+    HARNESSES,
+    QUICK,
+    QUICK_HARNESSES,
+    Effort,
+    PlannedCase,
+    make_plan,
+    more_seeds,
+    planned_cases,
+)
 from bench.measure.choose import Choice, leave_out_slow_starts, select_stacks
 from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
 from bench.measure.git import State, state_of
@@ -18,6 +28,7 @@ from bench.measure.process import PROJECT
 from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
 from bench.measure.runner import new_run_id, now
 from bench.records.datasets import NO_DATASET
+from bench.records.header import Environment, RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 from bench.version import __version__
 from mlp import dataset as datasets
@@ -86,27 +97,26 @@ def begin(
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
-    header = {
-        "schema_version": SCHEMA_VERSION,
-        "mlp_bench": __version__,
-        "run_id": new_run_id(state.commit),
-        "started_at": now(),
-        "finished_at": None,
-        "status": "running",
-        "mode": "quick" if quick else "full",
-        "dataset": dataset,
-        "recipe": asdict(recipe),
-        "commit": state.to_json(),
-        "machine": facts,
-        "plan": [planned.to_json() for planned in first],
-        "candidates": [planned.to_json() for planned in candidates],
-        "budget_seconds": budget_seconds(planned.case for planned in plan) if has_limit else None,
-        "options": options,
-        "skipped": [asdict(skipped) for skipped in choice.skipped],
-        "dropout_masks": {f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
-        "environment": {"passed": passed, "dropped": dropped(passed=passed)},
-        "left_out": [HARNESSES_LEFT_OUT] if quick and not harnesses else [],
-    }
+    header = RunHeader(
+        schema_version=SCHEMA_VERSION,
+        mlp_bench=__version__,
+        run_id=new_run_id(state.commit),
+        started_at=now(),
+        status="running",
+        mode="quick" if quick else "full",
+        dataset=dataset,
+        recipe=asdict(recipe),
+        commit=state.facts,
+        machine=facts,
+        plan=tuple(planned.to_entry() for planned in first),
+        candidates=tuple(planned.to_entry() for planned in candidates),
+        budget_seconds=budget_seconds(planned.case for planned in plan) if has_limit else None,
+        options=options,
+        skipped=tuple(choice.skipped),
+        dropout_masks={f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
+        environment=Environment(passed, tuple(dropped(passed=passed))),
+        left_out=(HARNESSES_LEFT_OUT,) if quick and not harnesses else (),
+    )
     return RunFolder.create(runs_dir, header), where
 
 
@@ -194,25 +204,25 @@ def reopen(
     """Reopen an earlier run; raise BenchError if data, machine, commit or environment differ."""
     folder = RunFolder.open(path)
     header = folder.header
-    dataset, where = _dataset(data, needed=header["dataset"]["identity"] != NO_DATASET)
-    with planning(passed_to(header)):
+    dataset, where = _dataset(data, needed=header.dataset_identity != NO_DATASET)
+    with planning(header.environment.passed):
         here = fingerprint()
     reasons = []
-    if header["dataset"]["sha256"] != dataset["sha256"]:
-        reasons.append(f"its dataset is {header['dataset']['identity']}, here is {dataset['identity']}")
+    if header.dataset.get("sha256") != dataset["sha256"]:
+        reasons.append(f"its dataset is {header.dataset_identity}, here is {dataset['identity']}")
     reasons += [
-        f"its {name} is {header['machine'].get(name)}, here is {here[name]}"
+        f"its {name} is {header.machine.get(name)}, here is {here[name]}"
         for name in ("cpu_model", "usable_cores", "python", "packages")
-        if header["machine"].get(name) != here[name]
+        if header.machine.get(name) != here[name]
     ]
     commit = state_of(PROJECT).commit
-    if header["commit"]["id"] != commit:
-        reasons.append(f"it was measured at commit {header['commit']['id']}, this is {commit}")
-    if settings and read_passed(settings) != passed_to(header):
+    if header.commit.id != commit:
+        reasons.append(f"it was measured at commit {header.commit.id}, this is {commit}")
+    if settings and read_passed(settings) != (header.environment.passed or {}):
         reasons.append("it was measured with other variables than --env says")
     if reasons:
         raise BenchError(f"run {folder.path.name} cannot be resumed: {'; '.join(reasons)}. Start a new run instead.")
-    if any(PlannedCase.from_json(entry).case.cache for entry in header["plan"]):
+    if any(planned.case.cache for planned in planned_cases(header.plan)):
         check_fit_for_code()
     _note_dropped(folder)
     if seeds is not None:
@@ -220,30 +230,25 @@ def reopen(
     return folder, where
 
 
-def _add_seeds(folder: Any, seeds: tuple[int, ...]) -> None:
+def _add_seeds(folder: RunFolder, seeds: tuple[int, ...]) -> None:
     """Plan reference runs of more seeds, and add them to the command that reproduces the run."""
-    plan = [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
+    plan = planned_cases(folder.header.plan)
     if not any(planned.case.harness == "reference" for planned in plan):
         raise BenchError(f"run {folder.path.name} has no reference run to add seeds to: start a new run with --seeds.")
     plan += more_seeds(plan, seeds)
-    changes: dict[str, Any] = {"plan": [planned.to_json() for planned in plan]}
-    if "options" in folder.header:
+    changes: dict[str, Any] = {"plan": [planned.to_entry() for planned in plan]}
+    if folder.header.options is not None:
         known = dict.fromkeys(planned.case.seed for planned in plan if planned.case.harness == "reference")
-        changes["options"] = {**folder.header["options"], "--seeds": [",".join(map(str, known))]}
+        changes["options"] = {**folder.header.options, "--seeds": [",".join(map(str, known))]}
     folder.update_header(**changes)
 
 
-def _note_dropped(folder: Any) -> None:
+def _note_dropped(folder: RunFolder) -> None:
     """Add the currently dropped variables to those of the start of the run."""
-    known = (folder.header.get("environment") or {}).get("dropped") or []
-    passed = passed_to(folder.header)
-    names = list(dict.fromkeys([*known, *dropped(passed=passed)]))
-    folder.update_header(environment={"passed": passed, "dropped": names})
-
-
-def passed_to(header: dict[str, Any]) -> dict[str, str]:
-    """Return the variables passed on purpose to the processes of a run."""
-    return (header.get("environment") or {}).get("passed") or {}
+    known = folder.header.environment
+    passed = known.passed or {}
+    names = dict.fromkeys([*known.dropped, *dropped(passed=passed)])
+    folder.update_header(environment=Environment(passed, tuple(names)))
 
 
 def _blas() -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
+
+from bench.records.header import PlanEntry
 
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
 QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # default of a quick run
@@ -97,18 +100,13 @@ class PlannedCase:
     def rounds(self) -> range:
         return range(self.first_round, self.first_round + self.replicates)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "case": self.case.to_json(),
-            "replicates": self.replicates,
-            "limit_seconds": self.limit_seconds,
-            "expected_seconds": self.expected_seconds,
-            "first_round": self.first_round,
-        }
+    def to_entry(self) -> PlanEntry:
+        return PlanEntry(**{**vars(self), "case": self.case.to_json()})
 
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> PlannedCase:
-        return cls(**{**record, "case": Case.from_json(record["case"])})
+
+def planned_cases(entries: Iterable[PlanEntry]) -> list[PlannedCase]:
+    """Return the planned cases of a record."""
+    return [PlannedCase(**{**vars(entry), "case": Case.from_json(entry.case)}) for entry in entries]
 
 
 @dataclass(frozen=True)

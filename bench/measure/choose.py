@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.measure.case import Stack
+from bench.records.header import Skipped
 from mlp import backends
 from mlp.backends import Available, Backend, Unavailable, Variant, gpu
 from mlp.errors import BackendError
@@ -15,15 +16,6 @@ GPU_BACKENDS = ("jax", "torch")  # measured beside the canonical one on a machin
 ALL = "all"
 
 Probe = Callable[[str, str, str], Available | Unavailable]  # (backend, variant, device)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Part that a run leaves out, with the reason and the command that adds it."""
-
-    what: str
-    reason: str
-    remedy: str
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.measure.process import running
+from bench.records.header import CommitFacts
 
 # Variables of git on its installation, configuration and network, not on the repository.
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_")
@@ -57,8 +58,9 @@ class State:
     dirty: bool | None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, str | bool | None]:
-        return {"id": self.commit, "dirty": self.dirty}
+    @property
+    def facts(self) -> CommitFacts:
+        return CommitFacts(self.commit, self.dirty)
 
 
 def environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:

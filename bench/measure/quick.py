@@ -13,7 +13,8 @@ from math import inf
 from statistics import median
 from typing import Any
 
-from bench.measure.case import Case, PlannedCase
+from bench.measure.case import Case, PlannedCase, planned_cases
+from bench.records.header import Skipped
 from bench.records.run_folder import RunFolder
 
 BUDGET_SECONDS, BUDGET_SECONDS_WITH_GPU = 120.0, 240.0
@@ -21,12 +22,11 @@ MAX_REPEAT_SECONDS = 40.0  # slower processes are started once
 WARM_SHARE = 0.2  # a warm compilation / a cold one: measured 0.15 (Theano) to 0.3 (JAX)
 OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the framework's import
 
-LeftOut = dict[str, str]  # ``what``, ``reason`` and ``remedy``, as for every skipped part
-HARNESSES_LEFT_OUT: LeftOut = {
-    "what": "the harnesses compile, batch_size and ablation; the ceilings of frameworks",
-    "reason": "a quick run has no time for them",
-    "remedy": "make bench",
-}
+HARNESSES_LEFT_OUT = Skipped(
+    "the harnesses compile, batch_size and ablation; the ceilings of frameworks",
+    "a quick run has no time for them",
+    "make bench",
+)
 
 
 def budget_seconds(cases: Iterable[Case]) -> float:
@@ -102,7 +102,7 @@ class Settled:
     """Complete plan, and the candidates left out of it."""
 
     plan: list[PlannedCase]
-    left_out: list[LeftOut]
+    left_out: list[Skipped]
 
 
 def settle(
@@ -165,16 +165,16 @@ def _affordable(
     return found
 
 
-def _not_run(references: Sequence[PlannedCase], run: Sequence[PlannedCase]) -> list[LeftOut]:
+def _not_run(references: Sequence[PlannedCase], run: Sequence[PlannedCase]) -> list[Skipped]:
     ran = {one.case for one in run}
     names = _names(one.case for one in references if one.case not in ran)
     reason = "a quick run runs all epochs only with the fastest stack on each device and projects the others"
-    return [{"what": f"reference run of {names}", "reason": reason, "remedy": "make bench"}] if names else []
+    return [Skipped(f"reference run of {names}", reason, "make bench")] if names else []
 
 
 def _not_repeated(
     epochs: Sequence[PlannedCase], repeated: Sequence[PlannedCase], measured: Sequence[Case]
-) -> list[LeftOut]:
+) -> list[Skipped]:
     again = {one.case for one in repeated}
     once = [one.case for one in epochs if one.replicates > 1 and one.case not in again]
     found = []
@@ -184,7 +184,7 @@ def _not_repeated(
     ):
         if cases:
             what = f"more than one process of epochs of {_names(cases)}"
-            found.append({"what": what, "reason": reason, "remedy": "make bench QUICK=1 PROCESSES=3, or make bench"})
+            found.append(Skipped(what, reason, "make bench QUICK=1 PROCESSES=3, or make bench"))
     return found
 
 
@@ -194,22 +194,22 @@ def _names(cases: Iterable[Case]) -> str:
 
 def settle_plan(folder: RunFolder) -> bool:
     """Settle the plan on record if it has candidates; return whether there was anything to settle."""
-    candidates = [PlannedCase.from_json(entry) for entry in folder.header.get("candidates") or []]
-    if not candidates:
+    header = folder.header
+    if not header.candidates:
         return False
-    plan = [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
-    settled = settle(plan, candidates, folder.replicates(), folder.header.get("budget_seconds"))
+    plan, candidates = planned_cases(header.plan), planned_cases(header.candidates)
+    settled = settle(plan, candidates, folder.replicates(), header.budget_seconds)
     folder.update_header(
-        plan=[planned.to_json() for planned in settled.plan],
+        plan=[planned.to_entry() for planned in settled.plan],
         candidates=[],
-        left_out=[*(folder.header.get("left_out") or []), *settled.left_out],
+        left_out=[*header.left_out, *settled.left_out],
     )
     return True
 
 
 def expected_later(folder: RunFolder) -> float:
     """Estimate the seconds that the candidates will add to the plan."""
-    candidates = [PlannedCase.from_json(entry) for entry in folder.header.get("candidates") or []]
+    candidates = planned_cases(folder.header.candidates)
     references = {one.case.device: one.expected_seconds for one in candidates if one.case.harness == "reference"}
     others = [one for one in candidates if one.case.harness != "reference"]
     more = sum((one.replicates - (one.case.harness == "epoch")) * one.expected_seconds for one in others)

@@ -20,7 +20,7 @@ from bench.machine import core_distance, other_load
 from bench.machine.fingerprint import usable_cores
 from bench.machine.fitness import fitness_now
 from bench.measure import worker
-from bench.measure.case import Case, PlannedCase
+from bench.measure.case import Case, PlannedCase, planned_cases
 from bench.measure.environment import build
 from bench.measure.quick import expected_later, settle_plan
 from bench.measure.scratch import scratch_folder, temporary_files_in
@@ -80,7 +80,7 @@ def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None
     tried: set[tuple[Case, int]] = set()
     try:
         while True:
-            steps = list(interleave(plan_of(folder), measured(folder) | tried))
+            steps = list(interleave(planned_cases(folder.header.plan), measured(folder) | tried))
             progress.expect(steps, expected_later(folder))
             for step in steps:
                 progress.start(step.planned, step.round)
@@ -96,7 +96,7 @@ def execute(folder: RunFolder, measure: MeasureCase, progress: Progress) -> None
 
 
 def _end(folder: RunFolder, status: str) -> None:
-    folder.update_header(status=status, finished_at=now(), fitness={**folder.header["fitness"], "end": fitness_now()})
+    folder.update_header(status=status, finished_at=now(), fitness={**folder.header.fitness, "end": fitness_now()})
 
 
 def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) -> worker.WorkerResult:
@@ -118,16 +118,11 @@ def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) 
     return outcome
 
 
-def plan_of(folder: RunFolder) -> list[PlannedCase]:
-    return [PlannedCase.from_json(entry) for entry in folder.header["plan"]]
-
-
 def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any]) -> None:
     """Add the facts of a process, if it reported any, to the header, unless they are known for the same backend."""
-    known = folder.header.get("processes") or []
     told = {"backend": case.backend, **facts}
-    if facts and told not in known:
-        folder.update_header(processes=[*known, told])
+    if facts and told not in folder.header.processes:
+        folder.update_header(processes=[*folder.header.processes, told])
 
 
 def measured(folder: RunFolder) -> set[tuple[Case, int]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.records.header import RunHeader
 from bench.records.stack_key import StackKey
 
 LOADING = ""  # name of the work without a stack
@@ -78,7 +79,7 @@ class ComparisonKey:
         ]
 
 
-def comparison_keys(header: Mapping[str, Any], replicates: Iterable[Mapping[str, Any]]) -> dict[str, ComparisonKey]:
+def comparison_keys(header: RunHeader, replicates: Iterable[Mapping[str, Any]]) -> dict[str, ComparisonKey]:
     """Return {name of the stack: its key}; the name of loading is empty.
 
     A stack whose processes ran several codes, as in a tree that was edited meanwhile, has all of them in ``code``.
@@ -103,28 +104,27 @@ def _name(case: Mapping[str, Any]) -> str:
     return LOADING if stack.backend is None else stack.name
 
 
-def _key(header: Mapping[str, Any], case: Mapping[str, Any], codes: list[str]) -> ComparisonKey:
-    commit = header.get("commit") or {}
-    known = commit.get("id") if not commit.get("dirty") else None
-    processes = [one for one in header.get("processes") or [] if one.get("backend") == case.get("backend")]
+def _key(header: RunHeader, case: Mapping[str, Any], codes: list[str]) -> ComparisonKey:
+    known = header.commit.id if not header.commit.dirty else None
+    processes = [one for one in header.processes if one.get("backend") == case.get("backend")]
     code = "+".join(codes) or (f"commit {known}" if known else None)
     workloads = [one["workload"] for one in processes if one.get("workload") is not None]
     variant = "/".join(filter(None, (case.get("backend"), case.get("variant"))))
     return ComparisonKey(
-        variant, max(workloads, default=None), code, commit.get("id"), _versions(header, case, processes)
+        variant, max(workloads, default=None), code, header.commit.id, _versions(header, case, processes)
     )
 
 
-def _versions(header: Mapping[str, Any], case: Mapping[str, Any], processes: list[Mapping[str, Any]]) -> dict[str, str]:
+def _versions(header: RunHeader, case: Mapping[str, Any], processes: list[Mapping[str, Any]]) -> dict[str, str]:
     """Return the versions on record; those that differed between processes are joined by " or "."""
-    machine, backend = header.get("machine") or {}, case.get("backend")
+    machine, backend = header.machine, case.get("backend")
     found: dict[str, dict[str, None]] = {}
 
     def add(name: str, version: Any) -> None:
         if version is not None:
             found.setdefault(name, {})[str(version)] = None
 
-    for packages in [one["packages"] for one in processes] or [machine.get("packages") or {}]:
+    for packages in [one["packages"] for one in processes] or [header.packages]:
         for name in RUNS_ON.get(backend, ()):
             add(name, packages.get(name))
     for python in [one.get("python") for one in processes] or [machine.get("python")]:
@@ -136,6 +136,6 @@ def _versions(header: Mapping[str, Any], case: Mapping[str, Any], processes: lis
     if case.get("cache") is not None:
         add("compiler", machine.get("compiler"))
     if str(case.get("device")).startswith("cuda"):
-        for gpu in machine.get("gpus") or []:
-            add("driver", gpu.get("driver") if isinstance(gpu, dict) else None)
+        for gpu in header.gpus:
+            add("driver", gpu.get("driver"))
     return {name: " or ".join(sorted(versions)) for name, versions in found.items()}

@@ -16,6 +16,7 @@ import pandas as pd
 from bench.errors import RecordError, RecordWarning
 from bench.records.blocks import RowBlocks
 from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, KEYS, MEASURED, OF_ALL_SAMPLES, OWN, dtypes
+from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
 
@@ -94,7 +95,7 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
     for folder in folders:
         _add_header(rows, folder.header)
         for replicate in measured_replicates(folder):
-            _add_replicate(rows, folder.header["run_id"], replicate)
+            _add_replicate(rows, folder.header.run_id, replicate)
     return Frames(**{name: _frame(rows.pop(name), columns) for name, columns in COLUMNS.items()})
 
 
@@ -113,10 +114,10 @@ def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
     ]
 
 
-def _complete_cases(header: dict[str, Any], replicates: list[dict[str, Any]]) -> set[str]:
+def _complete_cases(header: RunHeader, replicates: list[dict[str, Any]]) -> set[str]:
     """Return the keys of planned cases whose replicates have all succeeded."""
     good = Counter(_key(replicate["case"]) for replicate in replicates if replicate["status"] == "ok")
-    return {_key(entry["case"]) for entry in header["plan"] if good[_key(entry["case"])] >= entry["replicates"]}
+    return {_key(entry.case) for entry in header.plan if good[_key(entry.case)] >= entry.replicates}
 
 
 def _key(case: dict[str, Any]) -> str:
@@ -150,20 +151,19 @@ def _is_duration(seconds: pd.Series) -> pd.Series:
     return np.isfinite(seconds) & (seconds > 0)
 
 
-def _add_header(rows: dict[str, Any], header: dict[str, Any]) -> None:
-    machine = header.get("machine") or {}
+def _add_header(rows: dict[str, Any], header: RunHeader) -> None:
     rows["runs"].append(
         {
-            **{name: header.get(name) for name in ("run_id", "started_at", "finished_at", "status", "mode")},
-            "dataset": (header.get("dataset") or {}).get("identity"),
-            "commit": (header.get("commit") or {}).get("id"),
-            "cpu_model": machine.get("cpu_model"),
-            "usable_cores": machine.get("usable_cores"),
+            **{name: getattr(header, name) for name in ("run_id", "started_at", "finished_at", "status", "mode")},
+            "dataset": header.dataset_identity,
+            "commit": header.commit.id,
+            "cpu_model": header.machine.get("cpu_model"),
+            "usable_cores": header.machine.get("usable_cores"),
         }
     )
-    for name, value in machine.items():
+    for name, value in header.machine.items():
         text = value if isinstance(value, str) or value is None else json.dumps(value)
-        rows["machine"].append({"run_id": header["run_id"], "property": name, "value": text})
+        rows["machine"].append({"run_id": header.run_id, "property": name, "value": text})
 
 
 def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any]) -> None:

@@ -8,8 +8,15 @@ import math
 import re
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
+from msgspec import Meta
+
+# Types of numbers in files, for msgspec: an integer of JSON may have any number of digits.
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Positive = Annotated[float, Meta(gt=0)]
+Decoded = TypeVar("Decoded")
 GZIP_MAGIC = b"\x1f\x8b"
 _ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.")
 
@@ -43,6 +50,14 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except RecursionError as error:
         raise ValueError("it nests too deeply") from error
+
+
+def decode(fields: dict[str, Any], kind: type[Decoded]) -> Decoded:
+    """Decode a JSON object as the dataclass ``kind``; a null field has its default, unknown fields are ignored.
+
+    Raises ValueError with the place of a missing or invalid field.
+    """
+    return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
 
 
 def finite(value: Any) -> Any:

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from statistics import median, median_low
 from typing import Any, Required, TypedDict
 
-from bench.records.shape import Positive
+import msgspec
+
+from bench.records.header import CommitFacts, Environment, Fact, MachineFacts
+from bench.records.json_file import Integer, Positive
 
 # 1 (2026-11): first version.
 SCHEMA_VERSION = 1
@@ -18,10 +21,10 @@ FUNCTIONS = ("train_step", "evaluate")
 BETWEEN = "between operations"  # ``op`` of the row with the unattributed time of the profiled call
 KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host", "program")
 
-ArrayShape = tuple[int, ...]
+ArrayShape = tuple[Integer, ...]
 
 
-# --- the tables of a profile: fields that its readers rely on; a table may hold more ---------------------------------
+# --- the tables of a profile -----------------------------------------------------------------------------------------
 
 
 class Details(TypedDict, total=False):
@@ -32,11 +35,11 @@ class Details(TypedDict, total=False):
     inputs: list[str]
     outputs: list[str]
     product: str
-    m: int | None
-    n: int | None
-    k: int | None
+    m: Integer | None
+    n: Integer | None
+    k: Integer | None
     in_place: bool
-    thread_team: int
+    thread_team: Integer
     skips_zeros: bool
 
 
@@ -48,55 +51,39 @@ class StackTable(TypedDict, total=False):
 
 
 class RecipeTable(TypedDict, total=False):
-    layer_widths: Required[list[int]]
+    layer_widths: Required[list[Integer]]
     dropout: float
     learning_rate: float
     rho: float
     epsilon: float
-    batch_size: Required[int]
-    num_epochs: int
-    seed: int
-
-
-class MachineTable(TypedDict, total=False):
-    cpu_model: str | None
-    usable_cores: int | None
-    logical_cores: int | None
-    load_average_1min: float | None
-    gpus: list[Any] | None
-
-
-class CommitTable(TypedDict, total=False):
-    id: str | None
-    dirty: bool | None
-
-
-class EnvironmentTable(TypedDict, total=False):
-    passed: dict[str, str] | None
-    dropped: list[str] | None
+    batch_size: Required[Integer]
+    num_epochs: Integer
+    seed: Integer
 
 
 class Blas(TypedDict, total=False):
     name: str | None
     note: str | None
-    threads: int | None
+    threads: Integer | None
 
 
 class ThreadPool(TypedDict, total=False):
     library: Required[str]
     api: str
-    threads: Required[int | None]
+    threads: Required[Integer | None]
 
 
 class Facts(TypedDict, total=False):
     """Facts of the profiled process, see ``Profile``."""
 
     blas: Blas | None
-    threads: int
+    threads: Integer
     thread_pools: list[ThreadPool] | None
     frees_intermediates: bool | None
     compile_directory_writable: bool
+    linker: str
     profiler: str
+    process: dict[str, Any]
 
 
 class ThreadUse(TypedDict):
@@ -117,18 +104,22 @@ class HostSample(TypedDict, total=False):
     """Sample of the process and its GPU at one moment beside the steps."""
 
     t_seconds: Required[float]
+    phase: str
     rss_bytes: float | None
     cpu_percent: float | None
     gpu_memory_bytes: float | None
     sm_clock_mhz: float | None
     power_watts: float | None
+    temperature_celsius: float | None
     gpu_utilization_percent: float | None
+    throttle_reasons: list[str] | None
 
 
 class Host(TypedDict, total=False):
     """Host side of a profile, see ``bench.report.profile.host``."""
 
-    num_steps: int
+    num_steps: Integer
+    seconds: float
     threads: list[ThreadUse]
     page_faults_per_step: float | None
     major_page_faults_per_step: float | None
@@ -140,6 +131,10 @@ class Host(TypedDict, total=False):
     timeline: list[HostSample] | None
     gpu_timeline: list[HostSample] | None
     gpu_reason: str | None
+    peak_gpu_memory_bytes: float | None
+    energy_joules: float | None
+    energy_per_epoch_joules: float | None
+    energy_source: str | None
     memory_by_phase: list[PhaseMemory] | None
 
 
@@ -155,14 +150,14 @@ class MeasuredCeiling(TypedDict, total=False):
     engine: Required[str]
     seconds: Required[Positive]
     slowest_seconds: Positive | None
-    num_processes: int
+    num_processes: Integer
     flop: float | None
     bytes: float | None
 
 
 class CeilingsTable(TypedDict):
     device: str
-    threads: int | None
+    threads: Integer | None
     measured: list[MeasuredCeiling]
 
 
@@ -218,7 +213,7 @@ class Timing:
 
     plain_seconds: tuple[Positive, ...]
     profiled_seconds: tuple[Positive, ...]
-    calls_per_sample: int
+    calls_per_sample: Integer
 
     @property
     def median_plain_seconds(self) -> float | None:
@@ -242,7 +237,7 @@ class CompilePhase:
     path: str
     seconds: float
     cache: str | None
-    calls: int | None = None
+    calls: Integer | None = None
 
     @property
     def name(self) -> str:
@@ -284,8 +279,6 @@ class Profile:
     timings : function -> Timing
     ceilings, host, data : dict or None
         Results of the modules of these names.
-    environment : dict or None
-        As in run.json: the variables ``passed`` on purpose, and the names of those that were ``dropped``.
     problems : tuple of str
         Sentences on missing results.
     complete : bool
@@ -296,10 +289,10 @@ class Profile:
     started_at: str
     stack: StackTable
     recipe: RecipeTable
-    threads: int
+    threads: Integer
     dataset: str
-    machine: MachineTable
-    commit: CommitTable
+    machine: dict[str, Fact]
+    commit: CommitFacts
     facts: Facts = field(default_factory=dict)
     timings: dict[str, Timing] = field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
@@ -310,8 +303,12 @@ class Profile:
     ceilings: CeilingsTable | None = None
     problems: tuple[str, ...] = ()
     complete: bool = True
-    environment: EnvironmentTable | None = None
+    environment: Environment = field(default_factory=Environment)
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an invalid fact of the machine."""
+        msgspec.convert(self.machine, MachineFacts)
 
     @property
     def label(self) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
+
 from bench.errors import RecordError
+from bench.records.json_file import decode, read_text
 from bench.records.profile import SCHEMA_VERSION, Profile
 from bench.records.run_folder import write_json
-from bench.records.shape import build
 
 FILE_NAME = "profile.json"
 
@@ -31,18 +31,15 @@ def load(path: str | Path) -> Profile:
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
+        if not text.strip():
+            raise RecordError(f"{file} is empty: measure again with python -m bench profile.")
+        content = msgspec.json.decode(text)
     except OSError as error:
         reason = "it has no profile.json" if path.is_dir() else error.strerror
         raise RecordError(
             f"{path} is not a profile ({reason}): name a folder that python -m bench profile wrote."
         ) from None
-    except UnicodeDecodeError:
-        raise RecordError(f"{file} is not a profile: it is not text.") from None
-    if not text.strip():
-        raise RecordError(f"{file} is empty: measure again with python -m bench profile.")
-    try:
-        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{file} is damaged or not a profile ({error}): measure again.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -54,14 +51,6 @@ def load(path: str | Path) -> Profile:
             "mlp-bench to read it."
         )
     try:
-        return build(Profile, content, "profile")
+        return decode(content, Profile)
     except ValueError as error:
         raise RecordError(f"{file} is damaged ({error}): restore it from a copy, or measure again.") from error
-
-
-def _finite(text: str) -> float:
-    """Return a number of JSON, which has no NaN and no infinity; Python reads and writes both."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is not a number")
-    return value

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.errors import RecordError
 from bench.records import files
-from bench.records.json_file import finite, read_json
+from bench.records.header import RunHeader
+from bench.records.json_file import decode, finite, read_json
 from bench.records.moments import moment
-from bench.records.schema import Replicate, check_header, read_replicate
+from bench.records.schema import Replicate, read_replicate
 from bench.version import __version__
 
 # 1 (2026-11): first version.
@@ -32,23 +36,25 @@ SCHEMA_VERSION = 6
 class RunFolder:
     """Run on disk; ``problems`` are sentences about unreadable files."""
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        """``content`` is that of run.json; fields that this version does not know are written back."""
         self.path = path
-        self.header = header
+        self.header = decode(content, RunHeader)
+        self._content = content
         self.problems: list[str] = []
 
     @classmethod
-    def create(cls, runs_dir: Path, header: dict[str, Any]) -> RunFolder:
+    def create(cls, runs_dir: Path, header: RunHeader) -> RunFolder:
         """Create a folder for ``header``; ``run_id`` gets the suffix ``-2`` if another run started in the same second.
 
         Raises RecordError if it cannot be written.
         """
         remedy = "free space, or name another folder with --runs-dir"
-        path = files.new_folder(Path(runs_dir) / header["run_id"], remedy)
-        folder = cls(path, {**header, "run_id": path.name})
+        path = files.new_folder(Path(runs_dir) / header.run_id, remedy)
+        folder = cls(path, replace(header, run_id=path.name).to_json())
         try:
             files.new_folder(path / "replicates", remedy)
-            write_json(path / "run.json", folder.header, remedy)
+            write_json(path / "run.json", folder._content, remedy)
         except RecordError:
             shutil.rmtree(path, ignore_errors=True)  # an incomplete folder is not a run
             raise
@@ -59,12 +65,12 @@ class RunFolder:
         """Open an existing run; raise RecordError if it is missing, damaged, or of a newer schema."""
         path = Path(path)
         try:
-            header = finite(read_json(path / "run.json"))
-            version = header["schema_version"]
+            content = finite(read_json(path / "run.json"))
+            version = content["schema_version"]
             if not isinstance(version, int):
                 raise ValueError(f"schema_version is {version!r}")
-            if version <= SCHEMA_VERSION:  # newer schemas are refused below
-                check_header(header)
+            if version <= SCHEMA_VERSION:
+                return cls(path, content)
         except FileNotFoundError:
             raise RecordError(f"{path} is not a run, it has no run.json: see the folders in {path.parent}.") from None
         except OSError as error:
@@ -77,18 +83,17 @@ class RunFolder:
             raise RecordError(
                 f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
             ) from error
-        if version > SCHEMA_VERSION:
-            wrote = header.get("mlp_bench")
-            reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
-            raise RecordError(
-                f"run {path.name} has schema version {version}, mlp-bench {__version__} reads up to {SCHEMA_VERSION}: "
-                f"update to {reader}."
-            )
-        return cls(path, header)
+        wrote = content.get("mlp_bench")
+        reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
+        raise RecordError(
+            f"run {path.name} has schema version {version}, mlp-bench {__version__} reads up to {SCHEMA_VERSION}: "
+            f"update to {reader}."
+        )
 
     def update_header(self, **changes: Any) -> None:
-        self.header = {**self.header, "schema_version": SCHEMA_VERSION, **changes}
-        self._write(self.path / "run.json", self.header)
+        self._content = {**self._content, "schema_version": SCHEMA_VERSION, **msgspec.to_builtins(changes)}
+        self.header = decode(self._content, RunHeader)
+        self._write(self.path / "run.json", self._content)
 
     def append(self, replicate: dict[str, Any]) -> Path:
         """Write one process replicate under the next sequence number; raise RecordError if that fails."""

@@ -1,7 +1,7 @@
-"""Validation of record files.
+"""Types and validation of the files of replicates.
 
-A file can be valid JSON and still be damaged.  A damaged header stops the reading of its run; a damaged replicate is
-left out and named, because a text in place of a number would fail the reading of all runs beside it.
+A file can be valid JSON and still be damaged.  A damaged replicate is left out and named, because a text in place of a
+number would fail the reading of all runs beside it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def read_replicate(path: Path) -> Replicate:
         replicate = msgspec.convert(finite(read_json(path)), Replicate)
     replicate = current_replicate(replicate)
     started_at = replicate.get("started_at")
-    _require(started_at is None or is_time(started_at), "started_at", started_at)
+    if started_at is not None and moment(started_at) is None:
+        raise ValueError(f"its started_at is {started_at!r}, not a time")
     return replicate
 
 
@@ -113,82 +114,6 @@ FitnessFacts = TypedDict(
 class Fitness(TypedDict, total=False):
     start: FitnessFacts | None
     end: FitnessFacts | None
-
-
-def check_header(header: dict[str, Any]) -> None:
-    """Validate the header; raise KeyError or ValueError if a field is missing or has the wrong type."""
-    for name in ("run_id", "status", "mode"):
-        _require(isinstance(header[name], str), name, header[name])
-    for name in ("machine", "dataset", "commit", "recipe", "chosen", "options", "environment", "dropout_masks"):
-        _require(isinstance(header.get(name) or {}, dict), name, header.get(name))
-    msgspec.convert(header.get("fitness"), Fitness | None)
-    for option, values in (header.get("options") or {}).items():
-        _require(isinstance(values, list), f"option {option}", values)
-    for name in ("started_at", "finished_at"):
-        _require(header.get(name) is None or is_time(header[name]), name, header.get(name))
-    for name, fact in (("dataset", "identity"), ("commit", "id")):
-        value = (header.get(name) or {}).get(fact)
-        _require(value is None or isinstance(value, str), f"{name}'s {fact}", value)
-    for name, kind in (("passed", dict), ("dropped", list)):
-        value = (header.get("environment") or {}).get(name)
-        _require(value is None or isinstance(value, kind), f"environment's {name}", value)
-    processes = header.get("processes") or []
-    _require(isinstance(processes, list) and all(_is_process(one) for one in processes), "processes", processes)
-    for name, plan in (("plan", header["plan"]), ("candidates", header.get("candidates") or [])):
-        _require(isinstance(plan, list) and all(_is_planned(entry) for entry in plan), name, plan)
-    for name, value in (header.get("recipe") or {}).items():
-        values = value if isinstance(value, list) else [value]
-        _require(all(one is None or is_number(one) for one in values), f"recipe's {name}", value)
-    widths = (header.get("recipe") or {}).get("layer_widths", [])
-    _require(isinstance(widths, list), "recipe's layer_widths", widths)
-    skipped = header.get("skipped") or []
-    _require(isinstance(skipped, list) and all(_is_skipped(entry) for entry in skipped), "skipped", skipped)
-    machine = header.get("machine") or {}
-    for name, value in machine.items():
-        fits = is_number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else True
-        _require(fits, f"machine's {name}", value)
-    load = machine.get("load_average_1min")
-    _require(load is None or is_number(load), "machine's load_average_1min", load)
-    cores = machine.get("usable_cores")
-    _require(cores is None or (isinstance(cores, int) and is_number(cores)), "machine's usable_cores", cores)
-    for name, kind in (("cpu_model", str), ("packages", dict), ("gpus", list)):
-        value = machine.get(name)
-        _require(value is None or isinstance(value, kind), f"machine's {name}", value)
-    for gpu in machine.get("gpus") or []:
-        for name in ("other_processes_now", "utilization_percent_now") if isinstance(gpu, dict) else ():
-            _require(gpu.get(name) is None or is_number(gpu[name]), f"GPU's {name}", gpu.get(name))
-
-
-def _require(holds: bool, name: str, value: Any) -> None:
-    if not holds:
-        raise ValueError(f"its {name} is {repr(value)[:60]}")
-
-
-def _is_process(facts: Any) -> bool:
-    if not isinstance(facts, dict) or not isinstance(facts.get("packages"), dict):
-        return False
-    libraries = facts.get("libraries")
-    return isinstance(libraries, list) and all(isinstance(one, dict) for one in libraries)
-
-
-def _is_skipped(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in ("what", "reason", "remedy"))
-
-
-def _is_planned(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("case"), dict) and isinstance(entry.get("replicates"), int)
-
-
-def is_time(value: Any) -> bool:
-    """Return whether ``value`` is a date and time in ISO 8601."""
-    return moment(value) is not None
-
-
-def is_number(value: Any) -> bool:
-    """Return whether ``value`` is a number that fits into 64 bits; JSON integers may have any number of digits."""
-    if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < 2**63
-    return isinstance(value, float) and math.isfinite(value)
 
 
 def is_duration(value: Any) -> bool:

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.units import format_number
 
 MOST_TAKEN = 0.1  # of the cores that a process needs; if others take more, the process counts as disturbed
@@ -15,22 +16,20 @@ MOST_UTILIZATION_PERCENT = 10  # of a GPU at the start of a run
 REMEDY = "Its times are too long and too variable: measure again on an idle machine."
 
 
-def load_notices(header: Mapping[str, Any], frames: Frames) -> list[str]:
+def load_notices(header: RunHeader, frames: Frames) -> list[str]:
     """Return the notices of a run; see ``notices``."""
     processes = frames.processes.dropna(subset=["other_cpu_percent", "threads"])
     return notices(header, list(zip(processes["threads"], processes["other_cpu_percent"], strict=True)))
 
 
-def notices(header: Mapping[str, Any], processes: Sequence[tuple[int, float]]) -> list[str]:
+def notices(header: RunHeader, processes: Sequence[tuple[int, float]]) -> list[str]:
     """Return at most one notice for the start of the run and one for its processes, with the remedy.
 
     ``processes`` are (threads, CPU use of other processes in percent of a core).
     """
-    machine = header.get("machine") or {}
-    on_gpu = any(planned["case"]["device"] != "cpu" for planned in header.get("plan") or [])
-    found = [
-        text for text in (start_notice(machine, on_gpu), _processes_notice(machine, processes)) if text is not None
-    ]
+    on_gpu = any(entry.case.get("device") != "cpu" for entry in header.plan)
+    each = (start_notice(header.machine, on_gpu), _processes_notice(header.machine, processes))
+    found = [text for text in each if text is not None]
     return [*found[:-1], f"{found[-1]} {REMEDY}"] if found else []
 
 

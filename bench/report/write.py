@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -17,7 +16,8 @@ from bench.document.html import to_html
 from bench.document.section import Section, to_markdown, to_terminal
 from bench.records import files
 from bench.records.csv_cells import shielded
-from bench.records.datasets import NO_DATASET, dataset_identity, dataset_line
+from bench.records.datasets import NO_DATASET, dataset_line
+from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
 from bench.report.charts import draw_charts, draw_plots
 from bench.report.run.ablation import ablation_sections
@@ -90,11 +90,11 @@ def print_report(run: Path | RunAnalysis, console: Console) -> None:
 def first_line(analysis: RunAnalysis) -> str:
     """Return the headline, preceded by the dataset unless it is MNIST or none is needed."""
     line, header = headline(analysis), analysis.header
-    return line if dataset_identity(header) in COMMON else f"{_dataset_line(header)}. {line}"
+    return line if header.dataset_identity in COMMON else f"{_dataset_line(header)}. {line}"
 
 
-def _dataset_line(header: dict[str, Any]) -> str:
-    identity = dataset_identity(header)
+def _dataset_line(header: RunHeader) -> str:
+    identity = header.dataset_identity
     known = dataset_line(identity)
     return known if identity in COMMON else f"{known}; its accuracy is not compared with the reference"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.records.header import CommitFacts
 from bench.records.profile import CompilePhase, Operation, Profile, Timing
 from bench.records.profile_file import load
 
@@ -32,7 +33,7 @@ def gpu_profile(**changes: Any) -> Profile:
         threads=2,
         dataset="mnist",
         machine={"usable_cores": 2},
-        commit={"id": "0123456", "dirty": False},
+        commit=CommitFacts("0123456", False),
         timings={"train_step": Timing((1e-3,), (1e-3,), 20)},
         operations=operations,
     )

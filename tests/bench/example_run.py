@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.records.run_folder import RunFolder
+from bench.records.header import RunHeader
+from bench.records.json_file import decode
+from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 
 BATCH_SIZES = [1, 8, 64, 500, 4096]
 STEP_OVERHEAD_SECONDS, EXAMPLE_SECONDS = 0.002, 0.000032  # the law the example's batch sizes follow exactly
@@ -16,7 +18,7 @@ TEST_ACCURACIES = [0.9827, 0.9834, 0.9822]
 def header(**changes: Any) -> dict[str, Any]:
     """A complete full run on MNIST; ``changes`` replace whole fields."""
     return {
-        "schema_version": 5,
+        "schema_version": SCHEMA_VERSION,
         "run_id": "20260102-030405-0123456",
         "started_at": "2026-01-02T03:04:05+00:00",
         "finished_at": "2026-01-02T03:11:05+00:00",
@@ -51,6 +53,15 @@ def header(**changes: Any) -> dict[str, Any]:
     }
 
 
+def run_header(**changes: Any) -> RunHeader:
+    return decode(header(**changes), RunHeader)
+
+
+def planned(case: dict[str, Any], num_processes: int = 1) -> dict[str, Any]:
+    """An entry of a plan."""
+    return {"case": case, "replicates": num_processes, "limit_seconds": 9.0, "expected_seconds": 1.0}
+
+
 def case(harness: str, **changes: Any) -> dict[str, Any]:
     return {
         "harness": harness,
@@ -73,7 +84,7 @@ def measurement(name: str, seconds: list[float | None], params: dict | None = No
 
 def replicate(case: dict[str, Any], measurements: list[dict], reason: str | None = None) -> dict[str, Any]:
     return {
-        "schema_version": 5,
+        "schema_version": SCHEMA_VERSION,
         "case": case,
         "round": 0,
         "status": "ok" if reason is None else "failed",
@@ -183,7 +194,8 @@ def replicates() -> list[dict[str, Any]]:
 
 def write_example_run(runs_dir: Path, replicates: list[dict[str, Any]], **changes: Any) -> Path:
     """A run folder in ``runs_dir`` with ``replicates``; ``changes`` replace fields of the header."""
-    folder = RunFolder.create(runs_dir, json.loads(json.dumps(header(**changes))))
+    folder = RunFolder.create(runs_dir, run_header(**changes))
+    (folder.path / "run.json").write_text(json.dumps(header(**changes) | {"run_id": folder.path.name}))
     for one in replicates:
         folder.append(one)
     return folder.path

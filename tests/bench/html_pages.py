@@ -16,6 +16,7 @@ from example_profile import PUBLISHED, TUNED, recorded
 from example_race import SKIPPED, race
 from example_run import case, gpu_reference_replicate, replicate, replicates, write_example_run
 
+from bench.records.header import CommitFacts
 from bench.records.profile import Operation
 from bench.records.profile_file import FILE_NAME, save
 from bench.report.write import write_report
@@ -69,7 +70,7 @@ def everything() -> list[dict[str, Any]]:
 def write_profiles(run: Path, **changes: Any) -> None:
     """Two recorded profiles in the folder of ``run``; they do not tell on which machine, nor at which commit."""
     for name in (PUBLISHED, TUNED):
-        one = replace(recorded(name), machine={}, commit={}, **changes)
+        one = replace(recorded(name), machine={}, commit=CommitFacts(), **changes)
         folder = run / "profiles" / Path(name).stem
         folder.mkdir(parents=True)
         save(one, folder / FILE_NAME)

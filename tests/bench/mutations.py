@@ -23,7 +23,7 @@ from example_ceilings import example_ceilings
 from example_files import ASV, HYPERFINE, PYPERF
 from example_profile import RECORDED, TUNED
 from example_race import race
-from example_run import gpu_reference_replicate, header, replicates, write_example_run
+from example_run import gpu_reference_replicate, header, planned, replicates, write_example_run
 from junk import places
 
 from bench import cli
@@ -346,9 +346,7 @@ def profile() -> Any:
 
 
 def record(one_of_each: list[dict[str, Any]]) -> dict[str, Any]:
-    plan = [
-        {"case": one["case"], "replicates": 1, "limit_seconds": 9.0, "expected_seconds": 1.0} for one in one_of_each
-    ]
+    plan = [planned(one["case"]) for one in one_of_each]
     chosen = {"backends": ["theano"], "variants": [], "devices": [], "processes": None}
     skipped = [{"what": "theano on cuda", "reason": "no pygpu", "remedy": "make theano-gpu"}]
     run = header(schema_version=4, plan=plan, chosen=chosen, skipped=skipped)

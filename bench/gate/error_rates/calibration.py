@@ -10,10 +10,9 @@ from typing import Any
 
 from bench.errors import RecordError
 from bench.records import files
-from bench.records.json_file import read_json
+from bench.records.json_file import Integer, decode, read_json
 from bench.records.moments import day, moment, order
 from bench.records.run_folder import write_json
-from bench.records.shape import build
 from bench.stats.rate import Rate
 from bench.units import format_percent, format_seconds, short_commit
 
@@ -36,10 +35,10 @@ class CalibrationRow:
 
     kind: str
     inject: float
-    runs: int
-    found: int
-    false_alarms: int
-    undecided: int
+    runs: Integer
+    found: Integer
+    false_alarms: Integer
+    undecided: Integer
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -107,7 +106,7 @@ def read_calibration(path: Path) -> Calibration:
         form = content.get("format") if isinstance(content, dict) else None
         if form != CALIBRATION_FORMAT:
             raise ValueError(f"its format is {form!r}, and this version reads {CALIBRATION_FORMAT!r}")
-        return build(Calibration, content)
+        return decode(content, Calibration)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise RecordError(f"the calibration {path} cannot be read ({why}): calibrate again, or remove it.") from error

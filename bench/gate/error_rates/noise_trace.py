@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.errors import RecordError
 from bench.records import files
-from bench.records.json_file import read_text
-from bench.records.shape import build
+from bench.records.json_file import Integer, read_text
 
 # 1 (2026-11): first version.
 TRACE_FORMAT = "mlp-bench noise trace 1"
@@ -28,9 +29,9 @@ class TraceTurn:
 
     t_start_seconds: float
     side: str
-    process: int
-    block: int
-    round: int
+    process: Integer
+    block: Integer
+    round: Integer
     seconds: float | None
     core_distance_ns: float | None = None
 
@@ -116,7 +117,7 @@ def read_trace(path: Path) -> Trace:
     turns, problems = [], []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            turns.append(build(TraceTurn, json.loads(line)))
+            turns.append(msgspec.json.decode(line, type=TraceTurn))
         except (ValueError, RecursionError) as error:
             problems.append(f"{path.name} line {number} is not a turn ({error}) and was left out")
     if not turns:

@@ -11,6 +11,7 @@ from bench.measure.case import QUICK, Effort, PlannedCase, Stack, make_plan
 from bench.measure.runner import WorkerPool, execute
 from bench.measure.scratch import scratch_folder
 from bench.records.frames import Frames, drop_invalid, frames_of
+from bench.records.header import RunHeader
 from bench.records.profile import Profile
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 from bench.records.select import estimate_of
@@ -36,7 +37,7 @@ class ContextRun:
     def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str | None = None) -> None:
         self._data_directory, self._data_digest = data_directory, data_digest
         self._device = stack.device
-        self._passed = (profile.environment or {}).get("passed")
+        self._passed = profile.environment.passed
         self._plan = make_plan(
             ONCE,
             harnesses=("ceilings", "data"),
@@ -49,14 +50,7 @@ class ContextRun:
         self._exit = ExitStack()
         self._scratch = self._exit.enter_context(scratch_folder())
         self._folder = RunFolder.create(
-            self._scratch,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "run_id": profile.profile_id,
-                "status": "running",
-                "mode": "quick",
-                "plan": [],
-            },
+            self._scratch, RunHeader(SCHEMA_VERSION, profile.profile_id, "running", "quick", plan=())
         )
         self._times = 0
 
@@ -70,7 +64,7 @@ class ContextRun:
         """Run one more process of each case; a failure loses only the measurements of its process."""
         self._times += 1
         plan = [replace(planned, replicates=self._times) for planned in self._plan if self._wants(planned)]
-        self._folder.update_header(plan=[planned.to_json() for planned in plan])
+        self._folder.update_header(plan=[planned.to_entry() for planned in plan])
         arguments = (plan, self._data_directory, True, lambda text: None, self._data_digest)
         with WorkerPool(*arguments, self._passed) as pool:
             execute(self._folder, pool.measure, _Silent())

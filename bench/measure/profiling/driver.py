@@ -16,6 +16,7 @@ from bench.measure.profiling import PROFILED
 from bench.measure.profiling.worker import ProfileRequest
 from bench.measure.runner import new_run_id, now
 from bench.measure.scratch import scratch_folder, temporary_files_in
+from bench.records.header import Environment
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load, save
 from mlp.backends import load as load_backend
@@ -31,11 +32,11 @@ def new_profile(
     threads: int,
     dataset: str,
     profile_id: str | None = None,
-    environment: dict[str, Any] | None = None,
+    environment: Environment,
 ) -> Profile:
     """Return a profile with its metadata, before measuring."""
     state = state_of(PROJECT)
-    with planning((environment or {}).get("passed")):
+    with planning(environment.passed):
         facts = fingerprint.fingerprint()
     return Profile(
         profile_id=profile_id or new_run_id(state.commit),
@@ -45,7 +46,7 @@ def new_profile(
         threads=threads,
         dataset=dataset,
         machine=facts,
-        commit=state.to_json(),
+        commit=state.facts,
         complete=False,
         environment=environment,
     )
@@ -123,7 +124,7 @@ def _variables(profile: Profile, cache: Path | None) -> dict[str, Any]:
     advises, because else only launches are timed."""
     stack = profile.stack
     case = Case("epoch", stack["backend"], stack["variant"], stack["device"], profile.threads, profile.dataset)
-    variables = build(case, cache, (profile.environment or {}).get("passed"))
+    variables = build(case, cache, profile.environment.passed)
     if stack["backend"] == "theano" and stack["device"] != "cpu":
         variables["CUDA_LAUNCH_BLOCKING"] = "1"
     return variables

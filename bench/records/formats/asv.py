@@ -34,16 +34,17 @@ def render(run: Run) -> dict[str, bytes]:
     for series in run.series:
         by_benchmark.setdefault(f"{series.harness}.time_{series.measurement}", []).append(series)
     benchmarks = {name: _benchmark(name, found) for name, found in by_benchmark.items()}
-    commit = run.commit.get("id") or hashlib.sha1(run.header["run_id"].encode()).hexdigest()
-    started_at_ms = _milliseconds(run.header.get("started_at"))
+    commit = run.header.commit.id or hashlib.sha1(run.header.run_id.encode()).hexdigest()
+    python = run.header.machine.get("python") or ""
+    started_at_ms = _milliseconds(run.header.started_at)
     results = {
         "version": RESULT_FORMAT,
         "commit_hash": commit,
         "env_name": ENVIRONMENT,
         "date": started_at_ms,
-        "params": {**machine, "python": run.machine.get("python") or ""},
-        "python": run.machine.get("python") or "",
-        "requirements": {name: version for name, version in (run.machine.get("packages") or {}).items() if version},
+        "params": {**machine, "python": python},
+        "python": python,
+        "requirements": {name: version for name, version in run.header.packages.items() if version},
         "env_vars": {},
         "result_columns": list(COLUMNS),
         "results": {name: _row(benchmarks[name], found, started_at_ms) for name, found in by_benchmark.items()},
@@ -74,7 +75,7 @@ def beside(content: dict[str, bytes], folder: Path) -> dict[str, bytes]:
 
 def _machine(run: Run) -> dict[str, str]:
     """Return asv's facts about a machine as text; GPUs are an additional entry, unknown to asv."""
-    machine = run.machine
+    machine = run.header.machine
     cpu, cores, memory_bytes = machine.get("cpu_model"), machine.get("usable_cores"), machine.get("memory_bytes")
     return {
         "machine": _file_name(f"{cpu or 'unknown'}-{cores or 'unknown'}-cores"),
@@ -83,7 +84,7 @@ def _machine(run: Run) -> dict[str, str]:
         "cpu": cpu or "",
         "num_cpu": "" if cores is None else str(cores),
         "ram": "" if memory_bytes is None else str(memory_bytes),
-        "gpu": ", ".join(gpu.get("name") or "" for gpu in machine.get("gpus") or []),
+        "gpu": ", ".join(gpu.get("name") or "" for gpu in run.header.gpus),
     }
 
 

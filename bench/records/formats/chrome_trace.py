@@ -29,12 +29,12 @@ COUNTERS = {  # column of the timeline -> name of the counter
 
 def render(run: Run) -> str:
     if not run.replicates:
-        raise BenchError(f"run {run.header['run_id']} holds no processes, so there is nothing to trace.")
+        raise BenchError(f"run {run.header.run_id} holds no processes, so there is nothing to trace.")
     document = {
         "displayTimeUnit": "ms",
         "otherData": {
-            "run_id": run.header["run_id"],
-            "started_at": run.header.get("started_at"),
+            "run_id": run.header.run_id,
+            "started_at": run.header.started_at,
             "note": "a process starts at its recorded time, to the second, but never before the previous one ended; "
             "a reference run is aligned with the end of its process",
         },

@@ -37,7 +37,7 @@ def render(run: Run) -> dict[str, bytes]:
         files[f"{folder}/result_{number}.txt"] = ("\n".join(lines) + "\n").encode()
     if not files:
         raise BenchError(
-            f"run {run.header['run_id']} holds no reference run to log: measure one with --harness reference."
+            f"run {run.header.run_id} holds no reference run to log: measure one with --harness reference."
         )
     return files
 
@@ -66,21 +66,20 @@ def _events(run: Run, replicate: dict[str, Any], measured: dict[str, Any]) -> It
 
 
 def _submission(run: Run) -> Iterator[tuple[str, Any]]:
-    gpus = [gpu.get("name") or "GPU" for gpu in run.machine.get("gpus") or []]
-    dataset = run.header.get("dataset") or {}
-    identity = dataset.get("identity")
+    gpus = [gpu.get("name") or "GPU" for gpu in run.header.gpus]
+    identity = run.header.dataset_identity
     yield "submission_benchmark", f"{identity or 'unknown'}_{NETWORK}"
     yield "dataset", identity
     if identity != "mnist":
-        yield "dataset_sha256", dataset.get("sha256")
+        yield "dataset_sha256", run.header.dataset.get("sha256")
     yield "submission_org", ORGANISATION
     yield "submission_division", "open"
     yield "submission_status", "research"
-    yield "submission_platform", ", ".join([run.machine.get("cpu_model") or "unknown CPU", *gpus])
+    yield "submission_platform", ", ".join([run.header.machine.get("cpu_model") or "unknown CPU", *gpus])
 
 
 def _hyperparameters(run: Run, case: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    recipe = run.header.get("recipe") or {}
+    recipe = run.header.recipe
     yield "seed", case.get("seed")
     yield "global_batch_size", case.get("batch_size")
     yield "train_samples", TRAIN_SAMPLES

@@ -18,7 +18,7 @@ KEY = "mlp_bench_"  # prefix of our own metadata, from which the case is read ba
 
 
 def render(run: Run) -> str:
-    machine = run.machine
+    machine = run.header.machine
     shared = {
         "unit": "second",
         "cpu_model_name": machine.get("cpu_model"),
@@ -26,7 +26,7 @@ def render(run: Run) -> str:
         "platform": machine.get("os"),
         "python_version": machine.get("python"),
         "load_avg_1min": machine.get("load_average_1min"),
-        "commit_id": run.commit.get("id"),
+        "commit_id": run.header.commit.id,
     }
     document = {
         "version": "1.0",

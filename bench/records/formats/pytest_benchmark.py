@@ -28,15 +28,15 @@ def render(run: Run) -> str:
     document = {
         "machine_info": _machine_info(run),
         "commit_info": {
-            "id": run.commit.get("id"),
+            "id": run.header.commit.id,
             "time": None,
             "author_time": None,
-            "dirty": run.commit.get("dirty"),
+            "dirty": run.header.commit.dirty,
             "project": "mlp-bench",
             "branch": None,
         },
         "benchmarks": [_benchmark(series) for series in run.series],
-        "datetime": run.header.get("started_at"),
+        "datetime": run.header.started_at,
         "version": VERSION,
     }
     return json.dumps(document, indent=1, allow_nan=False)
@@ -44,7 +44,7 @@ def render(run: Run) -> str:
 
 def _machine_info(run: Run) -> dict[str, Any]:
     """Return pytest-benchmark's facts about the machine; the host name is deliberately not recorded."""
-    machine = run.machine
+    machine = run.header.machine
     implementation, _, version = (machine.get("python") or "").partition(" ")
     system, _, release = (machine.get("os") or "").partition(" ")
     return {

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.records.frames import Frames, drop_invalid, frames_of
+from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import CANONICAL_PRECISION, groups
 from bench.stats import estimates
@@ -77,8 +78,7 @@ class Run:
 
     Attributes
     ----------
-    header : dict
-        As in ``run.json``; a field may be missing or None.
+    header : RunHeader
     replicates : list of dict
         The readable files of ``replicates/``.
     frames : Frames
@@ -89,19 +89,11 @@ class Run:
         A sentence for each measurement left out and each unreadable file.
     """
 
-    header: dict[str, Any]
+    header: RunHeader
     replicates: list[dict[str, Any]]
     frames: Frames
     series: list[ExportSeries]
     left_out: list[str]
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        return self.header.get("machine") or {}
-
-    @property
-    def commit(self) -> dict[str, Any]:
-        return self.header.get("commit") or {}
 
 
 def open_run(path: Path) -> Run:

@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bench.errors import RecordError
 from bench.records.comparability import settings_text
-from bench.records.datasets import dataset_identity
-from bench.records.frames import drop_invalid, frames_of, measured_replicates
+from bench.records.comparison_key import ComparisonKey, comparison_keys
+from bench.records.frames import OF_PROCESSES, drop_invalid, frames_of, measured_replicates
+from bench.records.header import RunHeader
 from bench.records.moments import day
 from bench.records.reference_run import ReferenceRun, runs_of_replicates
 from bench.records.run_folder import RunFolder
+from bench.records.select import states_by_process
 from bench.records.stack_key import CANONICAL_PRECISION, StackKey
 from bench.report.board.rederive import check_summary
-from bench.report.compare.runs import passed_variables, run_facts
+from bench.report.compare.runs import run_facts
 from bench.report.run.canonical import has_canonical_recipe
 from bench.report.run.context import machine_section
+from bench.report.run.fitness import run_fitness
 from bench.report.run.learning import accuracies_by_stack, differences_by_seed, learning_verdicts
 from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
 from bench.roofline.ceilings import HARNESS, Ceilings, ceilings_of
@@ -29,8 +34,7 @@ from bench.stats import estimates
 from bench.stats.learning import Learning
 from mlp.recipe import CANONICAL
 
-KEY = "comparison_key"  # field of a case
-NO_KEY = "the record is older than comparison keys"
+NO_KEY = "its commit is unknown or had uncommitted changes, and the record is older than digests of code"
 
 
 @dataclass(frozen=True)
@@ -105,27 +109,27 @@ def read_record(path: Path, source: str, verified_here: bool) -> BoardRecord:
     """
     folder = RunFolder.open(path)
     header, replicates = folder.header, measured_replicates(folder)
-    machine, commit = header.get("machine") or {}, header.get("commit") or {}
+    machine, commit = header.machine, header.commit
     if folder.problems:
         raise RecordError(f"it is damaged: {folder.problems[0]}; restore it from a copy.")
     if not machine.get("cpu_model"):
         raise RecordError("its run.json names no machine (it has no cpu_model): measure again.")
-    if not header.get("started_at"):
+    if not header.started_at:
         raise RecordError("its run.json has no start (started_at): measure again.")
     return BoardRecord(
         path=path,
         source=source,
         verified_here=verified_here,
-        run_id=header["run_id"],
-        started_at=header["started_at"],
-        mode=header["mode"],
-        status=header["status"],
-        commit=commit.get("id"),
-        uncommitted_changes=bool(commit.get("dirty")),
+        run_id=header.run_id,
+        started_at=header.started_at,
+        mode=header.mode,
+        status=header.status,
+        commit=commit.id,
+        uncommitted_changes=bool(commit.dirty),
         machine=machine,
         facts={name: fact for name, fact in run_facts(header, []).items() if name != "threads"},  # a part of the stack
-        fingerprint=machine_section(header).rows,
-        fitness=_fitness(header),
+        fingerprint=machine_section(header, None).rows,
+        fitness=_fitness(header, replicates),
         results=_results(path, header, replicates),
         has_ceilings=any(one["case"]["harness"] == HARNESS and one["measurements"] for one in replicates),
         notes=_notes(header, replicates),
@@ -140,22 +144,29 @@ def ceilings_by_device(record: BoardRecord) -> dict[str, Ceilings]:
     return {device: one for device, one in found.items() if one is not None}
 
 
-def _fitness(header: Mapping[str, Any]) -> Known:
-    found = header.get("fitness")
-    grade = found.get("grade") if isinstance(found, dict) else found
-    if isinstance(grade, str) and grade:
-        return Known(grade)
-    return Known(None, "the record is older than fitness grades, or its machine could not be graded")
+def _fitness(header: RunHeader, replicates: Sequence[Mapping[str, Any]]) -> Known:
+    if not header.fitness:
+        return Known(None, "the record is older than fitness grades")
+    processes = pd.DataFrame(
+        {
+            "process": one["sequence"],
+            "threads": one["case"].get("threads"),
+            **{name: one.get(name) for name in OF_PROCESSES},
+        }
+        for one in replicates
+    )
+    grade = run_fitness(header, processes, states_by_process(processes).values()).grade
+    return Known(None, "its machine could not be graded") if grade is None else Known(grade.value)
 
 
-def _results(path: Path, header: dict[str, Any], replicates: Sequence[Mapping[str, Any]]) -> tuple[StackResult, ...]:
+def _results(path: Path, header: RunHeader, replicates: Sequence[Mapping[str, Any]]) -> tuple[StackResult, ...]:
     """Return the results of every stack with a reference run; raise RecordError as ``check_summary``."""
     runs = runs_of_replicates(replicates)
     answers = {answer.stack: answer for answer in reference_answers(header, runs)}
     check_summary(path, runs, list(answers.values()))
     verdicts = learning_verdicts(accuracies_by_stack(header, runs), differences_by_seed(header, runs))
     learning = {stack: verdict.learning for stack, verdict in verdicts.items()}
-    keys = comparison_keys(replicates)
+    keys = comparison_keys(header, replicates)
     return tuple(
         _result(header, runs[phases.stack], answers[phases.stack], phases, learning, keys)
         for phases in phase_medians(runs)
@@ -163,17 +174,17 @@ def _results(path: Path, header: dict[str, Any], replicates: Sequence[Mapping[st
 
 
 def _result(
-    header: dict[str, Any],
+    header: RunHeader,
     runs: Sequence[ReferenceRun],
     answer: ReferenceAnswer,
     phases: PhaseMedians,
     learning: Mapping[StackKey, Learning],
-    keys: Mapping[StackKey, Known],
+    keys: Mapping[str, ComparisonKey],
 ) -> StackResult:
     stack = answer.stack
     return StackResult(
         stack=stack._replace(precision=stack.precision or CANONICAL_PRECISION),  # schema 1 had no other
-        comparison_key=keys.get(stack, Known(None, NO_KEY)),
+        comparison_key=_known_key(keys[stack.name]),
         seconds=tuple(run.total_seconds for run in runs),
         total=answer.total,
         num_epochs=answer.num_epochs,
@@ -185,25 +196,14 @@ def _result(
     )
 
 
-def comparison_keys(replicates: Sequence[Mapping[str, Any]]) -> dict[StackKey, Known]:
-    """Return the comparison key of each stack with a reference run, as its cases name it."""
-    found: dict[StackKey, set[str | None]] = {}
-    for replicate in replicates:
-        case = replicate["case"]
-        if case["harness"] == "reference":
-            stack = StackKey(**{name: case.get(name) for name in StackKey._fields})
-            found.setdefault(stack, set()).add(case.get(KEY))
-    return {stack: _known_key(keys - {None}) for stack, keys in found.items()}
+def _known_key(key: ComparisonKey) -> Known:
+    if "+" in (key.code or ""):
+        return Known(None, f"its processes ran {len(key.code.split('+'))} versions of the code")
+    return Known(key.digest, None if key.digest else NO_KEY)
 
 
-def _known_key(keys: set[Any]) -> Known:
-    if len(keys) > 1:
-        return Known(None, f"its processes ran {len(keys)} versions of the code")
-    return Known(str(*keys)) if keys else Known(None, NO_KEY)
-
-
-def _not_canonical_because(header: dict[str, Any], runs: Sequence[ReferenceRun]) -> str | None:
-    data, passed = dataset_identity(header), passed_variables(header)
+def _not_canonical_because(header: RunHeader, runs: Sequence[ReferenceRun]) -> str | None:
+    data, passed = header.dataset_identity, header.environment.passed
     if data != "mnist":
         return f"its data is {data or 'unknown'}, not MNIST"
     if not has_canonical_recipe(header):
@@ -214,9 +214,9 @@ def _not_canonical_because(header: dict[str, Any], runs: Sequence[ReferenceRun])
     return f"it was measured with {settings_text(passed)}" if passed else None
 
 
-def _notes(header: Mapping[str, Any], replicates: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    notes = [f"partial (status: {header['status']})"] if header["status"] != "complete" else []
-    if header["mode"] == "quick":
+def _notes(header: RunHeader, replicates: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    notes = [f"partial (status: {header.status})"] if header.status != "complete" else []
+    if header.mode == "quick":
         notes.append("quick run")
     if failed := sum(one["status"] != "ok" for one in replicates):
         notes.append(f"{failed} {'process' if failed == 1 else 'processes'} failed")

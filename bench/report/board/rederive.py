@@ -13,13 +13,13 @@ from typing import Any
 from bench.errors import RecordError
 from bench.records.json_file import read_json
 from bench.records.reference_run import ReferenceRun, ReferenceRuns
-from bench.records.schema import is_number
 from bench.records.stack_key import StackKey
 from bench.report.run.reference_runs import ReferenceAnswer
 from bench.units import format_percent, format_seconds
 
 TOLERANCE, SUM_TOLERANCE = 1e-9, 1e-6  # relative; files hold all digits, and sums may be in another order
 SUMMARY = "summary.json"
+MOST = 1e300  # an integer of JSON may have any number of digits
 WRITE_AGAIN = "if the samples are right, make report writes it again"
 
 
@@ -81,8 +81,12 @@ def _check_answer(answer: ReferenceAnswer, published: Mapping[str, Any] | None) 
 def _same(said: Any, found: float | None) -> bool:
     if said is None or found is None:
         return said is found
-    return is_number(said) and math.isclose(said, found, rel_tol=TOLERANCE)
+    return _is_number(said) and math.isclose(said, found, rel_tol=TOLERANCE)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MOST
 
 
 def _text(value: Any, by: Any) -> str:
-    return by(value) if is_number(value) else "no number"
+    return by(value) if _is_number(value) else "no number"

@@ -62,7 +62,7 @@ def _bound_by_round(
     side: Comparable, ceilings: Ceilings, engines: set[str], metric: StackMeasurement
 ) -> dict[int, float]:
     common = replace(ceilings, measured=tuple(one for one in ceilings.measured if one.engine in engines))
-    recipe = recipe_of({"recipe": side.recipe})
+    recipe = recipe_of(side.recipe or {})
     precision = next(iter(side.precisions.get(metric.stack, ())), None)
     in_rounds = {number: common.in_round(number) for number in common.round_numbers}
     bounds = {number: lower_bound_of(one, recipe, precision) for number, one in in_rounds.items() if one is not None}

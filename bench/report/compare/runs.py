@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records.comparability import settings_text
 from bench.records.comparison_key import comparison_keys
 from bench.records.core_states import core_states
 from bench.records.frames import Frames, measured_replicates
+from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
 from bench.records.stack_key import CANONICAL_PRECISION, StackKey, by_stack
 from bench.report import load
@@ -52,11 +54,11 @@ def timed_run(folder: RunFolder, name: str) -> Comparable:
         tool="mlp-bench",
         samples=found.samples,
         facts=run_facts(header, found.stacks),
-        started_at=header.get("started_at"),
-        mode=header["mode"],
-        dataset=header.get("dataset") or {},
-        recipe=header.get("recipe") or {},
-        passed=passed_variables(header),
+        started_at=header.started_at,
+        mode=header.mode,
+        dataset=header.dataset,
+        recipe=header.recipe,
+        passed=header.environment.passed,
         keys=comparison_keys(header, replicates),
         notes=(*_notes(header, replicates), *folder.problems, *found.left_out),
     )
@@ -67,24 +69,16 @@ def _ceilings(frames: Frames) -> dict[str, Ceilings]:
     return {device: ceilings for device, ceilings in found.items() if ceilings is not None}
 
 
-def run_facts(header: dict[str, Any], stacks: list[StackKey]) -> dict[str, Any]:
+def run_facts(header: RunHeader, stacks: list[StackKey]) -> dict[str, Any]:
     """Return the machine and the software of a run, JSON-ready."""
-    commit = header.get("commit") or {}
     threads = sorted({stack.threads for stack in stacks if stack.threads is not None})
-    passed = passed_variables(header)
+    passed = header.environment.passed
     environment = {} if passed is None else {"variables passed": [f"{name}={value}" for name, value in passed.items()]}
-    machine = header.get("machine") or {}
-    packages = {**(machine.get("packages") or {}), **measured_packages(header)}
-    libraries = {"libraries loaded": loaded_libraries(header)} if header.get("processes") else {}
-    machine = {**machine, "packages": packages} if packages else machine
-    known = {**machine, "threads": threads or None, "mlp-bench commit": commit.get("id")}
+    packages = {**header.packages, **measured_packages(header)}
+    libraries = {"libraries loaded": loaded_libraries(header)} if header.processes else {}
+    machine = {**header.machine, "packages": packages} if packages else header.machine
+    known = {**machine, "threads": threads or None, "mlp-bench commit": header.commit.id}
     return {**known, **libraries, **environment}
-
-
-def passed_variables(header: dict[str, Any]) -> dict[str, str] | None:
-    """Return the variables of --env; None for records whose processes inherited the caller's environment."""
-    environment = header.get("environment")
-    return None if environment is None else dict(environment.get("passed") or {})
 
 
 def precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
@@ -96,7 +90,7 @@ def precisions(stacks: list[StackKey]) -> dict[str, frozenset[str]]:
     return {name: frozenset(measured) for name, measured in found.items()}
 
 
-def _canonical_stacks(header: dict[str, Any], frames: Frames) -> frozenset[str]:
+def _canonical_stacks(header: RunHeader, frames: Frames) -> frozenset[str]:
     if not has_canonical_recipe(header):
         return frozenset()
     whole = frames.results["num_epochs"] == CANONICAL.num_epochs
@@ -108,16 +102,16 @@ def _energy_joules(frames: Frames) -> dict[str, float]:
     return {stack: float(joules) for stack, joules in medians.items() if pd.notna(joules)}
 
 
-def _notes(header: dict[str, Any], replicates: list[dict[str, Any]]) -> list[str]:
+def _notes(header: RunHeader, replicates: list[dict[str, Any]]) -> list[str]:
     notes = []
-    if header["status"] != "complete":
-        notes.append(f"it is partial (status: {header['status']}); what it measured is compared")
-    if header["mode"] == "quick":
+    if header.status != "complete":
+        notes.append(f"it is partial (status: {header.status}); what it measured is compared")
+    if header.mode == "quick":
         notes.append("it is a quick run, for a first look and not for a claim")
-    if (header.get("commit") or {}).get("dirty"):
+    if header.commit.dirty:
         notes.append("it was measured with uncommitted changes")
-    if passed := passed_variables(header):
-        notes.append(f"it was measured with {', '.join(f'{name}={value}' for name, value in passed.items())}")
+    if header.environment.passed:
+        notes.append(f"it was measured with {settings_text(header.environment.passed)}")
     if failed := sum(one["status"] != "ok" for one in replicates):
         notes.append(f"{failed} of its processes failed")
     processes = [(one["case"].get("threads"), one.get("other_cpu_percent")) for one in replicates]

@@ -142,7 +142,7 @@ def _read(paths: Iterable[Path]) -> tuple[list[Comparable], list[tuple[str, str]
         except RecordError as error:
             problems.append((path.name, str(error).removesuffix(".")))
             continue
-        name = folder.header["run_id"]
+        name = folder.header.run_id
         if name in runs:
             continue
         run = _compact(timed_run(folder, name))

@@ -13,7 +13,6 @@ from bench.document.table import NUMBER, SECONDS, Column, Kind
 from bench.errors import RecordError
 from bench.records.comparability import settings_text
 from bench.records.profile import FUNCTIONS, KINDS, Operation, Profile
-from bench.report.profile.explains import passed_variables
 from bench.report.profile.sections import TITLES
 from bench.units import MISSING, format_number, format_percent, format_seconds
 
@@ -172,7 +171,7 @@ def _notes(before: Profile, after: Profile) -> list[str]:
             notes.append(f"The machines differ: {name.replace('_', ' ')} {old or MISSING} and {new or MISSING}.")
     if before.threads != after.threads:
         notes.append(f"The threads differ: {before.threads} and {after.threads}.")
-    old, new = (passed_variables(one.environment) for one in (before, after))
+    old, new = (one.environment.passed for one in (before, after))
     if None not in (old, new) and old != new:
         notes.append(f"The variables of --env differ: {settings_text(old)} and {settings_text(new)}.")
     if before.profile_id != after.profile_id and not notes:

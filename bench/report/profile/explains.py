@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from bench.records.comparability import (
     Subject,
@@ -13,10 +12,11 @@ from bench.records.comparability import (
     machine_reasons,
     recipe_reasons,
 )
+from bench.records.header import RunHeader
 from bench.records.profile import Profile
 
 
-def reasons_against(header: dict[str, Any], profile: Profile, sha256: Mapping[str, str] | None = None) -> list[str]:
+def reasons_against(header: RunHeader, profile: Profile, sha256: Mapping[str, str] | None = None) -> list[str]:
     """Return the reasons why ``profile`` does not explain the run of ``header``; empty if it does.
 
     ``sha256`` is that of the profiled data, if known: a profile stores only the name of the data.  A missing field is
@@ -25,21 +25,20 @@ def reasons_against(header: dict[str, Any], profile: Profile, sha256: Mapping[st
     run, profiled = _run(header), _profiled(profile, sha256)
     reasons = [*machine_reasons(run, profiled), *dataset_reasons(run, profiled), *recipe_reasons(run, profiled)]
     reasons += environment_reasons(run, profiled)
-    measured_at, profiled_at = (header.get("commit") or {}).get("id"), profile.commit.get("id")
+    measured_at, profiled_at = header.commit.id, profile.commit.id
     if None not in (measured_at, profiled_at) and measured_at != profiled_at:
         reasons.append(f"{run.name} was measured at commit {measured_at}, {profiled.name} is of {profiled_at}")
     return reasons
 
 
-def _run(header: dict[str, Any]) -> Subject:
-    cases = [planned["case"] for planned in header["plan"]]
-    threads = {case["threads"] for case in cases if case.get("threads") is not None}
+def _run(header: RunHeader) -> Subject:
+    threads = {entry.case["threads"] for entry in header.plan if entry.case.get("threads") is not None}
     return Subject(
-        name=header["run_id"],
-        facts={**(header.get("machine") or {}), "threads": threads.pop() if len(threads) == 1 else None},
-        dataset=header.get("dataset") or None,
-        recipe=header.get("recipe") or None,
-        passed=passed_variables(header.get("environment")),
+        name=header.run_id,
+        facts={**header.machine, "threads": threads.pop() if len(threads) == 1 else None},
+        dataset=header.dataset or None,
+        recipe=header.recipe or None,
+        passed=header.environment.passed,
     )
 
 
@@ -49,9 +48,5 @@ def _profiled(profile: Profile, sha256: Mapping[str, str] | None) -> Subject:
         facts={**profile.machine, "threads": profile.threads},
         dataset={"identity": profile.dataset, "sha256": sha256},
         recipe=json.loads(json.dumps(profile.recipe)),  # tuples become lists, as in a record
-        passed=passed_variables(profile.environment),
+        passed=profile.environment.passed,
     )
-
-
-def passed_variables(environment: Mapping[str, Any] | None) -> dict[str, str] | None:
-    return None if environment is None else dict(environment.get("passed") or {})

@@ -12,6 +12,7 @@ from bench.document.section import Section
 from bench.document.table import INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.core_states import CoreState
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups
 from bench.report.run.tables import ABLATION, interval_sentences, ratio_cells
@@ -66,7 +67,7 @@ def ablation_rows(frames: Frames) -> dict[RowKey, pd.DataFrame]:
     return {RowKey(**keys): rows for keys, rows in groups(frames.samples[of_steps], list(RowKey._fields))}
 
 
-def ablation(header: dict[str, Any], frames: Frames, states: Mapping[int, CoreState]) -> Ablation | None:
+def ablation(header: RunHeader, frames: Frames, states: Mapping[int, CoreState]) -> Ablation | None:
     """Return the ablation, or None if the run did not measure it."""
     samples = ablation_rows(frames)
     if not samples:
@@ -90,11 +91,11 @@ def ablation(header: dict[str, Any], frames: Frames, states: Mapping[int, CoreSt
     )
 
 
-def _planned_processes(header: dict[str, Any]) -> dict[RowKey, int]:
+def _planned_processes(header: RunHeader) -> dict[RowKey, int]:
     return {
-        RowKey(entry["case"].get("variant"), entry["case"].get("without")): entry["replicates"]
-        for entry in header["plan"]
-        if entry["case"].get("harness") == ABLATION
+        RowKey(entry.case.get("variant"), entry.case.get("without")): entry.replicates
+        for entry in header.plan
+        if entry.case.get("harness") == ABLATION
     }
 
 

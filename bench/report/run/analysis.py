@@ -25,7 +25,7 @@ class RunAnalysis:
 
     Attributes
     ----------
-    header : dict
+    header : RunHeader
         The run's ``run.json``.
     recorded : Frames
         All rows on record.

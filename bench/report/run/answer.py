@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.document.section import Section
-from bench.records.datasets import dataset_identity, dataset_line
+from bench.records.datasets import dataset_line
+from bench.records.header import RunHeader
 from bench.records.reference_clock import compared_with_2016
 from bench.records.stack_key import CANONICAL_NAME
 from bench.report.load import load_notices
@@ -27,24 +26,23 @@ MOST_NAMED = 4  # stacks in a sentence
 def answer_section(analysis: RunAnalysis) -> Section:
     header = analysis.header
     section = Section("The canonical workload on this machine", plots=["phases"])
-    if header["status"] != "complete":
+    if header.status != "complete":
         section.notices.append(
-            f"This run is partial (status: {header['status']}): make bench RESUME={header['run_id']} completes it."
+            f"This run is partial (status: {header.status}): make bench RESUME={header.run_id} completes it."
         )
-    if header["mode"] == "quick":
+    if header.mode == "quick":
         section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
     section.notices += [*fitness_notices(analysis.fitness), *load_notices(header, analysis.frames)]
     section.notices += core_state_notices(analysis)
-    section.notices += [*environment_notices(header), *process_notices(header)]
-    if dataset_identity(header) == "mnist":  # any other data is named in the first line
+    section.notices += [*environment_notices(header.environment), *process_notices(header)]
+    if header.dataset_identity == "mnist":  # any other data is named in the first line
         section.sentences.append(f"{dataset_line('mnist')}.")
     section.sentences.append(_reference_sentence(header, analysis.answer))
     section.sentences += projection_sentences(analysis.projections)
     if len(analysis.ranking) > 1:
         section.sentences += _fastest_sentences(analysis)
-    skipped = header.get("skipped") or []
-    if skipped:
-        names = ", ".join(str(entry["what"]) for entry in skipped)
+    if skipped := header.skipped:
+        names = ", ".join(one.what for one in skipped)
         section.sentences.append(f"{len(skipped)} skipped: {names} (see Skipped).")
     return section
 
@@ -64,9 +62,9 @@ def headline(analysis: RunAnalysis) -> str:
     return " ".join([*parts, *_certainty(first), *_beside(first, answers[1:])])
 
 
-def _accuracy(header: dict[str, Any], answer: ReferenceAnswer) -> str:
+def _accuracy(header: RunHeader, answer: ReferenceAnswer) -> str:
     if answer.agreement is None:
-        return "accuracy is not compared" + (", none was recorded" if dataset_identity(header) == "mnist" else "")
+        return "accuracy is not compared" + (", none was recorded" if header.dataset_identity == "mnist" else "")
     measured = f"test accuracy {format_percent(answer.agreement.mean)}"
     if answer.agreement.agrees:
         return f"{measured}, as published"
@@ -100,7 +98,7 @@ def _beside(first: ReferenceAnswer, others: list[ReferenceAnswer]) -> list[str]:
     return [] if canonical is None else [f"{CANONICAL_NAME} takes {format_seconds(canonical.total.center)}."]
 
 
-def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) -> str:
+def _reference_sentence(header: RunHeader, answer: ReferenceAnswer | None) -> str:
     if answer is None:
         return "The reference run was not measured, so nothing is compared with 32.2 s."
     stack, total, agreement = answer.stack, answer.total, answer.agreement
@@ -119,7 +117,7 @@ def _reference_sentence(header: dict[str, Any], answer: ReferenceAnswer | None) 
         f"{REFERENCE.total_seconds} s ({REFERENCE.hardware}, {REFERENCE.date}){ratio}."
     )
     if agreement is None:
-        why = "none was recorded" if dataset_identity(header) == "mnist" else "the data is not MNIST"
+        why = "none was recorded" if header.dataset_identity == "mnist" else "the data is not MNIST"
         return f"{sentence} Accuracy is not compared: {why}."
     return f"{sentence} {_accuracy_sentence(agreement)}"
 

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
+from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey
 from bench.records.frames import Frames
+from bench.records.header import Environment, RunHeader
 from bench.report.run.processes import loaded_libraries
 from bench.units import MISSING, format_bytes, format_number
 from mlp.recipe import CANONICAL
@@ -22,17 +24,15 @@ ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "refer
 FAILED = "Failures"  # section title
 
 
-def machine_section(header: dict[str, Any], fitness: str | None) -> Section:
+def machine_section(header: RunHeader, fitness: str | None) -> Section:
     """Return all facts about the machine; ``fitness`` is the sentence with its grade."""
-    machine = header.get("machine") or {}
-    rows = [[_property(name), _describe(name, value)] for name, value in machine.items()]
-    commit = header.get("commit") or {}
+    rows = [[_property(name), _describe(name, value)] for name, value in header.machine.items()]
     if libraries := loaded_libraries(header):
         rows.append(["libraries loaded", "; ".join(libraries)])
     if fitness is not None:
         rows.append(["fitness while it measured", fitness])
-    state = " with uncommitted changes" if commit.get("dirty") else ""
-    rows.append(["mlp-bench commit", f"{commit.get('id') or MISSING}{state}"])
+    state = " with uncommitted changes" if header.commit.dirty else ""
+    rows.append(["mlp-bench commit", f"{header.commit.id or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)
 
 
@@ -52,14 +52,11 @@ def code_section(keys: dict[str, ComparisonKey]) -> Section:
     return Section("Code and versions", sentences if rows else [], columns, rows, notices=notices)
 
 
-def environment_notices(header: dict[str, Any]) -> list[str]:
+def environment_notices(environment: Environment) -> list[str]:
     """Return notices on the variables passed with --env, and on those not passed to the processes."""
-    environment = header.get("environment") or {}
-    passed = [f"{name}={value}" for name, value in (environment.get("passed") or {}).items()]
-    dropped = environment.get("dropped") or []
-    notices = [f"Measured with {', '.join(passed)}, as --env says."] if passed else []
-    if dropped:
-        names = ", ".join(map(str, dropped))
+    notices = [f"Measured with {settings_text(environment.passed)}, as --env says."] if environment.passed else []
+    if environment.dropped:
+        names = ", ".join(environment.dropped)
         notices.append(f"Set in the caller's environment, and not passed to the measured processes: {names}.")
     return notices
 
@@ -103,15 +100,14 @@ def _failed_stack(failure: Any) -> str:
     return f"{'/'.join(names)} on {failure.device}{without}" if names else ""
 
 
-def skipped_sections(header: dict[str, Any]) -> list[Section]:
-    entries = [*(header.get("skipped") or []), *(header.get("left_out") or [])]
-    rows = [[entry["what"], entry["reason"], entry["remedy"]] for entry in entries]
+def skipped_sections(header: RunHeader) -> list[Section]:
+    rows = [[one.what, one.reason, one.remedy] for one in (*header.skipped, *header.left_out)]
     return [Section("Skipped", [], ["part", "reason", "remedy"], rows)] if rows else []
 
 
-def reproduce_section(header: dict[str, Any]) -> Section:
+def reproduce_section(header: RunHeader) -> Section:
     command = " ".join(["make bench", *_make_arguments(header)])
-    commit = (header.get("commit") or {}).get("id") or "the same commit"
+    commit = header.commit.id or "the same commit"
     return Section(
         "How to reproduce",
         [
@@ -121,12 +117,12 @@ def reproduce_section(header: dict[str, Any]) -> Section:
     )
 
 
-def _make_arguments(header: dict[str, Any]) -> list[str]:
+def _make_arguments(header: RunHeader) -> list[str]:
     """Return the options of a run as arguments of ``make bench``; those without a variable are in OPTIONS."""
     options = _options(header)
     rest = {option: values for option, values in options.items() if option not in MAKE_VARIABLES}
     name = "OPTIONS"
-    if rest and "options" not in header:  # the Makefile of its commit has no OPTIONS: replace all of them
+    if rest and header.options is None:  # the Makefile of its commit has no OPTIONS: replace all of them
         name, rest = "RUN_OPTIONS", options
     words = [word for option, values in rest.items() for value in values or [""] for word in (option, value) if word]
     arguments = [
@@ -142,31 +138,27 @@ def _quoted(text: str) -> str:
     return shlex.quote(text.replace("$", "$$"))
 
 
-def _options(header: dict[str, Any]) -> dict[str, list[str]]:
+def _options(header: RunHeader) -> dict[str, list[str]]:
     """Return each option given to ``python -m bench run`` with its values; a switch has none."""
-    given = header.get("options")
-    if given is None:
-        return _options_of_older(header)
-    return {name: [str(value) for value in values] for name, values in given.items()}
+    return _options_of_older(header) if header.options is None else header.options
 
 
-def _options_of_older(header: dict[str, Any]) -> dict[str, list[str]]:
+def _options_of_older(header: RunHeader) -> dict[str, list[str]]:
     """Reconstruct the options of a record without ``options`` from its choices, plan and recipe."""
-    quick = header["mode"] == "quick"
+    quick = header.mode == "quick"
     found: dict[str, list[str]] = {"--quick": []} if quick else {}
-    for name, values in (header.get("chosen") or {}).items():
+    for name, values in (header.chosen or {}).items():
         if values:
             several = isinstance(values, list)
             found[f"--{name.removesuffix('s') if several else name}"] = [*map(str, values if several else [values])]
-    cases = [entry["case"] for entry in header["plan"]]
+    cases = [entry.case for entry in header.plan]
     harnesses = list(dict.fromkeys(str(case.get("harness")) for case in cases))
     if cases and not ALWAYS_PLANNED <= set(harnesses):
         found["--harness"] = harnesses
-    recipe, usable_cores = header.get("recipe") or {}, (header.get("machine") or {}).get("usable_cores")
     for option, value, default in (
-        ("--threads", cases[0].get("threads") if cases else None, usable_cores),
-        ("--batch-size", recipe.get("batch_size"), CANONICAL.batch_size),
-        ("--epochs", recipe.get("num_epochs"), QUICK_EPOCHS if quick else CANONICAL.num_epochs),
+        ("--threads", cases[0].get("threads") if cases else None, header.machine.get("usable_cores")),
+        ("--batch-size", header.recipe.get("batch_size"), CANONICAL.batch_size),
+        ("--epochs", header.recipe.get("num_epochs"), QUICK_EPOCHS if quick else CANONICAL.num_epochs),
     ):
         if value not in (None, default):
             found[option] = [str(value)]

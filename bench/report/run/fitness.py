@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.records.core_states import CoreState
 from bench.records.fitness import GRADES, Grade, disturbances, grade_of, hindrances, mean_share_taken, share_taken
+from bench.records.header import RunHeader
 from bench.records.moments import moment
 from bench.report.load import MOST_TAKEN
 from bench.units import format_percent
@@ -40,11 +41,11 @@ class RunFitness:
         return "; ".join([taken, *self.disturbances])
 
 
-def run_fitness(header: dict[str, Any], processes: pd.DataFrame, states: Collection[CoreState]) -> RunFitness:
+def run_fitness(header: RunHeader, processes: pd.DataFrame, states: Collection[CoreState]) -> RunFitness:
     """Return the fitness of the machine of a run; ``states`` are those of its processes."""
-    recorded = header.get("fitness") or {}
+    recorded = header.fitness
     start, end = recorded.get("start") or {}, recorded.get("end") or {}
-    cores = (header.get("machine") or {}).get("usable_cores") if recorded else None
+    cores = header.machine.get("usable_cores") if recorded else None
     known = processes.dropna(subset=["other_cpu_percent", "threads", "wall_seconds"]) if cores else processes.iloc[:0]
     shares = [share_taken(int(one.threads), cores, one.other_cpu_percent) for one in known.itertuples()]
     mean = mean_share_taken(list(zip(known["wall_seconds"], shares, strict=True)))

@@ -12,6 +12,7 @@ import pandas as pd
 from bench.document.section import Section, without_dashes
 from bench.document.table import COUNT, FRACTION, INTEGER, POINTS, PROBABILITY, SECONDS, Column
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.records.reference_run import ReferenceRuns
 from bench.records.stack_key import CANONICAL_NAME, StackKey, by_stack, canonical_of
 from bench.report.run.canonical import judged_accuracies
@@ -38,7 +39,7 @@ CLOCK_BEFORE_TRAINING = ("load", "build", "transfer", "compile")
 Accuracies = Mapping[StackKey, list[float]]  # of the test set, as fractions, one for each seed
 
 
-def accuracies_by_stack(header: dict[str, Any], runs: ReferenceRuns) -> dict[StackKey, list[float]]:
+def accuracies_by_stack(header: RunHeader, runs: ReferenceRuns) -> dict[StackKey, list[float]]:
     """Return the test accuracies to judge (fractions, one per seed); empty for a stack without any."""
     judged = judged_accuracies(header, runs)
     return {stack: list(judged.get(stack, {}).values()) for stack in runs}
@@ -53,13 +54,13 @@ def learning_verdicts(
     return judge(accuracies.get(canonical, []), others, differences)
 
 
-def differences_by_seed(header: dict[str, Any], runs: ReferenceRuns) -> dict[StackKey, list[float]]:
+def differences_by_seed(header: RunHeader, runs: ReferenceRuns) -> dict[StackKey, list[float]]:
     """Return differences of accuracy to the canonical stack by seed, for stacks with the same dropout masks.
 
     All stacks share weights and order; those with the same name of masks in the record share the masks.
     """
     judged = {stack: by_seed for stack, by_seed in judged_accuracies(header, runs).items() if by_seed}
-    masks = header.get("dropout_masks") or {}
+    masks = header.dropout_masks
     canonical = canonical_of(judged)
     if canonical is None:
         return {}

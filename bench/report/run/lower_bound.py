@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bench.document.section import Section
 from bench.document.table import INTEGER, SECONDS, SHARE, SHARE_INTERVAL, Column
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import ratio_cells, select
@@ -45,9 +47,9 @@ class DeviceBounds:
     shares: list[Share]
 
 
-def bounds_by_device(header: dict[str, Any], frames: Frames) -> list[DeviceBounds]:
+def bounds_by_device(header: RunHeader, frames: Frames) -> list[DeviceBounds]:
     """Return one for each device whose ceilings the run measured, the CPU first."""
-    recipe = recipe_of(header)
+    recipe = recipe_of(header.recipe)
     found = []
     for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
         ceilings = ceilings_of(frames, device)
@@ -57,11 +59,10 @@ def bounds_by_device(header: dict[str, Any], frames: Frames) -> list[DeviceBound
     return found
 
 
-def recipe_of(header: dict[str, Any]) -> Recipe:
-    """Return the recipe of the record, with the canonical number of epochs."""
-    written = header.get("recipe") or {}
-    known = {name: written[name] for name in ("dropout", "batch_size") if name in written}
-    widths = tuple(written.get("layer_widths") or CANONICAL.layer_widths)
+def recipe_of(recorded: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a record, with the canonical number of epochs."""
+    known = {name: recorded[name] for name in ("dropout", "batch_size") if name in recorded}
+    widths = tuple(recorded.get("layer_widths") or CANONICAL.layer_widths)
     return Recipe(layer_widths=widths, num_epochs=CANONICAL.num_epochs, **known)
 
 
@@ -96,11 +97,11 @@ def _canonical_run(frames: Frames, stack: StackKey, speed: LowerBound) -> float 
 # --- as sections ------------------------------------------------------------------------------------------------------
 
 
-def lower_bound_sections(found: list[DeviceBounds], header: dict[str, Any]) -> list[Section]:
+def lower_bound_sections(found: list[DeviceBounds], header: RunHeader) -> list[Section]:
     return [section for one in found for section in _of_device(one, several=len(found) > 1, header=header)]
 
 
-def _of_device(one: DeviceBounds, several: bool, header: dict[str, Any]) -> list[Section]:
+def _of_device(one: DeviceBounds, several: bool, header: RunHeader) -> list[Section]:
     where = f" on {one.device}" if several else ""
     notices = [one.ceilings.notice] if one.ceilings.notice else []
     rows = ceiling_rows(one.ceilings)
@@ -133,7 +134,7 @@ CEILING_COLUMNS = [
 ]
 
 
-def _explanation(one: DeviceBounds, header: dict[str, Any]) -> list[str]:
+def _explanation(one: DeviceBounds, header: RunHeader) -> list[str]:
     speed = one.speed
     sentences = [
         f"At the rates measured in this run a training step takes at least {format_seconds(speed.step_seconds)} "
@@ -155,7 +156,7 @@ def _explanation(one: DeviceBounds, header: dict[str, Any]) -> list[str]:
             "by working on memory while a product computes. It is also too low if something else was computing "
             "whenever the ceilings were measured."
         )
-    blas = ((header.get("machine") or {}).get("blas") or {}).get("name")
+    blas = (header.machine.get("blas") or {}).get("name")
     if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
         sentences.append(f"The host's products went through {SCIPY_BLAS}, Theano's through another BLAS: {blas}.")
     return sentences

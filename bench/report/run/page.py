@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from bench.document.chart import Chart
 from bench.document.html.page import Page
 from bench.document.section import Section
+from bench.records.header import RunHeader
 from bench.report.run.context import FAILED
 from bench.units import MISSING
 
 
 def run_page(
-    header: dict[str, Any], dataset: str, headline: str, sections: list[Section], charts: Mapping[str, Chart]
+    header: RunHeader, dataset: str, headline: str, sections: list[Section], charts: Mapping[str, Chart]
 ) -> Page:
     """Return the page; ``dataset`` is the line on the data used, ``sections`` are those of report.md."""
     failed = any(section.title == FAILED for section in sections)
     return Page(
-        title=f"mlp-bench report, {header['run_id']}",
+        title=f"mlp-bench report, {header.run_id}",
         headline=headline,
         sections=sections,
         charts=charts,
@@ -32,15 +32,15 @@ def dataset_fact(line: str) -> list[tuple[str, str]]:
     return [(name, value)]
 
 
-def _facts(header: dict[str, Any]) -> list[tuple[str, str]]:
-    machine, commit = header.get("machine") or {}, header.get("commit") or {}
+def _facts(header: RunHeader) -> list[tuple[str, str]]:
+    machine, commit = header.machine, header.commit
     cores = machine.get("usable_cores")
     cpu = str(machine.get("cpu_model") or MISSING) + (f", {cores} cores" if cores else "")
-    gpus = ", ".join(str(gpu.get("name") or MISSING) for gpu in machine.get("gpus") or []) or "none"
+    gpus = ", ".join(str(gpu.get("name") or MISSING) for gpu in header.gpus) or "none"
     return [
         ("CPU", cpu),
         ("GPU", gpus),
-        ("Started", str(header.get("started_at") or MISSING)),
-        ("Commit", f"{commit.get('id') or MISSING}{' with uncommitted changes' if commit.get('dirty') else ''}"),
-        ("Run", str(header["run_id"])),
+        ("Started", str(header.started_at or MISSING)),
+        ("Commit", f"{commit.id or MISSING}{' with uncommitted changes' if commit.dirty else ''}"),
+        ("Run", header.run_id),
     ]

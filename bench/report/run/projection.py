@@ -7,13 +7,13 @@ so it has no ratio to 2016, no rank and no accuracy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from bench.document.section import Section
 from bench.document.table import SECONDS, Column
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.records.select import estimate_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import select
@@ -45,10 +45,10 @@ class Projection:
         return prepared + self.train_seconds + self.evaluate_seconds
 
 
-def projections(header: dict[str, Any], frames: Frames) -> list[Projection]:
+def projections(header: RunHeader, frames: Frames) -> list[Projection]:
     """Return the projections for stacks of a quick run with epochs but no reference run, fastest first."""
-    num_epochs = (header.get("recipe") or {}).get("num_epochs")
-    if header["mode"] != "quick" or not num_epochs:
+    num_epochs = header.recipe.get("num_epochs")
+    if header.mode != "quick" or not num_epochs:
         return []
     ran = {stack for stack, _ in by_stack(frames.results)}
     epochs = frames.samples[frames.samples["harness"] == "epoch"]

@@ -12,6 +12,7 @@ import pandas as pd
 from bench.document.section import Section
 from bench.document.table import BYTES, COUNT, FRACTION, FRACTION_INTERVAL, SECONDS, SHARE, Column
 from bench.records.frames import Frames
+from bench.records.header import RunHeader
 from bench.records.reference_run import ReferenceRuns
 from bench.records.stack_key import StackKey, by_stack, or_none
 from bench.report.run.canonical import agreement_of, is_comparable
@@ -93,7 +94,7 @@ class ReferenceAnswer:
         return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
 
 
-def reference_answers(header: dict[str, Any], runs: ReferenceRuns) -> list[ReferenceAnswer]:
+def reference_answers(header: RunHeader, runs: ReferenceRuns) -> list[ReferenceAnswer]:
     """Return the answer of every stack with a reference run, fastest first."""
     found = [
         ReferenceAnswer(

@@ -6,7 +6,6 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
-from bench.records.datasets import dataset_identity
 from bench.records.frames import Frames
 from bench.records.stack_key import StackKey, groups
 from bench.report.run.analysis import RunAnalysis
@@ -21,12 +20,12 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
     """Return the report's main numbers, JSON-ready; None for a value that was not measured."""
     header, frames = analysis.header, analysis.frames
     return {
-        "run_id": header["run_id"],
-        "status": header["status"],
-        "mode": header["mode"],
-        "dataset": dataset_identity(header),
-        "dataset_sha256": (header.get("dataset") or {}).get("sha256"),
-        "environment": header.get("environment"),
+        "run_id": header.run_id,
+        "status": header.status,
+        "mode": header.mode,
+        "dataset": header.dataset_identity,
+        "dataset_sha256": header.dataset.get("sha256"),
+        "environment": None if header.environment.passed is None else _plain(header.environment),
         "process_notices": process_notices(header),
         "comparison_keys": {name: {**_plain(key), "digest": key.digest} for name, key in analysis.keys.items()},
         "fitness": _plain(analysis.fitness),
@@ -35,8 +34,8 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "comparable_with_reference": analysis.is_comparable,
         "failed_processes": len(frames.failures),
         "left_out": analysis.left_out,
-        "skipped": header.get("skipped") or [],
-        "left_out_by_plan": header.get("left_out") or [],
+        "skipped": _plain(header.skipped),
+        "left_out_by_plan": _plain(header.left_out),
         "ranking": _plain(analysis.ranking),
         "device_ratios": _plain(analysis.device_ratios),
         "against_fastest": _plain(analysis.against_fastest),
@@ -107,4 +106,4 @@ def _plain(value: Any) -> Any:
         return value._asdict()
     if is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in vars(value)}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

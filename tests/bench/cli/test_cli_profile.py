@@ -1,7 +1,7 @@
 """The command and its driver, with a worker that is a fake: what it leaves, and how it ends, is written down here."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -168,7 +168,7 @@ def measured(tmp_path):
     def measured(**changes):
         here = {
             "machine": fingerprint.fingerprint(),
-            "commit": state_of(PROJECT).to_json(),
+            "commit": asdict(state_of(PROJECT).facts),
             "dataset": {"identity": "mnist"},
         }
         return write_example_run(tmp_path / "runs", [], **here | changes)

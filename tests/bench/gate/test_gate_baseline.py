@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,8 @@ def record():
 def here(record):
     """This machine, if it were that of the record."""
     return {
-        "machine": dict(record.header["machine"]),
-        "dataset": record.header["dataset"]["sha256"],
+        "machine": dict(record.header.machine),
+        "dataset": record.header.dataset["sha256"],
         "recipe": baseline._recipe(),
     }
 
@@ -123,23 +124,23 @@ def test_a_record_of_another_machine_is_refused_with_all_differences(record, her
 
 
 def test_a_record_of_a_processor_with_another_cache_is_refused(record, here):
-    machines = [{**one["machine"], "l3_bytes": size} for one, size in ((record.header, 2**25), (here, 2**24))]
+    machines = [{**here["machine"], "l3_bytes": size} for size in (2**25, 2**24)]
     with pytest.raises(BenchError, match=f"its l3_bytes is {2**25}, here is {2**24}"):
-        baseline.refuse_another_machine({**record.header, "machine": machines[0]}, {**here, "machine": machines[1]})
+        baseline.refuse_another_machine(replace(record.header, machine=machines[0]), {**here, "machine": machines[1]})
 
 
 def test_what_an_older_record_does_not_say_is_no_difference(record, here):
-    older = {name: value for name, value in record.header["machine"].items() if name != "numa_nodes"}
-    baseline.refuse_another_machine({**record.header, "machine": older}, here)
+    older = {name: value for name, value in record.header.machine.items() if name != "numa_nodes"}
+    baseline.refuse_another_machine(replace(record.header, machine=older), here)
 
 
 def test_a_record_that_does_not_say_which_processor_it_is_of_is_refused(record, here):
     with pytest.raises(BenchError, match="its processor is unknown"):
-        baseline.refuse_another_machine({**record.header, "machine": {}}, here)
+        baseline.refuse_another_machine(replace(record.header, machine={}), here)
 
 
 def test_a_record_with_another_recipe_is_refused(record, here):
-    header = {**record.header, "recipe": {**record.header["recipe"], "learning_rate": 0.5}}
+    header = replace(record.header, recipe={**record.header.recipe, "learning_rate": 0.5})
     with pytest.raises(BenchError, match=r"its learning_rate is 0.5, here is 0.001"):
         baseline.refuse_another_machine(header, here)
 
@@ -173,10 +174,10 @@ def on_the_same_machine(monkeypatch, record):
     floors = [replicate(FLOOR, eight_products=[seconds]) for seconds in (0.0071, 0.0069, 0.0070, 0.0072)]
     recorded = [*record.replicates(), *floors]
     monkeypatch.setattr(RunFolder, "replicates", lambda self: recorded)
-    identity = dataset.Identity("mnist", header["dataset"]["sha256"])
+    identity = dataset.Identity("mnist", header.dataset["sha256"])
     monkeypatch.setattr(dataset, "locate", lambda directory: dataset.Source(Path(), "directory"))
     monkeypatch.setattr(dataset, "identify", lambda directory: identity)
-    monkeypatch.setattr(baseline.fingerprint, "fingerprint", lambda: header["machine"])
+    monkeypatch.setattr(baseline.fingerprint, "fingerprint", lambda: header.machine)
     monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=300))
 
     def invoke(factor, floor_factor):
@@ -224,7 +225,7 @@ def test_the_command_tells_a_change_from_a_drift_and_how_far_it_can_be_trusted(o
 
 
 def test_a_code_and_versions_of_the_record_are_told_apart_from_others(record, here):
-    commit = record.header["commit"]["id"]
+    commit = record.header.commit.id
     epochs = baseline.epoch_case(record.replicates(), Stack("theano", "tuned", "cpu"), RECORD)
     fresh = [replicate(epochs, train_epoch=[1.0])]
     same = "The code of theano/tuned on cpu is that of the record: a difference is not its own."
@@ -238,7 +239,7 @@ def test_a_code_and_versions_of_the_record_are_told_apart_from_others(record, he
 def test_the_command_refuses_the_record_of_another_machine(monkeypatch, record):
     from mlp import dataset
 
-    other = {**record.header["machine"], "cpu_model": "Cray-1"}
+    other = {**record.header.machine, "cpu_model": "Cray-1"}
     monkeypatch.setattr(dataset, "locate", lambda directory: dataset.Source(Path(), "directory"))
     monkeypatch.setattr(dataset, "identify", lambda directory: dataset.Identity("custom", {}))
     monkeypatch.setattr(baseline.fingerprint, "fingerprint", lambda: other)

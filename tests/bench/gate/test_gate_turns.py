@@ -3,6 +3,7 @@
 import json
 from random import Random
 
+import msgspec
 import pytest
 from fake_processes import Stage
 
@@ -10,7 +11,6 @@ from bench.gate.block import Block, samples
 from bench.gate.live import COMPARISON
 from bench.gate.measures import all_measures
 from bench.gate.processes.turns import BlockPlan, measure_block
-from bench.records.shape import build
 
 ALL = all_measures()
 TURNS = BlockPlan(ALL).turns_per_epoch
@@ -138,4 +138,4 @@ def test_a_confirming_block_without_control_gives_no_control_samples():
 
 def test_a_block_survives_json():
     block = measure(Stage(lambda role, seed: {"fails": "validate"} if role == "C" else {}))
-    assert build(Block, json.loads(json.dumps(block.to_json()))) == block
+    assert msgspec.json.decode(json.dumps(block.to_json()), type=Block) == block

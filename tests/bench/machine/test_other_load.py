@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from example_run import header, replicates, write_example_run
+from example_run import header, replicates, run_header, write_example_run
 
 from bench.machine import other_load
 from bench.machine.other_load import CpuTimes, other_cpu_percent
@@ -54,16 +54,16 @@ def test_a_run_beside_other_work_says_so_in_the_first_section(tmp_path):
 
 def test_a_run_on_a_quiet_machine_says_nothing_of_load(tmp_path):
     path = write_example_run(tmp_path, with_load([3.0] * 12))
-    assert load_notices(header(), load_runs(path)) == []
+    assert load_notices(run_header(), load_runs(path)) == []
 
 
 def test_others_may_use_a_core_that_a_process_does_not_want(tmp_path):
     one_thread = [{**one, "case": {**one["case"], "threads": 1}} for one in with_load([90.0] * 12)]
-    assert load_notices(header(), load_runs(write_example_run(tmp_path, one_thread))) == []
+    assert load_notices(run_header(), load_runs(write_example_run(tmp_path, one_thread))) == []
 
 
 def test_an_older_record_says_nothing_of_load(tmp_path):
-    assert load_notices(header(machine={}), load_runs(write_example_run(tmp_path, replicates()))) == []
+    assert load_notices(run_header(machine={}), load_runs(write_example_run(tmp_path, replicates()))) == []
     assert start_notice({"load_average_1min": None, "usable_cores": 2}) is None
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 
 import numpy
-from example_run import header
+from example_run import run_header
 
 from bench.measure.case import Case
 from bench.measure.environment import build
@@ -38,8 +38,8 @@ def process(backend, numpy_version, architecture):
 
 
 def test_processes_unlike_the_plan_or_unlike_each_other_are_notices():
-    run = header(machine={"packages": {"numpy": "2.4.6"}})
-    run["processes"] = [process("theano", "2.4.6", "Zen"), process("jax", "2.3.5", "Prescott")]
+    processes = [process("theano", "2.4.6", "Zen"), process("jax", "2.3.5", "Prescott")]
+    run = run_header(machine={"packages": {"numpy": "2.4.6"}}, processes=processes)
     first, second = process_notices(run)
     assert "jax ran with numpy 2.3.5" in first and "2.4.6" in first
     assert "0.3.30 Zen in theano, 0.3.30 Prescott in jax" in second
@@ -48,9 +48,9 @@ def test_processes_unlike_the_plan_or_unlike_each_other_are_notices():
 
 
 def test_processes_as_planned_are_no_notice():
-    run = header(machine={"packages": {"numpy": "2.4.6"}})
-    run["processes"] = [process("theano", "2.4.6", "Zen"), process(None, "2.4.6", "Zen")]
+    processes = [process("theano", "2.4.6", "Zen"), process(None, "2.4.6", "Zen")]
+    run = run_header(machine={"packages": {"numpy": "2.4.6"}}, processes=processes)
     assert process_notices(run) == []
-    assert process_notices(header()) == []
+    assert process_notices(run_header()) == []
     assert measured_packages(run) == {"numpy": "2.4.6"}
     assert loaded_libraries(run) == ["scipy.libs/libopenblas.so (0.3.30 Zen)"]

@@ -11,7 +11,7 @@ import pytest
 import repositories
 from repositories import git
 
-from bench.measure.git import GitError, commit_of, export, state_of
+from bench.measure.git import GitError, State, commit_of, export, state_of
 from bench.measure.git import git as our_git
 
 FIRST, SECOND = {"mlp/a.py": "first\n"}, {"mlp/a.py": "second\n", "mlp/new.py": "new\n"}
@@ -30,8 +30,7 @@ def exported(project, revision, folder):
 
 
 def test_outside_a_repository_there_is_no_commit_and_nothing_to_say(tmp_path):
-    assert state_of(tmp_path).to_json() == {"id": None, "dirty": None}
-    assert state_of(tmp_path).reason is None
+    assert state_of(tmp_path) == State(None, None, reason=None)
 
 
 def test_a_project_of_which_nothing_is_committed_has_no_commit_and_says_so(tmp_path):

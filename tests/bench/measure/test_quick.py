@@ -1,15 +1,15 @@
 """The plan of a quick run: one process of each stack, then what that tells; played with the durations of machines."""
 
-import json
 from collections import Counter
 from typing import NamedTuple
 
 import pytest
 
-from bench.measure.case import QUICK, QUICK_HARNESSES, Case, PlannedCase, Stack, make_plan
+from bench.measure.case import QUICK, QUICK_HARNESSES, Case, PlannedCase, Stack, make_plan, planned_cases
 from bench.measure.quick import budget_seconds, first_processes, first_round, settle
-from bench.measure.runner import execute, plan_of
+from bench.measure.runner import execute
 from bench.measure.worker import WorkerResult
+from bench.records.header import RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 
 
@@ -95,16 +95,10 @@ def planned(stacks, **more):
 def quick_run(tmp_path, stacks, budget=None, **more):
     plan = planned(stacks, **more)
     first, candidates = first_round(plan)
-    header = {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": "run",
-        "status": "running",
-        "mode": "quick",
-        "plan": [one.to_json() for one in first],
-        "candidates": [one.to_json() for one in candidates],
-        "budget_seconds": budget or budget_seconds(one.case for one in plan),
-    }
-    return RunFolder.create(tmp_path, json.loads(json.dumps(header)))
+    entries, more = (tuple(one.to_entry() for one in part) for part in (first, candidates))
+    budget = budget or budget_seconds(one.case for one in plan)
+    header = RunHeader(SCHEMA_VERSION, "run", "running", "quick", entries, candidates=more, budget_seconds=budget)
+    return RunFolder.create(tmp_path, header)
 
 
 def counts(machine):
@@ -142,7 +136,7 @@ def test_what_there_is_no_time_for_is_told(tmp_path):
     machine = Machine(SLOW)
     execute(folder, machine.measure, Silent())
     assert counts(machine)["epoch", "torch", "compiled", "cpu"] == 1
-    told = {entry["what"]: entry["reason"] for entry in folder.header["left_out"]}
+    told = {one.what: one.reason for one in folder.header.left_out}
     assert told["more than one process of epochs of torch/compiled on cpu"] == "no time for it in a quick run"
     (reference,) = [what for what in told if what.startswith("reference run of ")]
     assert "theano/as_published on cpu, torch/compiled on cpu" in reference and "tuned" not in reference
@@ -173,8 +167,8 @@ def test_a_resumed_run_measures_what_the_uninterrupted_one_does(tmp_path, interr
         execute(RunFolder.open(folder.path), machine.measure, Silent())
     assert machine.measured == whole.measured
     found = RunFolder.open(folder.path)
-    assert found.header["status"] == "complete" and found.header["candidates"] == []
-    assert {one.case for one in plan_of(found)} == {case for case, _ in machine.measured}
+    assert found.header.status == "complete" and found.header.candidates == ()
+    assert {one.case for one in planned_cases(found.header.plan)} == {case for case, _ in machine.measured}
 
 
 def test_a_stack_that_fails_is_neither_the_fastest_nor_started_again(tmp_path):
@@ -183,8 +177,8 @@ def test_a_stack_that_fails_is_neither_the_fastest_nor_started_again(tmp_path):
     execute(folder, machine.measure, Silent())
     assert reference_runs(machine) == [("theano", "as_published", "cpu")]
     assert counts(machine)["epoch", "theano", "as_published", "cpu"] == 3
-    assert "its first process failed" in [entry["reason"] for entry in folder.header["left_out"]]
-    assert sum(one.case.variant == "tuned" and one.replicates > 1 for one in plan_of(folder)) == 0
+    assert "its first process failed" in [one.reason for one in folder.header.left_out]
+    assert sum(one.case.variant == "tuned" and one.replicates > 1 for one in planned_cases(folder.header.plan)) == 0
 
 
 def test_if_every_stack_fails_the_rest_is_measured_all_the_same(tmp_path):
@@ -192,7 +186,7 @@ def test_if_every_stack_fails_the_rest_is_measured_all_the_same(tmp_path):
     folder = quick_run(tmp_path, CORES_2)
     execute(folder, machine.measure, Silent())
     assert {case.harness for case, _ in machine.measured} == {"ceilings", "data"}
-    assert folder.header["status"] == "complete"
+    assert folder.header.status == "complete"
 
 
 def test_canonical_precision_answers_before_a_faster_row_of_less(tmp_path):

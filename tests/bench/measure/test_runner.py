@@ -10,6 +10,7 @@ from bench.errors import RecordError
 from bench.measure.case import FULL, Case, PlannedCase, Stack, make_plan
 from bench.measure.runner import Step, WorkerPool, execute, interleave, measured
 from bench.measure.worker import WorkerResult
+from bench.records.header import RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 
 A, B, C = (Case(harness, "theano", "as_published", "cpu", 2, "mnist") for harness in ("epoch", "batch_size", "compile"))
@@ -31,16 +32,8 @@ class SilentProgress:
 
 @pytest.fixture
 def folder(tmp_path):
-    header = {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": "run",
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "finished_at": None,
-        "status": "running",
-        "mode": "full",
-        "plan": [planned.to_json() for planned in PLAN],
-    }
-    return RunFolder.create(tmp_path, header)
+    plan = tuple(planned.to_entry() for planned in PLAN)
+    return RunFolder.create(tmp_path, RunHeader(SCHEMA_VERSION, "run", "running", "full", plan))
 
 
 def names(steps):
@@ -88,7 +81,7 @@ def test_a_run_measures_its_whole_plan_and_is_complete(folder):
     execute(folder, lambda case: seen.append(case) or OK, SilentProgress())
     assert Counter(seen) == {A: 3, B: 2, C: 1}
     again = RunFolder.open(folder.path)
-    assert again.header["status"] == "complete"
+    assert again.header.status == "complete"
     assert [r["status"] for r in again.replicates()] == ["ok"] * 6
 
 
@@ -111,13 +104,13 @@ def test_an_interrupted_run_keeps_what_it_has_and_resumes_with_the_rest(folder):
     with pytest.raises(KeyboardInterrupt):
         execute(folder, interrupted_after_two, SilentProgress())
     reopened = RunFolder.open(folder.path)
-    assert reopened.header["status"] == "interrupted"
+    assert reopened.header.status == "interrupted"
     assert measured(reopened) == {(A, 0), (B, 0)}
 
     resumed = []
     execute(reopened, lambda case: resumed.append(case) or OK, SilentProgress())
     assert Counter(resumed) == {A: 2, B: 1, C: 1}
-    assert RunFolder.open(folder.path).header["status"] == "complete"
+    assert RunFolder.open(folder.path).header.status == "complete"
 
 
 def test_a_resumed_run_tries_failed_replicates_again(folder):

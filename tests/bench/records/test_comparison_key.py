@@ -1,7 +1,7 @@
 """Comparison keys of a run's stacks: their code, and the versions that they ran."""
 
 import pytest
-from example_run import case, header, measurement, replicate
+from example_run import case, header, measurement, replicate, run_header
 
 from bench.records.comparison_key import comparison_keys
 
@@ -12,7 +12,7 @@ def of(code=None, processes=None, backend="theano", variant="as_published", **ch
     """The key of the one stack of a run."""
     epoch = replicate(case("epoch", backend=backend, variant=variant), [measurement("train_epoch", [2.0])])
     epoch = epoch if code is None else {**epoch, "code": code}
-    found = comparison_keys({**header(), "processes": processes or [], **changes}, [epoch])
+    found = comparison_keys(run_header(processes=processes or [], **changes), [epoch])
     return found[f"{backend}/{variant} on cpu"]
 
 
@@ -69,10 +69,10 @@ def test_a_version_that_one_side_does_not_record_is_no_difference():
 def test_a_tree_that_was_edited_during_the_run_has_both_codes():
     found = [{**replicate(case("epoch"), []), "code": code} for code in ("bb", "aa", "bb")]
     found.append({**replicate(case("epoch"), [], reason="it broke"), "code": "cc"})
-    assert comparison_keys(header(), found)[PUBLISHED].code == "aa+bb"
+    assert comparison_keys(run_header(), found)[PUBLISHED].code == "aa+bb"
 
 
 def test_ablation_and_ceilings_have_no_key_and_loading_has_one():
     without_stack = {"backend": None, "variant": None}
     found = [replicate(case(name, **without_stack), []) for name in ("data", "ceilings", "ablation")]
-    assert list(comparison_keys(header(), found)) == [""]
+    assert list(comparison_keys(run_header(), found)) == [""]

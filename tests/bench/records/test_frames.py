@@ -13,9 +13,11 @@ from example_run import (
     case,
     gpu_reference_replicate,
     measurement,
+    planned,
     reference_replicate,
     replicate,
     replicates,
+    run_header,
     write_example_run,
 )
 from hypothesis import HealthCheck, given, settings
@@ -287,8 +289,7 @@ def test_a_failed_process_counts_only_until_its_case_was_measured_again(tmp_path
     case = {"harness": "epoch", "backend": "theano", "variant": "as_published", "device": "cpu", "threads": 2}
     step = {"name": "train_epoch", "seconds": [1.0], "params": {}, "extra": {}}
     attempt = {"schema_version": 1, "case": case, "round": 0, "measurements": [step]}
-    header = {"schema_version": 1, "run_id": "run", "status": "complete", "mode": "full"}
-    folder = RunFolder.create(tmp_path, {**header, "plan": [{"case": case, "replicates": 1}]})
+    folder = RunFolder.create(tmp_path, run_header(schema_version=1, plan=[planned(case)]))
     folder.append({**attempt, "status": "failed", "reason": "the other measurement broke"})
     assert len(frames_of([folder]).samples) == 1
     folder.append({**attempt, "status": "ok", "reason": None})
@@ -330,8 +331,7 @@ def test_junk_in_a_replicate_costs_at_most_that_replicate(tmp_path, data):
 @given(data=st.data())
 def test_junk_in_a_header_is_read_or_one_sentence(tmp_path, data):
     shutil.rmtree(tmp_path / "20260102-030405-0123456", ignore_errors=True)
-    planned = [{"case": case("data"), "replicates": 1}]
-    path = write_example_run(tmp_path, [reference_replicate(1, 0.98, 39.0)], plan=planned)
+    path = write_example_run(tmp_path, [reference_replicate(1, 0.98, 39.0)], plan=[planned(case("data"))])
     header = path / "run.json"
     header.write_text(json.dumps(with_junk(data, json.loads(header.read_text()))))
     try:

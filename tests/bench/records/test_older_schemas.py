@@ -27,7 +27,7 @@ def test_a_run_of_schema_4_has_the_frames_of_its_rewrite_in_schema_5(tmp_path):
 def test_a_resumed_run_of_an_older_schema_becomes_one_of_the_current_schema(tmp_path):
     path = write_example_run(tmp_path, replicates(), schema_version=4)
     RunFolder.open(path).update_header(status="running")
-    assert RunFolder.open(path).header["schema_version"] == SCHEMA_VERSION
+    assert RunFolder.open(path).header.schema_version == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize(

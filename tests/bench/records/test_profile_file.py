@@ -3,13 +3,15 @@ import re
 from dataclasses import asdict, replace
 
 import pytest
+from example_profile import PUBLISHED, RECORDED, TUNED, recorded
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import RecordError
+from bench.records.header import CommitFacts
+from bench.records.json_file import decode
 from bench.records.profile import FUNCTIONS, KINDS, SCHEMA_VERSION, CompilePhase, Event, Operation, Profile, Timing
 from bench.records.profile_file import FILE_NAME, load, save
-from bench.records.shape import build
 from bench.report.profile.frames import frame
 
 seconds = st.floats(-1, 1e3, allow_nan=False)
@@ -48,7 +50,7 @@ def example(**changes):
         threads=2,
         dataset="mnist",
         machine={"usable_cores": 2},
-        commit={"id": "0123456", "dirty": False},
+        commit=CommitFacts("0123456", False),
         timings={"train_step": Timing((4e-3, 5e-3, 4.5e-3), (5e-3, 6e-3, 5.5e-3), 20)},
         operations=(
             Operation("train_step", "between operations", "host", 1, 0.5e-3),
@@ -69,12 +71,19 @@ def example(**changes):
 def test_a_profile_survives_the_journey_through_json(operations, timings, phases, events, complete):
     phases = tuple(phase for phase in phases if phase.seconds == phase.seconds and abs(phase.seconds) < 1e300)
     profile = example(operations=operations, timings=timings, compile_phases=phases, events=events, complete=complete)
-    assert build(Profile, json.loads(json.dumps(asdict(profile)))) == profile
+    assert decode(json.loads(json.dumps(asdict(profile))), Profile) == profile
 
 
 def test_a_profile_is_found_by_its_file_and_by_its_folder(tmp_path):
     save(example(), tmp_path / FILE_NAME)
     assert load(tmp_path) == load(tmp_path / FILE_NAME) == example()
+
+
+@pytest.mark.parametrize("name", [PUBLISHED, TUNED])
+def test_all_that_a_profile_holds_is_written_back(tmp_path, name):
+    save(recorded(name), tmp_path / FILE_NAME)
+    before, after = (json.loads(path.read_text()) for path in (RECORDED / name, tmp_path / FILE_NAME))
+    assert {field: after[field] for field in before} == before
 
 
 def test_writing_where_one_cannot_is_one_sentence(tmp_path):
@@ -105,11 +114,11 @@ def test_a_file_that_is_no_profile_is_refused_in_one_sentence(tmp_path, content,
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"threads": "two"}, "profile.threads is 'two', not a whole number"),
-        ({"host": {"timeline": [{}]}}, "profile.host.timeline[0] has no t_seconds"),
-        ({"data": {"read": {"seconds": 0, "bytes": 7}}}, "profile.data.read.seconds is 0, not a positive number"),
-        ({"dataset": "half a character \udcff"}, "profile.dataset is 'half a character"),
-        ({"facts": {"blas": {"threads": float("inf")}}}, "Infinity is not a number"),
+        ({"threads": "two"}, "Expected `int`, got `str` - at `$.threads`"),
+        ({"host": {"timeline": [{}]}}, "missing required field `t_seconds` - at `$.host.timeline[0]`"),
+        ({"data": {"read": {"seconds": 0, "bytes": 7}}}, "Expected `float` > 0.0 - at `$.data[...].seconds`"),
+        ({"facts": {"blas": {"threads": float("inf")}}}, "JSON is malformed: invalid character"),
+        ({"machine": {"usable_cores": "two"}}, "Expected `int | null`, got `str` - at `$.usable_cores`"),
     ],
 )
 def test_a_value_of_another_kind_is_named_with_its_place(tmp_path, changes, sentence):
@@ -118,9 +127,14 @@ def test_a_value_of_another_kind_is_named_with_its_place(tmp_path, changes, sent
         load(tmp_path)
 
 
+def test_half_a_character_is_replaced(tmp_path):
+    (tmp_path / FILE_NAME).write_text(json.dumps(asdict(example(dataset="half \udcff"))))
+    assert load(tmp_path).dataset == "half \ufffd"
+
+
 def test_a_picture_is_refused_too(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
-    with pytest.raises(RecordError, match="it is not text"):
+    with pytest.raises(RecordError, match="is damaged or not a profile"):
         load(tmp_path / "picture.png")
 
 
@@ -133,7 +147,7 @@ def test_a_folder_without_a_profile_is_refused(tmp_path):
 
 def test_fields_that_a_newer_minor_change_added_are_ignored():
     content = json.loads(json.dumps(asdict(example()))) | {"colour": "blue"}
-    assert build(Profile, content) == example()
+    assert decode(content, Profile) == example()
 
 
 def test_the_frame_has_the_most_expensive_operation_first_with_its_rates():

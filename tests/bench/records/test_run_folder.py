@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from example_run import case, header, measurement, replicate, write_example_run
+from example_run import case, measurement, replicate, run_header, write_example_run
 
 from bench.errors import RecordError
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder, latest_run
@@ -15,7 +15,7 @@ ONE = replicate(case("epoch"), [measurement("train_epoch", [2.0, 2.1], examples=
 
 @pytest.fixture
 def folder(tmp_path):
-    return RunFolder.create(tmp_path / "runs", header())
+    return RunFolder.create(tmp_path / "runs", run_header())
 
 
 def files(path):
@@ -39,13 +39,21 @@ def test_the_order_survives_ten_thousand_replicates(folder):
 
 def test_the_header_keeps_what_is_not_changed(folder):
     folder.update_header(status="interrupted")
-    assert RunFolder.open(folder.path).header == header(status="interrupted")
+    assert RunFolder.open(folder.path).header == run_header(status="interrupted")
+
+
+def test_fields_of_another_version_survive_a_rewrite(folder):
+    file = folder.path / "run.json"
+    later = {"added_later": {"a": 1}, "machine": {"usable_cores": 2, "added_later": 3}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | later))
+    RunFolder.open(folder.path).update_header(status="interrupted")
+    assert json.loads(file.read_text()).items() >= (later | {"status": "interrupted"}).items()
 
 
 def test_a_run_is_never_overwritten(folder):
     folder.append(ONE)
-    other = RunFolder.create(folder.path.parent, header())
-    assert other.path.name == other.header["run_id"] == f"{folder.header['run_id']}-2"
+    other = RunFolder.create(folder.path.parent, run_header())
+    assert other.path.name == other.header.run_id == f"{folder.header.run_id}-2"
     assert len(folder.replicates()) == 1
 
 
@@ -91,14 +99,14 @@ def test_a_run_that_cannot_even_begin_leaves_no_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RecordError, match=r"No space left on device\): free space, or name another folder"):
-        RunFolder.create(tmp_path, header())
+        RunFolder.create(tmp_path, run_header())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file in the way")
     with pytest.raises(RecordError, match=r"cannot write .*: free space, or name another folder with --runs-dir"):
-        RunFolder.create(tmp_path / "runs", header())
+        RunFolder.create(tmp_path / "runs", run_header())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,7 @@ def test_a_run_folder_that_cannot_be_made_is_one_sentence(tmp_path):
         ('["run"]', "list indices"),
         ("7", "not subscriptable"),
         ("{}", "it has no 'schema_version'"),
-        ('{"schema_version": 1}', "it has no 'run_id'"),
+        ('{"schema_version": 1}', "missing required field `run_id`"),
         ('{"schema_version": "1"}', "schema_version is '1'"),
     ],
 )

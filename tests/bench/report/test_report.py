@@ -9,7 +9,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from example_run import case, header, measurement, reference_replicate, replicate, replicates, write_example_run
+from example_run import (
+    case,
+    header,
+    measurement,
+    planned,
+    reference_replicate,
+    replicate,
+    replicates,
+    write_example_run,
+)
 from rich.console import Console
 from words import write_words
 
@@ -306,7 +315,7 @@ def test_how_to_reproduce_names_every_option(report):
 
 def test_an_older_record_is_reproduced_by_what_its_plan_and_recipe_tell(report):
     chosen = {"backends": ["theano", "jax"], "variants": [], "devices": ["cpu"], "processes": 15}
-    plan = [{"case": case(harness, threads=1), "replicates": 1} for harness in ("data", "epoch")]
+    plan = [planned(case(harness, threads=1)) for harness in ("data", "epoch")]
     text = section(report(replicates(), mode="quick", chosen=chosen, plan=plan), "How to reproduce")
     assert (
         "make bench QUICK=1 BACKENDS='theano jax' DEVICES=cpu PROCESSES=15 "

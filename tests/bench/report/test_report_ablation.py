@@ -4,7 +4,7 @@ import json
 
 import pytest
 from example_race import RACERS, race
-from example_run import case, measurement, replicate, write_example_run
+from example_run import case, measurement, planned, replicate, write_example_run
 from words import row, section, titles, write_words
 
 import bench
@@ -38,7 +38,7 @@ def rounds(keys=tuple(STEP_SECONDS), num_rounds=3):
 
 
 def plan(num_processes=3):
-    return [{"case": ablation_case(key), "replicates": num_processes} for key in STEP_SECONDS]
+    return [planned(ablation_case(key), num_processes) for key in STEP_SECONDS]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from example_files import ASV, HYPERFINE, PYPERF
-from example_run import case, header, measurement, replicate, replicates, write_example_run
+from example_run import case, measurement, replicate, replicates, run_header, write_example_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from junk import junk, places
@@ -59,7 +59,7 @@ seconds = st.floats(min_value=1e-9, max_value=1e6, allow_nan=False)
 def test_no_number_is_lost_on_the_way_through_a_file(write, name, processes):
     measured = tuple(ProcessSamples(number, None, tuple(samples)) for number, samples in enumerate(processes, start=1))
     series = ExportSeries({"harness": "data", "measurement": "load", "threads": 2}, measured)
-    (found,) = read_foreign(write(render(name, Run(header(), [], None, [series], [])))).benchmarks
+    (found,) = read_foreign(write(render(name, Run(run_header(), [], None, [series], [])))).benchmarks
     assert found.processes == processes
     assert found.keys == series.keys
 

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError, RecordError
+from bench.records.header import RunHeader
 from bench.records.run_folder import SCHEMA_VERSION
 from bench.report.board.board import read_board, sources
 from bench.report.board.changes import changes_of
 from bench.report.board.machines import address_of, machines_of
-from bench.report.board.record import Known, read_record
+from bench.report.board.record import Known, _fitness, read_record
 from bench.report.board.rows import ALONE, UNKNOWN_KEY, rows_of
 from bench.report.history import find_runs
 from bench.stats.learning import Learning
@@ -52,14 +53,20 @@ def test_a_record_has_the_numbers_of_its_samples(tmp_path):
 
 
 def test_a_missing_key_and_grade_have_a_reason(tmp_path):
-    record = record_of(tmp_path)
+    record = record_of(tmp_path, commit={"id": "0123456", "dirty": True})
     for known in (record.fitness, record.results[0].comparison_key):
         assert known.value is None and "older" in known.missing_because
 
 
-@pytest.mark.parametrize("fitness", ["B", {"grade": "B", "steal_percent": 4.0}])
-def test_a_grade_is_shown(tmp_path, fitness):
-    assert record_of(tmp_path, fitness=fitness).fitness == Known("B")
+def test_a_clean_commit_implies_the_key_of_an_older_record(tmp_path):
+    assert record_of(tmp_path).results[0].comparison_key.value is not None
+
+
+@pytest.mark.parametrize(("other_cpu_percent", "grade"), [(0.0, "excellent"), (150.0, "unfit"), (None, None)])
+def test_a_grade_is_that_of_the_report(other_cpu_percent, grade):
+    header = RunHeader(6, "a", "complete", "full", (), machine={"usable_cores": 2}, fitness={"start": {}})
+    beside = {"other_cpu_percent": other_cpu_percent, "wall_seconds": 9.0, "started_at": "2026-01-01T00:00:00+00:00"}
+    assert _fitness(header, [{"sequence": 1, "case": {"threads": 2}, **beside}]).value == grade
 
 
 def test_a_summary_with_the_numbers_of_the_samples_is_accepted(tmp_path):
@@ -209,7 +216,10 @@ def test_hardware_is_ranked_over_equal_keys_only(tmp_path):
     rows = rows_of_records(with_key(slow, "k"), with_key(fast, "k"), with_key(other, "changed"))
     assert [row.hardware_rank.rank and row.hardware_rank.rank.number for row in rows] == [None, 1, 2]
     assert rows[0].hardware_rank.missing_because == ALONE
-    assert {row.hardware_rank.missing_because for row in rows_of_records(slow, fast)} == {UNKNOWN_KEY}
+    assert {row.hardware_rank.missing_because for row in rows_of_records(with_key(slow, None), fast)} == {
+        UNKNOWN_KEY,
+        ALONE,
+    }
 
 
 def test_another_key_of_a_variant_is_another_row(tmp_path):

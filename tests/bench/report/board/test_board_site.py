@@ -70,7 +70,7 @@ def test_null_stays_null_with_its_reason(files):
         for name in ("rank", "hardware_rank", "comparison_key", "fitness"):
             assert (row[name] is None) == (row[f"{name}_missing_because"] is not None)
     (first, *_) = rows_in(files["ranking.csv"])
-    assert first["comparison_key"] == "" and "older" in first["comparison_key_missing_because"]
+    assert first["fitness"] == "" and "older" in first["fitness_missing_because"]
 
 
 def test_the_age_of_the_oldest_and_the_newest_record_is_shown(files):

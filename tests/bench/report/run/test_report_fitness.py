@@ -79,8 +79,10 @@ def test_an_older_record_has_no_grade(tmp_path):
 def test_a_damaged_fitness_damages_the_header(tmp_path, damaged):
     from bench.errors import RecordError
 
+    file = write_example_run(tmp_path, []) / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"fitness": damaged}))
     with pytest.raises(RecordError, match="is damaged"):
-        RunFolder.open(write_example_run(tmp_path, [], fitness=damaged))
+        RunFolder.open(file.parent)
 
 
 # --- distance between the cores --------------------------------------------------------------------------------------

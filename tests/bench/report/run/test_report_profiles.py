@@ -6,9 +6,10 @@ from dataclasses import asdict, replace
 
 import pytest
 from example_profile import PUBLISHED, TUNED, gpu_profile, recorded
-from example_run import header, replicates, write_example_run
+from example_run import header, planned, replicates, run_header, write_example_run
 from html_pages import write_profiles
 
+from bench.records.header import CommitFacts, Environment
 from bench.records.profile import KINDS, SCHEMA_VERSION
 from bench.records.profile_file import FILE_NAME, save
 from bench.records.run_folder import RunFolder
@@ -115,7 +116,7 @@ def test_an_interrupted_profile_says_so_and_invents_no_numbers(tmp_path):
 def test_the_parts_of_a_bar_add_up_to_the_profiled_step(tmp_path):
     path = write_example_run(tmp_path, [])
     (path / "profiles" / "gpu").mkdir(parents=True)
-    save(gpu_profile(machine={}, commit={}), path / "profiles" / "gpu" / FILE_NAME)
+    save(gpu_profile(machine={}, commit=CommitFacts()), path / "profiles" / "gpu" / FILE_NAME)
     (one,), _ = reading(path)
     parts = operations_chart([one.step]).data.set_index("kind")
     expected = {"gemm": 0.7e-3, "elementwise": 0.2e-3, UNATTRIBUTED: 0.1e-3}
@@ -132,12 +133,12 @@ def test_a_kind_that_a_stack_has_not_is_no_bar_and_each_kind_has_its_look(run):
 
 # --- which profiles belong to a run -----------------------------------------------------------------------------------
 
-HERE = replace(recorded(PUBLISHED), machine=header()["machine"], commit=header()["commit"])
-PLAN = [{"case": {"threads": 2}, "replicates": 1}]
+HERE = replace(recorded(PUBLISHED), machine=header()["machine"], commit=run_header().commit)
+PLAN = [planned({"threads": 2})]
 
 
 def test_a_profile_of_the_same_machine_data_recipe_and_commit_belongs():
-    assert reasons_against(header(plan=PLAN), HERE, header()["dataset"]["sha256"]) == []
+    assert reasons_against(run_header(plan=PLAN), HERE, header()["dataset"]["sha256"]) == []
 
 
 @pytest.mark.parametrize(
@@ -147,32 +148,32 @@ def test_a_profile_of_the_same_machine_data_recipe_and_commit_belongs():
         ({"machine": {"cpu_model": "Other CPU"}}, "cpu model is Example CPU @ 3.50GHz in"),
         ({"dataset": "surrogate"}, "measured the dataset mnist, the profile surrogate"),
         ({"recipe": HERE.recipe | {"batch_size": 100}}, "the recipe's batch size is 500 in"),
-        ({"commit": {"id": "fedcba9", "dirty": False}}, "was measured at commit 0123456789abcdef"),
+        ({"commit": CommitFacts("fedcba9", False)}, "was measured at commit 0123456789abcdef"),
     ],
 )
 def test_what_differs_is_the_reason_why_a_profile_does_not_belong(changes, reason):
-    (found,) = reasons_against(header(plan=PLAN), replace(HERE, **changes))
+    (found,) = reasons_against(run_header(plan=PLAN), replace(HERE, **changes))
     assert reason in found
 
 
 def test_custom_data_is_told_apart_by_its_bytes():
-    (found,) = reasons_against(header(), HERE, {"train-images-idx3-ubyte": "00"})
+    (found,) = reasons_against(run_header(), HERE, {"train-images-idx3-ubyte": "00"})
     assert "SHA-256" in found
 
 
 def test_what_a_record_does_not_tell_contradicts_nothing():
-    assert reasons_against(header(machine=None, dataset=None, recipe=None, commit=None), HERE) == []
+    assert reasons_against(run_header(machine=None, dataset=None, recipe=None, commit=None), HERE) == []
 
 
 def test_a_profile_without_the_variables_of_a_run_does_not_explain_it():
-    run = {**header(plan=PLAN), "environment": {"passed": {"OPENBLAS_CORETYPE": "Prescott"}, "dropped": []}}
-    assert reasons_against(run, replace(HERE, environment=run["environment"])) == []
-    (found,) = reasons_against(run, replace(HERE, environment={"passed": {}, "dropped": ["XLA_FLAGS"]}))
+    run = run_header(plan=PLAN, environment={"passed": {"OPENBLAS_CORETYPE": "Prescott"}, "dropped": []})
+    assert reasons_against(run, replace(HERE, environment=run.environment)) == []
+    (found,) = reasons_against(run, replace(HERE, environment=Environment({}, ("XLA_FLAGS",))))
     assert "OPENBLAS_CORETYPE=Prescott" in found and "none in the profile" in found
 
 
 def test_the_seed_and_the_number_of_epochs_do_not_matter_to_a_step():
-    assert reasons_against(header(), replace(HERE, recipe=HERE.recipe | {"seed": 7, "num_epochs": 2})) == []
+    assert reasons_against(run_header(), replace(HERE, recipe=HERE.recipe | {"seed": 7, "num_epochs": 2})) == []
 
 
 def test_a_saved_profile_still_belongs(tmp_path):
