@@ -7,17 +7,16 @@ can mislead; spinning threads count, too.
 from __future__ import annotations
 
 import shutil
-import signal
 import statistics
 import subprocess
 from collections.abc import Sequence
 from typing import Any
 
 from bench.gate.block import BASE, CANDIDATE, Block
+from bench.machine.perf import HardwareCounters, event_counts
 
-EVENT = "instructions:u"
+EVENT = "instructions"
 STEPS, BATCH_SIZE = 5, 500
-ATTACH_SECONDS = 0.2  # perf opens its counters before the steps begin
 LABEL = "Second opinion, blind to memory and frequency"
 
 
@@ -29,12 +28,14 @@ def why_not(device: str) -> str | None:
     if perf is None:
         return "perf is not installed"
     try:
-        done = subprocess.run([perf, "stat", "-x,", "-e", EVENT, "true"], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            [perf, "stat", "-x,", "-e", f"{EVENT}:u", "true"], capture_output=True, text=True, timeout=20
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return f"perf cannot be run ({error})"
     if done.returncode != 0:
         return f"perf failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
-    if parse(done.stderr) is None:
+    if not event_counts(done.stderr).get(EVENT):
         return "the kernel or the virtual machine does not count instructions"
     return None
 
@@ -42,25 +43,10 @@ def why_not(device: str) -> str | None:
 def of_a_step(process: Any) -> float | None:
     """Return the mean instructions of one training step in ``process``; None if perf reports none."""
     process.ask("steps", batch_size=BATCH_SIZE, num_steps=1)  # warm-up: one-time initialization is not counted
-    argv = ["perf", "stat", "-x,", "-e", EVENT, "-p", str(process.pid)]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as perf:
-        try:
-            perf.wait(ATTACH_SECONDS)
-        except subprocess.TimeoutExpired:  # as it should be: it counts until it is interrupted
-            process.ask("steps", batch_size=BATCH_SIZE, num_steps=STEPS)
-            perf.send_signal(signal.SIGINT)
-        _, text = perf.communicate()
-    count = parse(text)
-    return None if count is None else count / STEPS
-
-
-def parse(text: str) -> float | None:
-    """Parse the count of ``perf stat -x,`` (``<count>,<unit>,<event>,...``); None if nothing was counted."""
-    for line in text.splitlines():
-        value = line.partition(",")[0]
-        if EVENT.partition(":")[0] in line and value.isdigit() and int(value) > 0:
-            return float(value)
-    return None
+    with HardwareCounters(events=(f"{EVENT}:u",), pid=process.pid) as counters:
+        process.ask("steps", batch_size=BATCH_SIZE, num_steps=STEPS)
+    count = counters.counts().get(EVENT)
+    return count / STEPS if count else None
 
 
 def sentence(blocks: Sequence[Block], why_none: str | None) -> str:

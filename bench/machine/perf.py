@@ -1,4 +1,4 @@
-"""Hardware events of this process by Linux's perf, where installed and permitted."""
+"""Hardware events of a process by Linux's perf, where installed and permitted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 EVENTS = ("cycles", "instructions", "cache-misses", "branch-misses")
@@ -15,13 +16,14 @@ PARANOID = "/proc/sys/kernel/perf_event_paranoid"
 
 
 class HardwareCounters:
-    """Context manager that runs ``perf stat`` attached to this process during the block.
+    """Context manager that runs ``perf stat`` attached to a process, by default this one, during the block.
 
     Call ``counts()`` afterwards; events that cannot be counted are missing, with the reason in ``problem``.
     """
 
-    def __init__(self, perf: str | None = None) -> None:
+    def __init__(self, perf: str | None = None, events: Sequence[str] = EVENTS, pid: int | None = None) -> None:
         self._perf = perf or shutil.which("perf")
+        self._events, self._pid = events, os.getpid() if pid is None else pid
         self._process: subprocess.Popen[str] | None = None
         self._output = ""
         self.problem: str | None = None
@@ -30,7 +32,7 @@ class HardwareCounters:
         if self._perf is None:
             self.problem = "Hardware events were not counted: perf is not installed; all else was measured."
             return self
-        command = [self._perf, "stat", "-x", ",", "-e", ",".join(EVENTS), "-p", str(os.getpid())]
+        command = [self._perf, "stat", "-x", ",", "-e", ",".join(self._events), "-p", str(self._pid)]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -55,12 +57,7 @@ class HardwareCounters:
             self._output = self._process.communicate()[1]
 
     def counts(self) -> dict[str, float]:
-        """Return {event: count} of perf's lines ``count,unit,event,...`` with a number."""
-        found = {}
-        for line in self._output.splitlines():
-            fields = line.split(",")
-            if len(fields) > 2 and fields[0].isdigit():
-                found[fields[2].partition(":")[0]] = float(fields[0])
+        found = event_counts(self._output)
         if self.problem is None and not found:
             self.problem = f"Hardware events were not counted: {self._reason()}; all else was measured."
         return found
@@ -69,3 +66,11 @@ class HardwareCounters:
         if "<not supported>" in self._output or "<not counted>" in self._output:
             return "this machine shows none (most virtual machines do not)"
         return f"perf may not look at this process (the kernel's limit is in {PARANOID})"
+
+
+def event_counts(text: str) -> dict[str, float]:
+    """Return {event: count} of the lines ``count,unit,event,...`` of ``perf stat -x ,`` that have a count."""
+    lines = [line.split(",") for line in text.splitlines()]
+    return {
+        fields[2].partition(":")[0]: float(fields[0]) for fields in lines if len(fields) > 2 and fields[0].isdigit()
+    }

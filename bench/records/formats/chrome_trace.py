@@ -1,14 +1,15 @@
-"""Chrome's trace event format, for Perfetto (ui.perfetto.dev) and chrome://tracing.
+"""Trace Event Format (Google, 2016), for Perfetto (ui.perfetto.dev) and chrome://tracing.
 
-Each process of the run is a process of the trace: a slice as long as it lived, in a reference run a slice for each
-phase and epoch inside it, and counters of memory, CPU, clock, power and temperature beside them.
+Complete events (``ph`` X) with microseconds in ``ts`` and ``dur``, counters (C), and metadata (M).  Each process of the
+run is a process of the trace: a slice as long as it lived, in a reference run a slice for each phase and epoch inside
+it, and counters of memory, CPU, clock, power and temperature beside them.
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bench.errors import BenchError
@@ -30,17 +31,13 @@ COUNTERS = {  # column of the timeline -> name of the counter
 def render(run: Run) -> str:
     if not run.replicates:
         raise BenchError(f"run {run.header.run_id} holds no processes, so there is nothing to trace.")
-    document = {
-        "displayTimeUnit": "ms",
-        "otherData": {
-            "run_id": run.header.run_id,
-            "started_at": run.header.started_at,
-            "note": "a process starts at its recorded time, to the second, but never before the previous one ended; "
-            "a reference run is aligned with the end of its process",
-        },
-        "traceEvents": list(_events(run.replicates)),
+    about = {
+        "run_id": run.header.run_id,
+        "started_at": run.header.started_at,
+        "note": "a process starts at its recorded time, to the second, but never before the previous one ended; "
+        "a reference run is aligned with the end of its process",
     }
-    return json.dumps(document, allow_nan=False)
+    return json.dumps(trace_events(_events(run.replicates), **about), allow_nan=False)
 
 
 def _events(replicates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -57,20 +54,20 @@ def _events(replicates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _process(replicate: dict[str, Any], start: float, wall_seconds: float) -> Iterator[dict[str, Any]]:
     number, name = replicate["sequence"], _name(replicate["case"])
-    yield {"ph": "M", "name": "process_name", "pid": number, "tid": 1, "args": {"name": name}}
-    yield {"ph": "M", "name": "process_sort_index", "pid": number, "tid": 1, "args": {"sort_index": number}}
+    yield metadata("process_name", number, name=name)
+    yield metadata("process_sort_index", number, sort_index=number)
     about = {"status": replicate["status"], "reason": replicate.get("reason"), "case": replicate["case"]}
-    yield _slice(number, name, "process", start, wall_seconds, about)
+    yield complete_event(name, "process", start, wall_seconds, pid=number, args=about)
     run = reference_run(replicate)
     if run is None:
         return
     start += before_clock_seconds(replicate, run)
     for span in spans(run["extra"]):
         title = span.name if span.epoch is None else f"{span.name} {span.epoch}"
-        yield _slice(number, title, span.name, start + span.start_seconds, span.seconds, {})
+        yield complete_event(title, span.name, start + span.start_seconds, span.seconds, pid=number)
     for timeline in ("timeline", "gpu_timeline"):
         for moment in run["extra"].get(timeline) or []:
-            yield from _counters(number, start, moment)
+            yield from counters(moment, start, pid=number)
 
 
 def _name(case: dict[str, Any]) -> str:
@@ -80,20 +77,32 @@ def _name(case: dict[str, Any]) -> str:
     return f"{case.get('harness')}{where}, seed {case['seed']}" if case.get("seed") else f"{case.get('harness')}{where}"
 
 
-def _slice(pid: int, name: str, category: str, start: float, seconds: float, args: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "ph": "X",
-        "name": name,
-        "cat": category,
-        "ts": start * MICROSECONDS,
-        "dur": seconds * MICROSECONDS,
-        "pid": pid,
-        "tid": 1,
-        "args": args,
-    }
+def trace_events(events: Iterable[dict[str, Any]], **about: Any) -> dict[str, Any]:
+    """Return a trace of ``events``."""
+    return {"displayTimeUnit": "ms", "otherData": about, "traceEvents": list(events)}
 
 
-def _counters(pid: int, start: float, moment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def metadata(kind: str, pid: int, tid: int = 1, **args: Any) -> dict[str, Any]:
+    """Return the event with the name, or the order, of a process or thread of the trace."""
+    return {"ph": "M", "name": kind, "pid": pid, "tid": tid, "args": args}
+
+
+def complete_event(
+    name: str,
+    category: str,
+    start: float,
+    seconds: float,
+    *,
+    pid: int,
+    tid: int = 1,
+    args: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a slice that begins ``start`` seconds after the start of the trace."""
+    times = {"ts": start * MICROSECONDS, "dur": seconds * MICROSECONDS}
+    return {"ph": "X", "name": name, "cat": category, **times, "pid": pid, "tid": tid, "args": args or {}}
+
+
+def counters(moment: dict[str, Any], start: float, *, pid: int) -> Iterator[dict[str, Any]]:
     """Yield the counters sampled at ``moment``; a missing value has no event, as a counter cannot be unknown."""
     for column, name in COUNTERS.items():
         value = moment.get(column)

@@ -7,6 +7,7 @@ import pytest
 
 from bench.gate import instructions
 from bench.gate.block import Block, Slot
+from bench.machine.perf import event_counts
 
 COUNTED = "123456789,,instructions:u,1000000,100.00,,\n"
 REFUSED = "<not supported>,,instructions:u,0,100.00,,\n"
@@ -26,9 +27,9 @@ def perf(tmp_path, monkeypatch):
 
 
 def test_counts_are_read_from_what_perf_prints():
-    assert instructions.parse(f"# started\n\n{COUNTED}") == 123456789
-    for text in (REFUSED, "<not counted>,,instructions:u,0,0.00,,", "", "0,,instructions:u,0,0.00,,"):
-        assert instructions.parse(text) is None
+    assert event_counts(f"# started\n\n{COUNTED}") == {instructions.EVENT: 123456789}
+    for text in (REFUSED, "<not counted>,,instructions:u,0,0.00,,", ""):
+        assert event_counts(text) == {}
 
 
 def test_where_perf_counts_nothing_stands_in_the_way(perf):
@@ -40,6 +41,7 @@ def test_where_perf_counts_nothing_stands_in_the_way(perf):
     ("script", "reason"),
     [
         (f"printf '{REFUSED.strip()}' >&2", "does not count instructions"),
+        ("echo 0,,instructions:u,0,0.00,, >&2", "does not count instructions"),
         ("echo 'Access to performance monitoring is limited' >&2; exit 255", "perf failed: Access to performance"),
     ],
 )
@@ -66,7 +68,7 @@ class Asked:
 
 @pytest.mark.slow
 def test_a_step_is_counted_while_perf_watches_and_after_one_that_it_does_not(perf, monkeypatch):
-    monkeypatch.setattr(instructions, "ATTACH_SECONDS", 1.0)  # a Python that stands in for perf starts slowly
+    monkeypatch.setattr("bench.machine.perf.START_SECONDS", 1.0)  # a Python that stands in for perf starts slowly
     told = f"lambda *_: (sys.stderr.write({COUNTED!r}), sys.exit())"
     code = f"import signal, sys, time; signal.signal(signal.SIGINT, {told}); time.sleep(60)"
     perf(f"exec {shlex.quote(sys.executable)} -c {shlex.quote(code)}")

@@ -164,7 +164,7 @@ def test_counters_show_what_was_sampled_and_nothing_that_was_not():
     samples = [{"t_seconds": 0.1, "sm_clock_mhz": 1500, "power_watts": None}]
     found = trace(with_host(gpu_profile(), gpu_timeline=samples))["traceEvents"]
     counters = [(one["name"], one["args"], one["ts"]) for one in found if one["ph"] == "C"]
-    assert counters == [("sm_clock_mhz", {"sm_clock_mhz": 1500}, pytest.approx(1e5))]
+    assert counters == [("SM clock (MHz)", {"value": 1500}, pytest.approx(1e5))]
 
 
 # --- roofline and shares ----------------------------------------------------------------------------------------------
