@@ -71,12 +71,12 @@ def judge(blocks: Sequence[Block], metrics: Sequence[Metric], design: Design = D
     return decide(samples(blocks, names, CANDIDATE), samples(blocks, names, CONTROL), metrics, design)
 
 
-def rejudge(blocks: Sequence[Block], metrics: Sequence[Metric], design: Design = DESIGN) -> Decision:
+def rejudge(blocks: Sequence[Block], metrics: Sequence[Metric]) -> Decision:
     """Recompute the final decision of ``run`` from its kept blocks."""
-    decision = judge([block for block in blocks if block.kind == "comparison"], metrics, design)
+    decision = judge([block for block in blocks if block.kind == "comparison"], metrics)
     fresh = [block for block in blocks if block.kind == "confirmation"]
     if fresh and decision.to_confirm:
-        decision = confirm(decision, samples(fresh, decision.to_confirm), design)
+        decision = confirm(decision, samples(fresh, decision.to_confirm))
     return _settled(decision)
 
 

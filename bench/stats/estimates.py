@@ -20,6 +20,7 @@ import numpy as np
 from scipy import special
 
 CONFIDENCE = 0.95
+UPPER_TAIL = (1 + CONFIDENCE) / 2  # the quantile of the upper bound
 EXACT_FROM = 6  # values; with five, the smallest and the largest enclose the median in 93.75 % of cases
 INTERVAL_FROM = 3  # values; with two, Student's t spans factors of ten and more
 
@@ -43,25 +44,23 @@ NO_INTERVAL = Interval(None, None, None)
 
 
 @cache
-def order_of_lower_bound(num_values: int, confidence: float = CONFIDENCE) -> int:
-    """Return k such that the k-th smallest and largest values enclose the median with ``confidence``; 0 if none.
+def order_of_lower_bound(num_values: int) -> int:
+    """Return k such that the k-th smallest and largest values enclose the median with ``CONFIDENCE``; 0 if none.
 
-    The largest k with P(fewer than k of n values lie below the median) <= (1 - confidence) / 2, a binomial with 1/2
+    The largest k with P(fewer than k of n values lie below the median) <= (1 - CONFIDENCE) / 2, a binomial with 1/2
     (David and Nagaraja, "Order Statistics", section 7.1).
     """
     tails = special.bdtr(np.arange(num_values), num_values, 0.5)
-    return int(np.searchsorted(tails, (1 - confidence) / 2, side="right"))
+    return int(np.searchsorted(tails, (1 - CONFIDENCE) / 2, side="right"))
 
 
-def bounds_of(
-    values: np.ndarray, confidence: float = CONFIDENCE
-) -> tuple[np.ndarray, np.ndarray, IntervalOf] | tuple[None, None, None]:
+def bounds_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, IntervalOf] | tuple[None, None, None]:
     """Return bounds of the median of positive values, or with few values of their geometric mean.
 
     ``values`` are (..., n), and the bounds (...).
     """
     num_values = values.shape[-1]
-    order = order_of_lower_bound(num_values, confidence)
+    order = order_of_lower_bound(num_values)
     if order > 0:
         ordered = np.sort(values, axis=-1)
         return ordered[..., order - 1], ordered[..., -order], IntervalOf.MEDIAN
@@ -69,14 +68,14 @@ def bounds_of(
         return None, None, None
     logs = np.log(values)
     error = np.std(logs, axis=-1, ddof=1) / math.sqrt(num_values)
-    half = special.stdtrit(num_values - 1, (1 + confidence) / 2) * error
+    half = special.stdtrit(num_values - 1, UPPER_TAIL) * error
     middle = np.mean(logs, axis=-1)
     return np.exp(middle - half), np.exp(middle + half), IntervalOf.GEOMETRIC_MEAN
 
 
-def interval_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def interval_of(values: Sequence[float]) -> Interval:
     """Return the interval of the median of positive values, or with few values of their geometric mean."""
-    low, high, of = bounds_of(np.asarray(values, float), confidence)
+    low, high, of = bounds_of(np.asarray(values, float))
     return NO_INTERVAL if low is None or high is None else Interval(float(low), float(high), of)
 
 
@@ -130,7 +129,7 @@ class Estimate:
     groups: Groups | None = None
 
 
-def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> Estimate:
+def estimate(samples_by_process: Sequence[Sequence[float]]) -> Estimate:
     """Return the median of the per-process medians, with its interval.
 
     Raises
@@ -145,7 +144,7 @@ def estimate(samples_by_process: Sequence[Sequence[float]], confidence: float = 
     if not (np.isfinite(pooled).all() and (pooled > 0).all()):
         raise ValueError("every duration must be a positive finite number")
     medians = [float(np.median(samples)) for samples in processes]
-    low, high, of = interval_of(medians, confidence)
+    low, high, of = interval_of(medians)
     return Estimate(float(np.median(medians)), low, high, len(medians), len(pooled), of, two_groups(medians))
 
 
@@ -165,9 +164,7 @@ class Ratio:
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
 
-def paired_ratio(
-    numerator: Mapping[int, float], denominator: Mapping[int, float], confidence: float = CONFIDENCE
-) -> Ratio | None:
+def paired_ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Ratio | None:
     """Return the ratio of two durations over the rounds that measured both, or None if no round did.
 
     Both map an interleaved round to seconds.  The measurements of one round ran close together, so that a drift of the
@@ -182,7 +179,7 @@ def paired_ratio(
     logs = paired_logs(numerator, denominator)
     if not len(logs):
         return None
-    low, high, of = interval_of(np.exp(logs), confidence)
+    low, high, of = interval_of(np.exp(logs))
     return Ratio(math.exp(float(np.median(logs))), low, high, len(logs), of)
 
 
@@ -230,9 +227,7 @@ class BatchLaw:
 MAX_RESIDUAL = 0.10  # beyond it the law's knee was found at half of the batch size that reached half of the peak
 
 
-def fit_batch_law(
-    batch_sizes: Sequence[int], seconds_by_process: Sequence[Sequence[float]], confidence: float = CONFIDENCE
-) -> BatchLaw:
+def fit_batch_law(batch_sizes: Sequence[int], seconds_by_process: Sequence[Sequence[float]]) -> BatchLaw:
     """Fit the law by least squares on relative errors (weights 1/t), one fit for each process.
 
     ``seconds_by_process[i][j]`` is the step time of process i at ``batch_sizes[j]``.  Intervals are over processes, as
@@ -252,7 +247,7 @@ def fit_batch_law(
         raise ValueError("every duration must be a positive finite number")
     coefficients = np.array([_weighted_fit(sizes, row) for row in times])
     a, b = (float(center) for center in np.median(coefficients, axis=0))
-    (a_low, a_high, _), (b_low, b_high, _) = (_interval_if_positive(column, confidence) for column in coefficients.T)
+    (a_low, a_high, _), (b_low, b_high, _) = (_interval_if_positive(column) for column in coefficients.T)
     worst = float(np.max(np.abs((a + b * sizes) / np.median(times, axis=0) - 1)))
     return BatchLaw(a, b, a_low, a_high, b_low, b_high, worst, len(times))
 
@@ -263,11 +258,11 @@ def _weighted_fit(sizes: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.linalg.solve(design.T @ design, design.sum(axis=0))
 
 
-def _interval_if_positive(coefficients: np.ndarray, confidence: float) -> Interval:
-    return interval_of(coefficients.tolist(), confidence) if (coefficients > 0).all() else NO_INTERVAL
+def _interval_if_positive(coefficients: np.ndarray) -> Interval:
+    return interval_of(coefficients.tolist()) if (coefficients > 0).all() else NO_INTERVAL
 
 
-def binomial_interval(fraction: float, num_examples: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def binomial_interval(fraction: float, num_examples: int) -> tuple[float, float]:
     """Return Wilson's interval of an accuracy on ``num_examples`` examples (Wilson 1927).
 
     Raises ValueError if ``fraction`` is outside [0, 1] or there are no examples.
@@ -275,7 +270,7 @@ def binomial_interval(fraction: float, num_examples: int, confidence: float = CO
     if not 0 <= fraction <= 1 or num_examples < 1:
         raise ValueError(f"{fraction} of {num_examples} examples is not an accuracy")
     # In closed form: scipy.stats, which knows it too, takes a third of a second to import.
-    z = float(special.ndtri((1 + confidence) / 2))
+    z = float(special.ndtri(UPPER_TAIL))
     fraction = round(fraction * num_examples) / num_examples
     middle, scale = fraction + z**2 / (2 * num_examples), 1 + z**2 / num_examples
     half = z * math.sqrt(fraction * (1 - fraction) / num_examples + z**2 / (4 * num_examples**2))
@@ -307,9 +302,7 @@ class Agreement:
         return self.low <= self.difference <= self.high
 
 
-def agreement_with_reference(
-    accuracies: Sequence[float], reference_accuracy: float, confidence: float = CONFIDENCE
-) -> Agreement:
+def agreement_with_reference(accuracies: Sequence[float], reference_accuracy: float) -> Agreement:
     """Compare the mean accuracy of runs over seeds with a published one, taken as one more seed.
 
     The prediction interval of one more draw from a normal distribution, mean +- t * s * sqrt(1 + 1/n) with n - 1
@@ -324,10 +317,10 @@ def agreement_with_reference(
     """
     if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
         raise ValueError("accuracies must be fractions, and at least one is needed")
-    mean, num, upper = float(np.mean(accuracies)), len(accuracies), (1 + confidence) / 2
+    mean, num = float(np.mean(accuracies)), len(accuracies)
     assumed = num < INTERVAL_FROM
     if assumed:
-        half = float(special.ndtri(upper)) * SPREAD_OVER_SEEDS * math.sqrt(1 + 1 / num)
+        half = float(special.ndtri(UPPER_TAIL)) * SPREAD_OVER_SEEDS * math.sqrt(1 + 1 / num)
     else:
-        half = float(special.stdtrit(num - 1, upper)) * float(np.std(accuracies, ddof=1)) * math.sqrt(1 + 1 / num)
+        half = float(special.stdtrit(num - 1, UPPER_TAIL)) * float(np.std(accuracies, ddof=1)) * math.sqrt(1 + 1 / num)
     return Agreement(mean, mean - reference_accuracy, -half, half, num, assumed)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.estimates import CONFIDENCE, interval_of
+from bench.stats.estimates import interval_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SpeedRatio:
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
 
-def speed_ratio(base: Sequence[float], other: Sequence[float], confidence: float = CONFIDENCE) -> SpeedRatio:
+def speed_ratio(base: Sequence[float], other: Sequence[float]) -> SpeedRatio:
     """Return the ratio ``base`` / ``other`` of the seconds of the same work: above 1, ``other`` is faster.
 
     The centre is the ratio of the medians.  The interval combines the intervals of the two medians on the logarithmic
@@ -49,12 +49,10 @@ def speed_ratio(base: Sequence[float], other: Sequence[float], confidence: float
         if not len(seconds) or not all(math.isfinite(value) and value > 0 for value in seconds):
             raise ValueError("every duration must be a positive finite number, and each side needs one")
     center = float(np.median(base)) / float(np.median(other))
-    return _ratio(center, base, other, confidence)
+    return _ratio(center, base, other)
 
 
-def mean_speed_ratio(
-    bases: Sequence[Mapping[int, float]], others: Sequence[Mapping[int, float]], confidence: float = CONFIDENCE
-) -> SpeedRatio:
+def mean_speed_ratio(bases: Sequence[Mapping[int, float]], others: Sequence[Mapping[int, float]]) -> SpeedRatio:
     """Return the geometric mean of the speed ratios of several metrics, each as {interleaved round: seconds}.
 
     The geometric mean does not depend on which side is the base (Fleming and Wallace 1986).  Its interval is over
@@ -70,7 +68,7 @@ def mean_speed_ratio(
         raise ValueError("a mean needs a metric, and both of its sides")
     ratios = [speed_ratio(list(base.values()), list(other.values())) for base, other in zip(bases, others, strict=True)]
     center = math.exp(float(np.mean([math.log(ratio.center) for ratio in ratios])))
-    return _ratio(center, _means_by_round(bases), _means_by_round(others), confidence)
+    return _ratio(center, _means_by_round(bases), _means_by_round(others))
 
 
 def _means_by_round(sides: Sequence[Mapping[int, float]]) -> list[float]:
@@ -79,8 +77,8 @@ def _means_by_round(sides: Sequence[Mapping[int, float]]) -> list[float]:
     return [math.exp(float(np.mean([math.log(side[number]) for side in sides]))) for number in rounds]
 
 
-def _ratio(center: float, base: Sequence[float], other: Sequence[float], confidence: float) -> SpeedRatio:
-    ours, theirs = _factors_to_bounds(base, confidence), _factors_to_bounds(other, confidence)
+def _ratio(center: float, base: Sequence[float], other: Sequence[float]) -> SpeedRatio:
+    ours, theirs = _factors_to_bounds(base), _factors_to_bounds(other)
     if ours is None or theirs is None:
         return SpeedRatio(center, None, None, len(base), len(other))
     low = center / math.exp(math.hypot(ours[0], theirs[1]))
@@ -88,9 +86,9 @@ def _ratio(center: float, base: Sequence[float], other: Sequence[float], confide
     return SpeedRatio(center, low, high, len(base), len(other))
 
 
-def _factors_to_bounds(seconds: Sequence[float], confidence: float) -> tuple[float, float] | None:
+def _factors_to_bounds(seconds: Sequence[float]) -> tuple[float, float] | None:
     """Return the logarithms of median / lower bound and of upper bound / median; None without an interval."""
-    low, high, _ = interval_of(seconds, confidence)
+    low, high, _ = interval_of(seconds)
     if low is None or high is None:
         return None
     median = float(np.median(seconds))

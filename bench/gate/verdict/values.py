@@ -47,10 +47,6 @@ class Metric:
             raise ValueError(f"metric {self.name!r} has the effect {self.effect!r}: use a positive fraction, as 0.05")
 
     @property
-    def lower_is_better(self) -> bool:
-        return self.unit != "accuracy"
-
-    @property
     def is_ratio(self) -> bool:
         """True if candidate / base is judged (neutral value 1), False for candidate - base (neutral value 0)."""
         return self.unit != "accuracy"
@@ -111,10 +107,6 @@ class Decision:
     control_failure: str | None
     to_confirm: tuple[str, ...]
     more_blocks_may_help: bool
-
-    @property
-    def runner_is_fit(self) -> bool:
-        return self.control_failure is None
 
     def verdicts(self) -> set[Verdict]:
         return {judgement.verdict for judgement in self.judgements}

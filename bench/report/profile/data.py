@@ -11,7 +11,6 @@ from bench.roofline.ceilings import COPY, Ceilings
 from bench.units import format_percent, format_seconds
 
 STEPS = ("read", "decompress", "convert")  # of loading the compressed files, in order
-WHOLE = "load"
 
 
 def data_sections(profile: Profile) -> list[Section]:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.core_states import CoreState
-from bench.records.frames import Frames, drop_invalid, frames_of
+from bench.records.frames import drop_invalid, frames_of
 from bench.records.reference_run import ReferenceRuns, runs_of_frames
 from bench.records.run_folder import RunFolder
 from bench.records.select import states_by_process
@@ -35,9 +35,9 @@ class RunAnalysis:
         A sentence for each kind of invalid row.
     """
 
-    def __init__(self, folder: RunFolder, recorded: Frames | None = None) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self.folder, self.header = folder, folder.header
-        self.recorded = frames_of([folder]) if recorded is None else recorded
+        self.recorded = frames_of([folder])
         self.frames, self.left_out = drop_invalid(self.recorded)
 
     @cached_property

@@ -119,7 +119,7 @@ def test_a_base_that_differs_from_itself_makes_the_runner_unfit_and_nothing_red(
     decision, judgement = judge(noisy(random, factor=1.2), control_of(random, factor=control_factor))
     assert judgement.verdict is Verdict.UNDECIDED
     assert decision.to_confirm == ()
-    assert not decision.runner_is_fit
+    assert decision.control_failure
     assert "this runner is unfit: base against base is" in judgement.reason
     assert f"{judgement.control_ratio:.3f}" in judgement.reason
 
@@ -127,7 +127,7 @@ def test_a_base_that_differs_from_itself_makes_the_runner_unfit_and_nothing_red(
 def test_a_small_difference_of_base_and_base_counts_once_it_is_certain():
     comparison = blocks_of([[1.0, 1.001]] * 10, [[1.1, 1.101]] * 10)
     decision, _ = judge(comparison, blocks_of([[1.0, 1.001]] * 10, [[1.01, 1.011]] * 10))
-    assert not decision.runner_is_fit
+    assert decision.control_failure
 
 
 def test_without_a_control_nothing_is_decided():
