@@ -52,7 +52,7 @@ def write_runs(target: Path, record: Path, num_runs: int, num_machines: int, num
         factor = 1.04**machine * FACTOR_OF_COMMIT**commit * math.exp(noise.gauss(0.0, RUN_SPREAD))
         run = target / f"machine-{machine:03d}" / f"synthetic-{number:05d}"
         (run / "replicates").mkdir(parents=True)
-        _write(run / "run.json", _header(folder.header, run.name, number, machine, commit))
+        _write(run / "run.json", _header(folder.header.to_json(), run.name, number, machine, commit))
         _write(run / "summary.json", {"reference_runs": scaled(summary, factor)})
         for name, replicate in zip(_names(), replicates, strict=False):
             _write(run / "replicates" / name, scaled(replicate, factor))

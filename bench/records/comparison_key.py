@@ -37,7 +37,7 @@ class ComparisonKey:
     Attributes
     ----------
     variant : str
-        E.g. ``jax/scan``, whatever its device; empty for loading.
+        E.g. ``jax/scan``, on any device; empty for loading.
     workload : int or None
         Version of the workload; None in records older than schema 6, of which it is 1.
     code : str or None

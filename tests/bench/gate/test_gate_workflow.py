@@ -34,8 +34,8 @@ def test_its_command_is_one_that_the_gate_understands():
     assert (chosen["against"], chosen["undecided"]) == ("$AGAINST", "pass")
 
 
-def test_make_check_is_one_that_the_gate_understands():
-    recipe = re.search(r"^check: .*\n((?:\t.+\n)+)", MAKEFILE, re.M)[1]
+def test_make_gate_is_one_that_the_gate_understands():
+    recipe = re.search(r"^gate check: .*\n((?:\t.+\n)+)", MAKEFILE, re.M)[1]
     given = {"AGAINST": "main", "BUDGET": "5m", "METRICS": "all", "UNDECIDED": "pass"}
     command = re.sub(
         r"\$\((?:if|foreach m,)\s*\$\((\w+)\),(--\w+) \$\(\w+\)\)", lambda m: f"{m[2]} {given[m[1]]}", recipe

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from example_run import header, replicates, run_header, write_example_run
+from example_run import header, planned, replicates, run_header, write_example_run
 
 from bench.machine import other_load
 from bench.machine.other_load import CpuTimes, other_cpu_percent
@@ -90,7 +90,7 @@ def test_a_gpu_in_use_at_the_start_is_named_if_it_is_measured(gpu, words):
 
 def test_only_a_run_on_a_gpu_has_its_notice(tmp_path):
     machine, frames = {"gpus": [{"other_processes_now": 2}]}, load_runs(write_example_run(tmp_path, replicates()))
-    plans = {device: [{"case": {"device": device}}] for device in ("cpu", "cuda")}
-    assert load_notices(header(machine=machine, plan=plans["cpu"]), frames) == []
-    (notice,) = load_notices(header(machine=machine, plan=plans["cuda"]), frames)
+    plans = {device: [planned({"device": device})] for device in ("cpu", "cuda")}
+    assert load_notices(run_header(machine=machine, plan=plans["cpu"]), frames) == []
+    (notice,) = load_notices(run_header(machine=machine, plan=plans["cuda"]), frames)
     assert notice.startswith("Started beside other work on the GPU: GPU 0") and "idle machine" in notice
