@@ -20,6 +20,7 @@ from bench.gate.run import context_of, measured_and_kept
 from bench.machine import fingerprint
 from bench.measure.git import state_of
 from bench.measure.worker import PROJECT
+from bench.records.fitness import hindrances
 from bench.records.header import Environment
 from bench.report.run.context import environment_notices
 
@@ -71,7 +72,8 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
         outcome, where = measured_and_kept(session, config, path, status.update)
     advice = instructions.sentence(outcome.blocks, why_no_instructions)
     notices = environment_notices(Environment(dropped=tuple(context["environment"]["dropped"])))
-    more = [*notices, calibration_here(context, options["runs_dir"]), advice, where]
+    hindered = [f"This machine hinders measuring: {one.detail}." for one in hindrances(context["fitness"]["start"])]
+    more = [*notices, *hindered, calibration_here(context, options["runs_dir"]), advice, where]
     report = report_of(outcome, (session.base, session.candidate), config.undecided_passes, more, context)
     emit.emit(report, console, options)
     return report.exit_code

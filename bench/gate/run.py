@@ -16,6 +16,7 @@ from bench.gate.config import GateConfig
 from bench.gate.processes.session import Session
 from bench.gate.processes.sides import Side
 from bench.machine import fingerprint
+from bench.machine.fitness import fitness_now
 from bench.measure.environment import dropped
 from bench.measure.runner import now
 
@@ -55,6 +56,7 @@ def context_of(session: Session, config: GateConfig) -> dict[str, Any]:
     return {
         "started_at": now(),
         "machine": fingerprint.fingerprint(),
+        "fitness": {"start": fitness_now()},
         "stack": asdict(session.launcher.stack),
         "threads": session.launcher.threads,
         "budget_seconds": config.budget_seconds,

@@ -32,7 +32,9 @@ def answer_section(analysis: RunAnalysis) -> Section:
         )
     if header.mode == "quick":
         section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
-    section.notices += [*fitness_notices(analysis.fitness), *load_notices(header, analysis.frames)]
+    section.notices += fitness_notices(analysis.fitness)
+    if analysis.fitness.grade is None:
+        section.notices += load_notices(header, analysis.frames)
     section.notices += core_state_notices(analysis)
     section.notices += [*environment_notices(header.environment), *process_notices(header)]
     if header.dataset_identity == "mnist":  # any other data is named in the first line

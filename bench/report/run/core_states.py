@@ -10,6 +10,7 @@ from bench.report.run.analysis import RunAnalysis
 from bench.stats.estimates import INTERVAL_FROM
 from bench.units import format_number
 
+MIN_PROCESSES = 2  # at each of two distances, to say what the longer one costs
 RULE = f"Ratios of a round are formed at one distance; all are kept where fewer than {INTERVAL_FROM} would remain."
 
 
@@ -29,7 +30,8 @@ def _slower(analysis: RunAnalysis) -> list[str]:
         for process, seconds in rows.groupby("process", observed=True)["seconds"].median().items():
             if (ns := states[process].ns) is not None:
                 by_state.setdefault(ns, []).append(float(seconds))
-        near, far = min(by_state, default=None), max(by_state, default=None)
+        enough = [ns for ns, values in by_state.items() if len(values) >= MIN_PROCESSES]
+        near, far = min(enough, default=None), max(enough, default=None)
         if near != far:
             ratio = format_number(median(by_state[far]) / median(by_state[near]))
             ends = f"at {format_distance(far)} as at {format_distance(near)}"

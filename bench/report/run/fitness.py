@@ -13,7 +13,7 @@ from bench.records.core_states import CoreState
 from bench.records.fitness import GRADES, Grade, disturbances, grade_of, hindrances, mean_share_taken, share_taken
 from bench.records.header import RunHeader
 from bench.records.moments import moment
-from bench.report.load import MOST_TAKEN
+from bench.report.load import MOST_TAKEN, REMEDY
 from bench.units import format_percent
 
 
@@ -65,11 +65,12 @@ def fitness_notices(fitness: RunFitness) -> list[str]:
     notices = []
     if fitness.grade is Grade.UNFIT:
         limit = format_percent(GRADES[Grade.FAIR], 0)
-        notices.append(f"This machine was unfit to measure: {fitness.reasons}. From {limit} on a machine is unfit.")
+        unfit = f"This machine was unfit to measure: {fitness.reasons}. From {limit} on a machine is unfit."
+        notices.append(f"{unfit} {REMEDY}")
     elif fitness.grade is Grade.FAIR:
         notices.append(f"Fitness of the machine while it measured: {fitness.sentence}.")
     if fitness.hindrances:
-        notices.append(f"The machine was hindered: {'; '.join(fitness.hindrances)}.")
+        notices.append(f"Hindrances when it started: {'; '.join(fitness.hindrances)}.")
     return notices
 
 

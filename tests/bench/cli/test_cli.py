@@ -244,6 +244,41 @@ def test_doctor_names_what_is_missing_and_fails(invoke, monkeypatch):
     assert as_json[1]["remedy"] == "install g++"
 
 
+def test_doctor_measures_only_when_asked_and_only_a_machine_that_can(invoke, monkeypatch):
+    from bench.gate import fitness
+
+    measured = doctor.CheckResult("Measured", doctor.WARNING, "unfit: a slowdown below 20.0 % cannot be seen", "wait")
+    monkeypatch.setattr(fitness, "check_fitness", lambda data: measured)
+    for state, options, subjects in (
+        (doctor.OK, ["--measure"], ["BLAS", "Measured"]),
+        (doctor.OK, [], ["BLAS"]),
+        (doctor.MISSING, ["--measure"], ["BLAS"]),
+    ):
+        monkeypatch.setattr(doctor, "examine", lambda data, state=state: [doctor.CheckResult("BLAS", state, "one")])
+        result = invoke("doctor", "--json", *options)
+        assert [finding["subject"] for finding in json.loads(result.stdout)] == subjects
+        assert result.exit_code == (1 if state == doctor.MISSING else 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing", "details"),
+    [
+        ({"on_battery": True}, {}, ["it runs on its battery", "64.2 ns apart", "can be read"]),
+        ({}, {"clocksource": "why"}, ["no setting hinders", "not known: clocksource (why)", "64.2 ns", "can be read"]),
+        (
+            {"core_distance_ns": None},
+            {"core_distance_ns": "there is only one usable core", "cpu_energy_joules": "may be read by root only"},
+            ["no setting hinders", "not measured: there is only one usable core", "by root only"],
+        ),
+    ],
+)
+def test_doctor_names_what_hinders_measuring_and_what_it_cannot_read(monkeypatch, changes, missing, details):
+    facts = {"core_distance_ns": 64.2, "missing": missing, **changes}
+    monkeypatch.setattr(doctor, "fitness_now", lambda: facts)
+    found = doctor._fitness()
+    assert [detail in finding.detail for detail, finding in zip(details, found, strict=True)] == [True] * len(details)
+
+
 def test_doctor_says_which_optimizations_tuned_goes_without_and_why(monkeypatch):
     monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "update")
     active, update = doctor._optimizations()
