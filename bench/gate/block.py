@@ -29,7 +29,7 @@ class Turn:
     """Measurement of one process (``slot``) in ``round``; ``value`` is in the unit of the measure.
 
     ``t_start_seconds`` is the start of the turn on the gate's clock, ``core_distance_ns`` the round trip of a cache
-    line between the cores just before its round.
+    line between the cores, measured every few rounds.
     """
 
     measure: str

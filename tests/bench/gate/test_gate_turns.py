@@ -139,3 +139,14 @@ def test_a_confirming_block_without_control_gives_no_control_samples():
 def test_a_block_survives_json():
     block = measure(Stage(lambda role, seed: {"fails": "validate"} if role == "C" else {}))
     assert msgspec.json.decode(json.dumps(block.to_json()), type=Block) == block
+
+
+def test_every_turn_has_the_distance_between_the_cores_of_its_rounds():
+    stage, distances = Stage(), iter(range(1000))
+    block = measure_block(
+        0, "comparison", "AB", (1, 2), BlockPlan(("train_epoch",)), stage.start, Random(0), stage.clock,
+        core_distance=lambda: float(next(distances)),
+    )  # fmt: skip
+    trained = [turn for turn in block.turns if turn.measure == "train_epoch"]
+    assert {(turn.round // 5, turn.core_distance_ns) for turn in trained} == {(n, float(n)) for n in range(TURNS // 5)}
+    assert msgspec.json.decode(json.dumps(block.to_json()), type=Block) == block
