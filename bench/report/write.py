@@ -132,7 +132,7 @@ def _details(analysis: RunAnalysis) -> list[Section]:
         *both_epochs_sections(analysis.frames),
         *stack_sections(analysis.step_estimates, analysis.scalings),
         *profile_details(analysis.profiles),
-        machine_section(analysis.header, analysis.fitness.sentence),
+        machine_section(analysis.header, analysis.fitness),
         code_section(analysis.keys),
     ]
 

@@ -128,7 +128,7 @@ def read_record(path: Path, source: str, verified_here: bool) -> BoardRecord:
         uncommitted_changes=bool(commit.dirty),
         machine=machine,
         facts={name: fact for name, fact in run_facts(header, []).items() if name != "threads"},  # a part of the stack
-        fingerprint=machine_section(header, None).rows,
+        fingerprint=machine_section(header).rows,
         fitness=_fitness(header, replicates),
         results=_results(path, header, replicates),
         has_ceilings=any(one["case"]["harness"] == HARNESS and one["measurements"] for one in replicates),

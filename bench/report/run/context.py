@@ -12,6 +12,7 @@ from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey
 from bench.records.frames import Frames
 from bench.records.header import Environment, RunHeader
+from bench.report.run.fitness import RunFitness
 from bench.report.run.processes import loaded_libraries
 from bench.units import MISSING, format_bytes, format_number
 from mlp.recipe import CANONICAL
@@ -24,13 +25,15 @@ ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "refer
 FAILED = "Failures"  # section title
 
 
-def machine_section(header: RunHeader, fitness: str | None) -> Section:
-    """Return all facts about the machine; ``fitness`` is the sentence with its grade."""
+def machine_section(header: RunHeader, fitness: RunFitness | None = None) -> Section:
+    """Return all facts about the machine, with its fitness while it measured."""
     rows = [[_property(name), _describe(name, value)] for name, value in header.machine.items()]
     if libraries := loaded_libraries(header):
         rows.append(["libraries loaded", "; ".join(libraries)])
-    if fitness is not None:
-        rows.append(["fitness while it measured", fitness])
+    if fitness is not None and fitness.sentence is not None:
+        rows.append(["fitness while it measured", fitness.sentence])
+    if fitness is not None and fitness.no_cpu_energy is not None:
+        rows.append(["CPU energy", f"not measured: {fitness.no_cpu_energy}"])
     state = " with uncommitted changes" if header.commit.dirty else ""
     rows.append(["mlp-bench commit", f"{header.commit.id or MISSING}{state}"])
     return Section("The machine", [], ["property", "value"], rows)

@@ -22,13 +22,15 @@ class RunFitness:
     """Grade of a run by ``share_taken``, the share of the time of its cores that others took, the host included.
 
     Both are None if that is unknown, as in records before schema 6.  A run that something else disturbed, such as
-    throttling or another distance between the cores, is ``fair`` at best.
+    throttling or another distance between the cores, is ``fair`` at best.  ``no_cpu_energy`` is the reason why the
+    energy of the CPU could not be read.
     """
 
     grade: Grade | None
     share_taken: float | None
     disturbances: list[str]
     hindrances: list[str]
+    no_cpu_energy: str | None
 
     @property
     def sentence(self) -> str | None:
@@ -57,6 +59,7 @@ def run_fitness(header: RunHeader, processes: pd.DataFrame, states: Collection[C
         share_taken=mean,
         disturbances=[*_when(known[[share > MOST_TAKEN for share in shares]], len(known)), *others],
         hindrances=[one.detail for one in hindrances(start)],
+        no_cpu_energy=(start.get("missing") or {}).get("cpu_energy_joules"),
     )
 
 

@@ -222,7 +222,7 @@ def cost_sections(frames: Frames) -> list[Section]:
     columns = ["stack", Column("training epoch", JOULES), Column("reference run", JOULES), Column("power, W", NUMBER)]
     columns += [Column("peak GPU memory", BYTES), Column("reference run, CPU", JOULES)]
     gpu = frames.samples["device"].astype(str).str.startswith("cuda").any()
-    title = "Energy and memory of the GPU" if gpu else "Energy"
+    title = "Energy and memory" if gpu else "Energy"
     section = without_dashes(Section(title, [], columns, rows, ["power", "gpu_memory"]))
     sentences = _throttled_sentences(complete)
     if len(section.columns) < 2:

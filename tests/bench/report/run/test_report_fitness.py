@@ -4,7 +4,7 @@ import json
 
 import pytest
 from example_race import CALM, DRIFT, RACERS, epoch_replicate
-from example_run import replicates, write_example_run
+from example_run import gpu_reference_replicate, reference_replicate, replicates, write_example_run
 from words import section
 
 from bench.records.fitness import Grade, grade_of, mean_share_taken, share_taken
@@ -13,10 +13,12 @@ from bench.report.compare.runs import timed_run
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.core_states import core_state_notices
 from bench.report.run.fitness import fitness_notices
+from bench.report.run.ranking import cost_sections
 from bench.report.write import write_report
 
 THEANO, JAX = RACERS[0], RACERS[1]._replace(noise=CALM)
 START = {"uptime_seconds": 100.0, "allowed_cores": [0, 1], "thermal_throttle_events": 3}
+START["missing"] = {"cpu_energy_joules": "the processor's energy counters may be read by root only"}
 FITNESS = {"start": START, "end": {**START, "uptime_seconds": 200.0}}
 
 
@@ -54,6 +56,7 @@ def test_a_run_beside_a_busy_loop_is_unfit_and_says_why_and_when(tmp_path):
     assert "This machine was unfit to measure: others took 33.8 % of the time of its cores" in first
     assert "more than 10 % in 8 of 12 processes, from 03:04:06 to 03:05:06 UTC" in first
     assert "fitness while it measured" in section(text, "The machine")
+    assert "not measured: the processor's energy counters" in section(text, "The machine")
     assert json.loads((path / "summary.json").read_text())["fitness"]["grade"] == "unfit"
 
 
@@ -143,3 +146,15 @@ def test_a_comparison_is_told_of_several_distances(tmp_path):
     path = write_example_run(tmp_path, two_stacks(64.0, 330.0, 64.0, 64.0))
     notes = timed_run(RunFolder.open(path), "new").notes
     assert any("several distances between the cores" in note for note in notes)
+
+
+def test_the_energy_of_the_cpu_stands_beside_that_of_the_gpu(tmp_path):
+    on_cpu, on_gpu = reference_replicate(1, 0.98, 39.0), gpu_reference_replicate()
+    for one, joules in ((on_cpu, 4000.0), (on_gpu, 300.0)):
+        one["measurements"][0]["extra"]["cpu_energy_joules"] = joules
+    (both,) = cost_sections(analysis(tmp_path / "both", [on_cpu, on_gpu]).frames)
+    column = both.headers.index("reference run, CPU")
+    assert [row[column] for row in both.rows] == [4000.0, 300.0]
+    (cpu,) = cost_sections(analysis(tmp_path / "cpu", [on_cpu]).frames)
+    assert (cpu.title, cpu.headers) == ("Energy", ["stack", "reference run, CPU"])
+    assert cpu.sentences == ["Energy of the CPU is that of its packages, all programs included."]
