@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bench import cli
+from bench.errors import BenchError
 
 
 @click.command()
@@ -50,6 +51,8 @@ def board(folders: tuple[Path, ...], output: Path, records_dir: Path, as_json: b
     from bench.report.board.site import check_folder, site_files, write_site
     from bench.report.history import find_runs
 
+    if output == cli.STDOUT:
+        raise BenchError("--output names a folder, and - is stdout: --json prints the ranking there.")
     check_folder(output)
     chosen = folders or (records_dir,)
     found = sources(find_runs(chosen), chosen, records_dir)

@@ -11,11 +11,9 @@ from bench.document.table import INTEGER, SECONDS, Column
 from bench.report.board.board import Board
 from bench.report.board.changes import changes_of
 from bench.report.board.machines import BoardMachine
-from bench.report.board.pages import RANKING_COLUMNS, UNKNOWN, age_facts, board_links, row_cells
+from bench.report.board.pages import KEY_CHARACTERS, RANKING_COLUMNS, UNKNOWN, age_facts, board_links, row_cells
 from bench.report.board.rows import BoardRow, StackRuns
-from bench.report.compare.comparable import REFERENCE_CLOCK, StackMeasurement
 from bench.report.history.sections import sparkline, verdict
-from bench.report.history.series import Conditions, RunPoint, Series
 from bench.report.run.lower_bound import CEILING_COLUMNS, ceiling_rows
 from bench.units import format_seconds, short_commit
 
@@ -122,40 +120,15 @@ def _changed(changes: Sequence[str]) -> str:
     return "; ".join([*changes[:MOST_CHANGES], *([f"{more} more"] if more > 0 else [])])
 
 
-def series_of(runs: StackRuns) -> Series:
-    """Return the reference clock of a row over its runs."""
-    points = [
-        RunPoint(record.run_id, record.started_at, tuple((seconds,) for seconds in result.seconds))
-        for record, result in runs.runs
-    ]
-    metric = StackMeasurement(runs.stack.name, REFERENCE_CLOCK)
-    return Series(Conditions(1, runs.machine.hardware, ""), metric, tuple(points))
-
-
-def history_rows(rows: Sequence[BoardRow]) -> list[dict[str, Any]]:
-    """Return the reference clock of every run of a machine, with the step that begins there."""
-    found = []
-    for row in rows:
-        series = series_of(row.runs)
-        steps = {step.index: step.ratio for step in series.trend.steps}
-        for number, (record, result) in enumerate(row.runs.runs):
-            named = {**row.runs.stack._asdict(), "comparison_key": result.comparison_key.value}
-            origin = {"run_id": record.run_id, "started_at": record.started_at, "commit": record.commit}
-            total = {"seconds": result.total.center, "low_seconds": result.total.low, "high_seconds": result.total.high}
-            more = {"num_processes": result.total.num_processes, "step_ratio": steps.get(number)}
-            found.append({**named, **origin, **total, **more})
-    return found
-
-
 def _history(rows: Sequence[BoardRow]) -> list[Section]:
-    several = [(row.runs, series_of(row.runs)) for row in rows if len(row.runs.runs) > 1]
+    several = [(row.runs, row.runs.series) for row in rows if len(row.runs.runs) > 1]
     if not several:
         return []
     cells = [
         [
             runs.stack.name,
             runs.stack.threads,
-            UNKNOWN if runs.result.comparison_key.value is None else runs.result.comparison_key.value[:7],
+            UNKNOWN if runs.result.comparison_key.value is None else runs.result.comparison_key.value[:KEY_CHARACTERS],
             len(series.points),
             sparkline([point.center for point in series.points]),
             series.points[0].center,

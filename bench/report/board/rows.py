@@ -11,6 +11,8 @@ from typing import Any
 from bench.records.stack_key import StackKey
 from bench.report.board.machines import BoardMachine
 from bench.report.board.record import BoardRecord, Known, StackResult
+from bench.report.compare.comparable import REFERENCE_CLOCK, StackMeasurement
+from bench.report.history.series import Conditions, RunPoint, Series
 from bench.stats.estimates import INTERVAL_FROM, Estimate, estimate
 from bench.stats.learning import Learning
 from bench.stats.ranking import Rank, rank_unpaired
@@ -62,6 +64,16 @@ class StackRuns:
     @cached_property
     def total(self) -> Estimate:
         return estimate([[seconds] for seconds in self.values])
+
+    @cached_property
+    def series(self) -> Series:
+        """The reference clock over its runs."""
+        points = [
+            RunPoint(record.run_id, record.started_at, tuple((seconds,) for seconds in result.seconds))
+            for record, result in self.runs
+        ]
+        metric = StackMeasurement(self.stack.name, REFERENCE_CLOCK)
+        return Series(Conditions(1, self.machine.hardware, ""), metric, tuple(points))
 
     @property
     def measured(self) -> str:

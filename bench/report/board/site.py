@@ -17,7 +17,7 @@ from bench.records.json_file import read_json
 from bench.records.run_folder import as_json
 from bench.report.board import tables
 from bench.report.board.board import Board
-from bench.report.board.machine_page import history_rows, machine_page
+from bench.report.board.machine_page import machine_page
 from bench.report.board.machines import BoardMachine
 from bench.report.board.pages import left_out_page, ranking_pages
 from bench.report.board.rows import BoardRow
@@ -70,7 +70,7 @@ def _machine_files(board: Board, machine: BoardMachine, rows: Sequence[BoardRow]
         "stacks": [tables.ranking_row(row) for row in rows],
         "phases": tables.phase_rows(rows),
         "runs": tables.run_rows(machine),
-        "history": history_rows(rows),
+        "history": tables.history_rows(rows),
         "ceilings": tables.ceiling_data(machine),
     }
     about = {**_about(board), **tables.machine_row(machine), "facts": dict(machine.newest.machine)}

@@ -110,6 +110,21 @@ def phase_rows(rows: Sequence[BoardRow]) -> list[Row]:
     return found
 
 
+def history_rows(rows: Sequence[BoardRow]) -> list[Row]:
+    """Return the reference clock of every run of a machine, with the step that begins there."""
+    found = []
+    for row in rows:
+        series = row.runs.series
+        steps = {step.index: step.ratio for step in series.trend.steps}
+        for number, (record, result) in enumerate(row.runs.runs):
+            named = {**row.runs.stack._asdict(), "comparison_key": result.comparison_key.value}
+            origin = {"run_id": record.run_id, "started_at": record.started_at, "commit": record.commit}
+            total = {"seconds": result.total.center, "low_seconds": result.total.low, "high_seconds": result.total.high}
+            more = {"num_processes": result.total.num_processes, "step_ratio": steps.get(number)}
+            found.append({**named, **origin, **total, **more})
+    return found
+
+
 def ceiling_data(machine: BoardMachine) -> list[Row]:
     """Return the ceilings of the newest run that measured any, one row for each engine."""
     return [

@@ -200,6 +200,11 @@ def test_a_foreign_output_folder_is_refused_before_anything_is_read(invoke, tmp_
     assert result.exit_code == cli.BAD_INPUT and "neither empty nor a board" in result.stderr
 
 
+def test_stdout_is_no_folder(invoke, tmp_path):
+    result = invoke("board", tmp_path, "--output", "-")
+    assert result.exit_code == cli.BAD_INPUT and "--output names a folder" in result.stderr
+
+
 @pytest.mark.slow
 def test_the_committed_records_are_all_on_the_board(invoke, tmp_path):
     result = invoke("board", RECORDS, "--output", tmp_path / "site", "--json")
