@@ -184,7 +184,7 @@ def _result(
     stack = answer.stack
     return StackResult(
         stack=stack._replace(precision=stack.precision or CANONICAL_PRECISION),  # schema 1 had no other
-        comparison_key=_known_key(keys[stack.name]),
+        comparison_key=_known_key(keys.get(stack.name)),
         seconds=tuple(run.total_seconds for run in runs),
         total=answer.total,
         num_epochs=answer.num_epochs,
@@ -196,7 +196,9 @@ def _result(
     )
 
 
-def _known_key(key: ComparisonKey) -> Known:
+def _known_key(key: ComparisonKey | None) -> Known:
+    if key is None:
+        return Known(None, "all its processes failed")
     if "+" in (key.code or ""):
         return Known(None, f"its processes ran {len(key.code.split('+'))} versions of the code")
     return Known(key.digest, None if key.digest else NO_KEY)

@@ -171,6 +171,12 @@ def test_nothing_to_rank_is_one_sentence(tmp_path):
         board_of(tmp_path, records_dir=tmp_path)
 
 
+def test_a_reference_run_of_a_failed_process_has_no_key(tmp_path):
+    failed = {**reference_replicate(1, 0.9827, 40.0), "status": "failed", "reason": "it was killed"}
+    (result,) = record_of(tmp_path, replicates=[failed]).results
+    assert result.comparison_key == Known(None, "all its processes failed")
+
+
 # --- machines ---------------------------------------------------------------------------------------------------------
 
 
