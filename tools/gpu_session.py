@@ -89,6 +89,7 @@ def stages_for(output: Path, device: str = "cuda") -> list[Stage]:
     def gate(*options: str) -> tuple[str, ...]:
         return of_one("gate", RACERS[1], *options, *kept)
 
+    own_kernels, others = other_variants(device)
     contract = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/mlp/backends/test_contract.py", "-k", "cuda")
     training = ("--harness", "epoch", "--harness", "reference")
     return [
@@ -100,21 +101,21 @@ def stages_for(output: Path, device: str = "cuda") -> list[Stage]:
         *map(profile, (*RACERS, THEANO)),
         Stage("gate", gate("--calibrate", "--trials", "1", "--metric", "train_epoch", "--budget", "15s"), 75),
         Stage("contract", contract, 75),
+        Stage("kernels", run(*training, "--quick", "--processes", "1", of=own_kernels), 90),
         Stage("noise", gate("--record-noise", str(output / "noise.jsonl"), "--budget", "30s"), 50),
-        Stage("variants", run("--quick", "--harness", "epoch", "--processes", "1", of=other_variants(device)), 120),
+        Stage("variants", run("--quick", "--harness", "epoch", "--processes", "1", of=others), 120),
     ]
 
 
-def other_variants(device: str) -> tuple[str, ...]:
-    """Return the variants for ``device`` beside RACERS, those at other precisions and with own kernels first."""
+def other_variants(device: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the variants for ``device`` beside RACERS: those in kernels of our own, and the others."""
     kind = device.partition(":")[0]
-    found = [
-        (variant.standard, f"{name}/{variant.name}")
-        for name in dict.fromkeys(stack.partition("/")[0] for stack in RACERS)
-        for variant in backends.load(name).variants
-        if kind in variant.devices
-    ]
-    return tuple(stack for _, stack in sorted(found, key=lambda one: one[0]) if stack not in RACERS)
+    found: tuple[list[str], list[str]] = ([], [])
+    for name in dict.fromkeys(stack.partition("/")[0] for stack in RACERS):
+        for variant in backends.load(name).variants:
+            if kind in variant.devices and f"{name}/{variant.name}" not in RACERS:
+                found[variant.implementation is None].append(f"{name}/{variant.name}")
+    return tuple(found[False]), tuple(found[True])
 
 
 Execute = Callable[[Stage, float, Path], int | None]  # (stage, limit in seconds, log) -> exit code; None: out of time

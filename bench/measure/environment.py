@@ -215,7 +215,7 @@ SET = {
     "JAX_PLATFORMS": "cpu, for a case on the CPU",
     WITHOUT_OPTIMIZATIONS: "what the case of the ablation leaves out",
     "THEANO_FLAGS, PYTENSOR_FLAGS": "the compile directory of the case",
-    "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR": "the compile cache of the case",
+    "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR, TRITON_CACHE_DIR": "the compile cache of the case",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "keep everything",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false, by the backends that use JAX: it takes no more GPU memory than it needs",
     "CUDA_LAUNCH_BLOCKING": "1, for a profile of Theano on a GPU",
@@ -308,6 +308,7 @@ def compile_caches(variables: Mapping[str, str], directory: Path) -> dict[str, s
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # the default skips compilations shorter than a second
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "TORCHINDUCTOR_CACHE_DIR": str(directory / "torch"),
+        "TRITON_CACHE_DIR": str(directory / "triton"),
     }
 
 

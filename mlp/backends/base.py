@@ -14,6 +14,7 @@ number of steps, epochs and evaluations.
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,12 @@ class Backend(ABC):
                 return variant
         names = ", ".join(variant.name for variant in cls.variants)
         raise BackendError(f"backend {cls.name} has no variant {name!r}: choose one of {names}.")
+
+    @classmethod
+    def implementation_of(cls, variant: str | None) -> type[Backend]:
+        """Return the class that runs ``variant``, for ``__new__`` of a backend that has several."""
+        implementation = cls.variant_named(variant).implementation
+        return pkgutil.resolve_name(implementation) if implementation else cls
 
     @classmethod
     def interpreter(cls, device: str = "cpu") -> Path:

@@ -92,7 +92,12 @@ def test_every_command_of_bench_takes_its_options(tmp_path):
 
 
 def test_every_variant_for_a_gpu_is_measured_and_each_once(tmp_path):
-    words = [word for stage in stages_for(tmp_path) if stage.name in ("race", "variants") for word in stage.arguments]
+    words = [
+        word
+        for stage in stages_for(tmp_path)
+        if stage.name in ("race", "kernels", "variants")
+        for word in stage.arguments
+    ]
     named = [word for word in words if word.startswith(("jax/", "torch/"))]
     expected = {f"{name}/{one.name}" for name in ("jax", "torch") for one in backends.load(name).variants
                 if "cuda" in one.devices}  # fmt: skip

@@ -6,7 +6,6 @@ with custom operations, see ``theano_tuned``.
 
 from __future__ import annotations
 
-import pkgutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -52,9 +51,7 @@ class TheanoBackend(Backend):
     _shared: Sequence[Any] = ()  # variables on the device: none before build
 
     def __new__(cls, variant: str | None = None) -> TheanoBackend:
-        """Return an instance of the variant's implementation."""
-        implementation = cls.variant_named(variant).implementation
-        return super().__new__(pkgutil.resolve_name(implementation) if implementation else cls)
+        return super().__new__(cls.implementation_of(variant))
 
     @classmethod
     def interpreter(cls, device: str = "cpu") -> Path:

@@ -36,6 +36,14 @@ GRAPH_COMPILED = replace(
     caches_code=True,
     slow_start=True,
 )
+FUSED = replace(
+    GRAPH,
+    name="fused",
+    about="as graph, in our own kernels (Triton)",
+    standard=False,
+    caches_code=True,
+    implementation="mlp.backends.torch.fused:FusedTorchBackend",
+)
 
 
 class TorchBackend(DeviceBackend):
@@ -57,7 +65,13 @@ class TorchBackend(DeviceBackend):
         replace(
             GRAPH_COMPILED, name="graph_compiled_tf32", about="as graph_compiled, products in TF32", precision="tf32"
         ),
+        FUSED,
+        replace(FUSED, name="fused_tf32", about="as fused, products in TF32", precision="tf32"),
+        replace(FUSED, name="fused_bfloat16", about="as fused, products in bfloat16", precision="bfloat16"),
     )
+
+    def __new__(cls, variant: str | None = None) -> TorchBackend:
+        return super().__new__(cls.implementation_of(variant))
 
     def __init__(self, variant: str | None = None) -> None:
         super().__init__(variant)
@@ -77,6 +91,10 @@ class TorchBackend(DeviceBackend):
             return Unavailable("the package torch is not installed", f"{INSTALL}.")
         if variant == "compiled" and device == "cpu" and find_compiler() is None:
             return Unavailable(f"torch.compile needs one, but {NO_COMPILER}", f"{INSTALL_COMPILER}.")
+        if variant in (one.name for one in cls.variants if one.implementation) and not is_installed("triton"):
+            return Unavailable(
+                "the package triton, which PyTorch's CUDA build brings, is not installed", f"{INSTALL_CUDA}."
+            )
         version = importlib.metadata.version("torch")
         if device == "cpu":
             return Available(f"PyTorch {version}")

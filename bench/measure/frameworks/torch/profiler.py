@@ -20,6 +20,7 @@ from mlp.patching import replaced
 # Parts of a name, lower case, in the order in which they are tried; CUDA's kernels have the same words.
 KINDS = (
     (("addmm", "aten::mm", "bmm", "matmul", "gemm", "cutlass", "xmma"), "gemm"),
+    (("hidden_layer", "output_layer", "hidden_gradient", "update_layer"), "gemm"),  # of torch/fused, with all around it
     (("bernoulli", "dropout", "uniform", "random", "philox", "distribution"), "rng"),
     (("softmax", "nll_loss", "cross_entropy"), "softmax"),
     (("foreach", "addcmul", "addcdiv", "sqrt", "multi_tensor_apply"), "update"),

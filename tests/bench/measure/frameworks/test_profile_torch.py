@@ -67,6 +67,7 @@ def test_a_kernel_without_shapes_has_no_flop_and_not_zero():
 @pytest.mark.parametrize(
     ("name", "parent", "kind"),
     [
+        ("hidden_layer", "", "gemm"),
         ("aten::bernoulli_", "", "rng"),
         ("void at::native::fused_dropout_kernel", "", "rng"),
         ("aten::_log_softmax_backward_data", "", "softmax"),
