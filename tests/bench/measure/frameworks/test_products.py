@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.measure.frameworks.products import product_call
+from bench.measure.frameworks.products import product_call, random_factors
 from bench.roofline.workload import Product, step_products
 from mlp.recipe import CANONICAL
 
@@ -19,9 +19,9 @@ def test_the_eight_products_are_all_the_multiplications_of_a_step():
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
 def test_a_product_call_multiplies_the_matrices_as_they_are_stored(monkeypatch, transpose_a, transpose_b):
-    made = []
-    monkeypatch.setattr(np.random, "rand", lambda *shape: made.append(np.random.random_sample(shape)) or made[-1])
-    result = product_call(Product(4, 3, 5, transpose_a, transpose_b))()
-    a, b = (array.astype(np.float32) for array in made)
+    make = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda: make(3))
+    product = Product(4, 3, 5, transpose_a, transpose_b)
+    result, (a, b) = product_call(product)(), random_factors(product)
     expected = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
     np.testing.assert_allclose(result.T, expected, rtol=1e-5)
