@@ -16,19 +16,20 @@ PIP := $(BIN)/python tools/pip_install.py
 BUILD_TOOLS := setuptools==80.9.0 wheel==0.45.1
 SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 
-RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(RESUME)) $(foreach b,$(BACKENDS),--backend $(b)) \
-	$(foreach v,$(VARIANTS),--variant $(v)) $(foreach d,$(DEVICES),--device $(d)) \
-	$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SEEDS),--seeds $(SEEDS)) $(OPTIONS)
+quoted = '$(subst ','\'',$(1))'
+RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(call quoted,$(RESUME))) \
+	$(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) $(foreach d,$(DEVICES),--device $(d)) \
+	$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SEEDS),--seeds $(call quoted,$(SEEDS))) $(OPTIONS)
 
 # tools/choose.py checks the options by name and chooses the Python for .venv and what to install beside
 # requirements.txt, a stamp for each; any Python 3 runs it.  `all`, and the choice made for a GPU, take what can be
 # installed; a backend that is named must install.
 GOALS := $(or $(MAKECMDGOALS),help)
 ifneq ($(filter-out help clean,$(GOALS)),)
-quoted = '$(subst ','\'',$(1))'
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $(v))),$(v)))
 ANY_PYTHON := $(shell unset PYTHONHOME PYTHONPATH; for p in $(BIN)/python $(call quoted,$(PYTHON)) python3 python3.13 \
-	python3.12 python3.11 python; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null && \
+	python3.12 python3.11 python; do \
+	[ "$$("$$p" -c 'import sys; print(sys.version_info >= (3, 8))' 2>/dev/null)" = True ] && \
 	{ echo "$$p"; break; }; done)
 $(if $(ANY_PYTHON),,$(error no Python 3.11, 3.12 or 3.13 was found: install one, or name it: make PYTHON=/path/to/python3.12))
 CHOICES := $(shell unset PYTHONHOME PYTHONPATH; "$(ANY_PYTHON)" tools/choose.py $(GOALS) \
@@ -88,8 +89,8 @@ report: $(STAMP)
 
 # RUNS: ids, folders, committed records or other tools' files; the first is the base, unless BASE names another.
 compare: $(STAMP)
-	@$(BIN)/python -m bench compare $(RUNS) $(if $(BASE),--base $(BASE)) \
-		$(foreach p,$(PRICE_PER_HOUR),--price-per-hour $(p)) $(if $(HTML),--html $(HTML))
+	@$(BIN)/python -m bench compare $(RUNS) $(if $(BASE),--base $(call quoted,$(BASE))) \
+		$(foreach p,$(PRICE_PER_HOUR),--price-per-hour $(p)) $(if $(HTML),--html $(call quoted,$(HTML)))
 
 history: $(STAMP)
 	@$(BIN)/python -m bench history $(FOLDERS)
@@ -101,12 +102,13 @@ board: $(STAMP)
 # Options: BACKENDS, VARIANTS as above, one of DEVICES; RUN=<id, folder or latest>: the run whose report explains them.
 profile: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench profile $(foreach b,$(BACKENDS),--backend $(b)) $(foreach v,$(VARIANTS),--variant $(v)) \
-		$(foreach d,$(firstword $(DEVICES)),--device $(d)) $(if $(RUN),--run $(RUN))
+		$(foreach d,$(firstword $(DEVICES)),--device $(d)) $(if $(RUN),--run $(call quoted,$(RUN)))
 
 # Options: AGAINST=<revision> (default: main), BUDGET=5m, METRICS="load train_epoch" or all, UNDECIDED=pass.
 gate check: $(STAMP)
-	@$(BIN)/python tools/gate_exit_code.py $(if $(AGAINST),--against $(AGAINST)) $(if $(BUDGET),--budget $(BUDGET)) \
-		$(foreach m,$(METRICS),--metric $(m)) $(if $(UNDECIDED),--undecided $(UNDECIDED))
+	@$(BIN)/python tools/gate_exit_code.py $(if $(AGAINST),--against $(call quoted,$(AGAINST))) \
+		$(if $(BUDGET),--budget $(call quoted,$(BUDGET))) $(foreach m,$(METRICS),--metric $(m)) \
+		$(if $(UNDECIDED),--undecided $(UNDECIDED))
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor
@@ -116,7 +118,8 @@ lint: $(STAMP)
 
 # Options: PYTHON311=<a Python 3.11>, DEBS=<folder with Debian 12's python3-pygpu, libgpuarray3, libgpuarray-dev>.
 theano-gpu: $(STAMP)
-	@$(BIN)/python -m tools.theano_gpu.build $(if $(PYTHON311),--python $(PYTHON311)) $(if $(DEBS),--debs $(DEBS))
+	@$(BIN)/python -m tools.theano_gpu.build $(if $(PYTHON311),--python $(call quoted,$(PYTHON311))) \
+		$(if $(DEBS),--debs $(call quoted,$(DEBS)))
 
 test-gpuarray: theano-gpu
 	@$(BIN)/python -m tools.theano_gpu.opencl

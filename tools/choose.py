@@ -43,6 +43,7 @@ GOALS = {
 }
 EVERYWHERE = ("PYTHON", "MNIST_DIR")
 KNOWN = {name for names in GOALS.values() for name in names.split()} | set(EVERYWHERE)
+UNQUOTED = ("RUNS", "FOLDERS", "METRICS", "PRICE_PER_HOUR")  # lists, of which a shell may expand patterns
 ENVIRONMENT = ("TMPDIR", "HOME", "PATH", "LANG", "CC", "CXX", "SHELL", "MAKEFLAGS")  # variables, not options of ours
 CANDIDATES = ("python3", *(f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)), "python")
 ASK = """
@@ -118,6 +119,9 @@ def check_names(goals: list[str], given: dict[str, str]) -> None:
 
 def check_values(options: dict[str, str]) -> None:
     """Raise Refused for a value that its command would refuse, or misunderstand, minutes later."""
+    for name in UNQUOTED:
+        if found := re.search(r"[\\'\"`$;&|<>()#\n]", options.get(name, "")):
+            raise Refused(f"{name}={options[name]}: the list cannot hold {found[0]!r}; python -m bench takes any name.")
     for name in ("QUICK", "FAST"):
         if options.get(name, "1") != "1":
             raise Refused(f"{name}={options[name]}: write {name}=1, or leave it out.")
@@ -155,7 +159,9 @@ def environment_problem(venv: Path, named: str | None) -> str | None:
     if origin is not None and origin != PROJECT:
         return f"it runs the code of {origin}, from where it was copied or moved"
     asked = (ask(named) or [None])[0] if named else version
-    if asked not in (None, version):
+    if asked is None:
+        raise Refused(f"PYTHON={named} cannot be started: name a Python {dotted(OLDEST)} to {dotted(NEWEST)}, or none.")
+    if asked != version:
         return f"PYTHON={named} is Python {dotted(asked)}, and it holds Python {dotted(version)}"
     return None
 

@@ -7,6 +7,7 @@ variables and in configuration files alike.  Only settings of the sources of pac
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -22,6 +23,10 @@ SECTIONS = ("global", "install", ":env:")  # the later one wins (pip's documenta
 
 
 def main(arguments: list[str]) -> int:
+    if importlib.util.find_spec("pip") is None:  # uv and others make environments without it
+        added = subprocess.run([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+        if added.returncode:
+            return added.returncode  # Python has said why
     pip = [sys.executable, "-m", "pip"]
     listed = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True)
     if listed.returncode:

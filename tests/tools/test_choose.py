@@ -72,6 +72,7 @@ def installs(done):
         ("gate", "BUDGET=100", "with its unit"),
         ("check", "UNDECIDED=maybe", "pass or fail"),
         ("compare", "HTML=1", "the file to write"),
+        ("compare", "RUNS=a'b c", "cannot hold"),
         ("report", "X=1", "no option X"),
     ],
 )
@@ -85,6 +86,7 @@ def test_a_wrong_option_is_one_sentence_and_nothing_starts(goal, option, words, 
 @pytest.mark.parametrize(
     ("goals", "given"),
     [
+        (["bench"], {"RESUME": "an id", "SEEDS": "6-15"}),
         (["bench"], {"QUICK": "1", "BACKENDS": "theano  jax", "DEVICES": "cpu cuda:1", "VARIANTS": "scan torch/eager"}),
         (["bench"], {"RESUME": "20260102-030405-0123456", "SEEDS": "6-15"}),
         (["gate"], {"AGAINST": "v1", "UNDECIDED": "pass"}),
@@ -135,7 +137,8 @@ def test_the_names_are_those_of_the_project():
     makefile = (PROJECT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.M)
     assert set(targets.split()) - {"help", "clean", "FORCE"} == set(choose.GOALS)
-    assert all(f"$({name})" in makefile for name in choose.KNOWN - {"MNIST_DIR"})
+    assert set(re.findall(r"\$\(if \$\(([A-Z0-9_]+)\)", makefile)) - {"NEW_ENVIRONMENT", "ANY_PYTHON"} <= choose.KNOWN
+    assert all(f"$({name})" in makefile or f",{name})" in makefile for name in choose.KNOWN - {"MNIST_DIR"})
     python = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert python == f">={choose.dotted(choose.OLDEST)},<3.{choose.NEWEST[1] + 1}"
 
