@@ -39,6 +39,14 @@ PAIRS = (
     (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
     (*STEMS[2:], TEST_EXAMPLES),
 )
+# {beginning of a part of a path that is not what was meant: reason}; shells and tools leave such words.
+NO_PATHS = {
+    "~": "~ was not expanded: unknown user, or no home",
+    "$": "$ was not expanded, as only a shell does",
+    '"': "quotation marks are a part of the name",
+    "'": "quotation marks are a part of the name",
+    "file:": "a path is needed, not a URL",
+}
 CACHED_BYTES = 512 * 1024  # of pixels decompressed and converted at a time, which stay in a core's own cache
 
 # SHA-256 of the decompressed files: compressed ones differ between mirrors.
@@ -157,9 +165,8 @@ def _no_directory(path: Path) -> str:
             head = file.read(512)
         found = None if head[:2] == MAGIC else what_it_is(head)
         return f"is not a directory, but {found[0]}" if found else "is a file and not a directory"
-    if any(part.startswith("~") for part in path.parts):
-        return "is not a directory (~ was not expanded: unknown user, or no home)"
-    return "is not a directory"
+    why = next((why for begins, why in NO_PATHS.items() if any(part.startswith(begins) for part in path.parts)), None)
+    return f"is not a directory ({why})" if why else "is not a directory"
 
 
 def cache_directory() -> Path:
@@ -270,6 +277,8 @@ def read_bytes(path: Path) -> bytes:
     """Read the file unchanged."""
     try:
         return path.read_bytes()
+    except MemoryError as error:
+        raise DatasetError(f"{path} does not fit into memory, so it is not MNIST: {FETCH_AGAIN}.") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
 

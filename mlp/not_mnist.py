@@ -37,7 +37,15 @@ SIGNATURES = (
     (0, b"\x89PNG", "a picture (PNG)", FETCH_AGAIN),
     (0, b"\xff\xd8\xff", "a picture (JPEG)", FETCH_AGAIN),
     (0, b"%PDF", "a PDF document", FETCH_AGAIN),
+    (0, b"\x04\x22\x4d\x18", "an LZ4 file", UNPACK),
+    (0, b"LZIP", "an lzip file", UNPACK),
+    (0, b"\x5d\0\0", "an LZMA file", UNPACK),
+    (0, b"ARROW1", "an Arrow file", FETCH_AGAIN),
+    (0, b"SQLite format 3\0", "an SQLite database", FETCH_AGAIN),
+    (0, b"\x7fELF", "a program or library", FETCH_AGAIN),
 )
+# Programs write zip archives, too: (part of the first name in one, description)
+ZIPPED = ((b".npy", "a NumPy archive (.npz)"), (b"data.pkl", "a file of PyTorch (.pt)"))
 ENCODINGS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 HEAD_BYTES = 4096  # enough to recognise a format by
 PICKLE = re.compile(rb"\x80[\x02-\x05]|\(lp|\(dp|c(numpy|copy_reg|__builtin__)")  # protocols 2 to 5, and 0
@@ -71,8 +79,8 @@ def what_it_is(content: bytes | memoryview) -> tuple[str, str] | None:
         return "empty", FETCH_AGAIN
     for offset, signature, what, remedy in SIGNATURES:
         if head.startswith(signature, offset):
-            is_npz = signature.startswith(b"PK") and b".npy" in head[:256]
-            return ("a NumPy archive (.npz)", FETCH_AGAIN) if is_npz else (what, remedy)
+            known = next((known for name, known in ZIPPED if signature.startswith(b"PK") and name in head[:256]), None)
+            return (known, FETCH_AGAIN) if known else (what, remedy)
     if PICKLE.match(head):
         return "a Python pickle, which is never opened here", FETCH_AGAIN
     text = _text(head)
@@ -151,7 +159,9 @@ def _entry(path: Path) -> str:
         if "annex/objects" in target:
             return f"{name} (a git-annex link without its object: run git annex get)"
         return f"{name} (a link to {shown(target)}, which does not exist)"
-    return f"{name} (a folder)" if path.is_dir() else name
+    if path.is_dir():
+        return f"{name} (a folder)"
+    return name if path.is_file() else f"{name} (a pipe, socket or device, and no file)"
 
 
 def below(directory: Path) -> Iterator[Path]:

@@ -317,6 +317,9 @@ def test_no_sentence_advises_to_delete_a_file(directory):
 def test_a_missing_directory(tmp_path):
     assert "is not a directory" in refusal(tmp_path / "nowhere")
     assert "~ was not expanded" in refusal("~no-such-user/mnist")
+    assert "$ was not expanded" in refusal("$HOME/mnist")
+    assert "quotation marks" in refusal(f'"{tmp_path}"')  # as the --env-file of a container keeps them
+    assert "not a URL" in refusal(f"file://{tmp_path}")
     (tmp_path / "mnist.zip").write_bytes(b"PK\x03\x04")
     assert "is not a directory, but a zip archive" in refusal(tmp_path / "mnist.zip")
 

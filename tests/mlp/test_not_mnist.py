@@ -33,6 +33,11 @@ def zipped(file):
         archive.writestr("train-labels-idx1-ubyte", b"x")
 
 
+def torch_zip(file):
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("training/data.pkl", b"x")
+
+
 def tarred(file):
     with tarfile.open(fileobj=file, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("train-labels-idx1-ubyte"))
@@ -64,6 +69,9 @@ def tarred(file):
         (bz2.compress(b"x"), "a bzip2 file"),
         (CSV, r"a table of text \(CSV\)"),
         (b"label," + b",".join(b"%dx%d" % (i // 28, i % 28) for i in range(784)), r"a table of text \(CSV\)"),
+        (archive_of(torch_zip), r"a file of PyTorch \(.pt\)"),
+        (b"\x04\x22\x4d\x18" + bytes(range(90)), "an LZ4 file"),
+        (b"SQLite format 3\0" + bytes(90), "an SQLite database"),
         (pickle.dumps([1]), "a Python pickle"),
         (pickle.dumps([1], 0), "a Python pickle"),
     ],
