@@ -49,6 +49,7 @@ def _problem_of(compiler: str) -> Unavailable | None:
         try:
             done = subprocess.run(
                 [compiler, *_arguments(source, library)],
+                env={**os.environ, "LC_ALL": "C"},  # the messages parsed below are English
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
