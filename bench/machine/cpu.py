@@ -16,7 +16,7 @@ def facts(root: Path = ROOT) -> dict[str, Any]:
     cpu = root / "sys/devices/system/cpu"
     cpuinfo = _cpuinfo(root)
     flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()  # "Features" on Arm
-    frequency = _quietly(psutil.cpu_freq)
+    frequency = quietly(psutil.cpu_freq)
     return {
         "cpu_model": cpuinfo.get("model name") or platform.processor() or None,
         "architecture": platform.machine(),
@@ -68,9 +68,9 @@ def turbo(cpu: Path) -> bool | None:
     return None if allowed is None else allowed == 1
 
 
-def _quietly(ask: Any) -> Any:
+def quietly(ask: Any) -> Any:
     """Call ``ask``; return None for any error, because psutil passes on errors of the platform."""
     try:
         return ask()
-    except (OSError, RuntimeError, NotImplementedError, AttributeError, psutil.Error):
+    except (OSError, RuntimeError, NotImplementedError, AttributeError, LookupError, ValueError, psutil.Error):
         return None

@@ -28,11 +28,12 @@ PACKAGES += ("isal", "pandas", "pytest", "pytest-benchmark")
 def fingerprint() -> dict[str, Any]:
     """Return hardware, limits, system and versions as a JSON-serializable dict; units are in the names."""
     gpus, why_no_gpus = nvml.describe_gpus()
+    memory = cpu.quietly(psutil.virtual_memory)
     return {
         **cpu.facts(),
         "usable_cores": usable_cores(),
         "cpu_quota_cores": cgroup.cpu_quota_cores(),
-        "memory_bytes": psutil.virtual_memory().total,
+        "memory_bytes": memory.total or None if memory else None,
         "memory_limit_bytes": cgroup.memory_limit_bytes(),
         "transparent_hugepages": transparent_hugepages(),
         "os": f"{platform.system()} {platform.release()}",
@@ -42,7 +43,7 @@ def fingerprint() -> dict[str, Any]:
         "gpus_missing_because": why_no_gpus,
         "cudnn": cudnn_version(),
         "packages": {name: package_version(name) for name in PACKAGES},
-        "load_average_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load_average_1min": load_average_1min(),
     }
 
 
@@ -51,6 +52,12 @@ def usable_cores(root: Path = ROOT) -> int:
     affinity = allowed_cores()
     quota = cgroup.cpu_quota_cores(root)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def load_average_1min() -> float | None:
+    """Return the load average of the last minute; None where the system does not tell it."""
+    averages = cpu.quietly(lambda: os.getloadavg())
+    return None if averages is None else averages[0]
 
 
 def transparent_hugepages(root: Path = ROOT) -> str | None:

@@ -10,7 +10,7 @@ ROOT = Path("/")  # another folder in tests
 def read(path: Path) -> str | None:
     """Return the content without surrounding white space; None if empty, missing or unreadable."""
     try:
-        return path.read_text().strip() or None
+        return path.read_text(errors="replace").strip() or None
     except OSError:
         return None
 

@@ -173,7 +173,7 @@ def _optimizations() -> list[CheckResult]:
 
 def _threads() -> list[CheckResult]:
     usable = fingerprint.usable_cores()
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    busy = fingerprint.load_average_1min() or 0.0
     findings = [CheckResult("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
     if busy > usable / 2:
         findings.append(

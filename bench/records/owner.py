@@ -12,8 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from bench.errors import RecordError
+
 BIRTH_TOLERANCE_SECONDS = 60.0  # start times vary while a system's clock is adjusted
 PROCESS_NUMBERS = Path("/proc/self/ns/pid")  # containers number their processes separately
+SINCE_BOOT = "since_boot_seconds"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -27,23 +30,36 @@ class Life(StrEnum):
 
 @dataclass(frozen=True)
 class Owner:
-    """Identity of a process; ``host`` is a digest, so that no record names a host; None in older files."""
+    """Identity of a process; ``host`` is a digest, so that no record names a host; None in older files.
+
+    ``created_seconds`` is since 1970, and moves when the clock is set; ``since_boot_seconds`` does not.
+    """
 
     pid: int
     created_seconds: float
     host: str | None = None
     boot: str | None = None
+    since_boot_seconds: float | None = None
 
     @classmethod
     def current(cls) -> Owner:
-        process = psutil.Process()
-        return cls(process.pid, process.create_time(), _host(), _boot())
+        """Return the owner that is this process; raise RecordError if the system does not tell when it started."""
+        try:
+            created_seconds = psutil.Process().create_time()
+            since_boot_seconds = created_seconds - psutil.boot_time()
+        except (psutil.Error, OSError, RuntimeError) as error:
+            raise RecordError(
+                "this system does not tell which processes run, so nothing can be kept apart from another command's: "
+                "mount /proc."
+            ) from error
+        return cls(os.getpid(), created_seconds, _host(), _boot(), since_boot_seconds)
 
     @classmethod
     def from_json(cls, text: str) -> Owner:
         """Parse an owner; raise ValueError, TypeError or KeyError if invalid."""
         content = json.loads(text)
-        return cls(int(content["pid"]), float(content["created_seconds"]), content.get("host"), content.get("boot"))
+        pid, created_seconds, born = int(content["pid"]), float(content["created_seconds"]), content.get(SINCE_BOOT)
+        return cls(pid, created_seconds, content.get("host"), content.get("boot"), None if born is None else float(born))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -62,7 +78,10 @@ class Owner:
             return Life.GONE
         except psutil.Error:
             return Life.ALIVE
-        return Life.ALIVE if abs(created_seconds - self.created_seconds) <= BIRTH_TOLERANCE_SECONDS else Life.GONE
+        births = [created_seconds - self.created_seconds]
+        if self.since_boot_seconds is not None:
+            births.append(created_seconds - psutil.boot_time() - self.since_boot_seconds)
+        return Life.ALIVE if min(map(abs, births)) <= BIRTH_TOLERANCE_SECONDS else Life.GONE
 
 
 def _host() -> str:

@@ -44,8 +44,9 @@ class Sizes:
 
 def _far_beyond_caches() -> int:
     """Return bytes: four times the last cache, at least 128 MiB, limited to a small part of the memory."""
-    last_cache = cpu.facts()["l3_bytes"] or 0
-    return min(max(128 * MIB, 4 * last_cache), psutil.virtual_memory().available // 8)
+    size_bytes = max(128 * MIB, 4 * (cpu.facts()["l3_bytes"] or 0))
+    memory = cpu.quietly(psutil.virtual_memory)
+    return min(size_bytes, memory.available // 8) if memory else size_bytes
 
 
 class Engine:

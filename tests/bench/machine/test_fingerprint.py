@@ -43,6 +43,16 @@ def test_without_a_compiler_there_is_no_version(monkeypatch, tmp_path):
     assert fingerprint.compiler_version() is None
 
 
+def test_what_the_system_does_not_tell_is_none(monkeypatch):
+    def fail():
+        raise OSError("no /proc")
+
+    monkeypatch.setattr(fingerprint.psutil, "virtual_memory", fail)
+    monkeypatch.setattr(fingerprint.os, "getloadavg", fail)
+    found = fingerprint.fingerprint()
+    assert found["memory_bytes"] is None and found["load_average_1min"] is None
+
+
 def test_gpus_are_described_by_nvml_and_not_identified(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(H200))
     found = fingerprint.fingerprint()

@@ -32,6 +32,23 @@ def test_a_process_that_was_born_at_another_time_is_another(tmp_path, hours, aba
     assert bool(scratch.remove_stale(tmp_path)) is abandoned
 
 
+def test_a_living_command_keeps_its_folder_when_the_clock_is_set(tmp_path, monkeypatch):
+    with scratch.scratch_folder(tmp_path):
+        created, booted = psutil.Process().create_time(), psutil.boot_time()
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: created + 86400)
+        monkeypatch.setattr(psutil, "boot_time", lambda: booted + 86400)
+        assert scratch.remove_stale(tmp_path) == []
+
+
+def test_without_proc_there_is_one_sentence(tmp_path, monkeypatch):
+    def fail(self):
+        raise psutil.NoSuchProcess(1)
+
+    monkeypatch.setattr(psutil.Process, "create_time", fail)
+    with pytest.raises(BenchError, match="mount /proc"), scratch.scratch_folder(tmp_path):
+        pass
+
+
 def test_the_folder_of_a_killed_command_is_removed_by_the_next(tmp_path):
     code = "import os, sys; from pathlib import Path; from bench.measure.scratch import scratch_folder\n"
     code += "with scratch_folder(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
