@@ -7,6 +7,7 @@ them acts on these from any folder: called from ``git commit``, a checkout of ou
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -126,7 +127,7 @@ def state_of(project: Path) -> State:
 
 
 def commit_of(revision: str, project: Path) -> str:
-    """Return the full id of ``revision``; branches of remotes are found, too.
+    """Return the full id of ``revision``; branches of remotes are found, too, but not for the local HEAD.
 
     Raises
     ------
@@ -139,7 +140,8 @@ def commit_of(revision: str, project: Path) -> str:
             "clone of the project, or name a side by --python-b or --env-b."
         )
     remotes = git(project, "remote").splitlines()
-    for name in (revision, *(f"{remote}/{revision}" for remote in remotes)):
+    is_local = re.match(r"HEAD\b|@", revision) is not None
+    for name in (revision, *(f"{remote}/{revision}" for remote in remotes if not is_local)):
         try:
             return git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         except GitError:

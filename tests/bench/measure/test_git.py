@@ -230,3 +230,10 @@ def test_a_git_that_hangs_is_ended_with_all_that_it_started(project, tmp_path, m
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     with pytest.raises(GitError, match=r"git status did not end within 0\.2 s"):
         our_git(project, "status", limit_seconds=0.2)
+
+
+def test_head_is_the_local_one_and_no_remotes(project, tmp_path):
+    here = repositories.clone(project, tmp_path / "clone")
+    git(here, "checkout", "--quiet", "--orphan", "new")
+    with pytest.raises(GitError, match="unknown revision 'HEAD'"):
+        commit_of("HEAD", here)
