@@ -146,7 +146,7 @@ def _module_for(document: Any) -> str | None:
         return "hyperfine"
     if isinstance(document.get("results"), dict) and "result_columns" in document:
         return "asv"
-    if "benchmarks" not in document:
+    if "benchmarks" not in document or "context" in document:  # Google Benchmark's
         return None
     return "pytest_benchmark" if "machine_info" in document or "commit_info" in document else "pyperf"
 

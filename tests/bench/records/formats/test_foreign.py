@@ -183,6 +183,7 @@ RUN = ("benchmarks", 0, "runs", 1)
         ("[" * 100_000, "is not valid JSON"),
         ("[]", "has an unknown format"),
         ("{}", "has an unknown format"),
+        ({"context": {"num_cpus": 2}, "benchmarks": [{"name": "BM_x", "real_time": 1.0}]}, "has an unknown format"),
         ({"version": 2, "commit_hash": "abc", "results": {}}, "has an unknown format"),
         ({"version": 2, "result_columns": [], "results": {}}, "holds no benchmarks"),  # asv's
         (
