@@ -18,7 +18,7 @@ import click
 from rich.console import Console as RichConsole
 
 from bench.errors import BenchError
-from bench.measure.signals import ends_on_signals
+from bench.measure.signals import ends_on_signals, know_exit_codes
 from bench.records import files
 from bench.records.paths import absolute, settle
 from bench.records.streams import never_fail, one_line, open_closed, to_nowhere
@@ -209,3 +209,4 @@ def main() -> None:
       python -m bench run --help
     """
     settle(os.environ)
+    know_exit_codes()

@@ -289,7 +289,7 @@ def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] 
         variables[WITHOUT_OPTIMIZATIONS] = case.without
     if case.device == "cpu":  # else JAX would initialize a GPU and hold memory there during a CPU measurement
         variables["JAX_PLATFORMS"] = "cpu"
-    variables |= {**passed, "PYTHONPATH": joined_paths(str(PROJECT), passed.get("PYTHONPATH"))}
+    variables |= {**passed, "PYTHONPATH": joined_paths(_checkout(), passed.get("PYTHONPATH"))}
     if compile_directory is not None:
         variables |= compile_caches(variables, compile_directory)
     return variables
@@ -315,6 +315,14 @@ def compile_caches(variables: Mapping[str, str], directory: Path) -> dict[str, s
 def _with_compile_directory(flags: str, directory: Path) -> str:
     kept = [flag for flag in flags.split(",") if flag and not re.match(r"\s*(base_)?compiledir\s*=", flag)]
     return ",".join([*kept, f"base_compiledir={directory}"])
+
+
+def _checkout() -> str:
+    """Return this checkout's folder; raise BenchError if PYTHONPATH would split it into others, or pytest its name."""
+    for mark, program in ((os.pathsep, "PYTHONPATH"), ("[", "pytest")):
+        if mark in str(PROJECT):
+            raise BenchError(f"{PROJECT} has {mark!r} in its name, which {program} cannot take: move this folder.")
+    return str(PROJECT)
 
 
 def joined_paths(*paths: str | None) -> str:
@@ -436,6 +444,8 @@ def why_unfit_for_code() -> str | None:
     folder = tempfile.gettempdir()
     if found := UNFIT_FOR_FLAGS.search(folder):
         return f"the temporary folder {folder} has {found[0]!r} in its name, which Theano's flags cannot hold"
+    if os.pathsep in folder:
+        return f"the temporary folder {folder} has {os.pathsep!r} in its name, which PYTHONPATH cannot hold"
     return f"the temporary folder {folder} {NOEXEC}" if is_noexec(folder) else None
 
 

@@ -27,6 +27,7 @@ MOST_CHARACTERS = 300  # of a reason
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 NO_OUTPUT = "it printed nothing"
 OUT_OF_MEMORY = "most likely by the kernel because memory ran out"
+OUT_OF_CPU_TIME = "its limit of CPU time (ulimit -t) was used up"
 
 # Messages of libraries that end the process, or of Python below a traceback: (pattern, meaning).  The first match of
 # the table counts, at any position in the output; later messages are consequences.
@@ -156,9 +157,22 @@ def end_group(process: subprocess.Popen) -> None:
 
 def why_ended(exit_code: int, text: str) -> str:
     """Return the reason, following "it", of a process that ended early with ``exit_code`` and printed ``text``."""
+    return f"it {how_ended(exit_code)}{why_killed(exit_code) or f': {explain(text)}'}"
+
+
+def why_killed(exit_code: int) -> str | None:
+    """Return the likely reason, following ``how_ended``, of a signal that the kernel sends; None for others."""
     if exit_code == -signal.SIGKILL:
-        return f"it {how_ended(exit_code)}, {OUT_OF_MEMORY}"
-    return f"it {how_ended(exit_code)}: {explain(text)}"
+        return f", {OUT_OF_MEMORY}" + (f", or because {OUT_OF_CPU_TIME}" if _has_limited_cpu_time() else "")
+    return f": {OUT_OF_CPU_TIME}" if -exit_code == getattr(signal, "SIGXCPU", None) else None
+
+
+def _has_limited_cpu_time() -> bool:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
 
 
 def how_ended(exit_code: int) -> str:

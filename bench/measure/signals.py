@@ -32,6 +32,16 @@ def _interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
 
+def know_exit_codes() -> None:
+    """Let this process learn how its children end.
+
+    A caller may ignore SIGCHLD, as some daemons do.  Children inherit that; the kernel then forgets their exit codes,
+    and Python takes each for 0.
+    """
+    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Delay signals to the end of the block, so that a process being started is known before it is ended."""

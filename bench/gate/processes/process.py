@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.measure.process import OUT_OF_MEMORY, UMASK, end_group, explain, how_ended
+from bench.measure.process import UMASK, end_group, explain, how_ended, why_killed
 from bench.measure.signals import deferred
 
 PROGRAM = Path(__file__).with_name("replicate.py")
@@ -126,9 +126,7 @@ class Process:
             return "closed its output without an answer"
         self._stderr.seek(0)
         how = f"{how_ended(exit_code)} when it was to {self._doing}"
-        if exit_code == -signal.SIGKILL:
-            return f"{how}, {OUT_OF_MEMORY}"
-        return f"{how}: {explain(self._stderr.read().decode(errors='replace'))}"
+        return how + (why_killed(exit_code) or f": {explain(self._stderr.read().decode(errors='replace'))}")
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -244,8 +244,15 @@ def test_a_plan_is_made_with_the_packages_that_measured_processes_find(monkeypat
     assert sys.path == before and package_version("an-invented-package") == "5"
 
 
-@pytest.mark.parametrize("name", ["a,b", "a#b", "a'b"])
-def test_a_temporary_folder_that_theanos_flags_cannot_hold_is_refused(monkeypatch, tmp_path, name):
+@pytest.mark.parametrize(("name", "program"), [("a:b", "PYTHONPATH"), ("a[1]", "pytest")])
+def test_a_checkout_whose_name_its_processes_cannot_take_is_refused(monkeypatch, tmp_path, name, program):
+    monkeypatch.setattr(environment, "PROJECT", tmp_path / name)
+    with pytest.raises(BenchError, match=f"{program} cannot take: move"):
+        build(Case("data", None, None, "cpu", 1, ""), None)
+
+
+@pytest.mark.parametrize("name", ["a,b", "a#b", "a'b", "a:b"])
+def test_a_temporary_folder_that_variables_cannot_hold_is_refused(monkeypatch, tmp_path, name):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / name))
     with pytest.raises(BenchError, match="set TMPDIR to another folder"):
         environment.check_fit_for_code()

@@ -125,6 +125,10 @@ def test_a_process_that_cannot_be_started_is_a_sentence():
     assert ended.cut_short == "it could not be started by /nowhere/python (No such file or directory)"
 
 
+def test_a_limit_of_cpu_time_is_named():
+    assert "ulimit -t" in why_ended(-signal.SIGXCPU, "a line of no meaning")
+
+
 def test_a_signal_without_a_name_is_one_too():
     assert why_ended(-40, "") == "it crashed (signal 40): it printed nothing"
 

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from bench.measure.signals import ends_on_signals
+from bench.measure.signals import ends_on_signals, know_exit_codes
 
 # A command with a process of its own and a scratch folder, as ``run``, ``profile`` and ``gate`` have.
 COMMAND = """
@@ -91,3 +91,12 @@ def test_handlers_are_as_before_afterwards():
     with pytest.raises(KeyboardInterrupt), ends_on_signals():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_exit_codes_are_known_where_the_caller_ignores_the_ends_of_its_children():
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        know_exit_codes()
+        assert subprocess.run([sys.executable, "-S", "-c", "raise SystemExit(3)"]).returncode == 3
+    finally:
+        signal.signal(signal.SIGCHLD, before)
