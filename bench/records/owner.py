@@ -59,7 +59,8 @@ class Owner:
         """Parse an owner; raise ValueError, TypeError or KeyError if invalid."""
         content = json.loads(text)
         pid, created_seconds, born = int(content["pid"]), float(content["created_seconds"]), content.get(SINCE_BOOT)
-        return cls(pid, created_seconds, content.get("host"), content.get("boot"), None if born is None else float(born))
+        since_boot_seconds = None if born is None else float(born)
+        return cls(pid, created_seconds, content.get("host"), content.get("boot"), since_boot_seconds)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
