@@ -12,6 +12,7 @@ from typing import Any, Required, TypedDict
 
 import msgspec
 
+from bench.records.ceilings import Ceilings
 from bench.records.header import CommitFacts, Environment, Fact, MachineFacts
 from bench.records.json_file import Integer, Positive
 
@@ -143,24 +144,6 @@ class LoadingStep(TypedDict):
     bytes: float | None
 
 
-class MeasuredCeiling(TypedDict, total=False):
-    """A ``bench.roofline.ceilings.Ceiling`` in JSON."""
-
-    name: Required[str]
-    engine: Required[str]
-    seconds: Required[Positive]
-    slowest_seconds: Positive | None
-    num_processes: Integer
-    flop: float | None
-    bytes: float | None
-
-
-class CeilingsTable(TypedDict):
-    device: str
-    threads: Integer | None
-    measured: list[MeasuredCeiling]
-
-
 @dataclass(frozen=True)
 class Operation:
     """Cost of one operation in each call of ``function``.
@@ -277,8 +260,8 @@ class Profile:
         ``process`` (see bench.measure.facts),
         ``thread_pools`` (each: library, threads), ``compile_directory_writable``, ``profiler`` (its name).
     timings : function -> Timing
-    ceilings, host, data : dict or None
-        Results of the modules of these names.
+    host, data : dict
+        Results of the modules of these names; ``data`` is None without them.
     problems : tuple of str
         Sentences on missing results.
     complete : bool
@@ -298,9 +281,9 @@ class Profile:
     operations: tuple[Operation, ...] = ()
     compile_phases: tuple[CompilePhase, ...] = ()
     events: tuple[Event, ...] = ()
-    host: Host | None = None
+    host: Host = field(default_factory=dict)
     data: dict[str, LoadingStep] | None = None
-    ceilings: CeilingsTable | None = None
+    ceilings: Ceilings | None = None
     problems: tuple[str, ...] = ()
     complete: bool = True
     environment: Environment = field(default_factory=Environment)

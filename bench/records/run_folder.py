@@ -75,14 +75,10 @@ class RunFolder:
             raise RecordError(f"{path} is not a run, it has no run.json: see the folders in {path.parent}.") from None
         except OSError as error:
             raise RecordError(f"{path / 'run.json'} cannot be read ({error.strerror}).") from error
-        except KeyError as error:
-            raise RecordError(
-                f"{path / 'run.json'} is damaged (it has no {error}): restore it from a copy, or measure again."
-            ) from error
-        except (ValueError, TypeError, RecursionError) as error:
-            raise RecordError(
-                f"{path / 'run.json'} is damaged ({error}): restore it from a copy, or measure again."
-            ) from error
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else error
+            sentence = f"{path / 'run.json'} is damaged ({why}): restore it from a copy, or measure again."
+            raise RecordError(sentence) from error
         wrote = content.get("mlp_bench")
         reader = f"mlp-bench {wrote} or newer" if isinstance(wrote, str) else "a newer mlp-bench"
         raise RecordError(

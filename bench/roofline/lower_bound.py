@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.roofline.ceilings import COPY, ELEMENTWISE, RANDOM, Ceilings, product_name
+from bench.records.ceilings import Ceilings
+from bench.roofline.ceilings import COPY, ELEMENTWISE, RANDOM, product_name
 from bench.roofline.workload import (
     FLOAT32_BYTES,
     MemoryPass,

@@ -6,7 +6,7 @@ from typing import Any
 
 from example_run import case, measurement, replicate
 
-from bench.roofline.ceilings import Ceiling, Ceilings
+from bench.records.ceilings import Ceiling, Ceilings
 from bench.roofline.workload import step_products
 from mlp.recipe import CANONICAL
 

@@ -56,7 +56,7 @@ def with_facts(profile: Profile, **facts: Any) -> Profile:
 
 
 def with_host(profile: Profile, **host: Any) -> Profile:
-    return replace(profile, host={**(profile.host or {}), **host})
+    return replace(profile, host={**profile.host, **host})
 
 
 def with_phases(profile: Profile, *phases: CompilePhase) -> Profile:

@@ -80,7 +80,7 @@ class ContextRun:
         failed = [f"ceilings and loading: {reason}" for reason in frames.failures["reason"].dropna()]
         return replace(
             profile,
-            ceilings=found.to_json() if found else None,
+            ceilings=found.without_rounds() if found else None,
             data=loading_steps(frames),
             problems=(*profile.problems, *failed),
         )

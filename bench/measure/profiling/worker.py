@@ -90,7 +90,7 @@ class Worker:
                 self._draw_flame_graph(calls["train_step"][0])
         if not self.request.compile_only:
             beside = {"timeline": memory.timeline, "memory_by_phase": memory_by_phase(memory.timeline)}
-            self._keep(host={**(self.profile.host or {}), **beside})
+            self._keep(host={**self.profile.host, **beside})
         self._keep(problems=(*self.profile.problems, *dict.fromkeys(collector.problems)), complete=True)
 
     def _own_facts(self, collector: Collector) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
+from bench.records.ceilings import Ceilings
 from bench.records.comparison_key import ComparisonKey
-from bench.roofline.ceilings import Ceilings
 
 NO_STACK = ""  # for loading, which uses no framework, and for files without stacks
 REFERENCE_CLOCK = "reference clock"

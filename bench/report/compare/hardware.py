@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.records.ceilings import Ceilings
 from bench.report.compare.comparable import TRAIN_EPOCH, VALIDATE_EPOCH, Comparable, StackMeasurement
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.run.lower_bound import recipe_of
-from bench.roofline.ceilings import Ceilings
 from bench.roofline.lower_bound import lower_bound_of
 from bench.stats.unpaired import SpeedRatio, speed_ratio
 

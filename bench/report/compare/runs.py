@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records.ceilings import Ceilings
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import comparison_keys
 from bench.records.core_states import core_states
@@ -23,7 +24,7 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.canonical import has_canonical_recipe
 from bench.report.run.processes import loaded_libraries, measured_packages
 from bench.report.run.tables import exclude_ablation
-from bench.roofline.ceilings import Ceilings, ceilings_of
+from bench.roofline.ceilings import ceilings_of
 from mlp.recipe import CANONICAL
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
+from bench.records.ceilings import Ceilings
 from bench.records.profile import Operation, Profile
-from bench.roofline.ceilings import ELEMENTWISE, RANDOM, Ceilings, product_name
+from bench.roofline.ceilings import ELEMENTWISE, RANDOM, product_name
 from bench.roofline.workload import FLOAT32_BYTES, step_products
 from mlp.recipe import Recipe
 
@@ -22,7 +23,7 @@ def share_of_ceiling(operation: Operation, profile: Profile) -> float | None:
     """
     if profile.ceilings is None or operation.seconds <= 0:
         return None
-    at_best = _seconds_at_best(operation, profile, Ceilings.from_json(profile.ceilings))
+    at_best = _seconds_at_best(operation, profile, profile.ceilings)
     return None if at_best is None else at_best / operation.seconds
 
 

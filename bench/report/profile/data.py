@@ -7,7 +7,7 @@ from typing import Any
 from bench.document.section import Section
 from bench.document.table import BYTES, BYTES_PER_SECOND, SECONDS, SHARE, Column
 from bench.records.profile import Profile
-from bench.roofline.ceilings import COPY, Ceilings
+from bench.roofline.ceilings import COPY
 from bench.units import format_percent, format_seconds
 
 STEPS = ("read", "decompress", "convert")  # of loading the compressed files, in order
@@ -17,7 +17,7 @@ def data_sections(profile: Profile) -> list[Section]:
     """Return the table of loading; bytes are those read from files or written, and a copy counts both."""
     if not profile.data:
         return []
-    copy = Ceilings.from_json(profile.ceilings).best(COPY) if profile.ceilings else None
+    copy = profile.ceilings.best(COPY) if profile.ceilings else None
     ceiling = copy.bytes_per_second / 2 if copy and copy.bytes_per_second else None
     rows = [_row(name, step, ceiling) for name, step in profile.data.items()]
     columns = ["what", Column("time", SECONDS), Column("bytes", BYTES), Column("rate", BYTES_PER_SECOND)]

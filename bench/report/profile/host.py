@@ -19,7 +19,7 @@ PER_STEP = {
 
 
 def host_sections(profile: Profile) -> list[Section]:
-    host = profile.host or {}
+    host = profile.host
     return [*_steps(host), *_threads(host), *_memory(host), *_gpu(host)]
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from bench.document.svg import COLOURS, svg_of
 from bench.records import files
+from bench.records.ceilings import Ceilings
 from bench.records.profile import KINDS, Operation, Profile
-from bench.roofline.ceilings import COPY, ELEMENTWISE, SQUARE, Ceilings
+from bench.roofline.ceilings import COPY, ELEMENTWISE, SQUARE
 from bench.units import format_number
 
 if TYPE_CHECKING:
@@ -73,14 +74,13 @@ def write_roofline(profile: Profile, path: Path) -> str | None:
     found = points(profile)
     if not found:
         return "No roofline was drawn: the bytes of no operation of a training step are known."
-    ceilings = Ceilings.from_json(profile.ceilings) if profile.ceilings else None
-    files.write(path, svg_of(lambda axes: _draw(axes, profile, found, ceilings)), "profile.json is complete: make room")
-    return None if ceilings else "The roofline has no roofs: no ceilings were measured beside this profile."
+    files.write(path, svg_of(lambda axes: _draw(axes, profile, found)), "profile.json is complete: make room")
+    return None if profile.ceilings else "The roofline has no roofs: no ceilings were measured beside this profile."
 
 
-def _draw(axes: Axes, profile: Profile, found: list[RooflinePoint], ceilings: Ceilings | None) -> None:
+def _draw(axes: Axes, profile: Profile, found: list[RooflinePoint]) -> None:
     lowest, highest = min(one.flop_per_byte for one in found) / 4, max(one.flop_per_byte for one in found) * 4
-    for label, intensities, rates, style in _roof_lines(ceilings, lowest, highest):
+    for label, intensities, rates, style in _roof_lines(profile.ceilings, lowest, highest):
         axes.plot(intensities, rates, color="#666666", linewidth=1, linestyle=style, label=label)
     for index, kind in enumerate(KINDS):
         own = [one for one in found if one.kind == kind]

@@ -13,7 +13,6 @@ from bench.report.profile.breakdown import between_seconds, compile_seconds, ove
 from bench.report.profile.data import data_sections
 from bench.report.profile.findings import RULES, findings
 from bench.report.profile.host import host_sections
-from bench.roofline.ceilings import Ceilings
 from bench.roofline.lower_bound import lower_bound_of
 from bench.units import format_number, format_percent, format_range, format_seconds
 
@@ -61,7 +60,7 @@ def _lower_bound_sentences(profile: Profile) -> list[str]:
     timing = profile.timings.get("train_step")
     if not profile.ceilings or timing is None or not timing.median_plain_seconds:
         return []
-    ceilings, step = Ceilings.from_json(profile.ceilings), timing.median_plain_seconds
+    ceilings, step = profile.ceilings, timing.median_plain_seconds
     speed = lower_bound_of(ceilings, recipe_of(profile), profile.stack.get("precision"))
     if speed is None:
         return [ceilings.notice] if ceilings.notice else []

@@ -27,7 +27,7 @@ def trace(profile: Profile) -> dict[str, Any]:
     events = list(profile.events) or list(_laid_out(profile))
     how = "as measured" if profile.events else "averages laid end to end: this profiler keeps no times"
     process = metadata("process_name", STEPS, name=f"{profile.label}, {how}")
-    found = [process, *_operations(events), *_samples(profile.host or {})]
+    found = [process, *_operations(events), *_samples(profile.host)]
     return trace_events(found, profile=profile.profile_id, stack=profile.label, times=how)
 
 

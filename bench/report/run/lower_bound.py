@@ -8,12 +8,13 @@ from typing import Any
 
 from bench.document.section import Section
 from bench.document.table import INTEGER, SECONDS, SHARE, SHARE_INTERVAL, Column
+from bench.records.ceilings import Ceiling, Ceilings
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import ratio_cells, select
-from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, Ceiling, Ceilings, ceilings_of
+from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, ceilings_of
 from bench.roofline.lower_bound import LowerBound, Part, lower_bound_of
 from bench.stats import estimates
 from bench.units import format_bytes, format_number, format_percent, format_seconds

@@ -10,8 +10,10 @@ from example_run import write_example_run
 from words import row, section, titles, write_words
 
 import bench
+from bench.records.ceilings import Ceilings
+from bench.records.json_file import decode
 from bench.report.run.lower_bound import TITLE
-from bench.roofline.ceilings import Ceilings, ceilings_of
+from bench.roofline.ceilings import ceilings_of
 from bench.roofline.lower_bound import lower_bound_of
 from mlp.recipe import CANONICAL, Recipe
 
@@ -60,7 +62,7 @@ def test_an_unmeasured_device_has_no_ceilings(tmp_path):
 
 def test_ceilings_survive_json():
     found = example_ceilings()
-    assert Ceilings.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert decode(json.loads(json.dumps(found.to_json())), Ceilings) == found
 
 
 # --- speed of light ---------------------------------------------------------------------------------------------------

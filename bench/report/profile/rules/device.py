@@ -6,7 +6,6 @@ import re
 
 from bench.records.profile import Operation, Profile
 from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, step_seconds, total_seconds
-from bench.roofline.ceilings import Ceilings
 from bench.units import format_bytes, format_count, format_seconds
 
 # Names in PyTorch, JAX (CUPTI) and Theano (GpuFromHost, HostFromGpu).
@@ -59,13 +58,13 @@ def waits_for_launches(profile: Profile) -> Finding | None:
 
 
 def _launch_cost(profile: Profile, kernels: float) -> str:
-    launch = Ceilings.from_json(profile.ceilings).best("kernel_launch") if profile.ceilings else None
+    launch = profile.ceilings.best("kernel_launch") if profile.ceilings else None
     return "" if launch is None else f", whose launches alone take {format_seconds(kernels * launch.seconds)} here"
 
 
 def throttled(profile: Profile) -> Finding | None:
     """Report throttling of CPU, GPU or process during the profile."""
-    host = profile.host or {}
+    host = profile.host
     if not host.get("throttled"):
         return None
     reasons = ", ".join(host.get("throttle_reasons") or []) or "unknown reason"

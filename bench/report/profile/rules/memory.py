@@ -6,7 +6,6 @@ from math import prod
 
 from bench.records.profile import Operation, Profile
 from bench.report.profile.rules.finding import Finding, of_step, step_seconds
-from bench.roofline.ceilings import Ceilings
 from bench.roofline.workload import FLOAT32_BYTES
 from bench.units import format_bytes, format_count, format_number, format_seconds
 
@@ -60,9 +59,9 @@ def page_fault_storm(profile: Profile) -> Finding | None:
 
 
 def _faults(profile: Profile) -> float | None:
-    return (profile.host or {}).get("page_faults_per_step")
+    return profile.host.get("page_faults_per_step")
 
 
 def _fault_seconds(profile: Profile) -> float:
-    measured = Ceilings.from_json(profile.ceilings).best("page_fault") if profile.ceilings else None
+    measured = profile.ceilings.best("page_fault") if profile.ceilings else None
     return FAULT_SECONDS if measured is None else measured.seconds

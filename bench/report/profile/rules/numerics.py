@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.records.profile import Operation, Profile
 from bench.report.profile.attainable import recipe_of
 from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, step_seconds, total_seconds
-from bench.roofline.ceilings import RANDOM, Ceilings
+from bench.roofline.ceilings import RANDOM
 from bench.roofline.workload import FLOAT32_BYTES, random_numbers
 from bench.units import format_number, format_seconds
 
@@ -73,7 +73,7 @@ def _at_best(profile: Profile) -> str:
     """Return a clause with the seconds of these random numbers at the ceiling; empty if not measured."""
     if profile.ceilings is None:
         return ""
-    best = Ceilings.from_json(profile.ceilings).best(RANDOM)
+    best = profile.ceilings.best(RANDOM)
     count = random_numbers(recipe_of(profile))
     if best is None or not best.bytes_per_second:
         return ""
@@ -89,7 +89,7 @@ def slow_blas(profile: Profile) -> Finding | None:
     if not products or seconds <= 0:
         return None
     rate = sum(one.flop for one in products) / seconds
-    best = Ceilings.from_json(profile.ceilings).best("gemm_square") if profile.ceilings else None
+    best = profile.ceilings.best("gemm_square") if profile.ceilings else None
     ceiling = best.flop_per_second if best else None
     built_in = blas.get("name") == "NumPy's C API"
     if not built_in and (ceiling is None or rate >= SLOW_SHARE * ceiling):

@@ -31,12 +31,12 @@ def fighting_pools(profile: Profile) -> Finding | None:
     """Report two pools with more busy threads in a step than cores."""
     cores = _cores(profile)
     pools = _pools_in_use(profile)
-    busy = [one for one in (profile.host or {}).get("threads", []) if (one["cpu_percent"] or 0) >= BUSY_PERCENT]
+    busy = [one for one in profile.host.get("threads", []) if (one["cpu_percent"] or 0) >= BUSY_PERCENT]
     total = sum(pools.values())
     if len(pools) < 2 or total <= cores or (profile.host and len(busy) <= cores):
         return None
     named = ", ".join(f"{name} {count}" for name, count in pools.items())
-    switches = (profile.host or {}).get("involuntary_context_switches_per_step")
+    switches = profile.host.get("involuntary_context_switches_per_step")
     evidence = f"; {format_number(switches)} threads a step lost their core" if switches else ""
     return Finding(
         "fighting thread pools",

@@ -7,13 +7,13 @@ import pytest
 from bench.document.html import to_html
 from bench.document.section import to_markdown
 from bench.errors import BenchError
+from bench.records.ceilings import Ceiling, Ceilings
 from bench.report.compare import Comparable, StackMeasurement, compare
 from bench.report.compare.comparison import ALL_IN_COMMON
 from bench.report.compare.facts import NOT_RECORDED, differences
 from bench.report.compare.page import comparison_page
 from bench.report.compare.sections import comparison_sections, detail_sections, first_line, headline
 from bench.report.compare.tables import to_csv, to_json
-from bench.roofline.ceilings import Ceiling, Ceilings
 from bench.roofline.workload import step_products
 from bench.units import MISSING
 from mlp.recipe import CANONICAL

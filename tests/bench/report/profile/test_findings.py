@@ -15,9 +15,9 @@ from example_profile import (
     with_phases,
 )
 
+from bench.records.ceilings import Ceiling, Ceilings
 from bench.records.profile import CompilePhase
 from bench.report.profile.findings import RULES, findings
-from bench.roofline.ceilings import Ceiling, Ceilings
 
 
 def rules_of(profile):
@@ -96,7 +96,7 @@ def test_a_generator_is_worth_a_word_from_a_tenth_of_the_step(share, said):
 
 
 def test_how_fast_the_machine_can_draw_stands_beside_the_generator():
-    profile = replace(recorded(PUBLISHED), ceilings=example_ceilings().to_json())
+    profile = replace(recorded(PUBLISHED), ceilings=example_ceilings())
     assert "this machine can draw its 400,000 numbers in 400 µs" in the("dropout generator", profile).fact
 
 
@@ -111,7 +111,7 @@ def test_a_blas_is_slow_if_the_machine_can_do_four_times_as_much():
 
     def at(ceiling):
         square = Ceiling("gemm_square", "host", 1.0, flop=ceiling)
-        return replace(clean(), ceilings=Ceilings("cpu", 2, (square,)).to_json())
+        return replace(clean(), ceilings=Ceilings("cpu", 2, (square,)))
 
     assert "slow BLAS" in rules_of(at(4.1 * rate))
     assert "slow BLAS" not in rules_of(at(3.9 * rate))
@@ -161,7 +161,7 @@ def test_theano_as_published_allocates_its_intermediates_in_each_step():
 def test_page_faults_are_a_storm_from_two_hundredths_of_the_step(share, said):
     whole = clean().timings["train_step"].median_profiled_seconds
     fault = Ceiling("page_fault", "host", 1e-6)
-    profile = replace(clean(), ceilings=Ceilings("cpu", 2, (fault,)).to_json())
+    profile = replace(clean(), ceilings=Ceilings("cpu", 2, (fault,)))
     profile = with_host(profile, page_faults_per_step=share * whole / 1e-6)
     assert ("page-fault storm" in rules_of(profile)) is said
 
@@ -191,7 +191,7 @@ def test_copies_within_a_device_do_not_cross():
 def test_a_gpu_waits_for_launches_from_a_quarter_of_the_step():
     waiting = with_operation(gpu_profile(), "between operations", "host", 0.5e-3, details={"op": "between operations"})
     launch = Ceiling("kernel_launch", "torch", 5e-6)
-    waiting = replace(waiting, ceilings=Ceilings("cuda", 2, (launch,)).to_json())
+    waiting = replace(waiting, ceilings=Ceilings("cuda", 2, (launch,)))
     found = the("GPU waits for launches", waiting)
     assert "600 µs of a training step's 1.50 ms (40.0 %)" in found.fact
     assert "20 kernels, whose launches alone take 100 µs here" in found.fact

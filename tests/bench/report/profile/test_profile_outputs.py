@@ -171,7 +171,7 @@ def test_counters_show_what_was_sampled_and_nothing_that_was_not():
 
 
 def with_ceilings(profile):
-    return replace(profile, ceilings=example_ceilings().to_json())
+    return replace(profile, ceilings=example_ceilings())
 
 
 def test_a_point_is_flop_per_byte_and_flop_per_second():
@@ -229,10 +229,10 @@ def test_a_product_is_judged_by_the_ceiling_of_the_same_product():
 def test_a_product_with_transposed_factors_is_another_product():
     profile = with_ceilings(TUNED_PROFILE)
     slow = [
-        {**one, "seconds": 2 * one["seconds"]} if one["name"] == "gemm_weights_2" else one
-        for one in profile.ceilings["measured"]
+        replace(one, seconds=2 * one.seconds) if one.name == "gemm_weights_2" else one
+        for one in profile.ceilings.measured
     ]
-    profile = replace(profile, ceilings={**profile.ceilings, "measured": slow})
+    profile = replace(profile, ceilings=replace(profile.ceilings, measured=tuple(slow)))
     details = {"m": 500, "n": 300, "k": 500}
     product = Operation("train_step", "x", "gemm", 1, 1e-3, flop=150e6)
     forward = replace(product, details={**details, "product": "h @ W2"})
