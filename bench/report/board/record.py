@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import RecordError
+from bench.records.ceilings import Ceilings
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.frames import OF_PROCESSES, drop_invalid, frames_of, measured_replicates
@@ -29,7 +30,7 @@ from bench.report.run.context import machine_section
 from bench.report.run.fitness import run_fitness
 from bench.report.run.learning import accuracies_by_stack, differences_by_seed, learning_verdicts
 from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
-from bench.roofline.ceilings import HARNESS, Ceilings, ceilings_of
+from bench.roofline.ceilings import HARNESS, ceilings_of
 from bench.stats import estimates
 from bench.stats.learning import Learning
 from mlp.recipe import CANONICAL
