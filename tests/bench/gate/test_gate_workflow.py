@@ -38,7 +38,9 @@ def test_make_gate_is_one_that_the_gate_understands():
     recipe = re.search(r"^gate check: .*\n((?:\t.+\n)+)", MAKEFILE, re.M)[1]
     given = {"AGAINST": "main", "BUDGET": "5m", "METRICS": "all", "UNDECIDED": "pass"}
     command = re.sub(
-        r"\$\((?:if|foreach m,)\s*\$\((\w+)\),(--\w+) \$\(\w+\)\)", lambda m: f"{m[2]} {given[m[1]]}", recipe
+        r"\$\((?:if|foreach m,)\s*\$\((\w+)\),(--\w+) \$\((?:\w+|call quoted,\$\(\w+\))\)\)",
+        lambda m: f"{m[2]} {given[m[1]]}",
+        recipe,
     )
     chosen = options(command.replace("\\\n", " "))
     assert (chosen["against"], chosen["budget"], chosen["metrics"]) == ("main", "5m", ("all",))
