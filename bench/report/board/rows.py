@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.records.stack_key import StackKey
 from bench.report.board.machines import BoardMachine
-from bench.report.board.record import BoardRecord, Known, StackResult
+from bench.report.board.record import BoardRecord, StackResult
 from bench.report.compare.comparable import REFERENCE_CLOCK, StackMeasurement
 from bench.report.history.series import Conditions, RunPoint, Series
 from bench.stats.estimates import INTERVAL_FROM, Estimate, estimate
@@ -123,22 +123,15 @@ def rows_of(machines: Iterable[BoardMachine]) -> list[BoardRow]:
 def stacks_of(machine: BoardMachine) -> list[StackRuns]:
     """Return the runs of each stack and code, those that are not verified here apart.
 
-    Unknown comparison keys are equal only within one clean commit.
+    A run whose comparison key is unknown has a row of its own.
     """
     found: dict[tuple[Any, ...], list[tuple[BoardRecord, StackResult]]] = {}
     for record in machine.records:
         for result in record.results:
-            work = (_code_of(record, result.comparison_key), result.not_canonical_because)
-            found.setdefault((result.stack, *work, record.verified_here), []).append((record, result))
+            code = result.comparison_key.value or record.run_id
+            work = (result.stack, code, result.not_canonical_because, record.verified_here)
+            found.setdefault(work, []).append((record, result))
     return [StackRuns(machine, tuple(runs)) for runs in found.values()]
-
-
-def _code_of(record: BoardRecord, key: Known) -> str:
-    if key.value is not None:
-        return f"key {key.value}"
-    if record.commit is None or record.uncommitted_changes:
-        return f"run {record.run_id}"
-    return f"commit {record.commit}"
 
 
 def _ranks(found: Sequence[StackRuns]) -> list[PlacedRank]:

@@ -234,7 +234,7 @@ def test_another_key_of_a_variant_is_another_row(tmp_path):
     assert len(rows_of_records(with_key(old, "a"), with_key(new, "a"))) == 1
 
 
-def test_an_unknown_key_is_equal_only_within_one_clean_commit(tmp_path):
+def test_a_clean_commit_gives_a_key_and_runs_without_one_have_rows_of_their_own(tmp_path):
     clean = {"id": "fedcba", "dirty": False}
     assert len(rows_of_records(*(record_of(tmp_path / "a", day, commit=clean) for day in (1, 2)))) == 1
     for number, commit in enumerate(({"id": "fedcba", "dirty": True}, {}), 1):
