@@ -23,7 +23,8 @@ SHOWN = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).l
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     for day, name in enumerate(NAMES, 1):
-        write_run(folder / "records", day, speed=day, cpu_model=name, started_at=f"202{day}-01-01T00:00:00+00:00")
+        when = {"started_at": f"202{day}-01-01T00:00:00+00:00", "commit": {"id": "0123456", "dirty": day == 3}}
+        write_run(folder / "records", day, speed=day, cpu_model=name, **when)
     paths = find_runs([folder / "records"])
     board = read_board(sources(paths, [folder / "records"], folder), date(2026, 2, 1))
     write_site(folder / "site", site_files(board))
