@@ -109,8 +109,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     cli.warn_dropped(folder.header.environment)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
-    on_gpu = any(entry.case.get("device") != "cpu" for entry in folder.header.plan)
-    if busy := start_notice(folder.header.machine, on_gpu):
+    if busy := start_notice(folder.header.machine, folder.header.measures_gpu):
         cli.warn(f"{busy} {REMEDY}")
     interrupted = False
     try:

@@ -180,6 +180,11 @@ class RunHeader:
     def gpus(self) -> list[dict[str, Any]]:
         return self.machine.get("gpus") or []
 
+    @property
+    def measures_gpu(self) -> bool:
+        """True if the plan has a case on a GPU."""
+        return any(entry.case.get("device") not in (None, "cpu") for entry in self.plan)
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of run.json, without the fields that have no value."""
         return {name: value for name, value in msgspec.to_builtins(self).items() if value is not None}

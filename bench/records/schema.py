@@ -39,6 +39,7 @@ Extra = _row(
     epochs=list[Epoch] | None,
     timeline=list[Moment] | None,
     gpu_timeline=list[Moment] | None,
+    gpu_reason=str | None,
 )
 
 

@@ -27,8 +27,7 @@ def notices(header: RunHeader, processes: Sequence[tuple[int, float]]) -> list[s
 
     ``processes`` are (threads, CPU use of other processes in percent of a core).
     """
-    on_gpu = any(entry.case.get("device") != "cpu" for entry in header.plan)
-    each = (start_notice(header.machine, on_gpu), _processes_notice(header.machine, processes))
+    each = (start_notice(header.machine, header.measures_gpu), _processes_notice(header.machine, processes))
     found = [text for text in each if text is not None]
     return [*found[:-1], f"{found[-1]} {REMEDY}"] if found else []
 

@@ -55,6 +55,11 @@ class RunAnalysis:
         return is_comparable(self.header, self.reference_runs)
 
     @cached_property
+    def unsampled_gpus(self) -> list[str]:
+        """A notice for each reason why a GPU was not sampled."""
+        return unsampled_gpu_notices(self.header, self.folder.replicates())
+
+    @cached_property
     def accuracies(self) -> learning.Accuracies:
         return learning.accuracies_by_stack(self.header, self.reference_runs)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from example_race import ACCURACIES, BATCH_SIZES, CALM, RACERS, SKIPPED, epoch_replicate, race, write_race
-from example_run import header, write_example_run
+from example_run import gpu_reference_replicate, header, write_example_run
 from rich.console import Console
 from words import row, section, titles, write_words
 
@@ -15,6 +15,7 @@ from bench.document.svg import svg_of_chart
 from bench.records.run_folder import RunFolder
 from bench.report.charts.style import drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
+from bench.report.run.answer import answer_section
 from bench.report.run.ranking import cost_sections
 from bench.report.run.summary import summarize
 from bench.report.write import print_report, write_report
@@ -416,3 +417,16 @@ def test_calm_racers_are_told_apart_by_two_percent_although_the_machine_drifts_b
     twin = TORCH_CPU._replace(epoch_seconds=2.04, noise=CALM, accuracies=ACCURACIES)
     ranking = section(report([THEANO, twin]), "Ranking")
     assert row(ranking, "1", "theano/as_published on cpu") and row(ranking, "2", "torch/eager on cpu")
+
+
+def test_a_gpu_that_was_not_sampled_has_its_reason_in_the_first_section(tmp_path):
+    """As on a card that is divided into MIG instances, or without NVML."""
+    why = "GPU 0 is divided into MIG instances"
+    unsampled = gpu_reference_replicate()
+    unsampled["measurements"][0]["extra"] |= {"gpu_timeline": [], "gpu_reason": why, "energy_joules": None}
+    for reason, replicate, device in ((why, unsampled, "cuda"), (None, gpu_reference_replicate(), "cuda")):
+        plan = [{"case": {"harness": "reference", "device": device}, "replicates": 1}]
+        path = write_example_run(tmp_path / str(reason), [replicate], plan=plan)
+        notices = answer_section(RunAnalysis(RunFolder.open(path))).notices
+        expected = f"The GPU was not sampled, so its clocks, throttling, power and energy are unknown: {reason}."
+        assert (expected in notices) == (reason is not None)
