@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.moments import day
-from bench.records.run_folder import RunFolder, measures_gpu, started_seconds
+from bench.records.run_folder import RunFolder, started_seconds
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.load import load_notices
 from bench.report.run.analysis import RunAnalysis
@@ -195,7 +195,7 @@ def gpu_records(records: Path) -> list[Path]:
 
     Raises BenchError if there is none.
     """
-    headers = {path: header for path, header in _headers(records).items() if measures_gpu(header)}
+    headers = {path: header for path, header in _headers(records).items() if header.measures_gpu}
     if not headers:
         raise BenchError(f"{records} holds no record of a run on a GPU: copy one there.")
     newest = max(headers, key=started_seconds)
@@ -209,10 +209,6 @@ def gpu_records(records: Path) -> list[Path]:
 
 def _headers(records: Path) -> dict[Path, RunHeader]:
     return {path.parent: RunFolder.open(path.parent).header for path in records.glob("*/*/run.json")}
-
-
-def _has_gpu(header: RunHeader) -> bool:
-    return any(entry.case.get("device") != "cpu" for entry in header.plan)
 
 
 def _has_reference_runs(header: RunHeader) -> bool:

@@ -14,6 +14,7 @@ from bench.records.stack_key import StackKey
 from bench.report.run import ablation, batch_size, comparisons, learning, lower_bound, projection, ranking
 from bench.report.run.canonical import is_comparable
 from bench.report.run.fitness import RunFitness, run_fitness
+from bench.report.run.processes import unsampled_gpu_notices
 from bench.report.run.profiles import ProfiledStack, explained
 from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
 from bench.stats.crossover import Crossover

@@ -36,7 +36,7 @@ def answer_section(analysis: RunAnalysis) -> Section:
     if analysis.fitness.grade is None:
         section.notices += load_notices(header, analysis.frames)
     section.notices += core_state_notices(analysis)
-    section.notices += [*environment_notices(header.environment), *process_notices(header)]
+    section.notices += [*environment_notices(header.environment), *process_notices(header), *analysis.unsampled_gpus]
     if header.dataset_identity == "mnist":  # any other data is named in the first line
         section.sentences.append(f"{dataset_line('mnist')}.")
     section.sentences.append(_reference_sentence(header, analysis.answer))

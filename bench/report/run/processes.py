@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.records.header import LibraryFacts, RunHeader
+from bench.records.schema import Replicate
 
 
 def process_notices(header: RunHeader) -> list[str]:
@@ -20,6 +23,17 @@ def process_notices(header: RunHeader) -> list[str]:
             told = ", ".join(f"{kernel} in {where}" for kernel, where in found.items())
             notices.append(f"The library {library} was not the same in all processes: {told}.")
     return list(dict.fromkeys(notices))
+
+
+def unsampled_gpu_notices(header: RunHeader, replicates: Iterable[Replicate]) -> list[str]:
+    """Return a notice for each reason why the GPU beside a measurement was not sampled, e.g. a driver without NVML."""
+    if not header.measures_gpu:
+        return []
+    reasons = [measured["extra"].get("gpu_reason") for one in replicates for measured in one["measurements"]]
+    return [
+        f"The GPU was not sampled, so its clocks, throttling, power and energy are unknown: {reason}."
+        for reason in dict.fromkeys(filter(None, reasons))
+    ]
 
 
 def loaded_libraries(header: RunHeader) -> list[str]:
