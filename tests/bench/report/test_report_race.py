@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from example_race import ACCURACIES, BATCH_SIZES, CALM, RACERS, SKIPPED, epoch_replicate, race, write_race
-from example_run import gpu_reference_replicate, header, write_example_run
+from example_run import gpu_reference_replicate, header, planned, write_example_run
 from rich.console import Console
 from words import row, section, titles, write_words
 
@@ -425,7 +425,7 @@ def test_a_gpu_that_was_not_sampled_has_its_reason_in_the_first_section(tmp_path
     unsampled = gpu_reference_replicate()
     unsampled["measurements"][0]["extra"] |= {"gpu_timeline": [], "gpu_reason": why, "energy_joules": None}
     for reason, replicate, device in ((why, unsampled, "cuda"), (None, gpu_reference_replicate(), "cuda")):
-        plan = [{"case": {"harness": "reference", "device": device}, "replicates": 1}]
+        plan = [planned({"harness": "reference", "device": device})]
         path = write_example_run(tmp_path / str(reason), [replicate], plan=plan)
         notices = answer_section(RunAnalysis(RunFolder.open(path))).notices
         expected = f"The GPU was not sampled, so its clocks, throttling, power and energy are unknown: {reason}."
