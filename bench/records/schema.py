@@ -13,7 +13,7 @@ from typing import Any, Literal, NotRequired, Required, TypedDict
 
 import msgspec
 
-from bench.records.columns import CASE_COLUMNS, COLUMNS, COUNT, OF_ALL_SAMPLES, OWN, kind_of
+from bench.records.columns import CASE_COLUMNS, COLUMNS, COUNT, LARGE_COUNT, OF_ALL_SAMPLES, OWN, kind_of
 from bench.records.json_file import finite, read_json
 from bench.records.moments import moment
 from bench.records.older_schemas import current_replicate
@@ -103,7 +103,7 @@ _NAMES = ("frequency_governor", "frequency_driver", "transparent_hugepages", "cl
 FitnessFacts = TypedDict(
     "FitnessFacts",
     {name: float | None for name in _NUMBERS}
-    | {name: int | None for name in _COUNTS}
+    | {name: LARGE_COUNT.value | None for name in _COUNTS}
     | {name: str | None for name in _NAMES}
     | {name: bool | None for name in ("boost", "on_battery")}
     | {name: list[int] | None for name in ("allowed_cores", "isolated_cores")}

@@ -345,12 +345,22 @@ def profile() -> Any:
     }
 
 
+NAMED = {"frequency_governor": "schedutil", "frequency_driver": "acpi-cpufreq", "clocksource": "hpet"}
+COUNTED = {"procs_running": 9, "swapped_pages": 3, "quota_throttled_periods": 0, "thermal_throttle_events": 0}
+START = {"uptime_seconds": 9.0, "steal_seconds": 1.0, "cpu_pressure_seconds": 0.0, "allowed_cores": [0, 1], **COUNTED}
+START |= {"core_kinds": 2, "numa_nodes_spanned": 2, "cores_sharing_smt": 2, "isolated_cores": [7], "on_battery": True}
+START |= {"swap_used_bytes": 4096, "missing": {"cpu_energy_joules": "may be read by root only"}, **NAMED}
+FITNESS = {"start": START, "end": {**START, "uptime_seconds": 99.0, "steal_seconds": 80.0, "swapped_pages": 9999}}
+BESIDE = {"other_cpu_percent": 150.0, "steal_percent": 90.0, "core_distance_before_ns": 64.0}
+BESIDE |= {"core_distance_after_ns": 330.0}
+
+
 def record(one_of_each: list[dict[str, Any]]) -> dict[str, Any]:
     plan = [planned(one["case"]) for one in one_of_each]
     chosen = {"backends": ["theano"], "variants": [], "devices": [], "processes": None}
     skipped = [{"what": "theano on cuda", "reason": "no pygpu", "remedy": "make theano-gpu"}]
-    run = header(schema_version=4, plan=plan, chosen=chosen, skipped=skipped)
-    numbered = [{**one, "sequence": number} for number, one in enumerate(one_of_each, start=1)]
+    run = header(schema_version=4, plan=plan, chosen=chosen, skipped=skipped, fitness=FITNESS)
+    numbered = [{**one, **BESIDE, "sequence": number} for number, one in enumerate(one_of_each, start=1)]
     return json.loads(json.dumps({"run": run, "replicates": numbered}))
 
 
