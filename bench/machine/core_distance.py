@@ -58,7 +58,8 @@ def measure(cores: Collection[Core] | None = None, round_trips: RoundTrips | Non
         if round_trips is None:
             return CoreDistance(reason=reason)
     try:
-        return CoreDistance({pair: round(lower_quartile(round_trips(*pair)), 1) for pair in pairs_of(cores)})
+        # The fastest batch: in the others a thread waited for its core, or the host for something.
+        return CoreDistance({pair: round(min(round_trips(*pair)), 1) for pair in pairs_of(cores)})
     except OSError as error:
         return CoreDistance(reason=f"its threads could not be placed on their cores ({error.strerror})")
 
@@ -66,11 +67,6 @@ def measure(cores: Collection[Core] | None = None, round_trips: RoundTrips | Non
 def measure_ns() -> float | None:
     """Return the longest round trip between the cores of this process, in nanoseconds; None if not measurable."""
     return measure().farthest_ns
-
-
-def lower_quartile(batches_ns: Sequence[float]) -> float:
-    """Return the lower quartile, which leaves out the batches in which a thread had to wait for its core."""
-    return sorted(batches_ns)[(len(batches_ns) - 1) // 4]
 
 
 def pairs_of(cores: Sequence[Core]) -> list[tuple[Core, Core]]:
