@@ -70,7 +70,7 @@ def recorded() -> dict[str, Draw]:
     """Return resamplers of the training epochs of each stack in the records of 15 rounds."""
     found = {}
     for name in RECORDS_OF_15_ROUNDS:
-        for stack, rounds in epoch_rounds(load_runs(RECORDS / name)).items():
+        for stack, rounds in epoch_rounds(load_runs(RECORDS / name), {}).items():
             found[f"{stack.backend}/{stack.variant}, {name}"] = partial(_resampled, np.log(list(rounds.values())))
     return found
 
