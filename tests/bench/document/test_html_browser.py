@@ -265,7 +265,9 @@ def test_what_is_not_there_is_not_drawn_and_not_invented(browser, tmp_path, meas
     write_report(path)
     watched = Watched(browser, path / "report.html")
     assert watched.complaints == [] and watched.requests == []
-    assert headline in watched.page.text_content("h1")
+    lead = watched.page.locator("p.lead")
+    heading = [watched.page.text_content("h1"), *lead.all_text_contents()]
+    assert headline in " ".join(heading)
     assert watched.page.locator(".js-plotly-plot .main-svg:first-child").count() == num_plots
     text = watched.page.inner_text("main")
     assert "nan" not in text.lower().split() and "None" not in text and "undefined" not in text
