@@ -28,12 +28,12 @@ def blocks(spread, count=6):
 
 @pytest.mark.slow
 def test_the_noisier_the_machine_the_larger_the_smallest_slowdown(monkeypatch):
-    monkeypatch.setattr(fitness, "TRIALS", 20)
-    found = []
-    for spread in (0.001, 0.01, 0.03):
-        found.append(smallest_slowdown([replace(block, seconds=6.0) for block in recorded(blocks(spread))]))
-    assert found[0] < found[1] < found[2]
-    assert found[0] < 0.01
+    monkeypatch.setattr(fitness, "TRIALS", 10)
+    found = [
+        smallest_slowdown([replace(block, seconds=6.0) for block in recorded(blocks(spread))])
+        for spread in (0.001, 0.03)
+    ]
+    assert found[0] < 0.01 < found[1]
 
 
 @pytest.mark.slow
