@@ -71,25 +71,12 @@ class _Runs:
     fresh: np.ndarray  # number of confirming blocks
 
 
-def replay(
-    trace: Trace,
-    inject: float = 1.0,
-    trials: int = 2000,
-    budget_seconds: float = 60.0,
-    effect: float = 0.05,
-    num_metrics: int = NUM_METRICS,
-    seed: int = 0,
-    design: Design = DESIGN,
-) -> Replay:
-    """Resample ``trials`` gate runs from ``trace`` and count their verdicts.
-
-    Every run judges ``num_metrics`` metrics with the noise of the trace and independently assigned sides, and only the
-    first of them is slowed down: the error rate is per run, the power that of one metric among many.
+def replay(trace: Trace, inject: float = 1.0, trials: int = 2000, **options: Any) -> Replay:
+    """Resample ``trials`` gate runs from ``trace`` and count their verdicts; ``options`` as of ``replay_blocks``.
 
     Raises RecordError if the trace is too short, ValueError for an injection, effect or number that is not positive.
     """
-    blocks = recorded_blocks(trace)
-    return replay_blocks(blocks, trace.name, inject, trials, budget_seconds, effect, num_metrics, seed, design)
+    return replay_blocks(recorded_blocks(trace), trace.name, inject, trials, **options)
 
 
 def replay_blocks(
@@ -103,7 +90,11 @@ def replay_blocks(
     seed: int = 0,
     design: Design = DESIGN,
 ) -> Replay:
-    """Resample gate runs from blocks in their order; see ``replay``."""
+    """Resample ``trials`` gate runs from blocks in their order and count their verdicts.
+
+    Every run judges ``num_metrics`` metrics with the noise of the blocks and independently assigned sides, and only the
+    first of them is slowed down: the error rate is per run, the power that of one metric among many.
+    """
     if not (inject > 0 and effect > 0 and trials >= 1 and num_metrics >= 1 and budget_seconds > 0):
         raise ValueError("inject, effect, trials, metrics and budget must be positive")
     gate = _Gate(
