@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     decision = Decision(judge_against(data, metrics), None, (), False)
     report = GateReport(
         headline(decision),
-        (*_sentences(folder, here, data, seconds, fresh), *notices, *warnings),
+        (*_sentences(folder, recorded, here, data, seconds, fresh), *notices, *warnings),
         decision.judgements,
         exit_code(decision, config.undecided_passes),
         {"machine": here["machine"], "baseline": folder.path.name, "then": vars(data)},
@@ -177,7 +177,12 @@ def _measure(
 
 
 def _sentences(
-    folder: RunFolder, here: Mapping[str, Any], data: BaselineData, seconds: float, fresh: list[dict[str, Any]]
+    folder: RunFolder,
+    recorded: Sequence[Mapping[str, Any]],
+    here: Mapping[str, Any],
+    data: BaselineData,
+    seconds: float,
+    fresh: list[dict[str, Any]],
 ) -> list[str]:
     state = state_of(PROJECT)
     tree = f"the working tree at {short_commit(state.commit, 'no commit')}"
@@ -187,26 +192,30 @@ def _sentences(
         f"A, the base, is the record {folder.path.name}; B, the candidate, is {tree}.",
         "The sides were not measured side by side: there is no null control, and nothing is confirmed on fresh blocks.",
         data.drift_sentence,
-        *_since_then(folder, here, state, fresh),
+        *_since_then(folder.header, recorded, here, state, fresh),
         *failed,
         f"Measured for {format_seconds(seconds)}.",
     ]
 
 
 def _since_then(
-    folder: RunFolder, here: Mapping[str, Any], state: State, fresh: Iterable[Mapping[str, Any]]
+    recorded_header: RunHeader,
+    recorded: Iterable[Mapping[str, Any]],
+    here: Mapping[str, Any],
+    state: State,
+    fresh: Iterable[Mapping[str, Any]],
 ) -> list[str]:
     """Return a sentence if the code of the stack is that of the record, and one with the versions that differ."""
     known = [{**entry, **(entry.get("process") or {})} for entry in fresh]
     processes = [{"backend": one["case"]["backend"], **one} for one in known if one.get("process")]
-    header = replace(folder.header, machine=here["machine"], commit=state.facts, processes=tuple(processes))
-    then = comparison_keys(folder.header, folder.replicates())
+    header = replace(recorded_header, machine=here["machine"], commit=state.facts, processes=tuple(processes))
+    then = comparison_keys(recorded_header, recorded)
     sentences, changed = [], []
     for name, key in comparison_keys(header, known).items():
         if name in then and then[name].has_code_of(key):
             sentences.append(f"The code of {name} is that of the record: a difference is not its own.")
         changed += then[name].other_versions(key) if name in then else []
-    systems = [machine.get("os") for machine in (folder.header.machine, here["machine"])]
+    systems = [machine.get("os") for machine in (recorded_header.machine, here["machine"])]
     changed += [f"system {systems[0]}, then {systems[1]}"] if None not in systems and len(set(systems)) > 1 else []
     return [*sentences, *([f"Since the record: {'; '.join(changed)}."] if changed else [])]
 

@@ -91,9 +91,7 @@ def begin(
         batch_size=recipe.batch_size,
         num_epochs=recipe.num_epochs,
     )
-    _check_planned(harnesses, plan)
-    if any(planned.case.cache for planned in plan):
-        check_fit_for_code()
+    _check_plan(harnesses, plan)
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
@@ -189,13 +187,15 @@ def _usable_optimizations() -> tuple[str, ...]:
     return tuple(state.optimization.name for state in optimization_states(without="") if state.active)
 
 
-def _check_planned(harnesses: tuple[str, ...], plan: list[PlannedCase]) -> None:
-    """Raise BenchError if the ablation was requested and cannot be planned."""
+def _check_plan(harnesses: tuple[str, ...], plan: list[PlannedCase]) -> None:
+    """Raise BenchError if the ablation was requested and cannot be planned, or compiled code cannot be loaded here."""
     if "ablation" in harnesses and not any(planned.case.harness == "ablation" for planned in plan):
         raise BenchError(
             "the ablation cannot be planned: it compares theano/tuned with theano/as_published on cpu, so both must be "
             "among the chosen stacks, and with --quick it needs --processes."
         )
+    if any(planned.case.cache for planned in plan):
+        check_fit_for_code()
 
 
 def reopen(

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.records.header import RunHeader
-from bench.records.stack_key import StackKey
+from bench.records.stack_key import NO_STACK, WITHOUT_STACKS, stack_from_keys
 
-LOADING = ""  # name of the work without a stack
-UNCOMPARED = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stack
 NUMERIC = ("numpy", "scipy")
 # The packages that a stack's speed depends on; those that its process imported beside them are left out.
 RUNS_ON = {
@@ -88,7 +86,7 @@ def comparison_keys(header: RunHeader, replicates: Iterable[Mapping[str, Any]]) 
     codes: dict[str, dict[str, None]] = {}
     for replicate in replicates:
         case = replicate["case"]
-        if case.get("harness") in UNCOMPARED or replicate["status"] != "ok":
+        if case.get("harness") in WITHOUT_STACKS or replicate["status"] != "ok":
             continue
         name = _name(case)
         if cases.setdefault(name, case).get("cache") is None:
@@ -100,8 +98,8 @@ def comparison_keys(header: RunHeader, replicates: Iterable[Mapping[str, Any]]) 
 
 
 def _name(case: Mapping[str, Any]) -> str:
-    stack = StackKey(**{field: case.get(field) for field in StackKey._fields})
-    return LOADING if stack.backend is None else stack.name
+    stack = stack_from_keys(case)
+    return NO_STACK if stack is None else stack.name
 
 
 def _key(header: RunHeader, case: Mapping[str, Any], codes: list[str]) -> ComparisonKey:

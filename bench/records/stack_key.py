@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 CANONICAL_PRECISION = "float32"
+NO_STACK = ""  # for loading, which uses no framework, and for files without stacks
+WITHOUT_STACKS = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stacks
 
 
 class StackKey(NamedTuple):
@@ -49,6 +51,12 @@ class StackKey(NamedTuple):
 
 
 CANONICAL_NAME = StackKey("theano", "as_published", "cpu", CANONICAL_PRECISION, None).name
+
+
+def stack_from_keys(keys: Mapping[str, Any]) -> StackKey | None:
+    """Return the stack of a case, or None for loading, which has none."""
+    stack = StackKey(**{name: keys.get(name) for name in StackKey._fields})
+    return None if stack.backend is None else stack
 
 
 def by_stack(frame: pd.DataFrame) -> Iterator[tuple[StackKey, pd.DataFrame]]:

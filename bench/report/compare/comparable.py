@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from bench.records.ceilings import Ceilings
 from bench.records.comparison_key import ComparisonKey
 
-NO_STACK = ""  # for loading, which uses no framework, and for files without stacks
 REFERENCE_CLOCK = "reference clock"
 TRAIN_EPOCH, VALIDATE_EPOCH = "train_epoch", "validate_epoch"
 BATCH_SIZE = "batch size"  # in the names of steps at other batch sizes than the recipe's

@@ -55,7 +55,8 @@ class NotCompared:
 class Comparison:
     """Result of a comparison; every list has entries for all of ``others``.
 
-    ``explanations`` are differences that explain a ratio before the machine does.
+    ``explanations`` are differences that explain a ratio before the machine does; ``other_code`` maps each run to its
+    stacks whose code changed (False) or may have (None).
     """
 
     base: Comparable
@@ -66,10 +67,11 @@ class Comparison:
     costs: list[Cost]
     not_compared: list[NotCompared]
     explanations: list[Explanation]
+    other_code: Mapping[str, Mapping[str, bool | None]]
 
     def code_note(self, run: str, stack: str) -> str:
         """Return the note on a stack whose code is not known to be the base's; empty if it is."""
-        same = next(other_code(self.base, other).get(stack, True) for other in self.others if other.name == run)
+        same = self.other_code[run].get(stack, True)
         return "" if same else "unknown" if same is None else "changed"
 
     @property
@@ -99,22 +101,25 @@ def compare(
         listed = [f"{name}: {'; '.join(reasons)}" for name, reasons in against.items() if reasons]
         raise BenchError(f"these cannot be compared with {base.name}: {'. '.join(listed)}. Leave them out.")
     ratios = [ratio for other in others for ratio in metric_ratios(base, other)]
+    changed = {other.name: other_code(base, other) for other in others}
     return Comparison(
         base=base,
         others=tuple(others),
         ratios=ratios,
-        scores=_scores(base, others, ratios),
+        scores=_scores(base, others, ratios, unscored=frozenset().union(*changed.values())),
         hardware=[share for other in others for share in hardware_shares(base, other, ratios)],
         costs=[cost for side in (base, *others) for cost in _costs(side, price_per_hour or {})],
         not_compared=[entry for other in others for entry in _not_compared(base, other)],
-        explanations=[one for other in others for one in explanations(base, other)],
+        explanations=[one for other in others for one in explanations(base, other, changed[other.name])],
+        other_code=changed,
     )
 
 
-def _scores(base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio]) -> list[Score]:
+def _scores(
+    base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio], unscored: frozenset[str]
+) -> list[Score]:
     """Score each measurement over the stacks that every side measured, with one code, and that learn worse on none."""
-    unfit = frozenset().union(*(side.learns_worse for side in (base, *others)))
-    unfit = unfit.union(*(other_code(base, other) for other in others))
+    unfit = unscored.union(*(side.learns_worse for side in (base, *others)))
     everywhere = [
         metric
         for metric in dict.fromkeys(ratio.metric for ratio in ratios)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.report.compare.comparable import Comparable
@@ -30,10 +30,10 @@ def other_code(base: Comparable, other: Comparable) -> dict[str, bool | None]:
     return {name: same for name, same in found.items() if not same}
 
 
-def explanations(base: Comparable, other: Comparable) -> list[Explanation]:
-    """Return the explanations, the strongest first."""
+def explanations(base: Comparable, other: Comparable, changed: Mapping[str, bool | None]) -> list[Explanation]:
+    """Return the explanations, the strongest first; ``changed`` is ``other_code`` of the sides."""
     threads = [side.facts.get("threads") for side in (base, other)]
-    found = [*_code(base, other), *_versions(base, other)]
+    found = [*_code(base, other, changed), *_versions(base, other)]
     if None not in threads and threads[0] != threads[1]:
         counts = [", ".join(map(str, one)) for one in threads]
         found.append(Explanation(other.name, "threads", f"threads of the BLAS: {counts[0]}, then {counts[1]}"))
@@ -42,9 +42,9 @@ def explanations(base: Comparable, other: Comparable) -> list[Explanation]:
     return found
 
 
-def _code(base: Comparable, other: Comparable) -> Iterator[Explanation]:
+def _code(base: Comparable, other: Comparable, changed: Mapping[str, bool | None]) -> Iterator[Explanation]:
     for verb, wanted in (("changed", False), ("may have changed", None)):
-        stacks = [name for name, same in other_code(base, other).items() if same is wanted]
+        stacks = [name for name, same in changed.items() if same is wanted]
         if stacks:
             commits = [base.keys[stacks[0]].commit, other.keys[stacks[0]].commit]
             span = "..".join(short_commit(commit, "no commit") for commit in commits)

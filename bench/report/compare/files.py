@@ -8,8 +8,9 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.records.formats.foreign import read_foreign
-from bench.report.compare.comparable import NO_STACK, Comparable, StackMeasurement
-from bench.report.compare.naming import compared_stack, metric_of
+from bench.records.stack_key import NO_STACK, stack_from_keys
+from bench.report.compare.comparable import Comparable, StackMeasurement
+from bench.report.compare.naming import metric_of
 from bench.report.compare.runs import precisions
 
 
@@ -31,7 +32,7 @@ def comparable_file(path: Path, name: str) -> Comparable:
     }
     if not samples:
         raise BenchError(f"{path} holds only ceilings or an ablation, which are not compared: export a whole run.")
-    stacks = [stack for keys in own if (stack := compared_stack(keys)) is not None]
+    stacks = [stack for keys in own if (stack := stack_from_keys(keys)) is not None]
     dataset = _common(own, "dataset")
     return Comparable(
         name=name,

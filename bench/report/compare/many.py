@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from bench.document.section import Section, named
 from bench.document.table import NUMBER_TEXT, Column
-from bench.report.compare.comparable import NO_STACK, REFERENCE_CLOCK, StackMeasurement
+from bench.records.stack_key import NO_STACK
+from bench.report.compare.comparable import REFERENCE_CLOCK, StackMeasurement
 from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.records.stack_key import StackKey
-from bench.report.compare.comparable import BATCH_SIZE, NO_STACK, REFERENCE_CLOCK, StackMeasurement
+from bench.records.stack_key import NO_STACK, stack_from_keys
+from bench.report.compare.comparable import BATCH_SIZE, REFERENCE_CLOCK, StackMeasurement
 
 REFERENCE = "reference"
 COMPARED_HARNESSES = ("data", "compile", "epoch", "batch_size", REFERENCE)
-
-
-def compared_stack(keys: Mapping[str, Any]) -> StackKey | None:
-    """Return the stack of a case, or None for loading, which has none."""
-    stack = StackKey(**{name: keys.get(name) for name in StackKey._fields})
-    return None if stack.backend is None else stack
 
 
 def metric_of(keys: Mapping[str, Any]) -> StackMeasurement | None:
@@ -27,7 +21,7 @@ def metric_of(keys: Mapping[str, Any]) -> StackMeasurement | None:
     harness = keys.get("harness")
     if harness not in COMPARED_HARNESSES or keys.get("without") is not None:
         return None
-    stack = compared_stack(keys)
+    stack = stack_from_keys(keys)
     return StackMeasurement(NO_STACK if stack is None else stack.name, _measurement(harness, keys))
 
 

@@ -8,8 +8,9 @@ from bench.document.section import Section, named
 from bench.document.table import INTEGER, JOULES, NUMBER, NUMBER_INTERVAL, NUMBER_TEXT, SECONDS, Column
 from bench.records.comparability import contradictions, identity
 from bench.records.moments import day
+from bench.records.stack_key import NO_STACK
 from bench.report.compare import many
-from bench.report.compare.comparable import NO_STACK, Comparable
+from bench.report.compare.comparable import Comparable
 from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio

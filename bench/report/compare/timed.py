@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 from bench.records.frames import CASE_COLUMNS, clean_samples, left_out_sentence
 from bench.records.schema import are_durations, is_duration
-from bench.records.stack_key import StackKey
+from bench.records.stack_key import WITHOUT_STACKS, StackKey, stack_from_keys
 from bench.report.compare.comparable import StackMeasurement
-from bench.report.compare.naming import REFERENCE, compared_stack, metric_of, reference_measurement
+from bench.report.compare.naming import REFERENCE, metric_of, reference_measurement
 
 TimedSamples = dict[StackMeasurement, dict[int, list[float]]]
-WITHOUT_STACKS = ("ablation", "ceilings")  # harnesses that measure stacks without a part, or no stacks
 
 
 class Timed(NamedTuple):
@@ -31,7 +30,7 @@ def timed(replicates: Iterable[dict[str, Any]]) -> Timed:
     left_out: list[str] = []
     for replicate in replicates:
         for keys, measurement, seconds in _trusted(replicate, left_out):
-            stack = compared_stack(keys)
+            stack = stack_from_keys(keys)
             if stack is not None and keys["harness"] not in WITHOUT_STACKS:
                 stacks[stack] = None
             if keys["harness"] == REFERENCE:

@@ -8,7 +8,8 @@ from typing import Any
 from bench.document.section import Section, named
 from bench.document.table import INTEGER, SECONDS, SECONDS_INTERVAL, Column
 from bench.records.moments import minute
-from bench.report.compare.comparable import NO_STACK, StackMeasurement
+from bench.records.stack_key import NO_STACK
+from bench.report.compare.comparable import StackMeasurement
 from bench.report.history.series import History, Series
 from bench.stats.change_points import MIN_RUNS, Trend, TrendShape
 from bench.units import format_number

@@ -9,6 +9,7 @@ from bench.records.core_states import CoreState
 from bench.records.frames import drop_invalid, frames_of
 from bench.records.reference_run import ReferenceRuns, runs_of_frames
 from bench.records.run_folder import RunFolder
+from bench.records.schema import Replicate
 from bench.records.select import states_by_process
 from bench.records.stack_key import StackKey
 from bench.report.run import ablation, batch_size, comparisons, learning, lower_bound, projection, ranking
@@ -42,9 +43,13 @@ class RunAnalysis:
         self.frames, self.left_out = drop_invalid(self.recorded)
 
     @cached_property
+    def _replicates(self) -> list[Replicate]:
+        return self.folder.replicates()
+
+    @cached_property
     def keys(self) -> dict[str, ComparisonKey]:
         """The comparison key of each stack by its name."""
-        return comparison_keys(self.header, self.folder.replicates())
+        return comparison_keys(self.header, self._replicates)
 
     @cached_property
     def reference_runs(self) -> ReferenceRuns:
@@ -58,7 +63,7 @@ class RunAnalysis:
     @cached_property
     def unsampled_gpus(self) -> list[str]:
         """A notice for each reason why a GPU was not sampled."""
-        return unsampled_gpu_notices(self.header, self.folder.replicates())
+        return unsampled_gpu_notices(self._replicates) if self.header.measures_gpu else []
 
     @cached_property
     def accuracies(self) -> learning.Accuracies:

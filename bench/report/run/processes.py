@@ -25,10 +25,8 @@ def process_notices(header: RunHeader) -> list[str]:
     return list(dict.fromkeys(notices))
 
 
-def unsampled_gpu_notices(header: RunHeader, replicates: Iterable[Replicate]) -> list[str]:
+def unsampled_gpu_notices(replicates: Iterable[Replicate]) -> list[str]:
     """Return a notice for each reason why the GPU beside a measurement was not sampled, e.g. a driver without NVML."""
-    if not header.measures_gpu:
-        return []
     reasons = [measured["extra"].get("gpu_reason") for one in replicates for measured in one["measurements"]]
     return [
         f"The GPU was not sampled, so its clocks, throttling, power and energy are unknown: {reason}."

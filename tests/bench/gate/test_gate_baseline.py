@@ -229,10 +229,10 @@ def test_a_code_and_versions_of_the_record_are_told_apart_from_others(record, he
     epochs = baseline.epoch_case(record.replicates(), Stack("theano", "tuned", "cpu"), RECORD)
     fresh = [replicate(epochs, train_epoch=[1.0])]
     same = "The code of theano/tuned on cpu is that of the record: a difference is not its own."
-    assert baseline._since_then(record, here, State(commit, False), fresh) == [same]
+    assert baseline._since_then(record.header, record.replicates(), here, State(commit, False), fresh) == [same]
     packages = {**here["machine"]["packages"], "theano": "1.0.6"}
     newer = {**here, "machine": {**here["machine"], "packages": packages, "os": "Linux 7"}}
-    (changed,) = baseline._since_then(record, newer, State("another", False), fresh)
+    (changed,) = baseline._since_then(record.header, record.replicates(), newer, State("another", False), fresh)
     assert "theano 1.0.5, then 1.0.6; system" in changed
 
 
