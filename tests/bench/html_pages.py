@@ -138,7 +138,19 @@ class Watched:
         self.file = file.as_uri()
         self.page.goto(self.file)
         if options.get("java_script_enabled", True) and self.page.locator("#plotly, .plot").count():
-            self.page.wait_for_function("document.documentElement.dataset.drawn === 'true'", timeout=60_000)
+            self.drawn()
+
+    def drawn(self) -> None:
+        """Wait until every plot is there."""
+        self.until("document.documentElement.dataset.drawn === 'true'")
+
+    def until(self, condition: str) -> None:
+        """Wait for a condition by asking again: the page forbids the ``eval`` of Playwright's own way."""
+        for _ in range(1200):
+            if self.ask(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"after a minute still not {condition}")
 
     def _route(self, route: Any) -> None:
         if route.request.url.partition("#")[0] == self.file:

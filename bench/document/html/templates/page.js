@@ -98,10 +98,10 @@
     // One finger scrolls the page and does not zoom a plot.
     figure.layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
     await Plotly.newPlot(plot, figure.data, figure.layout, {
-      responsive: true,
       displayModeBar: false, // it would cover what is below it, and offer to share the plot with others
     });
     await fit(plot, figure.layout.height);
+    widths.observe(plot);
   }
 
   // The height that a figure comes with is that of its plot; how high the legend is depends on the width of the page.
@@ -112,6 +112,16 @@
     const whole = height + (legend ? legend.getBBox().height : 0);
     return whole === plot.layout.height ? null : Plotly.relayout(plot, { height: whole });
   }
+
+  // Plotly itself leaves a plot whose height is set as wide as it is when the window narrows or a phone is turned.
+  let printing = false;
+  const widths = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      const width = Math.floor(contentRect.width);
+      if (!printing && width && width !== target.layout.width) setWidth(target, width);
+    }
+  });
+  const setWidth = (plot, width) => Plotly.relayout(plot, { width }).then(() => fit(plot));
 
   function say(plot, sentence) {
     plot.removeAttribute("role");
@@ -134,15 +144,16 @@
     root.dataset.drawn = "true";
   }
 
-  // A plot has the width that it was drawn with: for paper, that of the paper; and what is folded is opened.
+  // For paper, plots have its width; and what is folded is opened.
   const drawn = () => plots.filter((plot) => heights.has(plot));
-  addEventListener("resize", () => drawn().forEach((plot) => fit(plot)));
   addEventListener("beforeprint", () => {
+    printing = true;
     document.querySelectorAll("details.folded").forEach((details) => { details.open = true; });
     drawn().forEach((plot) => Plotly.relayout(plot, { width: PRINTED_WIDTH }));
   });
   addEventListener("afterprint", () => {
-    drawn().forEach((plot) => Plotly.relayout(plot, { width: null, autosize: true }));
+    printing = false;
+    drawn().forEach((plot) => setWidth(plot, plot.clientWidth));
   });
 
   drawAll();
