@@ -14,8 +14,9 @@ from bench.cli.candidates import run_ids
 @click.argument("run_id", required=False, shell_complete=run_ids)
 @click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead.")
+@click.option("--all", "whole", is_flag=True, help="Print every section; without, the answer and the ranking.")
 @cli.one_sentence
-def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
+def report(run_id: str | None, runs_dir: Path, as_json: bool, whole: bool) -> None:
     """Write and print the report of RUN_ID (a run's id or folder, or a committed record; default: the latest run).
 
     \b
@@ -37,5 +38,5 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool) -> None:
     if as_json:
         cli.write((path / "summary.json").read_text(encoding="utf-8") + "\n")
         return
-    print_report(analysis, cli.console)
+    print_report(analysis, cli.console, whole)
     cli.console.print(f"report: {written}, and report.html beside it", markup=False, highlight=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.document.html import to_html
-from bench.document.section import Section, to_markdown, to_terminal
+from bench.document.section import Section, to_markdown, to_terminal, with_plots
 from bench.records import files
 from bench.records.csv_cells import shielded
 from bench.records.datasets import NO_DATASET, dataset_line
@@ -38,7 +38,7 @@ from bench.report.run.lower_bound import lower_bound_sections
 from bench.report.run.page import run_page
 from bench.report.run.profiles import profile_details, profile_sections
 from bench.report.run.projection import projection_sections
-from bench.report.run.ranking import cost_sections, ranking_sections
+from bench.report.run.ranking import cost_sections, ranking_details, ranking_sections
 from bench.report.run.reference_runs import reference_sections
 from bench.report.run.summary import summarize
 
@@ -79,12 +79,27 @@ def _write(path: Path, text: str) -> None:
     files.write(path, text, "the record itself is kept: make room, then run make report")
 
 
-def print_report(run: Path | RunAnalysis, console: Console) -> None:
-    """Print the report: of one stack completely, of several stacks without the details."""
+def print_report(run: Path | RunAnalysis, console: Console, whole: bool = False) -> None:
+    """Print the answer, the ranking, and what is missing or failed; name the report's other sections.
+
+    Prints every section if ``whole``, or if there is no ranking.
+    """
     analysis = analysis_of(run)
-    details = [] if len(analysis.ranking) > 1 else _details(analysis)
-    shown = [*_findings(analysis), *details, *_circumstances(analysis)]
+    every = sections(analysis)
+    if whole or len(analysis.ranking) < 2:
+        to_terminal(first_line(analysis), every, console)
+        return
+    shown = [
+        answer_section(analysis),
+        *ranking_sections(analysis.ranking),
+        *comparison_sections(analysis.device_ratios, []),
+        *projection_sections(analysis.projections),
+        *_missing(analysis),
+    ]
     to_terminal(first_line(analysis), shown, console)
+    titles = {section.title for section in shown}
+    rest = [section.title.partition(":")[0] for section, _ in with_plots(every, ()) if section.title not in titles]
+    console.print(f"\nOnly in the report: {'; '.join(dict.fromkeys(rest))}.", markup=False, highlight=False)
 
 
 def first_line(analysis: RunAnalysis) -> str:
@@ -124,6 +139,7 @@ def _findings(analysis: RunAnalysis) -> list[Section]:
 def _details(analysis: RunAnalysis) -> list[Section]:
     """Return each stack and harness separately, and the machine."""
     return [
+        *ranking_details(analysis.ranking),
         *reference_sections(analysis.frames, analysis.phase_medians),
         Section("Memory over the reference run", plots=["memory"]),
         *loading_sections(analysis.frames),
@@ -139,9 +155,10 @@ def _details(analysis: RunAnalysis) -> list[Section]:
 
 def _circumstances(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
     """Return failures, skipped stacks and how to reproduce the run."""
+    return [*_missing(analysis, problems), reproduce_section(analysis.header)]
+
+
+def _missing(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
+    """Return failures and skipped stacks."""
     failed = [*analysis.learns_worse, *analysis.folder.problems, *analysis.left_out, *analysis.profiles_left_out]
-    return [
-        *failures_sections(analysis.frames, [*failed, *problems]),
-        *skipped_sections(analysis.header),
-        reproduce_section(analysis.header),
-    ]
+    return [*failures_sections(analysis.frames, [*failed, *problems]), *skipped_sections(analysis.header)]

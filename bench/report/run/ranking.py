@@ -11,13 +11,12 @@ import pandas as pd
 from bench.document.section import Section, without_dashes
 from bench.document.table import (
     BYTES,
-    FRACTION,
     JOULES,
     NUMBER,
-    NUMBER_INTERVAL,
     NUMBER_TEXT,
+    NUMBER_WITH_INTERVAL,
     SECONDS,
-    SECONDS_INTERVAL,
+    SECONDS_WITH_INTERVAL,
     Column,
 )
 from bench.records.core_states import CoreState
@@ -29,6 +28,7 @@ from bench.report.run.tables import exclude_ablation, groups_sentences, interval
 from bench.stats import estimates
 from bench.stats.learning import Learning, LearningVerdict
 from bench.stats.ranking import Rank, rank
+from bench.units import format_percent
 
 EpochRounds = Mapping[StackKey, Mapping[PairKey, float]]  # seconds of a training epoch
 
@@ -129,21 +129,33 @@ def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
     """Return the table, if there is more than one stack to rank."""
     if len(ranked) < 2:
         return []
-    times = ["validation epoch", "first step", "steady step", "reference clock"]
     columns = [
         Column("rank", NUMBER_TEXT),
         "stack",
-        Column("training epoch", SECONDS),
-        Column("95 % interval, epoch", SECONDS_INTERVAL),
-        Column("times as fast", NUMBER),
-        Column("95 % interval, ratio", NUMBER_INTERVAL),
-        Column("GFLOP/s", NUMBER),
-        *(Column(name, SECONDS) for name in times),
-        Column("test accuracy", FRACTION),
-        "learning",
+        Column("training epoch", SECONDS_WITH_INTERVAL),
+        Column("times as fast", NUMBER_WITH_INTERVAL),
+        Column("reference clock", SECONDS),
+        Column("test accuracy", NUMBER_TEXT),
     ]
-    section = Section("Ranking", _how_to_read(ranked), columns, [_row(one) for one in ranked], ["throughput"])
-    return [without_dashes(section)]
+    return [without_dashes(Section("Ranking", _how_to_read(ranked), columns, list(map(_row, ranked)), ["throughput"]))]
+
+
+def ranking_details(ranked: list[RankedStack]) -> list[Section]:
+    """Return the other values of each stack, in the order of the ranking."""
+    times = ("validation epoch", "first step", "steady step")
+    columns = ["stack", Column("GFLOP/s", NUMBER), *(Column(name, SECONDS) for name in times), "learning"]
+    rows = [
+        [
+            one.stack.name,
+            one.train_gflops,
+            *(_center(found) for found in (one.validate_epoch, one.first_step, one.train_step)),
+            None if one.learning is None or one.learning is Learning.NOT_MEASURED else one.learning.value,
+        ]
+        for one in ranked
+    ]
+    told = ["GFLOP/s counts the work of the dense network for every stack."]
+    section = without_dashes(Section("Each stack in detail", told, columns, rows))
+    return [section] if len(ranked) > 1 and section.rows else []
 
 
 def _how_to_read(ranked: list[RankedStack]) -> list[str]:
@@ -172,17 +184,14 @@ def _how_to_read(ranked: list[RankedStack]) -> list[str]:
 
 def _row(one: RankedStack) -> list[Any]:
     epoch, ratio = one.train_epoch, one.speed_ratio
+    bounds = (None, None) if ratio is None or one.stack.is_canonical else (ratio.low, ratio.high)
     return [
         one.rank,
         one.stack.name,
-        _center(epoch),
-        None if epoch is None else (epoch.low, epoch.high),
-        None if ratio is None else ratio.center,
-        None if ratio is None or one.stack.is_canonical else (ratio.low, ratio.high),
-        one.train_gflops,
-        *(_center(found) for found in (one.validate_epoch, one.first_step, one.train_step, one.reference_clock)),
-        one.mean_test_accuracy,
-        _learning(one),
+        None if epoch is None else (epoch.center, epoch.low, epoch.high),
+        None if ratio is None else (ratio.center, *bounds),
+        _center(one.reference_clock),
+        _accuracy(one),
     ]
 
 
@@ -190,11 +199,15 @@ def _center(measured: estimates.Estimate | None) -> float | None:
     return None if measured is None else measured.center
 
 
-def _learning(one: RankedStack) -> str | None:
-    if one.learning is None or one.learning is Learning.NOT_MEASURED:
+def _accuracy(one: RankedStack) -> str | None:
+    """Return the mean, and the verdict if it does not speak for the stack."""
+    if one.mean_test_accuracy is None:
         return None
-    faster = one.learns_worse and one.speed_ratio is not None and one.speed_ratio.center > 1
-    return f"faster, but {one.learning.value}" if faster else one.learning.value
+    accuracy = format_percent(one.mean_test_accuracy)
+    if not one.learns_worse:
+        return accuracy
+    faster = one.speed_ratio is not None and one.speed_ratio.center > 1
+    return f"{accuracy}, {'faster, but ' if faster else ''}{Learning.WORSE.value}"
 
 
 # --- cost ------------------------------------------------------------------------------------------------------------
