@@ -43,7 +43,7 @@ GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 
 GPU_VENV := .venv-theano-gpu
 
-.PHONY: help bench test report compare history board profile gate check doctor lint clean theano-gpu test-gpuarray FORCE
+.PHONY: help bench test report compare history board profile gate check doctor docs lint clean theano-gpu test-gpuarray FORCE
 
 help:
 	@echo "make bench [QUICK=1] [RESUME=id]  measure this machine and write results/runs/<id>/report.html"
@@ -56,6 +56,7 @@ help:
 	@echo "make profile [BACKENDS=...]       explain where the time of a step goes, operation by operation"
 	@echo "make gate [AGAINST=main]          is the working tree slower, larger or a worse learner than that revision?"
 	@echo "make doctor                       what this machine has, lacks, and what to do about it"
+	@echo "make docs                         these pages as a site, in results/docs"
 	@echo "make lint                         check the code's style"
 	@echo "make theano-gpu                   add the environment in which Theano reaches an NVIDIA GPU"
 	@echo "make test-gpuarray                prove that path's numbers without a GPU, through OpenCL on the CPU"
@@ -112,6 +113,10 @@ gate check: $(STAMP)
 
 doctor: $(STAMP)
 	@$(BIN)/python -m bench doctor
+
+docs: $(STAMP) $(VENV)/installed-docs
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs results/docs
+	@echo "results/docs/index.html"
 
 lint: $(STAMP)
 	@$(BIN)/python -m ruff check .

@@ -1,4 +1,4 @@
-"""README: its commands exist and run, its table is generated, its Python works."""
+"""README and docs: their commands exist and run, their tables and pictures are current, their Python works."""
 
 import os
 import re
@@ -16,15 +16,22 @@ from bench import cli
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text()
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+RECORDS = Path("results/records")
 CI = (PROJECT / ".ci" / "run").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+def blocks(language, text):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
 def shell_commands():
-    return [line for block in blocks("sh") for line in block.splitlines() if line]
+    return sorted({line for page in PAGES for block in blocks("sh", page.read_text()) for line in block.splitlines()})
+
+
+def makefile_targets():
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", (PROJECT / "Makefile").read_text(), re.M)
+    return targets.split()
 
 
 RUN_BY_A_TEST = {
@@ -40,15 +47,26 @@ def test_every_command_is_run_by_ci_or_a_test(command):
     assert command in CI or command in RUN_BY_A_TEST
 
 
-def test_every_bench_command_named_in_the_readme_exists():
-    named = set(re.findall(r"python -m bench ([a-z]+)", README))
-    assert named and named <= set(cli.COMMANDS)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_option_and_link_of_a_page_exists(page):
+    text = page.read_text()
+    for command, rest in re.findall(r"python -m bench ([a-z]+)([^`\n]*)", text):
+        assert command in cli.COMMANDS
+        known = {option for parameter in cli.main.get_command(None, command).params for option in parameter.opts}
+        assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known | {"--help"}, command
+    for target in re.findall(r"make ([a-z-]+)(?=[`\s])", " ".join(re.findall(r"`[^`]+`", text))):
+        assert target in makefile_targets(), target
+    for link in re.findall(r"\]\(([^)#:]+)\)|srcset=\"([^\"]+)\"|src=\"([^\"]+)\"", text):
+        assert (page.parent / "".join(link)).exists(), link
+
+
+def test_the_readme_is_read_in_five_minutes():
+    assert len(README.split()) <= 900
 
 
 def test_every_make_target_is_explained_by_help():
     makefile = (PROJECT / "Makefile").read_text()
-    (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.M)
-    for target in targets.split():
+    for target in makefile_targets():
         assert target in ("help", "check", "FORCE") or f'"make {target}' in makefile  # check is gate's older name
 
 
@@ -75,7 +93,7 @@ def test_the_harnesses_run_by_hand(tmp_path):
 
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path):
-    code = "import small_workload\n" + blocks("python")[0]
+    code = "import small_workload\n" + blocks("python", README)[0]
     done = run_fresh(code, folder=tmp_path, PYTHONPATH=f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Epoch 1 of 1 took" in done.stdout
@@ -83,11 +101,12 @@ def test_the_python_of_the_readme_runs(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_result_tables_are_the_records(monkeypatch):
-    from tools.readme import with_results
+def test_tables_and_pictures_are_those_of_the_newest_records(monkeypatch):
+    from tools.readme import generated
 
     monkeypatch.chdir(PROJECT)
-    assert with_results(README, Path("results/records")) == README, "run: python -m tools.readme"
+    for path, text in generated(RECORDS).items():
+        assert path.read_text() == text, f"{path}: run python -m tools.readme"
 
 
 @pytest.mark.slow
@@ -96,7 +115,7 @@ def test_the_gpu_table_says_how_much_was_measured(monkeypatch):
     from tools.readme import gpu_block, gpu_records
 
     monkeypatch.chdir(PROJECT)
-    text = gpu_block(gpu_records(Path("results/records")))
+    text = gpu_block(gpu_records(RECORDS))
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "2026-11-26-28" in line]
     rows = [row for row in cells if len(row) == 8]
     assert len(rows) == 11 and {row[2] for row in rows} == {"1"}

@@ -1,32 +1,42 @@
-"""``python -m tools.readme``: write the README's result tables from the newest committed records.
+"""``python -m tools.readme``: write the results and pictures of README and docs from the newest committed records.
 
-The first is of the newest record with reference runs of the canonical stack, the second of the newest ones on a GPU.
+These are the newest record with reference runs of the canonical stack, and the newest ones on a GPU.
 """
 
 from __future__ import annotations
 
+import io
 import math
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from tabulate import tabulate
 
-from bench.document.section import Section, escape_markdown
+from bench.document.section import Section, escape_markdown, to_terminal
+from bench.document.svg import svg_of_chart
 from bench.errors import BenchError
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.moments import day
 from bench.records.run_folder import RunFolder, started_seconds
 from bench.records.stack_key import StackKey, by_stack
+from bench.report.charts import draw_charts
 from bench.report.load import load_notices
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section
-from bench.report.run.ranking import ranking_sections
+from bench.report.run.ranking import RankedStack, ranking_sections
 from bench.report.run.summary import summarize
+from bench.report.write import first_line
 from bench.stats.estimates import Estimate
-from bench.units import MISSING, format_interval, format_percent, format_seconds, short_commit
+from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
+from mlp.recipe import REFERENCE
 
-BLOCKS = ("results", "gpu")  # each between two marks: <!-- results:begin --> and <!-- results:end -->
+README, RESULTS = Path("README.md"), Path("docs/results.md")
+IMAGES = Path("docs/images")
+TERMINAL_COLUMNS = 120
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
 WANTED = {  # (harness, cache, measurement) -> label in the README
     FIRST_LOAD: "loading, first of its process",
@@ -38,6 +48,55 @@ WANTED = {  # (harness, cache, measurement) -> label in the README
 }
 
 NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages listed beside the numbers
+
+
+def terminal_block(record: Path) -> str:
+    """Return the first line and the ranking, as a terminal shows them."""
+    analysis = RunAnalysis(RunFolder.open(record))
+    console = Console(file=io.StringIO(), width=TERMINAL_COLUMNS)
+    (ranking,) = ranking_sections(analysis.ranking)
+    ranking.sentences = []
+    to_terminal(first_line(analysis), [ranking], console)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    return "\n".join(["```text", *textwrap.wrap(lines[0], TERMINAL_COLUMNS), *lines[1:], "```"])
+
+
+def canonical_runs_block(records: list[Path]) -> str:
+    """Return a row for each stack with a reference run in these records, fastest reference clock first."""
+    rows = []
+    for record in records:
+        analysis = RunAnalysis(RunFolder.open(record))
+        for one in analysis.ranking:
+            if (clock := one.reference_clock) is not None:
+                rows.append((clock.center, _canonical_row(one, analysis.header)))
+    headers = ["stack", "machine", "seeds", "20 epochs", "times as fast as in 2016", "test accuracy"]
+    rows.sort(key=lambda row: row[0])
+    return tabulate([row for _, row in rows], headers, tablefmt="github", disable_numparse=True)
+
+
+def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
+    clock, device = one.reference_clock, "cpu" if one.stack.device == "cpu" else "gpu"
+    gpus = [gpu["name"] for gpu in header.machine["gpus"]]
+    cpu = f"{header.machine['cpu_model']}, {header.machine['usable_cores']} cores"
+    return [
+        one.stack.name,
+        escape_markdown(cpu if device == "cpu" else gpus[0]),
+        str(clock.num_processes),
+        format_seconds(clock.center),
+        format_number(REFERENCE.total_seconds / clock.center),
+        MISSING if one.mean_test_accuracy is None else format_percent(one.mean_test_accuracy),
+    ]
+
+
+def pictures(record: Path) -> dict[Path, str]:
+    """Return the SVG of each picture by its path."""
+    charts, _ = draw_charts(RunAnalysis(RunFolder.open(record)))
+    return {
+        IMAGES / "ranking-light.svg": svg_of_chart(charts["throughput"]),
+        IMAGES / "ranking-dark.svg": svg_of_chart(charts["throughput"], dark=True),
+        IMAGES / "accuracy.svg": svg_of_chart(charts["accuracy"]),
+        IMAGES / "batch-size.svg": svg_of_chart(charts["batch_size"]),
+    }
 
 
 def results_block(record: Path, called: str | None = None) -> str:
@@ -166,13 +225,13 @@ def _gpu_provenance(analyses: dict[Path, RunAnalysis], machine: dict[str, Any]) 
     ]
 
 
-def with_block(readme: str, name: str, block: str) -> str:
-    """Replace the block between the two marks of ``name``, one of BLOCKS; raise BenchError if they are missing."""
+def with_block(text: str, name: str, block: str) -> str:
+    """Replace the block between the two marks of ``name``; raise BenchError if they are missing."""
     first, last = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    head, begin, rest = readme.partition(first)
+    head, begin, rest = text.partition(first)
     _, end, tail = rest.partition(last)
     if not begin or not end:
-        raise BenchError(f"the README has no {first} ... {last}: put the two marks where the table belongs.")
+        raise BenchError(f"the page has no {first} ... {last}: put the two marks where the block belongs.")
     return f"{head}{first}\n{block}\n{last}{tail}"
 
 
@@ -215,14 +274,24 @@ def _has_reference_runs(header: RunHeader) -> bool:
     return any(entry.case.get("harness") == "reference" and _is_canonical(entry.case) for entry in header.plan)
 
 
-def with_results(readme: str, records: Path) -> str:
-    """Return ``readme`` with both blocks of the newest records in ``records``."""
-    return with_block(
-        with_block(readme, "results", results_block(newest_record(records))), "gpu", gpu_block(gpu_records(records))
-    )
+def generated(records: Path) -> dict[Path, str]:
+    """Return the text of every page and picture that shows the newest records in ``records``, by its path."""
+    cpu, gpu = newest_record(records), gpu_records(records)
+    blocks = {
+        README: {"terminal": terminal_block(cpu), "results": canonical_runs_block([cpu, *gpu])},
+        RESULTS: {"cpu": results_block(cpu), "gpu": gpu_block(gpu)},
+    }
+    return {**{path: _with_blocks(path, names) for path, names in blocks.items()}, **pictures(cpu)}
+
+
+def _with_blocks(path: Path, blocks: Mapping[str, str]) -> str:
+    text = path.read_text(encoding="utf-8")
+    for name, block in blocks.items():
+        text = with_block(text, name, block)
+    return text
 
 
 if __name__ == "__main__":
-    path, records = Path("README.md"), Path("results/records")
-    path.write_text(with_results(path.read_text(encoding="utf-8"), records), encoding="utf-8")
-    print(f"{path} shows {newest_record(records)} and {', '.join(map(str, gpu_records(records)))}")
+    for path, text in generated(Path("results/records")).items():
+        path.write_text(text, encoding="utf-8")
+        print(path)

@@ -32,10 +32,16 @@ SETTINGS = {
     "axes.spines.right": False,
     "lines.linewidth": 1.5,
 }
+INK, PAPER = "#E6EDF3", "#0D1117"
+DARK = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), PAPER),
+    "grid.color": "#30363D",
+}
 
 
-def svg_of(draw: Callable[[Axes], None]) -> str:
-    """Return the SVG of a pair of axes filled by ``draw``, with its legend."""
+def svg_of(draw: Callable[[Axes], None], dark: bool = False) -> str:
+    """Return the SVG of a pair of axes filled by ``draw``, with its legend, on white or dark paper."""
 
     def draw_one(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -43,10 +49,10 @@ def svg_of(draw: Callable[[Axes], None]) -> str:
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
 
-    return svg_of_figure((9.0, 5.0), draw_one)
+    return svg_of_figure((9.0, 5.0), draw_one, dark)
 
 
-def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], None], dark: bool = False) -> str:
     """Return the SVG of a figure filled by ``draw``, in the common style, independent of matplotlib's settings.
 
     Importing matplotlib fails if MPLBACKEND, as set by notebooks, names a backend that it cannot find.
@@ -62,7 +68,7 @@ def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], Non
     from matplotlib.figure import Figure
 
     text = io.StringIO()
-    with matplotlib.style.context(["default", SETTINGS]):
+    with matplotlib.style.context(["default", SETTINGS, DARK if dark else {}]):
         figure = Figure(figsize=size_inches, layout="constrained")
         draw(figure)
         FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
@@ -78,9 +84,9 @@ SYMBOLS = {
 }
 
 
-def svg_of_chart(chart: Chart) -> str:
+def svg_of_chart(chart: Chart, dark: bool = False) -> str:
     """Draw a chart whose traces are scatter plots; it has the colours, marks, axes and legend of its page."""
-    return svg_of(lambda axes: _draw(axes, chart.figure))
+    return svg_of(lambda axes: _draw(axes, chart.figure), dark)
 
 
 def _draw(axes: Axes, figure: dict[str, Any]) -> None:
