@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PIP := $(BIN)/python tools/pip_install.py
-# Theano and Lasagne exist only as source archives; tools/sdist_compat says why Theano's needs help on Python 3.12.
+# Theano and Lasagne exist only as source archives; mlp/theano_compat/archives says why Theano's needs help on Python 3.12.
 BUILD_TOOLS := setuptools==80.9.0 wheel==0.45.1
 SOURCE_ONLY := $(shell grep -i -E '^(theano|lasagne)==' requirements.txt)
 
@@ -66,7 +66,7 @@ $(STAMP): requirements.txt pyproject.toml $(if $(NEW_ENVIRONMENT),FORCE)
 	@echo "installing pinned packages into $(VENV) (a minute or two)"
 	@$(if $(NEW_ENVIRONMENT),"$(NEW_ENVIRONMENT)" -I -m venv --clear $(VENV))
 	@$(PIP) $(BUILD_TOOLS)
-	@PYTHONPATH="$(CURDIR)/tools/sdist_compat" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY) --editable .
+	@PYTHONPATH="$(CURDIR)/mlp/theano_compat/archives" $(PIP) --no-build-isolation --no-deps $(SOURCE_ONLY) --editable .
 	@$(PIP) --requirement requirements.txt
 	@touch $@
 

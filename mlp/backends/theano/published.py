@@ -6,6 +6,7 @@ with custom operations, see ``theano_tuned``.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -79,7 +80,8 @@ class TheanoBackend(Backend):
             return on_gpu
         for package in ("theano", "lasagne"):
             if not is_installed(package):
-                return Unavailable(f"the package {package} is not installed", f"pip install {package}")
+                remedy = f"Install it: {sys.executable} -m mlp.theano_compat.archives"
+                return Unavailable(f"the package {package} is not installed", remedy)
         if find_compiler() is None:
             return Unavailable(NO_COMPILER, INSTALL_COMPILER + ".")
         try:
