@@ -44,7 +44,11 @@ def pytest_xdist_setupnodes(specs):
 
 
 def pytest_configure(config):
-    """Hide the parallel run from processes that the tests start: pytest-benchmark would time nothing in them."""
+    """Hide the parallel run from processes that the tests start: pytest-benchmark would time nothing in them.
+
+    Tuning parameters of theano/tuned are the default, as each compilation would measure them.
+    """
+    os.environ.setdefault("MLP_BENCH_TUNED_PARAMETERS", "default")
     if hasattr(config, "workerinput"):
         for variable in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
             del os.environ[variable]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from small import SMALL
 
 from mlp import backends
+from mlp.backends.theano.tuned.tuning import DEFAULT_TILE, DENSE, TILE_COLUMNS
 from mlp.training import initial_parameters
 
 pytestmark = pytest.mark.slow
@@ -25,13 +26,13 @@ def multiply(theano):
 
     functions = {}
 
-    def product(a, b, transposed=PLAIN, num_threads=2):
+    def product(a, b, transposed=PLAIN, num_threads=2, columns=DEFAULT_TILE):
         if (transposed, num_threads) not in functions:
-            left, right = theano.tensor.fmatrices(2)
+            inputs = [*theano.tensor.fmatrices(2), theano.tensor.lvector()]
             operation = Product(num_threads, *transposed, skip_zeros=True)
-            functions[transposed, num_threads] = theano.function([left, right], operation(left, right))
+            functions[transposed, num_threads] = theano.function(inputs, operation(*inputs))
         stored = [np.ascontiguousarray(x.T if t else x) for x, t in zip((a, b), transposed, strict=True)]
-        return functions[transposed, num_threads](*stored)
+        return functions[transposed, num_threads](*stored, np.full(4, columns))
 
     return product
 
@@ -54,16 +55,19 @@ def assert_product(found, a, b):
 # --- one product --------------------------------------------------------------------------------------------------
 
 sides = st.integers(1, 300)
+any_threads, any_tile = st.sampled_from([1, 2, 5]), st.sampled_from([*TILE_COLUMNS, DENSE])
 any_transposed = st.sampled_from([PLAIN, TRANSPOSED_A, TRANSPOSED_B, (True, True)])
 
 
 @settings(max_examples=150, deadline=None)
-@given(sides, sides, sides, st.floats(0, 1), any_transposed, st.sampled_from([1, 2, 5]), st.integers(0, 2**31))
-def test_the_product_is_numpys_for_all_shapes_and_densities(multiply, m, n, k, density, transposed, threads, seed):
+@given(sides, sides, sides, st.floats(0, 1), any_transposed, any_threads, any_tile, st.integers(0, 2**31))
+def test_the_product_is_numpys_for_all_shapes_and_densities(
+    multiply, m, n, k, density, transposed, threads, columns, seed
+):
     """One call after another with other shapes and other zeros: nothing of the last one may be left."""
     random = np.random.RandomState(seed)
     a, b = sparse(random, m, k, density), random.randn(k, n).astype(np.float32)
-    assert_product(multiply(a, b, transposed, threads), a, b)
+    assert_product(multiply(a, b, transposed, threads, columns), a, b)
 
 
 @pytest.mark.parametrize("transposed", [PLAIN, TRANSPOSED_A])
@@ -116,6 +120,13 @@ def test_zeros_are_left_out_only_where_half_of_the_factor_is_zero(multiply, dens
     a[:, 0] = 0
     b[0] = np.nan
     assert np.isfinite(multiply(a, b)).all() == skips
+
+
+def test_a_dense_choice_multiplies_zeros(multiply):
+    a, b = factors()
+    a[:, 0] = 0
+    b[0] = np.nan
+    assert np.isnan(multiply(a, b, columns=DENSE)).all()
 
 
 def test_threads_share_the_work_and_change_nothing(multiply):

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fresh import printed
+from philox import philox, words
 from scipy import special, stats
 from small import SMALL
 
 from mlp import backends
 from mlp.backends import Unavailable
 from mlp.backends.theano.tuned import optimizations
+from mlp.backends.theano.tuned.tuning import TuningParameters
 from mlp.errors import BackendError
 from mlp.theano_compat.blas import Blas
 from mlp.training import initial_parameters
@@ -35,26 +37,6 @@ def call(theano, expression, inputs, **options):
 
 
 # --- the random numbers -------------------------------------------------------------------------------------------
-
-
-def philox(key, counters):
-    """Philox4x32-10 after Salmon et al. 2011, equations in section 3.3: uint32 (n, 4) for counters (n, 4)."""
-    x = np.array(counters, np.uint64).T
-    key = np.array(key, np.uint64)
-    low = np.uint64(0xFFFFFFFF)
-    for _ in range(10):
-        left, right = np.uint64(0xD2511F53) * x[0], np.uint64(0xCD9E8D57) * x[2]
-        x = np.array([(right >> 32) ^ x[1] ^ key[0], right & low, (left >> 32) ^ x[3] ^ key[1], left & low])
-        key = (key + np.array([0x9E3779B9, 0xBB67AE85], np.uint64)) & low
-    return x.T.astype(np.uint32)
-
-
-def words(key, step, num_rows, num_units):
-    """The word of each unit of each row, uint32 (num_rows, num_units), as dropout_relu.h documents them."""
-    rows, units = np.mgrid[:num_rows, :num_units]
-    counters = [16 * (units // 64) + units % 16, rows, np.full_like(rows, step % 2**32), np.full_like(rows, step >> 32)]
-    drawn = philox(key, np.stack(counters, axis=-1).reshape(-1, 4)).reshape(num_rows, num_units, 4)
-    return np.take_along_axis(drawn, (units // 16 % 4)[:, :, None], axis=2)[:, :, 0]
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +264,7 @@ def test_updates_are_lasagnes(theano, num_threads):
     gradients = [T.fmatrix(), T.fvector(), T.fmatrix(), T.fvector()]
     initial = [random.randn(*shape).astype(np.float32) for shape in shapes]
     ours, theirs = ([theano.shared(value) for value in initial] for _ in range(2))
-    graph = TunedGraph(ours, SMALL, frozenset({"update", "threads"}), num_threads)
+    graph = TunedGraph(ours, SMALL, frozenset({"update", "threads"}), TuningParameters(num_threads))
     our_function = theano.function(gradients, [], updates=graph.updates(gradients))
     rates = (SMALL.learning_rate, SMALL.rho, SMALL.epsilon)
     their_function = theano.function(gradients, [], updates=rmsprop(gradients, theirs, *rates))

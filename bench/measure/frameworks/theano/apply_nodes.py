@@ -137,7 +137,9 @@ class Graph:
 
         The operands are the last two matrices among the inputs (Gemm's first is the sum that it adds to), or vectors.
         """
-        operands = [index for index, shape in enumerate(inputs) if len(shape) >= 1][-2:]
+        matrices = [index for index, shape in enumerate(inputs) if len(shape) >= 2][-2:]
+        arrays = [index for index, shape in enumerate(inputs) if len(shape) >= 1][-2:]
+        operands = matrices if len(matrices) == 2 else arrays
         if len(operands) < 2 or not outputs or len(outputs[0]) != 2:
             return {}
         m, n = outputs[0]

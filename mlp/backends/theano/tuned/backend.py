@@ -16,6 +16,7 @@ from mlp.backends.theano.tuned.optimizations import (
     blas_threads,
     optimization_states,
 )
+from mlp.backends.theano.tuned.tuning import TuningParameters, pinned, use
 from mlp.recipe import Recipe
 
 
@@ -40,14 +41,45 @@ class TunedTheanoBackend(TheanoBackend):
         self._num_steps = 0
 
     def _compile_training(self) -> None:
+        default = TuningParameters(blas_threads() or 1)
+        self._tuning = pinned(default.num_threads) or default
+        machine = self._machine_tuning(default.num_threads)
+        stored = machine.stored() if machine else None
+        self._tuning = stored or self._tuning
         try:
-            self._train_fn, self._updates = self._graph().training_function()
+            graph = self._compile_step()
         except Exception as error:  # Theano raises the class Exception itself when the compiler fails
             if "Compilation failed" not in str(error) or self._optimizations <= NEED_NO_CPLUSPLUS:
                 raise
             _warn("runs without its own operations, no faster than as_published: the C++ compiler rejects them.")
             self._optimizations &= NEED_NO_CPLUSPLUS
-            self._train_fn, self._updates = self._graph().training_function()
+            self._compile_step()
+            return
+        if machine and stored is None:
+            self._adopt(machine.measure(), graph)
+        if "products" in self._optimizations:
+            use(self._tuning)
+
+    def _compile_step(self) -> Any:
+        """Compile the training function, and return its graph."""
+        graph = self._graph()
+        self._train_fn, self._updates = graph.training_function()
+        return graph
+
+    def _machine_tuning(self, num_threads: int) -> Any:
+        """Return the choice of tuning parameters; None if they are pinned or without effect."""
+        if pinned(num_threads) or not {"products", "sparsity"} <= self._optimizations:
+            return None
+        from mlp.backends.theano.tuned.measure import MachineTuning
+
+        return MachineTuning(self.recipe, num_threads)
+
+    def _adopt(self, chosen: TuningParameters, graph: Any) -> None:
+        before, self._tuning = self._tuning, chosen
+        if chosen.num_threads != before.num_threads:
+            self._compile_step()  # from the compile cache
+        else:
+            graph.set_tiles(chosen)
 
     def _compile_validation(self) -> None:
         self._val_fn = self._graph().evaluation_function()
@@ -58,7 +90,7 @@ class TunedTheanoBackend(TheanoBackend):
         from mlp.backends.theano.tuned.graph import TunedGraph
 
         parameters = lasagne.layers.get_all_params(self.network)
-        return TunedGraph(parameters, self.recipe, self._optimizations, blas_threads() or 1)
+        return TunedGraph(parameters, self.recipe, self._optimizations, self._tuning)
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> float:
         return self._step(*_as_arguments(images, labels), np.arange(len(images)))

@@ -16,7 +16,7 @@ struct DropoutRelu {
      * The word of unit j in row i of a step is that of Philox's counter (16 * (j / 64) + j % 16, i, step), word
      * j / 16 % 4: it depends on neither the batch size nor the number of threads. */
     void forward(float* z, const float* bias, npy_intp n, npy_intp units) const {
-        int num_chunks = n < 16 ? 1 : num_threads;
+        int num_chunks = n < tuning::ONE_THREAD_ROWS ? 1 : num_threads;
         mlp_team::parallel_for(num_threads, num_chunks, [=](int chunk) {
             npy_intp end = mlp_team::chunk_begin(n, chunk + 1, num_chunks);
             for (npy_intp row = mlp_team::chunk_begin(n, chunk, num_chunks); row < end; ++row)

@@ -23,6 +23,7 @@ from mlp.backends.theano.tuned.minibatch import Minibatch
 from mlp.backends.theano.tuned.product import Product
 from mlp.backends.theano.tuned.rmsprop import Rmsprop
 from mlp.backends.theano.tuned.softmax_crossentropy import SoftmaxCrossentropy
+from mlp.backends.theano.tuned.tuning import TuningParameters
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
@@ -44,13 +45,22 @@ class TunedGraph:
     """Expressions and functions of one network for a set of optimizations."""
 
     def __init__(
-        self, parameters: Sequence[Any], recipe: Recipe, optimizations: frozenset[str], num_threads: int
+        self, parameters: Sequence[Any], recipe: Recipe, optimizations: frozenset[str], tuning: TuningParameters
     ) -> None:
         self.parameters = list(parameters)
         self.recipe = recipe
         self.optimizations = optimizations
-        self.product_threads = num_threads
-        self.num_threads = num_threads if "threads" in optimizations else 1  # of every other operation
+        self.product_threads = tuning.num_threads
+        self.num_threads = tuning.num_threads if "threads" in optimizations else 1  # of every other operation
+        self._tiles = [theano.shared(np.array(tuning.of_layer(layer)), "tiles") for layer in self._layers()]
+
+    def set_tiles(self, tuning: TuningParameters) -> None:
+        """Replace the tiles in the compiled functions of this graph."""
+        for layer, tiles in zip(self._layers(), self._tiles, strict=True):
+            tiles.set_value(np.array(tuning.of_layer(layer)))
+
+    def _layers(self) -> range:
+        return range(1, len(self.parameters) // 2 + 1)
 
     def training_function(self) -> tuple[Any, OrderedDict[Any, Any]]:
         """Return ``train(images, labels, rows, step) -> mean loss`` on the minibatch ``images[rows]``, one update per
@@ -83,15 +93,16 @@ class TunedGraph:
         keep = 1 - self.recipe.dropout if training else 1.0
         *hidden, top = zip(self.parameters[::2], self.parameters[1::2], strict=True)
         h = images
-        for (weights, biases), key in zip(hidden, mask_keys(self.recipe, len(hidden)), strict=True):
-            h = self._hidden(self._product(h, weights), biases, keep, key, T.as_tensor_variable(step))
+        keys = mask_keys(self.recipe, len(hidden))
+        for (weights, biases), key, tiles in zip(hidden, keys, self._tiles[:-1], strict=True):
+            h = self._hidden(self._product(h, weights, tiles), biases, keep, key, T.as_tensor_variable(step))
         weights, biases = top
-        return self._top(self._product(h, weights), biases, labels)
+        return self._top(self._product(h, weights, self._tiles[-1]), biases, labels)
 
-    def _product(self, a: Any, b: Any) -> Any:
+    def _product(self, a: Any, b: Any, tiles: Any) -> Any:
         if "products" not in self.optimizations:
             return T.dot(a, b)
-        return Product(self.product_threads, skip_zeros="sparsity" in self.optimizations)(a, b)
+        return Product(self.product_threads, skip_zeros="sparsity" in self.optimizations)(a, b, tiles)
 
     def _hidden(self, z: Any, biases: Any, keep: float, key: tuple[int, int], step: Any) -> Any:
         if "dropout" in self.optimizations:

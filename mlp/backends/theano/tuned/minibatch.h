@@ -3,7 +3,7 @@
 /* to[i] = from[rows[i]] for rows of `width` floats; the caller has checked every index. */
 static void gather_rows(int num_threads, const float* from, const npy_int32* labels, const npy_int64* rows,
                         npy_intp num_rows, npy_intp width, float* to, npy_int32* to_labels) {
-    int num_chunks = num_rows * width < 65536 ? 1 : 2 * num_threads;
+    int num_chunks = num_rows * width < tuning::ONE_THREAD_COPIES ? 1 : 2 * num_threads;
     mlp_team::parallel_for(num_threads, num_chunks, [=](int chunk) {
         npy_intp end = mlp_team::chunk_begin(num_rows, chunk + 1, num_chunks);
         for (npy_intp i = mlp_team::chunk_begin(num_rows, chunk, num_chunks); i < end; ++i) {

@@ -42,7 +42,7 @@ class NativeOp(theano.Op):
         return ParamsType(num_threads=int64, **self.numbers)
 
     def c_support_code(self) -> str:
-        return _text(("team.h", "arrays.h", *self.sources))
+        return _text(("tuning.h", "team.h", "arrays.h", *self.sources))
 
     def c_code_cache_version(self) -> tuple[int, str]:
         return self.code_version, hashlib.sha256(self.c_support_code().encode()).hexdigest()

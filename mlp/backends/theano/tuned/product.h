@@ -58,20 +58,16 @@ struct Product {
         const int down = parts_of_rows(num_parts), across = num_parts / down;
         const double rows = down > 1 ? m / down + KERNEL : m, columns = across > 1 ? n / across + KERNEL : n;
         if (transpose_b && !transpose_a && (columns * rows > 1200 || k < 32)) return false;
-        return rows * columns * k <= 1e6;
+        return rows * columns * k <= tuning::SMALL_PART_MULTIPLICATIONS;
 #else
         return false;
 #endif
     }
 
-    /* As many as there are threads, or for a small batch so many more that each is small.  Measured with one thread on
-     * Zen 4: (8, 784) (784, 500) takes 228 microseconds in one part and 86 in 4, (32, 784) (784, 500) 362 and 303 in
-     * 16; with 32 parts there is nothing left to gain. */
+    /* As many as there are threads, or for a small batch so many more that each is small. */
     int num_parts(int num_threads) const {
-        const npy_intp SMALL = 1 << 18; /* multiplications that one thread does in ten microseconds */
-        const int MAX_PARTS = 16;
-        if (m * n * k < SMALL) return 1;
-        for (int parts = num_threads; parts <= MAX_PARTS; parts *= 2)
+        if (m * n * k < tuning::ONE_THREAD_MULTIPLICATIONS) return 1;
+        for (int parts = num_threads; parts <= tuning::MAX_PARTS; parts *= 2)
             if (small(parts)) return parts;
         return num_threads;
     }

@@ -21,7 +21,7 @@ struct Rmsprop {
 
     /* Every array is cut into blocks of at most BLOCK numbers, which the team shares. */
     void update_all(int num_threads, const std::vector<Parameter>& parameters) const {
-        const npy_intp BLOCK = 16384;
+        const npy_intp BLOCK = tuning::UPDATE_BLOCK;
         std::vector<std::pair<int, npy_intp>> blocks; /* (array, first number) */
         for (size_t i = 0; i < parameters.size(); ++i)
             for (npy_intp first = 0; first < parameters[i].size; first += BLOCK) blocks.push_back({(int)i, first});

@@ -28,7 +28,7 @@ static double softmax_crossentropy(int num_threads, float* z, const float* bias,
                                    npy_intp classes, float* bias_gradient, double* accuracy) {
     std::vector<Score> scores(n);
     Score* score = scores.data();
-    int num_chunks = n < 64 ? 1 : num_threads;
+    int num_chunks = n < tuning::ONE_THREAD_SCORES ? 1 : num_threads;
     mlp_team::parallel_for(num_threads, num_chunks, [=](int chunk) {
         npy_intp end = mlp_team::chunk_begin(n, chunk + 1, num_chunks);
         for (npy_intp i = mlp_team::chunk_begin(n, chunk, num_chunks); i < end; ++i)

@@ -13,19 +13,8 @@
 
 namespace sparse {
 
-const npy_intp TILE_COLUMNS = 64; /* of C, held in registers: four of AVX-512, eight of AVX2 */
-const npy_intp BLOCK_WORDS = 2;   /* of A's columns at a time: 128 rows of a tile of B are 32 KiB, about the L1 cache */
-const npy_intp BLOCK_DEPTH = BLOCK_WORDS * WORD;
-const npy_intp PART_ROWS = 256;  /* rows of C that one chunk of work sums up, 64 KiB */
-const npy_intp PANEL_ROWS = 512; /* rows of A, as it is stored, at a time: it bounds the memory for the terms */
-
-/* Where the BLAS is as fast.  Measured with two threads on Zen 4, medians of 60 alternating calls: with a fifth of A
- * not 0 the five large canonical products take 0.39 to 0.43 of the BLAS's time, with half of it 0.76 to 0.79, and would
- * break even at about two thirds; on a busy machine at 0.35 to 0.5.  At a fifth, 96 x 96 x 96 takes 1.4 times as long
- * as the BLAS, and 128 x 128 x 128 0.6 times. */
-const double MAX_DENSITY = 0.5; /* share of A's elements that are not 0 */
-const npy_intp MIN_SIDE = 64;
-const double MIN_MULTIPLICATIONS = 1 << 21;
+const npy_intp BLOCK_WORDS = tuning::BLOCK_ROWS / WORD;
+const npy_intp BLOCK_DEPTH = tuning::BLOCK_ROWS;
 
 #if defined(__AVX512F__)
 const int WIDTH = 16;
@@ -42,19 +31,20 @@ struct Term {
     uint32_t begin;
 };
 
-/* sums (TILE_COLUMNS,) += the terms of one row; b and sums are aligned. */
+/* sums (COLUMNS,) += the terms of one row; b and sums are aligned. */
+template <int COLUMNS>
 static void add_terms(const Term* term, const Term* end, const float* b, float* sums) {
-    const int VECTORS = TILE_COLUMNS / WIDTH;
+    const int VECTORS = COLUMNS / WIDTH;
     Vector* stored = (Vector*)sums;
     Vector sum[VECTORS];
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int v = 0; v < VECTORS; ++v) sum[v] = stored[v];
     for (; term < end; ++term) {
         const Vector* row = (const Vector*)(b + term->begin);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
         for (int v = 0; v < VECTORS; ++v) sum[v] += term->factor * row[v];
     }
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int v = 0; v < VECTORS; ++v) stored[v] = sum[v];
 }
 
@@ -85,13 +75,15 @@ struct Panel {
     bool add;
     bool transposed; /* the bits are those of A' transposed */
     Bitmap bits;
+    npy_intp tile_columns; /* 32, 64 or 128 */
 
     Term* terms;          /* (m * k,): of block 0, then of block 1, ...; in a block of row 0, then of row 1, ... */
     uint32_t* row_begins; /* (num_blocks, m + 1): where the terms of a block's rows begin, counted from the block's */
-    float* tiles;         /* (num_tiles, k, TILE_COLUMNS): B', the last tile filled up with zeros */
+    float* tiles;         /* (num_tiles, k, tile_columns): B', the last tile filled up with zeros */
 
     npy_intp num_blocks() const { return (k + BLOCK_DEPTH - 1) / BLOCK_DEPTH; }
-    npy_intp num_tiles() const { return (n + TILE_COLUMNS - 1) / TILE_COLUMNS; }
+    npy_intp num_tiles() const { return (n + tile_columns - 1) / tile_columns; }
+    npy_intp part_rows() const { return tuning::PART_FLOATS / tile_columns; }
 
     /* The bits of 64 rows from `row`, each of the 64 columns from 64 * `word`. */
     void square(npy_intp row, npy_intp word, uint64_t square_bits[WORD]) const {
@@ -115,40 +107,47 @@ struct Panel {
                 for (uint64_t left = squares[word][row % WORD]; left; left &= left - 1) {
                     npy_intp column = word * WORD + __builtin_ctzll(left);
                     *term++ = {block_a[row * a_row_stride + column * a_column_stride],
-                               (uint32_t)(column * TILE_COLUMNS)};
+                               (uint32_t)(column * tile_columns)};
                 }
         }
         begins[m] = term - first;
     }
 
     void fill_tile(npy_intp tile) const {
-        const npy_intp column = tile * TILE_COLUMNS, width = std::min(TILE_COLUMNS, n - column);
+        const npy_intp column = tile * tile_columns, width = std::min(tile_columns, n - column);
         const float* from = b + column * b_column_stride;
-        float* to = tiles + tile * k * TILE_COLUMNS;
-        for (npy_intp row = 0; row < k; ++row, from += b_row_stride, to += TILE_COLUMNS) {
+        float* to = tiles + tile * k * tile_columns;
+        for (npy_intp row = 0; row < k; ++row, from += b_row_stride, to += tile_columns) {
             for (npy_intp j = 0; j < width; ++j) to[j] = from[j * b_column_stride];
-            std::fill(to + width, to + TILE_COLUMNS, 0.0f);
+            std::fill(to + width, to + tile_columns, 0.0f);
         }
     }
 
-    /* A tile's columns of C's rows [first, end), at most PART_ROWS. */
+    /* A tile's columns of C's rows [first, end), at most part_rows(). */
+    template <int COLUMNS>
     void multiply(npy_intp tile, npy_intp first, npy_intp end) const {
-        alignas(64) float sums[PART_ROWS * TILE_COLUMNS];
-        std::fill(sums, sums + (end - first) * TILE_COLUMNS, 0.0f);
+        alignas(64) float sums[tuning::PART_FLOATS];
+        std::fill(sums, sums + (end - first) * COLUMNS, 0.0f);
         for (npy_intp block = 0; block < num_blocks(); ++block) {
             const Term* block_terms = terms + m * block * BLOCK_DEPTH;
             const uint32_t* begins = row_begins + block * (m + 1);
-            const float* block_b = tiles + (tile * k + block * BLOCK_DEPTH) * TILE_COLUMNS;
+            const float* block_b = tiles + (tile * k + block * BLOCK_DEPTH) * COLUMNS;
             for (npy_intp row = first; row < end; ++row)
-                add_terms(block_terms + begins[row], block_terms + begins[row + 1], block_b,
-                          sums + (row - first) * TILE_COLUMNS);
+                add_terms<COLUMNS>(block_terms + begins[row], block_terms + begins[row + 1], block_b,
+                                   sums + (row - first) * COLUMNS);
         }
-        const npy_intp column = tile * TILE_COLUMNS, width = std::min(TILE_COLUMNS, n - column);
+        const npy_intp column = tile * COLUMNS, width = std::min<npy_intp>(COLUMNS, n - column);
         for (npy_intp row = first; row < end; ++row) {
-            const float* sum = sums + (row - first) * TILE_COLUMNS;
+            const float* sum = sums + (row - first) * COLUMNS;
             float* result = c + row * n + column;
             for (npy_intp j = 0; j < width; ++j) result[j] = add ? result[j] + sum[j] : sum[j];
         }
+    }
+
+    void multiply(npy_intp tile, npy_intp first, npy_intp end) const {
+        if (tile_columns == 32) multiply<32>(tile, first, end);
+        else if (tile_columns == 64) multiply<64>(tile, first, end);
+        else multiply<128>(tile, first, end);
     }
 
     void compute(int num_threads) const {
@@ -157,7 +156,7 @@ struct Panel {
             if (chunk < blocks) list_terms(chunk);
             else fill_tile(chunk - blocks);
         });
-        const int parts = std::max((m + PART_ROWS - 1) / PART_ROWS, (2 * num_threads + num - 1) / num);
+        const int parts = std::max((m + part_rows() - 1) / part_rows(), (2 * num_threads + num - 1) / num);
         mlp_team::parallel_for(num_threads, num * parts, [=](int chunk) {
             int part = chunk % parts;
             multiply(chunk / parts, mlp_team::chunk_begin(m, part, parts), mlp_team::chunk_begin(m, part + 1, parts));
@@ -181,7 +180,8 @@ static double fill_bitmap(int num_threads, const Bitmap& bits, const float* a) {
 
 /* The contribution of rows [first, first + rows) of A, as it is stored, to the product: some rows of C, or, of a
  * transposed A, a part of every sum. */
-static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first, npy_intp rows) {
+static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first, npy_intp rows,
+                      npy_intp tile_columns) {
     const bool ta = product.transpose_a, tb = product.transpose_b;
     Panel panel = {};
     panel.m = ta ? product.m : rows;
@@ -196,30 +196,32 @@ static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first
     panel.c = product.c + (ta ? 0 : first * product.n);
     panel.add = ta && first > 0;
     panel.transposed = ta;
+    panel.tile_columns = tile_columns;
     panel.bits = {rows, bits.columns, bits.words + first * bits.row_words()};
     return panel;
 }
 
-/* Computes the product, or returns false to leave it to the BLAS: A has too few zeros, the product is too small to
- * look for them, or there is not enough memory. */
-static bool multiply(int num_threads, const Product& product) {
+/* Computes the product in tiles of so many columns (32, 64 or 128), or returns false to leave it to the BLAS: the tile
+ * has no columns, A has too few zeros, the product is too small to look for them, or there is not enough memory. */
+static bool multiply(int num_threads, const Product& product, npy_intp tile_columns) {
     static Scratch<uint64_t> words;
     static Scratch<Term> terms;
     static Scratch<uint32_t> row_begins;
     static Scratch<float> tiles;
-    if (std::min({product.m, product.n, product.k}) < MIN_SIDE ||
-        double(product.m) * product.n * product.k < MIN_MULTIPLICATIONS) return false;
+    if (tile_columns != 32 && tile_columns != 64 && tile_columns != 128) return false;
+    if (std::min({product.m, product.n, product.k}) < tuning::MIN_SIDE ||
+        double(product.m) * product.n * product.k < tuning::MIN_MULTIPLICATIONS) return false;
     Bitmap bits = {product.transpose_a ? product.k : product.m, product.transpose_a ? product.m : product.k, nullptr};
     if (!words.reserve(bits.rows * bits.row_words())) return false;
     bits.words = words.data;
-    if (!(fill_bitmap(num_threads, bits, product.a) <= MAX_DENSITY)) return false;
-    const int num_panels = (bits.rows + PANEL_ROWS - 1) / PANEL_ROWS;
+    if (!(fill_bitmap(num_threads, bits, product.a) <= tuning::MAX_DENSITY)) return false;
+    const int num_panels = (bits.rows + tuning::PANEL_ROWS - 1) / tuning::PANEL_ROWS;
     for (int number = 0; number < num_panels; ++number) {
         npy_intp first = mlp_team::chunk_begin(bits.rows, number, num_panels);
         npy_intp rows = mlp_team::chunk_begin(bits.rows, number + 1, num_panels) - first;
-        Panel panel = panel_of(product, bits, first, rows);
+        Panel panel = panel_of(product, bits, first, rows, tile_columns);
         if (!terms.reserve(panel.m * panel.k) || !row_begins.reserve(panel.num_blocks() * (panel.m + 1)) ||
-            !tiles.reserve(panel.num_tiles() * panel.k * TILE_COLUMNS)) return false;
+            !tiles.reserve(panel.num_tiles() * panel.k * tile_columns)) return false;
         panel.terms = terms.data;
         panel.row_begins = row_begins.data;
         panel.tiles = tiles.data;

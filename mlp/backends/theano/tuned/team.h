@@ -22,9 +22,8 @@
 
 namespace mlp_team {
 
-/* Operations follow one another within this time; a helper that sleeps takes tens of microseconds to wake. */
-const int SPIN_NANOSECONDS = 200000;
-const int SPINS_BEFORE_YIELD = 4096;
+using tuning::SPIN_NANOSECONDS;
+using tuning::SPINS_BEFORE_YIELD;
 
 static inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -62,12 +61,13 @@ struct Team {
     Share shares[MAX_THREADS];
     std::atomic<uint32_t> job{0};    /* number of the latest one, stored after its shares: all that idle helpers read */
     std::atomic<int> num_threads{1}; /* the caller is thread 0 */
+    std::atomic<int> num_active{1};  /* of them, those that this operation may use; the others sleep */
     std::atomic<void (*)(const void*, int)> run_chunk{nullptr};
     std::atomic<const void*> body{nullptr};
     std::atomic<int> unfinished_chunks{0};
     std::atomic<int> num_sleeping{0};
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
+    pthread_cond_t woken = PTHREAD_COND_INITIALIZER, activated = PTHREAD_COND_INITIALIZER;
 
     bool take_chunk_of(std::atomic<uint64_t>& ticket) {
         uint64_t seen = ticket.load(std::memory_order_acquire);
@@ -85,7 +85,7 @@ struct Team {
 
     /* Its own chunks first. */
     bool take_chunk(int thread) {
-        const int threads = num_threads.load(std::memory_order_relaxed);
+        const int threads = num_active.load(std::memory_order_relaxed);
         for (int i = 0; i < threads; ++i)
             if (take_chunk_of(shares[(thread + i) % threads].ticket)) return true;
         return false;
@@ -106,8 +106,26 @@ struct Team {
         pthread_mutex_unlock(&mutex);
     }
 
+    void sleep_until_active(int thread) {
+        pthread_mutex_lock(&mutex);
+        while (thread >= num_active.load()) pthread_cond_wait(&activated, &mutex);
+        pthread_mutex_unlock(&mutex);
+    }
+
+    /* Between two jobs. */
+    void use(int threads) {
+        grow_to(threads);
+        threads = std::min(threads, num_threads.load());
+        if (num_active.load() == threads) return;
+        pthread_mutex_lock(&mutex);
+        num_active.store(threads);
+        pthread_cond_broadcast(&activated);
+        pthread_mutex_unlock(&mutex);
+    }
+
     void help_for_ever(int thread) {
         for (;;) {
+            if (thread >= num_active.load()) sleep_until_active(thread);
             const uint32_t seen = job.load();
             while (take_chunk(thread)) {
             }
@@ -146,7 +164,7 @@ struct Team {
         body.store(arguments, std::memory_order_relaxed);
         unfinished_chunks.store(num_chunks, std::memory_order_relaxed);
         const uint32_t number = job.load() + 1;
-        const int threads = num_threads.load();
+        const int threads = num_active.load();
         for (int i = 0; i < threads; ++i)
             shares[i].ticket.store(Ticket::of(number, num_chunks * i / threads, num_chunks * (i + 1) / threads).word);
         job.store(number);
@@ -162,7 +180,7 @@ struct Team {
 /* The process's team; NULL if it cannot be made. */
 static Team* of_process() {
     static Team* team = nullptr;
-    const char* const name = "_mlp_bench_team_2"; /* count up when Team's layout or meaning changes */
+    const char* const name = "_mlp_bench_team_3"; /* count up when Team's layout or meaning changes */
     if (team) return team;
     if (PyObject* capsule = PySys_GetObject(name)) return team = (Team*)PyCapsule_GetPointer(capsule, name);
     Team* made = new Team;
@@ -186,7 +204,7 @@ static void parallel_for(int num_threads, int num_chunks, const Body& body) {
         for (int chunk = 0; chunk < num_chunks; ++chunk) body(chunk);
         return;
     }
-    team->grow_to(num_threads);
+    team->use(num_threads);
     team->run([](const void* arguments, int chunk) { (*(const Body*)arguments)(chunk); }, &body, num_chunks);
 }
 

@@ -82,6 +82,12 @@ def test_a_product_that_skips_zeros_says_so_and_counts_as_a_whole_one():
     assert (row.details["skips_zeros"], row.flop) == (True, 2 * BATCH * INPUTS * UNITS)
 
 
+def test_the_tiles_of_a_product_are_no_operand():
+    a, b, tiles = Variable("h", (BATCH, INPUTS)), Variable("w", (INPUTS, UNITS)), Variable("tiles", (4,))
+    (row,) = rows([node("Product", [a, b, tiles], (BATCH, UNITS))], [])
+    assert (row.details["product"], row.details["k"]) == ("h @ w", INPUTS)
+
+
 def test_the_sum_that_gemm_adds_to_is_no_operand():
     c, a, b = Variable("c", (BATCH, UNITS)), Variable("a", (BATCH, INPUTS)), Variable("b", (INPUTS, UNITS))
     scalars = Variable("1.0"), Variable("0.5")
