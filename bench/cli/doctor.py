@@ -13,7 +13,11 @@ from bench import cli
 
 @click.command()
 @click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
-@click.option("--measure", is_flag=True, help="Also measure how small a slowdown can be seen here: half a minute.")
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Also measure how small a slowdown can be seen here, and tuning parameters: half a minute.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead.")
 @cli.one_sentence
 def doctor(data: Path | None, measure: bool, as_json: bool) -> None:
@@ -38,7 +42,7 @@ def doctor(data: Path | None, measure: bool, as_json: bool) -> None:
         from bench.gate.fitness import check_fitness
 
         with cli.errors.status("measuring A against A"):
-            findings.append(check_fitness(data))
+            findings += check_fitness(data)
     if as_json:
         cli.write_json([finding.to_json() for finding in findings])
     else:

@@ -54,6 +54,7 @@ class MeasuredFitness:
     step_seconds: float
     smallest_slowdown: float | None
     causes: tuple[str, ...]
+    tuning: dict[str, str | None] | None = None  # of theano/tuned, as recorded
 
     @property
     def grade(self) -> Grade:
@@ -74,19 +75,24 @@ def measure_fitness(data: Path | None = None) -> MeasuredFitness:
     start, clocks = fitness_now(), other_load.read()
     with opened(request) as session:
         blocks, turns_per_epoch = measured_blocks(session), session.program.turns_per_epoch
+        tuning = session.primed.tuning
     taken = other_load.other_cpu_percent(clocks, other_load.read(), usable_cores())
     causes = causes_of(start, fitness_now(), taken, session.launcher.threads, blocks)
     num_processes, seconds = sum(len(block.slots) for block in blocks), step_seconds(blocks, turns_per_epoch)
     smallest = smallest_slowdown(recorded(blocks))
-    return MeasuredFitness(request.stack.label, num_processes, seconds, smallest, tuple(causes))
+    return MeasuredFitness(request.stack.label, num_processes, seconds, smallest, tuple(causes), tuning)
 
 
-def check_fitness(data: Path | None = None) -> CheckResult:
-    """Return the measured fitness as a finding of ``bench doctor``."""
+def check_fitness(data: Path | None = None) -> list[CheckResult]:
+    """Return as findings of ``bench doctor`` the measured fitness, and the tuning parameters measured for it."""
     found = measure_fitness(data)
     remedy = "measure when it is idle, or alone on it" if found.causes else "more processes; a machine with real cores"
     state = WARNING if found.grade is Grade.UNFIT else OK
-    return CheckResult("Measured", state, found.sentence, remedy if state == WARNING else None)
+    checks = [CheckResult("Measured", state, found.sentence, remedy if state == WARNING else None)]
+    if found.tuning:
+        detail = f"tuning parameters measured here: {found.tuning['parameters']} ({found.tuning['instruction_set']})"
+        checks.append(CheckResult("theano/tuned", OK, detail))
+    return checks
 
 
 def fastest_stack() -> Stack:

@@ -63,6 +63,7 @@ def context_of(session: Session, config: GateConfig) -> dict[str, Any]:
         "sides": {side.name: _side(side) for side in (session.base, session.candidate)},
         "dataset": session.primed.dataset,
         "recipe": session.primed.recipe,
+        "tuning": session.primed.tuning,
         "environment": {"dropped": dropped()},
     }
 

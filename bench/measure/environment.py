@@ -35,6 +35,7 @@ THREAD_COUNTS += ("NPROC",)  # the size of XLA's pool (measured: with 1 it uses 
 WITHOUT_OPTIMIZATIONS = (
     "MLP_BENCH_TUNED_WITHOUT"  # copy of mlp.backends.theano.tuned.optimizations, which imports NumPy
 )
+TUNING_PARAMETERS = "MLP_BENCH_TUNED_PARAMETERS"  # copy of mlp.backends.theano.tuned.tuning
 CONFIGURATION_FILES = {"THEANORC": "~/.theanorc", "PYTENSORRC": "~/.pytensorrc"}  # variable -> the file without it
 MINE = "mlp-bench"
 
@@ -195,6 +196,7 @@ DROPPED = (
         "PyTorch: torch/_inductor/config.py; ccache(1)",
     ),
     Entry((WITHOUT_OPTIMIZATIONS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
+    Entry((TUNING_PARAMETERS,), "Threads and tiles of theano/tuned, which are measured otherwise", "docs/tuned.md"),
     Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", noticed=False),
     Entry(
         ("*COLOR", "CLICOLOR*", "FORCE_COLOR", "NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES"),
@@ -214,6 +216,7 @@ SET = {
     "CCACHE_DISABLE": "1: a cold compilation is cold",
     "JAX_PLATFORMS": "cpu, for a case on the CPU",
     WITHOUT_OPTIMIZATIONS: "what the case of the ablation leaves out",
+    TUNING_PARAMETERS: "for the gate, what side A chose",
     "THEANO_FLAGS, PYTENSOR_FLAGS": "the compile directory of the case",
     "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR, TRITON_CACHE_DIR": "the compile cache of the case",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "keep everything",

@@ -22,16 +22,20 @@ def process_facts() -> dict[str, Any]:
     """Return the code of the workload, Python, imported packages, and loaded BLAS and OpenMP libraries.
 
     ``code`` is ``bench.measure.code.code_digest``; the package ``cuda`` is the CUDA that PyTorch was built for.
+    ``tuning`` is there if theano/tuned was compiled, see ``mlp.backends.theano.tuned.tuning``.
     """
     versions = {name: getattr(sys.modules.get(name), "__version__", None) for name in PACKAGES}
     versions["cuda"] = getattr(getattr(sys.modules.get("torch"), "version", None), "cuda", None)
-    return {
+    facts = {
         "workload": WORKLOAD_VERSION,
         "code": code_digest(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": {name: version for name, version in versions.items() if version is not None},
         "libraries": loaded_libraries(),
     }
+    tuned = sys.modules.get("mlp.backends.theano.tuned.tuning")
+    tuning = tuned and tuned.facts_in_use()
+    return {**facts, "tuning": tuning} if tuning else facts
 
 
 def loaded_libraries() -> list[dict[str, Any]]:

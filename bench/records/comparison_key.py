@@ -131,6 +131,10 @@ def _versions(header: RunHeader, case: Mapping[str, Any], processes: list[Mappin
         add("BLAS", (machine.get("blas") or {}).get("name"))
         for library in (library for one in processes for library in one["libraries"]):
             add(f"{library.get('library')}", library.get("sha256") and str(library["sha256"])[:DIGITS])
+    if case.get("variant") == "tuned":
+        for tuning in filter(None, (one.get("tuning") for one in processes)):
+            add("tuning", tuning.get("parameters"))
+            add("instruction set", tuning.get("instruction_set"))
     if case.get("cache") is not None:
         add("compiler", machine.get("compiler"))
     if str(case.get("device")).startswith("cuda"):

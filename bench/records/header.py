@@ -93,6 +93,13 @@ class LibraryFacts(TypedDict, total=False):
     architecture: str | None
 
 
+class TuningFacts(TypedDict, total=False):
+    """Tuning parameters of theano/tuned as text, and the instruction set of its kernels."""
+
+    parameters: str | None
+    instruction_set: str | None
+
+
 class ProcessFacts(TypedDict):
     """Facts of a measured process, see ``bench.measure.facts``."""
 
@@ -101,6 +108,7 @@ class ProcessFacts(TypedDict):
     backend: NotRequired[str | None]
     workload: NotRequired[Integer | None]
     python: NotRequired[str | None]
+    tuning: NotRequired[TuningFacts | None]
 
 
 class _Checked(TypedDict):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.gate.processes.process import PROGRAM, Process, ReplicateError
 from bench.gate.processes.sides import Side
 from bench.measure.case import Case, Stack
-from bench.measure.environment import build, compile_caches, joined_paths
+from bench.measure.environment import TUNING_PARAMETERS, build, compile_caches, joined_paths
 from bench.measure.scratch import temporary_files_in
 from mlp.backends import load
 from mlp.theano_compat.toolchain import problem_elsewhere
@@ -50,6 +50,7 @@ class Primed:
     recipe: dict[str, Any]
     python: str
     packages: dict[str, str | None]
+    tuning: dict[str, str | None] | None
     peak_bytes: int | None
 
 
@@ -62,6 +63,7 @@ class Launcher:
     folder: Path
     data: Path | None = None
     cold: bool = False  # whether each process compiles into an empty cache of its own
+    pinned: Mapping[str, str] = field(default_factory=dict)  # variables of both sides
 
     def prime(self, sides: Sequence[Side]) -> list[Primed]:
         """Fill the compile cache of each side in one process and return the properties of each; sides run concurrently.
@@ -141,7 +143,7 @@ class Launcher:
 
     def _variables(self, side: Side, cache: Path) -> dict[str, str]:
         """Return the environment: the common variables, overridden by the side's, except for the compile cache."""
-        variables = build(self._case(), None, side.variables)
+        variables = build(self._case(), None, {**self.pinned, **side.variables})
         flags = ",".join(filter(None, (SHORT_LOCK_WAIT, variables.get("THEANO_FLAGS"))))
         paths = joined_paths(str(side.directory), side.variables.get("PYTHONPATH"))
         variables |= {"PYTHONPATH": paths, "THEANO_FLAGS": flags}
@@ -162,6 +164,14 @@ def _naming(side: Side) -> Iterator[None]:
 def _check_home(side: Side, reply: dict[str, Any]) -> None:
     if Path(reply["mlp"]) != side.directory.resolve():
         raise ReplicateError(f"imports mlp from {reply['mlp']}, and not from its own files in {side.directory}")
+
+
+def pins_of(base: Primed) -> dict[str, str]:
+    """Return the variable that gives both sides the tuning parameters which side A chose; {} if it chose none.
+
+    Otherwise each side would measure its own, and a difference between the choices would be taken for one of the code.
+    """
+    return {TUNING_PARAMETERS: str(base.tuning["parameters"])} if base.tuning else {}
 
 
 def check_comparable(base: Primed, candidate: Primed) -> None:

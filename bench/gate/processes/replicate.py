@@ -100,7 +100,7 @@ class MeasuringSide:
 
         seconds, _ = self._timed(from_graph_to_functions)
         self._random = importlib.import_module("mlp.seeding").random_stream(self._recipe, "order")
-        return {"seconds": seconds}
+        return {"seconds": seconds, "tuning": _tuning()}
 
     def train(self, num_steps: int) -> dict[str, Any]:
         """Train the next ``num_steps`` steps of the epoch; ``loss`` is the mean over the epoch, in its last reply.
@@ -174,6 +174,12 @@ class MeasuringSide:
             while self._clock() < end:
                 pass
         return self._clock() - start, result
+
+
+def _tuning() -> dict[str, Any] | None:
+    """Return the tuning parameters of theano/tuned; None of another stack, or a revision without them."""
+    module = sys.modules.get("mlp.backends.theano.tuned.tuning")
+    return None if module is None else module.facts_in_use()
 
 
 def _digest(directory: str | Path) -> str:

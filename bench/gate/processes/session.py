@@ -12,7 +12,7 @@ from random import Random
 
 from bench.errors import BenchError
 from bench.gate.block import CANDIDATE, Block
-from bench.gate.processes.launch import Launcher, Primed, check_comparable
+from bench.gate.processes.launch import Launcher, Primed, check_comparable, pins_of
 from bench.gate.processes.process import Process
 from bench.gate.processes.sides import Side, SideSpec, check_out, resolve
 from bench.gate.processes.turns import BlockPlan, measure_block
@@ -129,6 +129,7 @@ def opened(request: GateRequest, seed: int | None = None) -> Iterator[Session]:
         launcher = Launcher(request.stack, threads, folder, request.data, cold)
         primed, other = launcher.prime((base, candidate))
         check_comparable(primed, other)
+        launcher = replace(launcher, pinned=pins_of(primed))
         base, candidate = (
             replace(side, data=own.directory, data_digest=own.data_digest)
             for side, own in ((base, primed), (candidate, other))

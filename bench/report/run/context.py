@@ -13,7 +13,7 @@ from bench.records.comparison_key import ComparisonKey
 from bench.records.frames import Frames
 from bench.records.header import Environment, RunHeader
 from bench.report.run.fitness import RunFitness
-from bench.report.run.processes import loaded_libraries
+from bench.report.run.processes import loaded_libraries, tuning_parameters
 from bench.units import MISSING, format_bytes, format_number
 from mlp.recipe import CANONICAL
 
@@ -30,6 +30,8 @@ def machine_section(header: RunHeader, fitness: RunFitness | None = None) -> Sec
     rows = [[_property(name), _describe(name, value)] for name, value in header.machine.items()]
     if libraries := loaded_libraries(header):
         rows.append(["libraries loaded", "; ".join(libraries)])
+    if tuning := tuning_parameters(header):
+        rows.append(["tuning parameters of theano/tuned", "; ".join(tuning)])
     if fitness is not None and fitness.sentence is not None:
         rows.append(["fitness while it measured", fitness.sentence])
     if fitness is not None and fitness.no_cpu_energy is not None:

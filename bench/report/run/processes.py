@@ -42,6 +42,12 @@ def loaded_libraries(header: RunHeader) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def tuning_parameters(header: RunHeader) -> list[str]:
+    """Return the tuning parameters with which processes of theano/tuned computed, e.g. ``threads=2 (AVX-512)``."""
+    tunings = [facts["tuning"] for facts in header.processes if facts.get("tuning")]
+    return list(dict.fromkeys(f"{one.get('parameters')} ({one.get('instruction_set')})" for one in tunings))
+
+
 def _kernel(library: LibraryFacts) -> str:
     known = [str(library[name]) for name in ("version", "architecture") if library.get(name)]
     return " ".join(known) or str(library.get("api"))

@@ -248,7 +248,7 @@ def test_doctor_measures_only_when_asked_and_only_a_machine_that_can(invoke, mon
     from bench.gate import fitness
 
     measured = doctor.CheckResult("Measured", doctor.WARNING, "unfit: a slowdown below 20.0 % cannot be seen", "wait")
-    monkeypatch.setattr(fitness, "check_fitness", lambda data: measured)
+    monkeypatch.setattr(fitness, "check_fitness", lambda data: [measured])
     for state, options, subjects in (
         (doctor.OK, ["--measure"], ["BLAS", "Measured"]),
         (doctor.OK, [], ["BLAS"]),

@@ -73,3 +73,11 @@ def test_the_causes_are_other_programs_and_several_distances(monkeypatch):
     assert other == "other programs took 50 % of the time of the cores"
     assert distance.startswith("measured at several distances between the cores")
     assert causes_of({}, {}, 2.0, 2, []) == []
+
+
+def test_doctor_names_the_tuning_parameters_that_were_measured(monkeypatch):
+    tuning = {"parameters": "threads=2,weights_2=dense", "instruction_set": "AVX-512"}
+    told = MeasuredFitness("theano/tuned on cpu", 20, 10.0, 0.031, (), tuning)
+    monkeypatch.setattr(fitness, "measure_fitness", lambda data: told)
+    assert [(one.subject, one.state) for one in fitness.check_fitness()] == [("Measured", "ok"), ("theano/tuned", "ok")]
+    assert fitness.check_fitness()[1].detail.endswith("measured here: threads=2,weights_2=dense (AVX-512)")

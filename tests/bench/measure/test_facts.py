@@ -9,7 +9,7 @@ from example_run import run_header
 from bench.measure.case import Case
 from bench.measure.environment import build
 from bench.measure.process import run_to_end
-from bench.report.run.processes import loaded_libraries, measured_packages, process_notices
+from bench.report.run.processes import loaded_libraries, measured_packages, process_notices, tuning_parameters
 
 HOST = Case("data", None, None, "cpu", 1, "mnist")
 
@@ -54,3 +54,16 @@ def test_processes_as_planned_are_no_notice():
     assert process_notices(run_header()) == []
     assert measured_packages(run) == {"numpy": "2.4.6"}
     assert loaded_libraries(run) == ["scipy.libs/libopenblas.so (0.3.30 Zen)"]
+
+
+def test_tuning_parameters_are_told_where_tuned_was_compiled_and_named_once(monkeypatch):
+    from bench.measure.facts import process_facts
+    from mlp.backends.theano.tuned import tuning
+
+    monkeypatch.setattr(tuning, "_in_use", [])
+    assert "tuning" not in process_facts()
+    tuning.use(tuning.TuningParameters(2, {"weights_2": tuning.DENSE}))
+    told = process_facts()["tuning"]
+    assert told["parameters"] == "threads=2,weights_2=dense"
+    header = run_header(processes=[{**process("theano", "2.1", "Zen"), "tuning": one} for one in (told, told, None)])
+    assert tuning_parameters(header) == [f"threads=2,weights_2=dense ({told['instruction_set']})"]

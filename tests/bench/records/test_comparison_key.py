@@ -43,6 +43,17 @@ def test_another_version_of_the_workload_is_other_code():
     assert one.digest != two.digest
 
 
+def test_other_tuning_parameters_are_another_version_of_tuned_alone():
+    """They can send a product to the BLAS, which rounds otherwise."""
+    facts = {"backend": "theano", "packages": {}, "libraries": []}
+    tunings = [{"parameters": text, "instruction_set": "AVX2"} for text in ("threads=2", "threads=2,weights_2=dense")]
+    one, two = (of("aa", [{**facts, "tuning": tuning}], variant="tuned") for tuning in tunings)
+    assert one.versions == {"tuning": "threads=2", "instruction set": "AVX2"}
+    assert one.other_versions(two) == ["tuning threads=2, then threads=2,weights_2=dense"]
+    assert one.digest != two.digest
+    assert of("aa", [{**facts, "tuning": tunings[0]}]).versions == {}
+
+
 def test_a_digest_is_unknown_where_the_code_is():
     assert of(commit=None).digest is None
 

@@ -36,9 +36,9 @@ MAX_ROWS = 512  # of a measured minibatch: larger ones take the choice for this 
 MIN_THREADS = 4  # from which fewer are tried: of two or three, each missing one costs more than a short look can tell
 
 BUDGET_SECONDS = 0.3
-MAX_ROUNDS, MIN_ROUNDS = 15, 5
-CLEARLY_FASTER = {DENSE: 0.9}  # ratio to the default at most; the BLAS rounds otherwise and is left as seldom as possible
-OTHERWISE = 0.96
+MAX_ROUNDS, MIN_ROUNDS = 15, 7
+CLEARLY_FASTER = 0.96  # ratio to the default at most
+BLAS_CLEARLY_FASTER = 0.9  # it rounds otherwise, and so takes over for a large gain only
 
 Seconds = float
 
@@ -177,19 +177,20 @@ def _rounds(
 
 
 def _fastest(timed: Mapping[int, Sequence[Seconds]], default: int) -> int:
-    """Return the candidate of the smallest median ratio to the default, if it is clearly and steadily below 1."""
+    """Return the candidate of the smallest median ratio to the default, if it is clearly faster; else the default.
+
+    Clearly: by the median of the ratios and by the fastest calls, which other load disturbs least; and in three of
+    four rounds.
+    """
     if len(timed[default]) < MIN_ROUNDS:
         return default
-    ratios = {
-        candidate: sorted(ours / theirs for ours, theirs in zip(seconds, timed[default], strict=True))
-        for candidate, seconds in timed.items()
-        if candidate != default
-    }
-    clear = {
-        candidate: statistics.median(found)
-        for candidate, found in ratios.items()
-        if statistics.median(found) <= CLEARLY_FASTER.get(candidate, OTHERWISE) and found[len(found) * 3 // 4] < 1
-    }
+    clear = {}
+    for candidate, seconds in timed.items():
+        ratios = sorted(ours / theirs for ours, theirs in zip(seconds, timed[default], strict=True))
+        median, of_fastest = statistics.median(ratios), min(seconds) / min(timed[default])
+        limit = BLAS_CLEARLY_FASTER if candidate == DENSE else CLEARLY_FASTER
+        if max(median, of_fastest) <= limit and ratios[len(ratios) * 3 // 4] < 1:
+            clear[candidate] = median
     return min(clear, key=clear.__getitem__, default=default)
 
 
