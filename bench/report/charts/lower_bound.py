@@ -1,4 +1,4 @@
-"""Chart of each stack's share of the speed of light, from this machine's ceilings."""
+"""Chart of each stack's shares of dense library calls and operations needed, from this machine's ceilings."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from bench.units import format_percent
 KINDS = {  # of epoch: its attribute of a share, colour, symbol, and height in a row
     "training epoch": ("train_epoch", ACCENT, "circle", -0.1),
     "validation epoch": ("validate_epoch", GREY, "square-open", 0.2),
+    "training epoch, operations needed": ("needed_train_epoch", ACCENT, "diamond-open", 0.05),
 }
 
 
 def lower_bound_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw the median share over interleaved rounds with its interval, and a line at 100 %."""
     shares = [share for device in analysis.lower_bounds for share in device.shares]
-    if not any(share.train_epoch or share.validate_epoch for share in shares):
+    if not any(share.train_epoch or share.validate_epoch or share.needed_train_epoch for share in shares):
         return None
     rows = [_row(y, share, kind) for kind in KINDS for y, share in enumerate(shares)]
     rows = [row for row in rows if row is not None]
-    layout = rows_layout([share.stack.name for share in shares], "speed of light / measured, %")
+    layout = rows_layout([share.stack.name for share in shares], "bound / measured, %")
     layout["xaxis"]["rangemode"] = "tozero"
     line = {"color": GREY, "width": 1, "dash": "dot"}
     layout["shapes"] = [{"type": "line", "x0": 100, "x1": 100, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
     traces = [_trace(kind, [row for row in rows if row["measurement"] == kind]) for kind in KINDS]
-    alt = "Share of the speed of light, of a training epoch: " + "; ".join(
+    alt = "Dense library calls / training epoch: " + "; ".join(
         f"{share.stack.name} {format_percent(share.train_epoch.center, 1)}" for share in shares if share.train_epoch
     )
-    title = "Share of the speed of light: median over interleaved rounds with its 95 % interval"
+    title = "Dense library calls (epochs) and operations needed / measured: median over rounds with its 95 % interval"
     data = pd.DataFrame(rows).drop(columns=["y"])
     return Chart(name, title, f"{alt}.", figure(traces, **layout), data)
 

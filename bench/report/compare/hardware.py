@@ -14,7 +14,7 @@ from bench.records.ceilings import Ceilings
 from bench.report.compare.comparable import TRAIN_EPOCH, VALIDATE_EPOCH, Comparable, StackMeasurement
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.run.lower_bound import recipe_of
-from bench.roofline.lower_bound import lower_bound_of
+from bench.roofline.dense_calls import dense_calls_of
 from bench.stats.unpaired import SpeedRatio, speed_ratio
 
 BOUND_FIELDS = {TRAIN_EPOCH: "train_epoch_seconds", VALIDATE_EPOCH: "validate_epoch_seconds"}
@@ -65,7 +65,7 @@ def _bound_by_round(
     recipe = recipe_of(side.recipe or {})
     precision = next(iter(side.precisions.get(metric.stack, ())), None)
     in_rounds = {number: common.in_round(number) for number in common.round_numbers}
-    bounds = {number: lower_bound_of(one, recipe, precision) for number, one in in_rounds.items() if one is not None}
+    bounds = {number: dense_calls_of(one, recipe, precision) for number, one in in_rounds.items() if one is not None}
     return {number: getattr(one, BOUND_FIELDS[metric.measurement]) for number, one in bounds.items() if one is not None}
 
 

@@ -13,7 +13,7 @@ from bench.report.profile.breakdown import between_seconds, compile_seconds, ove
 from bench.report.profile.data import data_sections
 from bench.report.profile.findings import RULES, findings
 from bench.report.profile.host import host_sections
-from bench.roofline.lower_bound import lower_bound_of
+from bench.roofline.dense_calls import dense_calls_of
 from bench.units import format_number, format_percent, format_range, format_seconds
 
 FINDINGS = "Findings"
@@ -61,19 +61,19 @@ def _lower_bound_sentences(profile: Profile) -> list[str]:
     if not profile.ceilings or timing is None or not timing.median_plain_seconds:
         return []
     ceilings, step = profile.ceilings, timing.median_plain_seconds
-    speed = lower_bound_of(ceilings, recipe_of(profile), profile.stack.get("precision"))
-    if speed is None:
+    dense = dense_calls_of(ceilings, recipe_of(profile), profile.stack.get("precision"))
+    if dense is None:
         return [ceilings.notice] if ceilings.notice else []
-    at_best = format_seconds(speed.step_seconds)
-    if speed.step_seconds > step:
+    at_best = format_seconds(dense.step_seconds)
+    if dense.step_seconds > step:
         return [
             f"A training step takes {format_seconds(step)}, less than the {at_best} of its dense products and "
             "passes at the ceilings measured beside it: it leaves out work that dense products do, or something else "
             "was computing while the ceilings were measured. So no share is given."
         ]
     return [
-        f"A training step takes {format_seconds(step)}; at the speed of light of this machine it would take "
-        f"{at_best}: {format_percent(speed.step_seconds / step, 1)} of it is reached.",
+        f"A training step takes {format_seconds(step)}; in dense library calls at the ceilings of this machine it "
+        f"would take {at_best}: {format_percent(dense.step_seconds / step, 1)} of that speed is reached.",
     ]
 
 

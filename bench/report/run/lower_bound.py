@@ -1,4 +1,4 @@
-"""Share of each stack in this machine's speed of light, and the parts of that."""
+"""Two bounds of this machine, dense library calls and operations needed, and each stack's share of both."""
 
 from __future__ import annotations
 
@@ -15,48 +15,55 @@ from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import ratio_cells, select
 from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, ceilings_of
-from bench.roofline.lower_bound import LowerBound, Part, lower_bound_of
+from bench.roofline.dense_calls import DenseCalls, Part, dense_calls_of
+from bench.roofline.operations_needed import OperationsNeeded, operations_needed_of
 from bench.stats import estimates
 from bench.units import format_bytes, format_number, format_percent, format_seconds
 from mlp.recipe import CANONICAL, Recipe
 
-TITLE = "Share of the speed of light"
+TITLE = "Dense library calls and operations needed"
 SCIPY_BLAS = "SciPy's OpenBLAS"
 
 
 @dataclass(frozen=True)
 class Share:
-    """Ratio speed of light / measured for a stack; 1 is the best that this machine showed in library calls.
+    """Ratios bound / measured for a stack.
 
-    ``train_epoch`` and ``validate_epoch`` are over the epochs of the interleaved rounds; ``canonical_run``, of the
-    median run, is None unless the record has reference runs of the canonical number of epochs.
+    ``train_epoch`` and ``validate_epoch`` are those of dense library calls, which a stack may pass, over the epochs of
+    the interleaved rounds; ``canonical_run``, of the median run, is None unless the record has reference runs of the
+    canonical number of epochs.  ``needed_train_epoch`` and ``needed_validate_epoch`` are those of operations needed,
+    which none may pass; None if they were not counted on the dataset.
     """
 
     stack: StackKey
     train_epoch: estimates.Ratio | None
     validate_epoch: estimates.Ratio | None
     canonical_run: float | None
+    needed_train_epoch: estimates.Ratio | None
+    needed_validate_epoch: estimates.Ratio | None
 
 
 @dataclass(frozen=True)
 class DeviceBounds:
-    """Speed of light of one device: ceilings, the bounds that follow, and each stack's shares."""
+    """Bounds of one device: ceilings, dense library calls and operations needed in float32, and each stack's shares."""
 
     device: str
     ceilings: Ceilings
-    speed: LowerBound | None
+    dense: DenseCalls | None
+    needed: OperationsNeeded | None
     shares: list[Share]
 
 
 def bounds_by_device(header: RunHeader, frames: Frames) -> list[DeviceBounds]:
     """Return one for each device whose ceilings the run measured, the CPU first."""
-    recipe = recipe_of(header.recipe)
+    recipe, dataset = recipe_of(header.recipe), header.dataset_identity
     found = []
     for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
         ceilings = ceilings_of(frames, device)
         if ceilings is not None:
-            speed = lower_bound_of(ceilings, recipe)
-            found.append(DeviceBounds(device, ceilings, speed, _shares(frames, ceilings, recipe)))
+            needed = operations_needed_of(ceilings, recipe, dataset)
+            shares = _shares(frames, ceilings, recipe, dataset)
+            found.append(DeviceBounds(device, ceilings, dense_calls_of(ceilings, recipe), needed, shares))
     return found
 
 
@@ -67,20 +74,30 @@ def recipe_of(recorded: Mapping[str, Any]) -> Recipe:
     return Recipe(layer_widths=widths, num_epochs=CANONICAL.num_epochs, **known)
 
 
-def _shares(frames: Frames, ceilings: Ceilings, recipe: Recipe) -> list[Share]:
-    """Return the share of each stack in the bound with products of its own precision, if these were measured."""
+def _shares(frames: Frames, ceilings: Ceilings, recipe: Recipe, dataset: str | None) -> list[Share]:
+    """Return the shares of each stack in the bounds with products of its own precision, if these were measured."""
     epochs = frames.samples[(frames.samples["harness"] == "epoch") & (frames.samples["device"] == ceilings.device)]
-    shares = [
-        Share(
-            stack,
-            _share(speed.train_epoch_seconds, rows, "train_epoch"),
-            _share(speed.validate_epoch_seconds, rows, "validate_epoch"),
-            _canonical_run(frames, stack, speed),
+    shares = []
+    for stack, rows in by_stack(epochs):
+        dense = dense_calls_of(ceilings, recipe, stack.precision)
+        needed = operations_needed_of(ceilings, recipe, dataset, stack.precision)
+        if dense is None and needed is None:
+            continue
+        shares.append(
+            Share(
+                stack,
+                dense and _share(dense.train_epoch_seconds, rows, "train_epoch"),
+                dense and _share(dense.validate_epoch_seconds, rows, "validate_epoch"),
+                dense and _canonical_run(frames, stack, dense),
+                needed and _share(needed.train_epoch_seconds, rows, "train_epoch"),
+                needed and _share(needed.validate_epoch_seconds, rows, "validate_epoch"),
+            )
         )
-        for stack, rows in by_stack(epochs)
-        if (speed := lower_bound_of(ceilings, recipe, stack.precision)) is not None
-    ]
-    return sorted(shares, key=lambda share: -share.train_epoch.center if share.train_epoch else 0.0)
+    return sorted(shares, key=lambda share: -_center(share.train_epoch or share.needed_train_epoch))
+
+
+def _center(ratio: estimates.Ratio | None) -> float:
+    return ratio.center if ratio else 0.0
 
 
 def _share(best_seconds: float, rows: Any, measurement: str) -> estimates.Ratio | None:
@@ -89,10 +106,10 @@ def _share(best_seconds: float, rows: Any, measurement: str) -> estimates.Ratio 
     return estimates.paired_ratio(dict.fromkeys(rounds, best_seconds), rounds)
 
 
-def _canonical_run(frames: Frames, stack: StackKey, speed: LowerBound) -> float | None:
+def _canonical_run(frames: Frames, stack: StackKey, dense: DenseCalls) -> float | None:
     results = select(frames.results, stack)
-    whole = results[results["num_epochs"] == speed.recipe.num_epochs]["total_seconds"]
-    return None if whole.empty else speed.canonical_run_seconds / float(whole.median())
+    whole = results[results["num_epochs"] == dense.recipe.num_epochs]["total_seconds"]
+    return None if whole.empty else dense.canonical_run_seconds / float(whole.median())
 
 
 # --- as sections ------------------------------------------------------------------------------------------------------
@@ -107,24 +124,28 @@ def _of_device(one: DeviceBounds, several: bool, header: RunHeader) -> list[Sect
     notices = [one.ceilings.notice] if one.ceilings.notice else []
     rows = ceiling_rows(one.ceilings)
     ceilings = Section(f"Ceilings{where}", [], CEILING_COLUMNS, rows, ["ceilings"], notices)
-    if one.speed is None:
-        ceilings.sentences.append("No speed of light follows: a part of a step has no measured ceiling.")
-        return [ceilings]
+    if one.dense is None:
+        ceilings.sentences.append("Dense library calls have no bound: a part of a step has no measured ceiling.")
     rows = [_share_row(share) for share in one.shares]
-    shares = Section(f"{TITLE}{where}", _explanation(one, header), SHARE_COLUMNS if rows else [], rows, ["lower_bound"])
-    parts = Section(f"Parts of the speed of light{where}", [], PART_COLUMNS, part_rows(one.speed))
-    return [shares, parts, ceilings]
+    columns, charts = (SHARE_COLUMNS, ["lower_bound"]) if rows else ([], [])
+    sentences = [*_dense_explanation(one, header), *_needed_explanation(one)]
+    shares = [Section(f"{TITLE}{where}", sentences, columns, rows, charts)] if rows or one.dense else []
+    title = f"Parts of a step in dense library calls{where}"
+    parts = [] if one.dense is None else [Section(title, [], PART_COLUMNS, part_rows(one.dense))]
+    return [*shares, *parts, ceilings]
 
 
 SHARE_COLUMNS = [
     "stack",
-    Column("training epoch", SHARE),
+    Column("dense calls / training epoch", SHARE),
     Column("95 % interval, training", SHARE_INTERVAL),
-    Column("validation epoch", SHARE),
+    Column("dense calls / validation epoch", SHARE),
     Column("95 % interval, validation", SHARE_INTERVAL),
-    Column("canonical run", SHARE),
+    Column("dense calls / canonical run", SHARE),
+    Column("needed / training epoch", SHARE),
+    Column("needed / validation epoch", SHARE),
 ]
-PART_COLUMNS = ["part of a training step", Column("lower bound", SECONDS), Column("share", SHARE), "bounded by"]
+PART_COLUMNS = ["part of a training step", Column("time", SECONDS), Column("share", SHARE), "at the rate of"]
 CEILING_COLUMNS = [
     "ceiling",
     "engine",
@@ -135,27 +156,29 @@ CEILING_COLUMNS = [
 ]
 
 
-def _explanation(one: DeviceBounds, header: RunHeader) -> list[str]:
-    speed = one.speed
+def _dense_explanation(one: DeviceBounds, header: RunHeader) -> list[str]:
+    dense = one.dense
+    if dense is None:
+        return []
     sentences = [
-        f"At the rates measured in this run a training step takes at least {format_seconds(speed.step_seconds)} "
-        f"({format_percent(speed.products_seconds / speed.step_seconds, 0)} of it matrix products), a training epoch "
-        f"{format_seconds(speed.train_epoch_seconds)}, a validation epoch "
-        f"{format_seconds(speed.validate_epoch_seconds)}, and the canonical run "
-        f"{format_seconds(speed.canonical_run_seconds)}, with loading, building and compiling counted as 0.",
-        "Speed of light: each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, "
-        "each random number at its rate, one after the other. A rate is that of the fastest sample of the run. Shares "
-        "are medians over interleaved rounds; that of the canonical run is of the median run.",
+        f"Dense library calls: at the rates measured in this run they take {format_seconds(dense.step_seconds)} for a "
+        f"training step ({format_percent(dense.products_seconds / dense.step_seconds, 0)} of it matrix products), "
+        f"{format_seconds(dense.train_epoch_seconds)} for a training epoch, "
+        f"{format_seconds(dense.validate_epoch_seconds)} for a validation epoch and "
+        f"{format_seconds(dense.canonical_run_seconds)} for the canonical run, with loading, building and compiling "
+        "counted as 0.",
+        "Each dense product at its own shape's rate, each pass over memory at the machine's bandwidth, each random "
+        "number at its rate, one after the other. A rate is that of the fastest sample of the run. Shares are medians "
+        "over interleaved rounds; that of the canonical run is of the median run.",
     ]
     if any(share.stack.precision in LOWER_PRECISIONS for share in one.shares):
         sentences.append("A stack at another precision than float32 is compared with products of that precision.")
-    above = [share.stack.name for share in one.shares if share.train_epoch and share.train_epoch.center > 1]
+    above = [share.stack.name for share in one.shares if _center(share.train_epoch) > 1]
     if above:
         sentences.append(
-            f"Above 100 %: {', '.join(above)}. The speed of light is that of dense products in library calls and can "
-            "be exceeded: by leaving out factors known to be zero, as pixels that are blank in a whole minibatch, or "
-            "by working on memory while a product computes. It is also too low if something else was computing "
-            "whenever the ceilings were measured."
+            f"Above 100 %: {', '.join(above)}. Dense library calls can be passed: by leaving out zeros, or by working "
+            "on memory while a product computes. The bound is also too long if something else was computing whenever "
+            "the ceilings were measured."
         )
     blas = (header.machine.get("blas") or {}).get("name")
     if one.device == "cpu" and blas not in (None, SCIPY_BLAS):
@@ -163,20 +186,45 @@ def _explanation(one: DeviceBounds, header: RunHeader) -> list[str]:
     return sentences
 
 
+def _needed_explanation(one: DeviceBounds) -> list[str]:
+    needed = one.needed
+    if needed is None:
+        return ["Operations needed: not counted for this dataset and recipe."]
+    rate = format_number(float(needed.peak.flop_per_second or 0) / 1e9)
+    sentences = [
+        "Operations needed: without those on zeros, counted on this data, a training epoch takes at least "
+        f"{format_seconds(needed.train_epoch_seconds)} and a validation epoch "
+        f"{format_seconds(needed.validate_epoch_seconds)} at the rate of the fastest product ({rate} GFLOP/s). No "
+        "stack can pass it."
+    ]
+    beyond = [
+        share.stack.name
+        for share in one.shares
+        if max(_center(share.needed_train_epoch), _center(share.needed_validate_epoch)) > 1
+    ]
+    if beyond:
+        sentences.append(
+            f"Beyond it: {', '.join(beyond)}. So the peak is too low, as something else was computing whenever it was "
+            "measured, or the stack did not do its work: measure again on a quiet machine."
+        )
+    return sentences
+
+
 def _share_row(share: Share) -> list[Any]:
     epochs = [*ratio_cells(share.train_epoch), *ratio_cells(share.validate_epoch)]
-    return [share.stack.name, *epochs, share.canonical_run]
+    needed = [ratio and ratio.center for ratio in (share.needed_train_epoch, share.needed_validate_epoch)]
+    return [share.stack.name, *epochs, share.canonical_run, *needed]
 
 
-def part_rows(speed: LowerBound) -> list[list[Any]]:
+def part_rows(dense: DenseCalls) -> list[list[Any]]:
     """Return the parts of a training step and their sum."""
-    total = speed.step_seconds
+    total = dense.step_seconds
 
     def row(part: Part) -> list[Any]:
         name = f"product {part.name}" if part.ceiling.startswith("gemm_") else part.name
         return [name, part.seconds, part.seconds / total, part.ceiling]
 
-    return [*map(row, speed.step_parts), ["step", total, 1.0, None]]
+    return [*map(row, dense.step_parts), ["step", total, 1.0, None]]
 
 
 def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:

@@ -56,12 +56,14 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
 
 
 def lower_bound_summary(one: DeviceBounds) -> dict[str, Any]:
-    speed = one.speed
+    dense, needed = one.dense, one.needed
     totals = ("step_seconds", "train_epoch_seconds", "validate_epoch_seconds", "canonical_run_seconds")
     return {
         "device": one.device,
-        **{name: None if speed is None else getattr(speed, name) for name in totals},
-        "step_parts": [] if speed is None else _plain(list(speed.step_parts)),
+        **{name: None if dense is None else getattr(dense, name) for name in totals},
+        "step_parts": [] if dense is None else _plain(list(dense.step_parts)),
+        "needed_train_epoch_seconds": None if needed is None else needed.train_epoch_seconds,
+        "needed_validate_epoch_seconds": None if needed is None else needed.validate_epoch_seconds,
         "shares": _plain(one.shares),
         "ceilings": one.ceilings.to_json()["measured"],
     }

@@ -99,7 +99,7 @@ def test_the_cpu_stands_beside_the_gpu(written):
 @pytest.mark.slow
 def test_a_harness_that_was_left_out_has_no_section_and_is_named(written):
     text, _, _ = written(QUICK, left_out=LEFT_OUT)
-    for title in ("Batch size", "Ablation", "Ceilings", "Share of the speed of light"):
+    for title in ("Batch size", "Ablation", "Ceilings", "Dense library calls and operations needed"):
         assert f"## {title}" not in text
     assert "| the harness batch_size | no time | make bench" in " ".join(text.split())
 

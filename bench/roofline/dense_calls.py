@@ -1,11 +1,11 @@
-"""Lower bound of the time of a step, an epoch and a run, from the rates measured on this machine.
+"""Bound "dense library calls" of a step, an epoch and a run, from the rates measured on this machine.
 
 ``step = sum of products, each at its own shape's rate + sum of passes, bytes / bandwidth + random numbers / rate``
 
 It is a sum: one library call after the other.  Passes whose data is in a cache go at the rate of elementwise arithmetic
 on arrays of a step's size, others at that of a copy far beyond the caches.  The products are dense: an implementation
-that leaves out factors known to be zero (pixels that are blank in a whole minibatch), or overlaps passes with products,
-may be faster than this bound.
+that leaves out zeros, or overlaps passes with products, may be faster than this bound; none is faster than that of
+``bench.roofline.operations_needed``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class LowerBound:
+class DenseCalls:
     """Parts of a training step and of the evaluation of a minibatch, and their sums.
 
     An epoch is its whole minibatches.  The canonical run is all epochs of the recipe, each with its validation, and the
@@ -77,7 +77,7 @@ class LowerBound:
         return sum(part.seconds for part in self.step_parts if part.ceiling.startswith("gemm_"))
 
 
-def lower_bound_of(ceilings: Ceilings, recipe: Recipe = CANONICAL, precision: str | None = None) -> LowerBound | None:
+def dense_calls_of(ceilings: Ceilings, recipe: Recipe = CANONICAL, precision: str | None = None) -> DenseCalls | None:
     """Return the bounds with products of ``precision`` (None: float32).
 
     None if a needed ceiling was not measured, as the sum would be too low.
@@ -91,7 +91,7 @@ def lower_bound_of(ceilings: Ceilings, recipe: Recipe = CANONICAL, precision: st
     evaluation += [_pass_part(one, ceilings) for one in evaluation_passes(recipe)]
     if None in step or None in evaluation:
         return None
-    return LowerBound(recipe, tuple(step), tuple(evaluation))
+    return DenseCalls(recipe, tuple(step), tuple(evaluation))
 
 
 def _product_part(product: Product, ceilings: Ceilings, precision: str | None) -> Part | None:
