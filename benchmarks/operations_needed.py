@@ -1,7 +1,7 @@
 """``python -m benchmarks.operations_needed``: operations per example that canonical training needs on this data.
 
-Prints the counts from which ``bench.roofline.operations_needed.COUNTED`` is rounded down: on the first minibatch, before
-the training and after each epoch, with NumPy.
+Prints the counts from which ``bench.roofline.operations_needed.COUNTED`` is rounded down: on the first minibatch,
+before the training and after each epoch, with NumPy.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 ``seconds = FLOP of the terms without a zero factor, of results that are used / rate of the fastest product``
 
-Both kinds of zeros are left out: of the factors (blank pixels, units that ReLU or dropout stopped, their gradients), and
+Both kinds of zeros are left out: factors (blank pixels, units that ReLU or dropout stopped, their gradients), and
 results that are multiplied by zero afterwards (of a dropped unit, or the gradient of one that stopped).  Passes over
 memory count nothing, as they can overlap.  So no implementation of the recipe is faster, unless the fastest product of
 the run was disturbed.
@@ -28,9 +28,9 @@ class CountedOperations:
     evaluate_flop: float
 
 
-# By the identity of the dataset, for the canonical widths and dropout: the smallest of the counts on the first minibatch
-# before and after each epoch, rounded down to 10,000 (``python -m benchmarks.operations_needed``).  Dense products have
-# 2,486,000 and 1,090,000.  Counts fall while the network learns: units specialise.
+# By the identity of the dataset, for the canonical widths and dropout: the smallest of the counts on the first
+# minibatch before and after each epoch, rounded down to 10,000 (``python -m benchmarks.operations_needed``).  Dense
+# products have 2,486,000 and 1,090,000.  Counts fall while the network learns: units specialise.
 COUNTED = {"mnist": CountedOperations(170_000, 220_000)}
 
 
