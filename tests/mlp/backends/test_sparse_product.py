@@ -55,7 +55,7 @@ def assert_product(found, a, b):
 # --- one product --------------------------------------------------------------------------------------------------
 
 sides = st.integers(1, 300)
-any_threads, any_tile = st.sampled_from([1, 2, 5]), st.sampled_from([*TILE_COLUMNS, DENSE])
+any_threads, any_tile = st.sampled_from([1, 2, 5, 12]), st.sampled_from([*TILE_COLUMNS, DENSE])
 any_transposed = st.sampled_from([PLAIN, TRANSPOSED_A, TRANSPOSED_B, (True, True)])
 
 
@@ -132,7 +132,7 @@ def test_a_dense_choice_multiplies_zeros(multiply):
 def test_threads_share_the_work_and_change_nothing(multiply):
     a, b = factors(m=500, k=784)
     one = multiply(a, b, num_threads=1)
-    for num_threads in (2, 5):
+    for num_threads in (2, 5, 12):
         np.testing.assert_array_equal(multiply(a, b, num_threads=num_threads), one)
 
 

@@ -31,6 +31,11 @@ struct Term {
     uint32_t begin;
 };
 
+/* A row's terms, counted from the first one of their block. */
+struct Range {
+    uint32_t begin, end;
+};
+
 /* sums (COLUMNS,) += the terms of one row; b and sums are aligned. */
 template <int COLUMNS>
 static void add_terms(const Term* term, const Term* end, const float* b, float* sums) {
@@ -77,9 +82,9 @@ struct Panel {
     Bitmap bits;
     npy_intp tile_columns; /* 32, 64 or 128 */
 
-    Term* terms;          /* (m * k,): of block 0, then of block 1, ...; in a block of row 0, then of row 1, ... */
-    uint32_t* row_begins; /* (num_blocks, m + 1): where the terms of a block's rows begin, counted from the block's */
-    float* tiles;         /* (num_tiles, k, tile_columns): B', the last tile filled up with zeros */
+    Term* terms;   /* (m * k,): of block 0, then of block 1, ...; in a block of row 0, then of row 1, ..., with gaps */
+    Range* ranges; /* (num_blocks, m) */
+    float* tiles;  /* (num_tiles, k, tile_columns): B', the last tile filled up with zeros */
 
     npy_intp num_blocks() const { return (k + BLOCK_DEPTH - 1) / BLOCK_DEPTH; }
     npy_intp num_tiles() const { return (n + tile_columns - 1) / tile_columns; }
@@ -92,14 +97,14 @@ struct Panel {
         transpose_bits(square_bits);
     }
 
-    void list_terms(npy_intp block) const {
+    /* Of rows [first, end), which begin at a multiple of 64. */
+    void list_terms(npy_intp block, npy_intp first_row, npy_intp end_row) const {
         uint64_t squares[BLOCK_WORDS][WORD];
         const float* block_a = a + block * BLOCK_DEPTH * a_column_stride;
-        uint32_t* begins = row_begins + block * (m + 1);
         Term* const first = terms + m * block * BLOCK_DEPTH;
-        Term* term = first;
-        for (npy_intp row = 0; row < m; ++row) {
-            begins[row] = term - first;
+        Term* term = first + first_row * std::min(BLOCK_DEPTH, k - block * BLOCK_DEPTH);
+        for (npy_intp row = first_row; row < end_row; ++row) {
+            const uint32_t begin = term - first;
             if (row % WORD == 0)
                 for (npy_intp word = 0; word < BLOCK_WORDS; ++word)
                     square(row, block * BLOCK_WORDS + word, squares[word]);
@@ -109,15 +114,16 @@ struct Panel {
                     *term++ = {block_a[row * a_row_stride + column * a_column_stride],
                                (uint32_t)(column * tile_columns)};
                 }
+            ranges[block * m + row] = {begin, (uint32_t)(term - first)};
         }
-        begins[m] = term - first;
     }
 
-    void fill_tile(npy_intp tile) const {
+    /* Rows [first, end) of B'. */
+    void fill_tile(npy_intp tile, npy_intp first, npy_intp end) const {
         const npy_intp column = tile * tile_columns, width = std::min(tile_columns, n - column);
-        const float* from = b + column * b_column_stride;
-        float* to = tiles + tile * k * tile_columns;
-        for (npy_intp row = 0; row < k; ++row, from += b_row_stride, to += tile_columns) {
+        const float* from = b + first * b_row_stride + column * b_column_stride;
+        float* to = tiles + (tile * k + first) * tile_columns;
+        for (npy_intp row = first; row < end; ++row, from += b_row_stride, to += tile_columns) {
             for (npy_intp j = 0; j < width; ++j) to[j] = from[j * b_column_stride];
             std::fill(to + width, to + tile_columns, 0.0f);
         }
@@ -130,10 +136,10 @@ struct Panel {
         std::fill(sums, sums + (end - first) * COLUMNS, 0.0f);
         for (npy_intp block = 0; block < num_blocks(); ++block) {
             const Term* block_terms = terms + m * block * BLOCK_DEPTH;
-            const uint32_t* begins = row_begins + block * (m + 1);
+            const Range* range = ranges + block * m;
             const float* block_b = tiles + (tile * k + block * BLOCK_DEPTH) * COLUMNS;
             for (npy_intp row = first; row < end; ++row)
-                add_terms<COLUMNS>(block_terms + begins[row], block_terms + begins[row + 1], block_b,
+                add_terms<COLUMNS>(block_terms + range[row].begin, block_terms + range[row].end, block_b,
                                    sums + (row - first) * COLUMNS);
         }
         const npy_intp column = tile * COLUMNS, width = std::min<npy_intp>(COLUMNS, n - column);
@@ -150,11 +156,23 @@ struct Panel {
         else multiply<128>(tile, first, end);
     }
 
+    /* How many parts rows are cut into, so that `count` blocks or tiles of them give each thread two chunks. */
+    static int parts_of(npy_intp rows, npy_intp count, int num_threads) {
+        return std::max<npy_intp>(1, std::min((2 * num_threads + count - 1) / count, rows / WORD));
+    }
+
     void compute(int num_threads) const {
         const npy_intp blocks = num_blocks(), num = num_tiles();
-        mlp_team::parallel_for(num_threads, blocks + num, [=](int chunk) {
-            if (chunk < blocks) list_terms(chunk);
-            else fill_tile(chunk - blocks);
+        const int lists = parts_of(m, blocks, num_threads), fills = parts_of(k, num, num_threads);
+        mlp_team::parallel_for(num_threads, blocks * lists + num * fills, [=](int chunk) {
+            if (chunk < blocks * lists) {
+                const int part = chunk % lists;
+                list_terms(chunk / lists, mlp_team::chunk_begin(m, part, lists, WORD),
+                           mlp_team::chunk_begin(m, part + 1, lists, WORD));
+                return;
+            }
+            const int fill = chunk - blocks * lists, part = fill % fills;
+            fill_tile(fill / fills, mlp_team::chunk_begin(k, part, fills), mlp_team::chunk_begin(k, part + 1, fills));
         });
         const int parts = std::max((m + part_rows() - 1) / part_rows(), (2 * num_threads + num - 1) / num);
         mlp_team::parallel_for(num_threads, num * parts, [=](int chunk) {
@@ -166,7 +184,8 @@ struct Panel {
 
 /* All of A's bits; returns the share of its elements that are not 0. */
 static double fill_bitmap(int num_threads, const Bitmap& bits, const float* a) {
-    const int num_chunks = std::min<npy_intp>((bits.rows + WORD - 1) / WORD, 65535);
+    const npy_intp chunks = std::max<npy_intp>((bits.rows + WORD - 1) / WORD, 2 * num_threads);
+    const int num_chunks = std::min({chunks, bits.rows, npy_intp(65535)});
     std::vector<npy_intp> counts(num_chunks);
     npy_intp* count = counts.data();
     mlp_team::parallel_for(num_threads, num_chunks, [=](int chunk) {
@@ -206,7 +225,7 @@ static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first
 static bool multiply(int num_threads, const Product& product, npy_intp tile_columns) {
     static Scratch<uint64_t> words;
     static Scratch<Term> terms;
-    static Scratch<uint32_t> row_begins;
+    static Scratch<Range> ranges;
     static Scratch<float> tiles;
     if (tile_columns != 32 && tile_columns != 64 && tile_columns != 128) return false;
     if (std::min({product.m, product.n, product.k}) < tuning::MIN_SIDE ||
@@ -220,10 +239,10 @@ static bool multiply(int num_threads, const Product& product, npy_intp tile_colu
         npy_intp first = mlp_team::chunk_begin(bits.rows, number, num_panels);
         npy_intp rows = mlp_team::chunk_begin(bits.rows, number + 1, num_panels) - first;
         Panel panel = panel_of(product, bits, first, rows, tile_columns);
-        if (!terms.reserve(panel.m * panel.k) || !row_begins.reserve(panel.num_blocks() * (panel.m + 1)) ||
+        if (!terms.reserve(panel.m * panel.k) || !ranges.reserve(panel.num_blocks() * panel.m) ||
             !tiles.reserve(panel.num_tiles() * panel.k * tile_columns)) return false;
         panel.terms = terms.data;
-        panel.row_begins = row_begins.data;
+        panel.ranges = ranges.data;
         panel.tiles = tiles.data;
         panel.compute(num_threads);
     }
