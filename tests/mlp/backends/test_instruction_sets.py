@@ -20,7 +20,7 @@ CROSS_COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 
 def compiled(compiler, flags, folder):
     program = folder / "kernels"
-    flags = ["-O3", "-pthread", "-fno-math-errno", "-fno-trapping-math", *flags, f"-I{HERE}", f"-I{KERNELS}"]
+    flags = ["-O2", "-pthread", "-fno-math-errno", "-fno-trapping-math", *flags, f"-I{HERE}", f"-I{KERNELS}"]
     found = subprocess.run([compiler, *flags, HERE / "kernels.cpp", "-o", program], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     return program
