@@ -8,7 +8,7 @@ loading writes.
 The first loading of a process touches 220 MB for the first time: the kernel zeroes each page, of 2 MB if available
 (transparent huge pages), else of 4 KB, so its distribution is multimodal.  Counted on a busy machine: 7,300 page faults
 and 0.11 to 0.31 s of the kernel's CPU time, for the third loading 460 and 0.04 to 0.16 s.  A virtual machine whose host
-takes back free memory (docs/tuned.md, "Loading") is slower after some idle seconds, whatever the stack.  No array is
+takes back free memory (docs/tuned.md, "Loading") is slower after some idle seconds, with every stack.  No array is
 held twice: the peak is 25 MB above the arrays.
 """
 
