@@ -13,9 +13,11 @@ import numpy as np
 POLISHES = 5
 DECIMALS = 9  # of a logarithm: finer than any clock, coarser than rounding errors, so that ties are portable
 
+Summary = Callable[[np.ndarray], np.ndarray]  # logs (..., num_rounds, num_processes) -> (..., num_processes)
+
 
 def process_values(
-    seconds_by_round: Sequence[Sequence[float | None]], summary: Callable[[np.ndarray], np.ndarray] | None = None
+    seconds_by_round: Sequence[Sequence[float | None]], summary: Summary | None = None
 ) -> list[float | None]:
     """Return one value, in the unit of the turns, for each process of a block.
 

@@ -18,6 +18,7 @@ from bench.gate.verdict.confirm import confirm
 from bench.gate.verdict.design import DESIGN
 from bench.gate.verdict.samples import effect_on_scale, from_scale
 from bench.gate.verdict.values import Decision, Judgement, Metric, ProcessSample, Verdict
+from bench.units import format_percent
 
 MIN_END_BLOCKS = 2
 BLOCK_OF_ENDS = 4  # processes: two of each end, or of a culprit and its parent
@@ -129,12 +130,12 @@ class Search:
         for interval, probability in enumerate(posterior.one_step, start=1):
             if probability >= self.confidence and posterior.is_resolved[interval - 1]:
                 steps = (Culprit(posterior.group(interval)),)
-                why = f"the step is here with a probability of {probability:.1%}"
+                why = f"the step is here with a probability of {format_percent(probability, 1)}"
                 return SearchResult(Outcome.CULPRIT, steps, float(probability), posterior, why)
         for pair, probability in posterior.pairs.items():
             if probability >= self.confidence and all(posterior.is_resolved[one - 1] for one in pair):
                 steps = tuple(Culprit(posterior.group(one)) for one in pair)
-                why = f"there are two steps, and they are here with a probability of {probability:.1%}"
+                why = f"there are two steps, and they are here with a probability of {format_percent(probability, 1)}"
                 return SearchResult(Outcome.TWO_STEPS, steps, probability, posterior, why)
         return None
 
@@ -155,12 +156,13 @@ class Search:
             failure = self.laboratory.build(position)
             self.build_seconds = self.laboratory.clock() - start
             if failure is not None:
-                self._skip(position, failure)
+                self.skip(position, failure)
                 return False
             self.built.add(position)
         return True
 
-    def _skip(self, position: int, failure: str) -> None:
+    def skip(self, position: int, failure: str) -> None:
+        """Leave a commit out that cannot be measured; its neighbours cannot be told from it."""
         self.failures[position] = failure
         self.inference.skipped.add(position)
 
@@ -179,7 +181,7 @@ class Search:
         for position in set(positions) - {place for place, _ in known}:
             self.silent[position] = self.silent.get(position, 0) + 1
             if self.silent[position] >= GIVE_UP_AFTER and 0 < position < self.last:
-                self._skip(position, f"its processes measured no {self.metric.name} in {GIVE_UP_AFTER} blocks")
+                self.skip(position, f"its processes measured no {self.metric.name} in {GIVE_UP_AFTER} blocks")
         if len(known) > 1:
             self.inference.add(MeasuredBlock(*zip(*known, strict=True)))
 
@@ -190,6 +192,8 @@ class Search:
         """
         (culprit,) = found.steps
         parent, child = culprit.parts[0] - 1, culprit.parts[-1]
+        if not self._buildable((parent, child)):  # in a search that was resumed
+            return None
         metric = self._asked(found.posterior.step)
         decision = Decision((Judgement(metric, Verdict.UNDECIDED, "", ratio=1.0),), None, (metric.name,), False)
         samples: list[ProcessSample] = []
@@ -214,13 +218,17 @@ class Search:
         size = abs(from_scale(self.metric, step) - 1) if self.metric.is_ratio else step
         return Metric(self.metric.name, self.metric.unit, min(self.metric.effect, size))
 
+    @property
+    def seconds(self) -> float:
+        """Time since the search was made."""
+        return self.laboratory.clock() - self._began
+
     def _silent_end(self) -> str | None:
         silent = [self.silent.get(end, 0) >= GIVE_UP_AFTER for end in (0, self.last)]
         return "good" if silent[0] else "bad" if silent[1] else None
 
     def _time_for(self, num_processes: int, limit_seconds: float) -> bool:
-        spent = self.laboratory.clock() - self._began
-        return spent + num_processes * self.process_seconds <= limit_seconds
+        return self.seconds + num_processes * self.process_seconds <= limit_seconds
 
 
 def on_scale(metric: Metric, value: float | None) -> float | None:
