@@ -27,7 +27,7 @@ GIT_ABORT = 128  # stops git bisect run, which would take the exit code of bad i
 )
 @click.option("--resume", type=cli.PATH, metavar="FILE", help="Go on with a bisection that was kept.")
 @click.option("--from-history", is_flag=True, help="Search the latest step to slower of bench history.")
-@click.option("--git-bisect-run", is_flag=True, help="Judge HEAD: exit code 0 (good), 1 (bad), 125 (skip), 128 (abort).")
+@click.option("--git-bisect-run", is_flag=True, help="Judge HEAD: exit code 0 good, 1 bad, 125 skip, 128 abort.")
 @click.option("--repository", type=cli.PATH, default=None, help="Repository of the commits. [default: this checkout]")
 @click.option("--backend", default="theano", show_default=True)
 @click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")

@@ -16,8 +16,13 @@ from bench.gate.bisect import report
 from bench.gate.bisect.commits import CommitRange, commit_range, describe, measured_tree, single_commit_range
 from bench.gate.bisect.from_history import latest_step
 from bench.gate.bisect.laboratory import CommitLaboratory, opened_range, values_of
-from bench.gate.bisect.record import BisectionRecord, as_decoded, new_record_path, read_record, with_progress
-from bench.gate.bisect.record import write_record
+from bench.gate.bisect.record import (
+    BisectionRecord,
+    as_decoded,
+    new_record_path,
+    read_record,
+    write_record,
+)
 from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.processes.session import GateRequest, resolve_stack
 from bench.gate.processes.sides import SideSpec
@@ -87,7 +92,8 @@ def step_of_git_bisect(**options: Any) -> int:
         click.echo(f"{short_commit(commits.commits[1])} cannot be measured: {search.failures[1]}", err=True)
         return GIT_SKIP
     if result.outcome is Outcome.NO_STEP:
-        raise BenchError(f"{options['good']} and {options['bad']} do not differ by a step that matters ({probability}).")
+        ends = f"{options['good']} and {options['bad']}"
+        raise BenchError(f"{ends} do not differ by a step that matters ({probability}): nothing can be found.")
     if result.outcome is not Outcome.CULPRIT:
         click.echo(f"{short_commit(commits.commits[1])} is neither ({result.outcome}, {probability})", err=True)
         return GIT_SKIP
@@ -115,7 +121,7 @@ class _Keeper:
         if not self.written:
             self.path = files.new_file(self.path)
             self.written = True
-        self.record = with_progress(self.record, failures, tuple(laboratory.blocks))
+        self.record = replace(self.record, failures=failures, blocks=tuple(laboratory.blocks))
         write_record(self.path, self.record)
 
 

@@ -67,8 +67,8 @@ def commit_range(good: str, bad: str, project: Path) -> CommitRange:
     changing = git(project, *between, "--", MEASURED).splitlines()
     if not changing:
         raise BenchError(
-            f"none of the {len(everything)} commits from {good} to {bad} changes {MEASURED}/, the code that is measured: "
-            "a difference has another cause (packages, machine); python -m bench gate compares two environments."
+            f"none of the {len(everything)} commits from {good} to {bad} changes {MEASURED}/, the code that is "
+            "measured: a difference has another cause (packages, machine); python -m bench gate compares two environments."
         )
     return CommitRange(good, bad, (first, *changing), len(everything))
 

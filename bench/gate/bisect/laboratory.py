@@ -23,8 +23,9 @@ from bench.machine import core_distance
 
 @dataclass
 class CommitLaboratory:
-    """Laboratory (``bench.gate.verdict.bisection.search``) of real commits; ``keep`` receives every block, ``refused`` what
-    cannot be measured, and ``say`` what is being done.
+    """Laboratory (``bench.gate.verdict.bisection.search``) of real commits.
+
+    ``keep`` receives every block, ``refused`` what cannot be measured, and ``say`` what is being done.
 
     ``blocks`` are those measured so far, also before a resumption.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,6 @@ def read_record(path: Path) -> BisectionRecord:
         raise RecordError(
             f"the bisection {path} cannot be read ({why}): name a file that python -m bench bisect kept."
         ) from error
-
-
-def with_progress(record: BisectionRecord, failures: dict[str, str], blocks: tuple[Block, ...]) -> BisectionRecord:
-    return replace(record, failures=dict(failures), blocks=blocks)
 
 
 def _check(record: BisectionRecord) -> None:

@@ -106,8 +106,8 @@ def sentences(done: Bisection) -> list[str]:
         size = wording.change(done.metric, from_scale(done.metric, result.posterior.step))
         found.append(f"The whole step, if there is one, is about {size}.")
     found.append(
-        f"{done.num_processes} processes in {done.num_blocks} blocks; {format_seconds(done.seconds)}, building included; "
-        f"stated at {format_percent(done.confidence, 1)}."
+        f"{done.num_processes} processes in {done.num_blocks} blocks; {format_seconds(done.seconds)}, building "
+        f"included; stated at {format_percent(done.confidence, 1)}."
     )
     return [*found, *done.notes]
 

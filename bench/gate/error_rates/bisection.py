@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.gate.error_rates.resample import ROLES, RecordedBlock
 from bench.gate.verdict.bisection.posterior import Posterior
-from bench.gate.verdict.bisection.search import Outcome, Search, SearchResult
+from bench.gate.verdict.bisection.search import Outcome, Search
 from bench.gate.verdict.turns import pairwise_log_values
 from bench.gate.verdict.values import Metric
 
@@ -62,14 +62,17 @@ class TraceLaboratory:
         return None
 
     def measure(self, positions: tuple[int, ...], confirming: bool = False) -> list[float]:
+        return [float(value) for value in np.exp(pairwise_log_values(self.turns(positions)))]
+
+    def turns(self, positions: tuple[int, ...]) -> np.ndarray:
+        """Take the next block; return the logarithms of its turns, float64 (num_rounds, num_processes)."""
         block = self.blocks[self._next % len(self.blocks)]
         self._next += 1
         self.seconds += block.seconds * len(positions) / len(ROLES)
         self.num_processes += len(positions)
         slots = self.random.permutation(len(ROLES))[: len(positions)]
-        turns = np.log(np.array(block.turns, float)[:, slots])
         levels = np.array([self.commits.log_level(position) for position in positions])
-        return [float(value) for value in np.exp(pairwise_log_values(turns + levels))]
+        return np.log(np.array(block.turns, float)[:, slots]) + levels
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,6 @@ def statement(posterior: Posterior, commits: InjectedRange) -> tuple[float, bool
     weights |= posterior.pairs
     best = max(weights, key=weights.__getitem__)
     return weights[best], best == intervals
-
-
-Draw = Callable[[np.random.Generator, int], InjectedRange]
 
 
 def one_step(random: np.random.Generator, last: int, factor: float) -> InjectedRange:

@@ -15,8 +15,8 @@ import numpy as np
 from bench.gate.verdict.bisection.posterior import Hypotheses, Posterior, hypotheses, parents
 
 MAX_PROCESSES = 5
-NUM_DRAWS = 64
-NEGLIGIBLE = 1e-4  # probability of a pattern of levels that is left out
+NUM_DRAWS = 32
+NEGLIGIBLE = 1e-3  # probability of a pattern of levels that is left out
 QUANTILES = ((1 / 2,), (1 / 3, 2 / 3), (1 / 4, 1 / 2, 3 / 4))
 
 
@@ -43,8 +43,8 @@ def candidate_blocks(posterior: Posterior, built: Collection[int]) -> list[tuple
     """Return blocks worth considering: both ends alone, or with one to three commits between them.
 
     The commits are the quantiles of the culprit, the middles of the most probable intervals, and those whose level is
-    the most uncertain, among all and among the built ones.  Each block has both ends: without them a fraction of the
-    step could not be told from another size of it.
+    the most uncertain, among all and among the built ones.  Each block has an end: without one a fraction of the step
+    could not be told from another size of it.
     """
     last, (mean, variance) = posterior.last, posterior.levels
     inner = np.array([one for one in range(1, last) if one not in posterior.skipped], int)
@@ -55,9 +55,10 @@ def candidate_blocks(posterior: Posterior, built: Collection[int]) -> list[tuple
         chosen += [uncertain[:count] for count in (1, 2, 3)]
     middles = _middles(posterior, inner)
     chosen += [middles[:count] for count in (1, 2, 3)]
-    ends = (0, last)
-    blocks = [ends * 2, *((*ends, *sorted(one)) for one in chosen), *((*ends, *one, *one) for one in chosen)]
-    return list(dict.fromkeys(block for block in blocks if 2 < len(block) <= MAX_PROCESSES))
+    blocks = [(0, last) * 2]
+    for ends in ((0, last), (0,), (last,)):
+        blocks += [block for one in chosen for block in ((*ends, *sorted(one)), (*ends, *one, *one))]
+    return list(dict.fromkeys(block for block in blocks if len(set(block)) > 1 and len(block) <= MAX_PROCESSES))
 
 
 def _nearest(eligible: np.ndarray, levels: np.ndarray, quantiles: Iterable[float]) -> list[int]:
@@ -93,7 +94,7 @@ def expected_information(posterior: Posterior, block: tuple[int, ...]) -> float:
 def patterns_of(posterior: Posterior, block: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct levels of the processes of ``block``, (num_patterns, num_processes), and probabilities."""
     coarse = posterior.hypotheses
-    likely = posterior.probability >= NEGLIGIBLE / len(coarse.prior)
+    likely = posterior.probability >= NEGLIGIBLE / 100
     fine = hypotheses(tuple(sorted({*coarse.positions, *block})))
     probability = _carried_over(fine, coarse, np.where(likely, posterior.probability, 0.0))
     kept = probability > 0

@@ -54,8 +54,8 @@ def step_grid(blocks: Sequence[MeasuredBlock], last: int, smallest: float) -> St
     differences = [end_difference(block, last) for block in blocks]
     known = np.array([one for one in differences if one is not None])
     center = float(np.median(known)) if len(known) else 0.0
-    spread = float(np.median(np.abs(known - center))) if len(known) else 0.1
-    scale = max(spread, float(SIGMAS[0])) / math.sqrt(max(len(known), 1))
+    scatter = [*np.abs(known - center), *(one for block in blocks for one in _repeat_differences(block))]
+    scale = max(float(np.mean(scatter or [0.1])), float(SIGMAS[0])) / math.sqrt(max(len(known), 1))
     around = center + 0.7 * scale * np.sinh(np.linspace(-STEP_REACH, STEP_REACH, NUM_STEPS))
     apart = np.geomspace(smallest, max(2 * smallest, center, 20 * scale), 8)
     sizes = np.unique(np.clip(np.concatenate([around, apart]), smallest, LARGEST_STEP))
@@ -67,6 +67,14 @@ def end_difference(block: MeasuredBlock, last: int) -> float | None:
     """Return the difference of the means of the two ends; None if the block has only one of them, or none."""
     ends = [[v for p, v in zip(block.positions, block.values, strict=True) if p == end] for end in (0, last)]
     return None if not all(ends) else sum(ends[1]) / len(ends[1]) - sum(ends[0]) / len(ends[0])
+
+
+def _repeat_differences(block: MeasuredBlock) -> list[float]:
+    """Return half the absolute differences of two processes of one commit, one for each commit that has two."""
+    found: dict[int, list[float]] = {}
+    for position, value in zip(block.positions, block.values, strict=True):
+        found.setdefault(position, []).append(value)
+    return [abs(values[1] - values[0]) / 2 for values in found.values() if len(values) > 1]
 
 
 def log_likelihood(values: Sequence[float], fractions: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from bench.gate.verdict.bisection.model import SIGMAS, MeasuredBlock, StepGrid, 
 
 # Prior probabilities.  A bisection is started because a difference was seen, but differences that were seen vanish.
 NO_STEP, TWO_STEPS = 0.25, 0.10
-FRACTIONS = (-0.5, 0.2, 0.35, 0.5, 0.65, 0.8, 1.5)  # of the whole step, between two steps; evenly probable
+# Level between two steps, as a fraction of the whole; evenly probable.  A step of less than a third of the whole is not
+# searched: to exclude one takes more processes than all the rest.
+FRACTIONS = (-0.5, 0.33, 0.5, 0.67, 1.5)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def parents(fine_positions: tuple[int, ...], coarse_positions: tuple[int, ...]) 
 
 
 def _keys(num_steps: np.ndarray, first: np.ndarray, second: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    return ((num_steps * 10_000 + first) * 10_000 + second) * 1000 + np.round(fraction * 20).astype(int) + 500
+    return ((num_steps * 10_000 + first) * 10_000 + second) * 1000 + np.round(fraction * 100).astype(int) + 500
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class Posterior:
     def is_resolved(self) -> np.ndarray:
         """Mask of intervals in which no further commit can be measured, bool (num_intervals,)."""
         positions = self.hypotheses.positions
-        inner = [set(range(low + 1, high)) for low, high in zip(positions, positions[1:], strict=False)]
+        inner = [set(range(low + 1, high)) for low, high in pairwise(positions)]
         return np.array([one <= self.skipped for one in inner])
 
     def group(self, interval: int) -> tuple[int, ...]:
@@ -215,6 +218,8 @@ class Inference:
         if not self.blocks:
             return Posterior(hyp, hyp.prior / hyp.prior.sum(), self._smallest, float(SIGMAS[0]), skipped)
         joint = self._log_likelihood + self._grid.log_prior[:, None]
+        each = np.where(hyp.first < hyp.second, np.minimum(np.abs(hyp.fraction), np.abs(1 - hyp.fraction)), 1.0)
+        joint[each[:, None] * self._grid.sizes < self._smallest - 1e-12] = -np.inf  # no step of interest
         joint[0, 1:] = -np.inf  # without a step its size does not matter
         joint[0, 0] -= self._grid.log_prior[0]
         joint += np.log(np.where(hyp.prior > 0, hyp.prior, 1e-300))[:, None, None]

@@ -77,7 +77,7 @@ def test_the_next_block_halves_the_range_and_prefers_commits_that_are_built():
     posterior = measured(64, lambda p: 0.05 * (p >= 40), [(0, 64, 0, 64)] * 3).posterior()
     assert 32 in next_block(posterior, {0, 64}, Costs(2, 20))
     assert 28 in next_block(posterior, {0, 64, 28}, Costs(2, 200))
-    assert all(0 in block and 64 in block and len(block) <= 5 for block in candidate_blocks(posterior, {0, 64}))
+    assert all({0, 64} & set(block) and 2 <= len(block) <= 5 for block in candidate_blocks(posterior, {0, 64}))
 
 
 def test_the_expected_information_is_at_most_that_of_the_hypotheses_and_grows_with_the_step():

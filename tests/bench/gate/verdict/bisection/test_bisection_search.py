@@ -48,7 +48,7 @@ def test_the_injected_culprit_is_found_and_confirmed(last, at):
     _, found = search(last, commits)
     assert found.outcome is Outcome.CULPRIT and found.steps[0].parts == (at,) and found.probability >= 0.99
     assert found.steps[0].ratio == pytest.approx(1.05, abs=0.01)
-    assert [set(block) for block, confirming in commits.blocks if confirming][0] == {at - 1, at}
+    assert next(set(block) for block, confirming in commits.blocks if confirming) == {at - 1, at}
 
 
 def test_equal_ends_end_the_search_without_a_build():
