@@ -37,6 +37,7 @@ from bench.gate.error_rates.bisection import (
 from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.resample import RecordedBlock, recorded_blocks
 from bench.gate.verdict import Verdict
+from bench.gate.verdict.bisection.posterior import NO_STEP, TWO_STEPS
 from bench.stats.rate import Rate
 from bench.units import format_percent, format_seconds
 
@@ -46,6 +47,7 @@ PAIRS = ((1.05, 1.05), (1.10, 1.05), (1.05, 1.10))
 BLOCKS = (1, 2, 3, 4, 6, 8, 12, 16, 24)  # of a decision of plain bisection
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 MAX_TESTS = 300
+CURVE = "The most probable hypothesis after every block, in ranges drawn from the prior: how often it holds."
 
 Draw = Callable[[np.random.Generator, int], InjectedRange]
 
@@ -54,6 +56,9 @@ def scenarios() -> dict[str, Draw]:
     drawn: dict[str, Draw] = {"none": lambda random, last: InjectedRange(last)}
     drawn |= {f"{f - 1:.0%}": lambda random, last, f=f: one_step(random, last, f) for f in STEPS}
     drawn["two"] = lambda random, last: two_steps(random, last, PAIRS[random.integers(len(PAIRS))])
+    kinds = (("none", NO_STEP), *((f"{f - 1:.0%}", (1 - NO_STEP - TWO_STEPS) / len(STEPS)) for f in STEPS))
+    kinds = dict((*kinds, ("two", TWO_STEPS)))
+    drawn["prior"] = lambda random, last: drawn[str(random.choice([*kinds], p=[*kinds.values()]))](random, last)
     return drawn
 
 
@@ -189,7 +194,7 @@ def rival_rows(blocks: Sequence[RecordedBlock], name: str, draw: Draw, ours: Seq
 @click.option("--trials", type=int, default=2000, help="Replays of each row.")
 @click.option("--rival-trials", type=int, default=200, help="Of each row of the comparison.")
 @click.option("--budget", "budget_seconds", type=float, default=900.0, help="Seconds of one bisection.")
-@click.option("--only", multiple=True, help="Only this injection: none, 2%, 5%, 10%, two; repeat.")
+@click.option("--only", multiple=True, help="Only this injection: none, 2%, 5%, 10%, two, prior; repeat.")
 def main(trace: Path, trials: int, rival_trials: int, budget_seconds: float, only: tuple[str, ...]) -> None:
     """Replay bisections on TRACE and print their rates, their calibration and their rivals'."""
     blocks = recorded_blocks(read_trace(trace))
@@ -199,22 +204,23 @@ def main(trace: Path, trials: int, rival_trials: int, budget_seconds: float, onl
             runs[name] = [
                 replay_search(blocks, drawn_range(draw, trial), trial, budget_seconds) for trial in range(trials)
             ]
+    rivalled = [f"{f - 1:.0%}" for f in STEPS]
     columns = ["injected", Column("replays", INTEGER), *(Column(one, NUMBER_TEXT) for one in ("right", "wrong"))]
     columns += [Column(one, NUMBER_TEXT) for one in ("undecided", "processes", "time")]
     about = f"Wilson intervals at 95 %; medians and 95 % quantiles; {format_seconds(BUILD_SECONDS)} for each build."
     table = [rates(name, found) for name, found in runs.items()]
-    if steps := [run for name, found in runs.items() if name not in ("none", "two") for run in found]:
+    if steps := [run for name, found in runs.items() if name in rivalled for run in found]:
         table.append(rates("one step", steps))
     parts = [Section("Bisections", [about], columns, table)]
     curve = ["stated", Column("looks", INTEGER), Column("mean", SHARE), Column("held", SHARE)]
-    rows = calibration_rows([run for found in runs.values() for run in found])
-    parts.append(Section("Calibration: the most probable hypothesis at every look", [], curve, rows))
+    if "prior" in runs:
+        parts.append(Section("Calibration", [CURVE], curve, calibration_rows(runs["prior"])))
     if rival_trials:
         columns = ["injected", "method", Column("replays", INTEGER), *(Column(n, NUMBER_TEXT) for n in ("right",))]
         columns += [Column(one, NUMBER_TEXT) for one in ("processes", "time")]
         rows = []
         for name, draw in scenarios().items():
-            if name in runs and name not in ("none", "two"):
+            if name in runs and name in rivalled:
                 rows += rival_rows(blocks, name, draw, runs[name][:rival_trials])
         parts.append(Section("Rivals", [], columns, rows))
     to_terminal(f"Bisections replayed from {trace}", parts, Console(width=150))

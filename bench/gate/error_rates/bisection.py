@@ -110,15 +110,13 @@ def replay_search(
     """Search ``commits`` once by the rules of a live bisection, on noise from a random place of a trace."""
     laboratory = TraceLaboratory(blocks, commits, np.random.default_rng(seed))
     stated: list[tuple[float, bool]] = []
-    search = Search(
-        commits.last,
-        metric,
-        laboratory,
-        budget_seconds,
-        confidence,
-        confirms,
-        watch=lambda posterior: stated.append(statement(posterior, commits)),
-    )
+    search = Search(commits.last, metric, laboratory, budget_seconds, confidence, confirms)
+
+    def watch(posterior: Posterior) -> None:
+        if search.inference.blocks:  # before, it is the prior
+            stated.append(statement(posterior, commits))
+
+    search.watch = watch
     search.built |= {0, commits.last}
     result = search.run()
     return ReplayedSearch(
