@@ -75,6 +75,7 @@ def step_of_git_bisect(**options: Any) -> int:
     project = options["repository"] or PROJECT
     if not (options["good"] and options["bad"]):
         raise BenchError("--git-bisect-run needs the good and the bad revision: they are measured beside each commit.")
+    budget_seconds = parse_duration(options["budget"] or DEFAULT_BUDGET)
     commits = single_commit_range(options["good"], "HEAD", options["bad"], project)
     trees = [measured_tree(commit, project) for commit in commits.commits]
     if trees[0] == trees[2]:
@@ -83,7 +84,6 @@ def step_of_git_bisect(**options: Any) -> int:
         return {None: GIT_SKIP, trees[0]: GIT_GOOD, trees[2]: GIT_BAD}[trees[1]]
     record = _record(commits, options)
     with opened_range(commits, _request(record, project)) as laboratory:
-        budget_seconds = parse_duration(options["budget"] or DEFAULT_BUDGET)
         search = Search(2, record.metric, laboratory, budget_seconds, record.confidence, confirms=False)
         search.built |= set(laboratory.sides)
         result = search.run()

@@ -68,7 +68,7 @@ def commit_range(good: str, bad: str, project: Path) -> CommitRange:
     if not changing:
         raise BenchError(
             f"none of the {len(everything)} commits from {good} to {bad} changes {MEASURED}/, the code that is "
-            "measured: a difference has another cause (packages, machine), and python -m bench gate compares environments."
+            "measured: a difference has another cause, as packages or the machine."
         )
     return CommitRange(good, bad, (first, *changing), len(everything))
 

@@ -114,7 +114,8 @@ class Search:
                 posterior = self.inference.posterior()
             if end := self._silent_end():
                 return self._undecided(posterior, f"the {end} end of the range measured no {self.metric.name}")
-            if not self._time_for(BLOCK_OF_ENDS, self.budget_seconds):
+            begun = len(self.inference.blocks) >= MIN_END_BLOCKS  # a search without these could say nothing
+            if begun and not self._time_for(BLOCK_OF_ENDS, self.budget_seconds):
                 return self._undecided(posterior)
             block = self._next(posterior)
             if self._buildable(block):
