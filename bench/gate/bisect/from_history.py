@@ -31,11 +31,10 @@ def latest_step(runs_dir: Path, measurement: str, stack: Stack) -> HistoryStep:
     """
     folders = [folder for folder in (runs_dir, RECORDS) if folder.is_dir()]
     found = history(find_runs(folders))
-    name = f"{stack.backend}/{stack.variant}"
     steps = [
         step
         for series in found.series
-        if series.metric.measurement == measurement and series.metric.stack.startswith(name)
+        if series.metric.measurement == measurement and series.metric.stack.startswith(stack.label)
         for step in _slower(series)
     ]
     if not steps:

@@ -138,4 +138,3 @@ def opened_range(commits: CommitRange, request: GateRequest, seed: int | None = 
         )
         laboratory.sides = {0: with_data(ends[0], good), commits.last: with_data(ends[1], bad)}
         yield laboratory
-

@@ -151,5 +151,3 @@ def one_step(random: np.random.Generator, last: int, factor: float) -> InjectedR
 def two_steps(random: np.random.Generator, last: int, factors: tuple[float, float]) -> InjectedRange:
     first, second = sorted(random.choice(np.arange(1, last + 1), 2, replace=False))
     return InjectedRange(last, ((int(first), factors[0]), (int(second), factors[1])))
-
-

@@ -170,9 +170,7 @@ class Posterior:
         hyp, num_intervals = self.hypotheses, len(self.hypotheses.positions) - 1
         found = np.bincount(hyp.first[1:] - 1, self.probability[1:], minlength=num_intervals)
         apart = hyp.second[1:] > hyp.first[1:]
-        return found + np.bincount(
-            hyp.second[1:][apart] - 1, self.probability[1:][apart], minlength=num_intervals
-        )
+        return found + np.bincount(hyp.second[1:][apart] - 1, self.probability[1:][apart], minlength=num_intervals)
 
 
 class Inference:
