@@ -27,11 +27,29 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class SchedulerCounters:
+    """Gains of the kernel's counters during a turn; None where the kernel does not count.
+
+    ``wait_seconds`` is the time in which threads of the process were ready and did not run, over all threads, and
+    ``longest_wait_seconds`` that of the one that waited longest.  ``cpu_seconds`` is the time in which they ran.
+    ``steal_seconds`` (of all cores, taken by the host) and ``pressure_seconds`` (any process waited for a core) are the
+    machine's.
+    """
+
+    wait_seconds: float | None = None
+    longest_wait_seconds: float | None = None
+    involuntary_switches: Integer | None = None
+    cpu_seconds: float | None = None
+    steal_seconds: float | None = None
+    pressure_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Turn:
     """Measurement of one process (``slot``) in ``round``; ``value`` is in the unit of the measure.
 
     ``t_start_seconds`` is the start of the turn on the gate's clock, ``core_distance_ns`` the round trip of a cache
-    line between the cores, measured every few rounds.
+    line between the cores, measured every few rounds.  ``scheduler`` counts in turns of the training epoch.
     """
 
     measure: str
@@ -40,6 +58,7 @@ class Turn:
     t_start_seconds: float
     value: float | None
     core_distance_ns: float | None = None
+    scheduler: SchedulerCounters | None = None
 
 
 @dataclass(frozen=True)
