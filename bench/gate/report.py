@@ -16,7 +16,6 @@ from bench.records.datasets import dataset_line
 from bench.report.core_states import states_notice
 from bench.units import format_percent, format_seconds
 
-
 NOTICEABLE_WAIT = 0.05  # share of the time in which a thread is ready
 
 
@@ -97,10 +96,8 @@ def wait_sentences(blocks: Sequence[Block]) -> list[str]:
     ready = waited + sum(one.cpu_seconds for one in known)
     if not known or waited < NOTICEABLE_WAIT * ready:
         return []
-    return [
-        f"The threads of the measured processes waited for a core in {format_percent(waited / ready, 0)} of the time in "
-        "which they could run: other programs run here."
-    ]
+    share = format_percent(waited / ready, 0)
+    return [f"Threads of the measured processes waited for a core in {share} of the time in which they could run."]
 
 
 def nothing_measured(reason: str, metrics: Sequence[Metric]) -> GateReport:
