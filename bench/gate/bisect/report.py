@@ -73,7 +73,7 @@ def headline(done: Bisection) -> str:
     if result.outcome is Outcome.NO_STEP:
         return f"{metric}: no step from {done.commits.good} to {done.commits.bad} ({sure})"
     if result.outcome is Outcome.UNDECIDED:
-        return f"{metric}: undecided, {result.reason}"
+        return f"{metric}: undecided, {result.reason}; the most probable is {_most_probable(done)}"
     names = "; and ".join(done.name_of_group(step.parts) for step in result.steps)
     return f"{metric}: {result.outcome} ({sure}): {names}"
 
@@ -107,7 +107,7 @@ def sentences(done: Bisection) -> list[str]:
         found.append(f"The whole step, if there is one, is about {size}.")
     found.append(
         f"{done.num_processes} processes in {done.num_blocks} blocks; {format_seconds(done.seconds)}, building "
-        f"included; stated at {format_percent(done.confidence, 1)}."
+        f"included, of this session; stated at {format_percent(done.confidence, 1)}."
     )
     return [*found, *done.notes]
 
@@ -175,6 +175,15 @@ def progress_line(posterior: Posterior, names: Sequence[str]) -> str:
     shares = [format_percent(one, 1) for one in (posterior.no_step, posterior.two_steps)]
     best = format_percent(float(posterior.one_step[interval - 1]), 1)
     return f"no step {shares[0]}; two steps {shares[1]}; one step {best} in {where}"
+
+
+def _most_probable(done: Bisection) -> str:
+    groups, probability = probable(done.result.posterior)[0]
+    names = " and ".join(
+        done.name(group[-1]) if len(group) == 1 else f"one of {len(group)} commits up to {done.name(group[-1])}"
+        for group in groups
+    )
+    return f"{names or 'no step'} ({format_percent(probability, 1)})"
 
 
 def _row(done: Bisection, groups: tuple[tuple[int, ...], ...], probability: float) -> list[Any]:

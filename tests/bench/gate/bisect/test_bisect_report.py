@@ -78,7 +78,8 @@ def test_a_group_two_steps_no_step_and_undecided_have_a_line_and_an_exit_code_ea
     assert headline(none) == "train_epoch: no step from v1 to main (99.5 %)" and none.exit_code == 1
     assert "git bisect start" not in to_log(none, [])
     open_ = bisection(inference(lambda p: 0.05 * (p >= 2)), Outcome.UNDECIDED, ())
-    assert headline(open_) == "train_epoch: undecided, the reason" and open_.exit_code == 4
+    line = "train_epoch: undecided, the reason; the most probable is one of 4 commits up to eeeeeee (change e) (8"
+    assert headline(open_).startswith(line) and open_.exit_code == 4
 
 
 def test_progress_is_one_line(culprit):
