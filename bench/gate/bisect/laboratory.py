@@ -62,7 +62,7 @@ class CommitLaboratory:
         except SideError as error:
             return str(error.__cause__ or error).rstrip(".")
         except BenchError as error:  # another recipe or dataset
-            return str(error).rstrip(".")
+            return f"beside the good end (A), {str(error).rstrip('.')}"
         self.sides[position] = with_data(side, primed)
         return None
 
