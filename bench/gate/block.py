@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.gate.verdict import ProcessSample, process_values
+from bench.gate.verdict.turns import Summary, log_values
 from bench.records.json_file import Integer
 
 # Measures that are sums of others; a block has either the warm or the cold compilation.
 SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validate_epoch")}
 KINDS = ("comparison", "confirmation")
+BISECTION_KINDS = ("bisection", "confirmation of a culprit")  # the roles are the ids of their commits
 BASE, CANDIDATE, CONTROL = "A", "B", "C"  # C: the base again, in processes of its own
 
 
@@ -25,11 +27,29 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class SchedulerCounters:
+    """Gains of the kernel's counters during a turn; None where the kernel does not count.
+
+    ``wait_seconds`` is the time in which threads of the process were ready and did not run, over all threads, and
+    ``longest_wait_seconds`` that of the one that waited longest.  ``cpu_seconds`` is the time in which they ran.
+    ``steal_seconds`` (of all cores, taken by the host) and ``pressure_seconds`` (any process waited for a core) are the
+    machine's.
+    """
+
+    wait_seconds: float | None = None
+    longest_wait_seconds: float | None = None
+    involuntary_switches: Integer | None = None
+    cpu_seconds: float | None = None
+    steal_seconds: float | None = None
+    pressure_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Turn:
     """Measurement of one process (``slot``) in ``round``; ``value`` is in the unit of the measure.
 
     ``t_start_seconds`` is the start of the turn on the gate's clock, ``core_distance_ns`` the round trip of a cache
-    line between the cores, measured every few rounds.
+    line between the cores, measured every few rounds.  ``scheduler`` counts in turns of the training epoch.
     """
 
     measure: str
@@ -38,14 +58,15 @@ class Turn:
     t_start_seconds: float
     value: float | None
     core_distance_ns: float | None = None
+    scheduler: SchedulerCounters | None = None
 
 
 @dataclass(frozen=True)
 class Block:
     """Concurrent processes in the order of their slots, and their turns in chronological order.
 
-    ``kind`` is ``comparison`` (with its null control) or ``confirmation``.  ``instructions`` are those of one training
-    step in each process, where the kernel counts them.
+    ``kind`` is ``comparison`` (with its null control), ``confirmation``, or one of BISECTION_KINDS.  ``instructions``
+    are those of one training step in each process, where the kernel counts them.
     """
 
     number: Integer
@@ -60,26 +81,27 @@ class Block:
 
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown kind or role, or a turn of an unknown process."""
-        if self.kind not in KINDS:
+        if self.kind not in (*KINDS, *BISECTION_KINDS):
             raise ValueError(f"the kind of block {self.number} is {self.kind!r}, not one of {', '.join(KINDS)}")
-        if unknown := {slot.role for slot in self.slots} - {BASE, CANDIDATE, CONTROL}:
+        unknown = {slot.role for slot in self.slots} - {BASE, CANDIDATE, CONTROL}
+        if unknown and self.kind in KINDS:
             raise ValueError(f"block {self.number} has a process of {min(unknown)!r}")
         if any(not 0 <= turn.slot < len(self.slots) for turn in self.turns):
             raise ValueError(f"block {self.number} has a turn of a process that it does not have")
 
-    def values(self, measure: str, slots: Sequence[int]) -> list[float | None]:
-        """Return one value for each of ``slots``, estimated from their common rounds.
+    def values(self, measure: str, slots: Sequence[int], summary: Summary = log_values) -> list[float | None]:
+        """Return one value for each of ``slots``, estimated from their common rounds by ``summary``.
 
         Pass only processes that are compared with each other: their common round effects are divided out.
         """
         if measure in SUMS:
-            parts = [self.values(part, slots) for part in SUMS[measure] if self._has(part)]
+            parts = [self.values(part, slots, summary) for part in SUMS[measure] if self._has(part)]
             return [None if None in of_slot else sum(of_slot) for of_slot in zip(*parts, strict=True)]
         rounds: dict[int, list[float | None]] = {}
         for turn in self.turns:
             if turn.measure == measure and turn.slot in slots:
                 rounds.setdefault(turn.round, [None] * len(slots))[slots.index(turn.slot)] = turn.value
-        return process_values([rounds[number] for number in sorted(rounds)]) or [None] * len(slots)
+        return process_values([rounds[number] for number in sorted(rounds)], summary) or [None] * len(slots)
 
     def _has(self, measure: str) -> bool:
         return any(turn.measure == measure for turn in self.turns)

@@ -14,7 +14,9 @@ from bench.gate.verdict import Decision, Judgement, Metric, Verdict
 from bench.records.core_states import core_states
 from bench.records.datasets import dataset_line
 from bench.report.core_states import states_notice
-from bench.units import format_seconds
+from bench.units import format_percent, format_seconds
+
+NOTICEABLE_WAIT = 0.05  # share of the time in which a thread is ready
 
 
 class Exit(IntEnum):
@@ -75,7 +77,7 @@ def report_of(
         f"Measured for {format_seconds(outcome.measuring_seconds)}: {kinds.count('comparison')} blocks of the "
         f"comparison with its null control, {kinds.count('confirmation')} fresh ones to confirm."
     )
-    sentences += core_state_sentences(outcome.blocks)
+    sentences += [*core_state_sentences(outcome.blocks), *wait_sentences(outcome.blocks)]
     return GateReport(headline(decision), (*sentences, *more), decision.judgements, code, context)
 
 
@@ -84,6 +86,18 @@ def core_state_sentences(blocks: Sequence[Block]) -> list[str]:
     distances = [(turn.core_distance_ns, None) for block in blocks for turn in block.turns]
     notice = states_notice(core_states(distances), "turns")
     return [] if notice is None else [notice]
+
+
+def wait_sentences(blocks: Sequence[Block]) -> list[str]:
+    """Return a sentence if threads of the measured processes waited for a core in a noticeable part of their turns."""
+    turns = [turn for block in blocks for turn in block.turns if turn.measure == "train_epoch" and turn.scheduler]
+    known = [one.scheduler for one in turns if one.scheduler.cpu_seconds and one.scheduler.wait_seconds is not None]
+    waited = sum(one.wait_seconds for one in known)
+    ready = waited + sum(one.cpu_seconds for one in known)
+    if not known or waited < NOTICEABLE_WAIT * ready:
+        return []
+    share = format_percent(waited / ready, 0)
+    return [f"Threads of the measured processes waited for a core in {share} of the time in which they could run."]
 
 
 def nothing_measured(reason: str, metrics: Sequence[Metric]) -> GateReport:

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from bench.errors import RecordError
+from bench.gate.block import SchedulerCounters
 from bench.records import files
 from bench.records.json_file import Integer, read_text
 
-# 1 (2026-11): first version.
+# 1 (2026-11): first version; ``core_distance_ns`` and ``scheduler`` were added to the turns.
 TRACE_FORMAT = "mlp-bench noise trace 1"
 
 
@@ -34,6 +35,7 @@ class TraceTurn:
     round: Integer
     seconds: float | None
     core_distance_ns: float | None = None
+    scheduler: SchedulerCounters | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative count, or an invalid time or duration."""

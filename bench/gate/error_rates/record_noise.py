@@ -79,6 +79,7 @@ def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_e
             round=turn.round,
             seconds=round(turn.value / turns_per_epoch, 9),
             core_distance_ns=turn.core_distance_ns,
+            scheduler=turn.scheduler,
         )
         for turn in block.turns
         if turn.measure == MEASURE and turn.value is not None

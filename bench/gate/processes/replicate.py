@@ -122,14 +122,16 @@ class MeasuringSide:
             self._backend.synchronize()
             return loss
 
+        before = scheduler_counters()
         seconds, loss = self._timed(part_of_an_epoch, self._configuration["slowdown"])
+        scheduler = gained(before, scheduler_counters())
         self._losses.append(loss)
         self._position = end
         if end + num_examples <= len(images):
-            return {"seconds": seconds, "loss": None}
+            return {"seconds": seconds, "loss": None, "scheduler": scheduler}
         mean_loss = sum(self._losses) / len(self._losses)
         self._position, self._losses = 0, []
-        return {"seconds": seconds, "loss": mean_loss}
+        return {"seconds": seconds, "loss": mean_loss, "scheduler": scheduler}
 
     def validate(self) -> dict[str, Any]:
         """Time a validation epoch; ``loss`` and ``accuracy`` (a fraction) are those of the current network."""
@@ -208,6 +210,57 @@ def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def scheduler_counters(proc: Path = Path("/proc")) -> dict[str, Any]:
+    """Return the kernel's counters of this process and of the machine so far; None for one that it does not keep.
+
+    ``waits`` are the seconds in which each thread was ready and did not run (schedstat), ``cpu_seconds`` those in which
+    the process ran, ``steal_seconds`` those that the host took from all cores, and ``pressure_seconds`` those in which
+    any process of the machine waited for a core (PSI).
+    """
+    waits: dict[str, float] = {}
+    for thread in _or_none(lambda: os.listdir(proc / "self/task")) or ():
+        run_delay_ns = _or_none(
+            lambda thread=thread: int((proc / "self/task" / thread / "schedstat").read_text().split()[1])
+        )
+        if run_delay_ns is not None:  # else the thread has ended, or the kernel does not count
+            waits[thread] = run_delay_ns / 1e9
+    pressure = _or_none(lambda: (proc / "pressure/cpu").read_text().split("total=", 1)[1].split()[0])
+    steal = _or_none(lambda: (proc / "stat").read_text().split("\n", 1)[0].split()[8])
+    used = _or_none(_own_usage)
+    return {
+        "waits": waits,
+        "involuntary_switches": None if used is None else used.ru_nivcsw,
+        "cpu_seconds": None if used is None else used.ru_utime + used.ru_stime,
+        "steal_seconds": None if steal is None else int(steal) / os.sysconf("SC_CLK_TCK"),
+        "pressure_seconds": None if pressure is None else int(pressure) / 1e6,
+    }
+
+
+def gained(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return the gains of the counters: waits as the sum over the threads, and that of the one that waited longest."""
+    waits = [seconds - before["waits"].get(thread, 0.0) for thread, seconds in after["waits"].items()]
+    known = {name: value for name, value in after.items() if name != "waits"}
+    return {
+        "wait_seconds": sum(waits) if waits else None,
+        "longest_wait_seconds": max(waits, default=None),
+        **{name: None if None in (value, before[name]) else value - before[name] for name, value in known.items()},
+    }
+
+
+def _own_usage() -> Any:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF)
+
+
+def _or_none(read: Callable[[], Any]) -> Any:
+    """Return the result of ``read``; None if this system has nothing to read."""
+    try:
+        return read()
+    except (OSError, ImportError, ValueError, IndexError):
+        return None
 
 
 def serve(replicate: Any, commands: IO[str], replies: IO[str]) -> None:

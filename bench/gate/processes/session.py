@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,13 +62,8 @@ class Session:
     clock: Callable[[], float] = time.perf_counter
 
     def measure(self, number: int, kind: str, roles: tuple[str, ...], measures: tuple[str, ...]) -> Block:
-        """Measure block ``number`` with one process for each of ``roles``.
-
-        The first process of each role trains with one seed, the second with the next, and so on: pairs of equal seeds
-        make learning comparable, and no two blocks share a seed.
-        """
-        nth = [roles[:place].count(role) for place, role in enumerate(roles)]
-        seeds = [self.first_seed + number * len(roles) + place for place in nth]
+        """Measure block ``number`` with one process for each of ``roles``."""
+        seeds = seeds_of_block(self.first_seed, number, roles)
         count = self.count_instructions if number == 0 else None
         program = replace(self.program, measures=measures)
         return measure_block(
@@ -114,6 +109,24 @@ def opened(request: GateRequest, seed: int | None = None) -> Iterator[Session]:
     """
     base = resolve("A", request.base, request.project)
     candidate = resolve("B", request.candidate, request.project)
+    with launching(request, (base, candidate)) as launcher:
+        base, candidate = check_out(base, launcher.folder), check_out(candidate, launcher.folder)
+        primed, other = launcher.prime((base, candidate))
+        check_comparable(primed, other)
+        launcher = replace(launcher, pinned=pins_of(primed))
+        base, candidate = with_data(base, primed), with_data(candidate, other)
+        program = BlockPlan(request.measures, batch_size=primed.recipe["batch_size"])
+        random = Random(seed)
+        session = Session(base, candidate, primed, launcher, program, random, first_seed(random))
+        yield session.injected(request.inject_seconds, request.inject_bytes)
+
+
+@contextmanager
+def launching(request: GateRequest, sides: Iterable[Side]) -> Iterator[Launcher]:
+    """Check what ``sides`` need, and yield a launcher in a scratch folder, which is removed afterwards.
+
+    Raises BenchError before anything is started if the request cannot be measured here.
+    """
     if "compile_cold" in request.measures and not request.stack.caches_code:
         raise BenchError(
             f"{request.stack.label} keeps no compiled code on disk, so that no compilation is colder than another: "
@@ -121,20 +134,26 @@ def opened(request: GateRequest, seed: int | None = None) -> Iterator[Session]:
         )
     if request.stack.caches_code:
         check_fit_for_code()
-    _check_data(request.data, (base, candidate))
+    _check_data(request.data, sides)
     with scratch_folder() as folder:
-        base, candidate = check_out(base, folder), check_out(candidate, folder)
         cold = "compile_cold" in request.measures
         threads = request.threads or fingerprint.usable_cores()
-        launcher = Launcher(request.stack, threads, folder, request.data, cold)
-        primed, other = launcher.prime((base, candidate))
-        check_comparable(primed, other)
-        launcher = replace(launcher, pinned=pins_of(primed))
-        base, candidate = (
-            replace(side, data=own.directory, data_digest=own.data_digest)
-            for side, own in ((base, primed), (candidate, other))
-        )
-        program = BlockPlan(request.measures, batch_size=primed.recipe["batch_size"])
-        random = Random(seed)
-        session = Session(base, candidate, primed, launcher, program, random, random.randrange(1, 2**31))
-        yield session.injected(request.inject_seconds, request.inject_bytes)
+        yield Launcher(request.stack, threads, folder, request.data, cold)
+
+
+def with_data(side: Side, primed: Primed) -> Side:
+    """Return ``side`` with the data that its first process found."""
+    return replace(side, data=primed.directory, data_digest=primed.data_digest)
+
+
+def first_seed(random: Random) -> int:
+    return random.randrange(1, 2**31)
+
+
+def seeds_of_block(first: int, number: int, roles: Sequence[str]) -> list[int]:
+    """Return the seed of each process of block ``number``: the nth process of every role has the nth seed.
+
+    Pairs of equal seeds make learning comparable, and no two blocks of up to ``len(roles)`` processes share a seed.
+    """
+    nth = [roles[:place].count(role) for place, role in enumerate(roles)]
+    return [first + number * len(roles) + place for place in nth]

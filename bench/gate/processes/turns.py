@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
-from bench.gate.block import Block, Slot, Turn
+from bench.gate.block import Block, SchedulerCounters, Slot, Turn
 from bench.gate.measures import LEARNING, NEED_AN_EPOCH, STEP_BATCH_SIZES, STEPS_PER_TURN
 from bench.gate.processes.process import ReplicateError
 from mlp.dataset import TRAINING_EXAMPLES
@@ -106,8 +106,9 @@ class _BlockWorkers:
             for slot in slots:
                 start = self.clock()
                 reply = self.attempt(slot, lambda slot=slot: self.processes[slot].ask(do, **arguments))
+                counted = SchedulerCounters(**reply["scheduler"]) if reply and "scheduler" in reply else None
                 for measure, value in ({} if reply is None else read_reply(reply)).items():
-                    self.turns.append(Turn(measure, number, slot, start, value, distance_ns))
+                    self.turns.append(Turn(measure, number, slot, start, value, distance_ns, counted))
 
 
 def measure_block(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,13 +13,18 @@ import numpy as np
 POLISHES = 5
 DECIMALS = 9  # of a logarithm: finer than any clock, coarser than rounding errors, so that ties are portable
 
+Summary = Callable[[np.ndarray], np.ndarray]  # logs (..., num_rounds, num_processes) -> (..., num_processes)
 
-def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[float | None]:
+
+def process_values(
+    seconds_by_round: Sequence[Sequence[float | None]], summary: Summary | None = None
+) -> list[float | None]:
     """Return one value, in the unit of the turns, for each process of a block.
 
     ``seconds_by_round[r][p]`` is the measurement of process p in round r, None if missing.  A turn that is NaN,
     infinite, zero or negative makes the value of its process NaN, so that it is refused and not averaged away.  The
-    value of a process without turns is None.  See ``log_values`` for the estimator.
+    value of a process without turns is None.  ``summary`` is the estimator on the logarithms: by default
+    ``log_values``, or ``pairwise_log_values``.
 
     Raises ValueError if the rounds are not all of one length.
     """
@@ -31,7 +36,7 @@ def process_values(seconds_by_round: Sequence[Sequence[float | None]]) -> list[f
     missing = np.array([[value is None for value in row] for row in seconds_by_round])
     sound = np.isfinite(turns) & (turns > 0)
     logs = np.log(np.where(sound, turns, math.nan))
-    values = np.exp(log_values(logs))
+    values = np.exp((summary or log_values)(logs))
     values[(~sound & ~missing).any(axis=0)] = math.nan
     return [None if gone else float(value) for gone, value in zip(missing.all(axis=0), values, strict=True)]
 
@@ -52,3 +57,18 @@ def log_values(logs: np.ndarray) -> np.ndarray:
             rounds = np.nanmedian(logs - values, axis=-1, keepdims=True)
             values = np.nanmedian(logs - rounds, axis=-2, keepdims=True)
         return np.round(values[..., 0, :] + np.nanmedian(logs, axis=(-2, -1))[..., None], DECIMALS)
+
+
+def pairwise_log_values(logs: np.ndarray) -> np.ndarray:
+    """Return the logarithms of the values of processes as ``log_values`` does, exactly equivariant to their levels.
+
+    The value of a process is the mean, over the processes of the block, of the median over rounds of its log ratio to
+    each: a process that is slower by a factor in every turn has a value larger by that factor, for any noise and any
+    other processes.  Median polish has less scatter and shrinks differences below the noise of a turn: with two
+    or three of five processes slowed down by 5 % it reads 4.5 % on results/noise/quiet.jsonl.
+    """
+    ratios = logs[..., :, None] - logs[..., None, :]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a process without turns gives NaN
+        values = np.nanmean(np.nanmedian(ratios, axis=-3), axis=-1)
+        return np.round(values + np.nanmedian(logs, axis=(-2, -1))[..., None], DECIMALS)

@@ -10,12 +10,12 @@ import pytest
 from bench.document.section import to_markdown
 from bench.errors import RecordError
 from bench.gate import run_file
-from bench.gate.block import Block, Slot, Turn
+from bench.gate.block import Block, SchedulerCounters, Slot, Turn
 from bench.gate.emit import check_targets, emit
 from bench.gate.live import GateOutcome
 from bench.gate.outputs import sections, to_json, to_junit
 from bench.gate.processes.sides import Side
-from bench.gate.report import Exit, exit_code, headline, report_of
+from bench.gate.report import Exit, exit_code, headline, report_of, wait_sentences
 from bench.gate.verdict import Decision, Judgement, Metric, Verdict
 from bench.units import MISSING
 
@@ -213,3 +213,18 @@ def test_a_kept_run_of_the_future_asks_for_an_update(tmp_path):
     path.write_text('{"gate_schema_version": 99}')
     with pytest.raises(RecordError, match="update mlp-bench"):
         run_file.read_run(path)
+
+
+@pytest.mark.parametrize(("wait", "said"), [(0.05, ["20 %"]), (0.005, []), (None, [])])
+def test_waiting_for_a_core_is_said_if_it_is_noticeable(wait, said):
+    turns = tuple(
+        Turn("train_epoch", number, 0, 0.0, 0.1, None, SchedulerCounters(wait, wait, 1, 0.2, 0.0, 0.0))
+        for number in (0, 1)
+    )
+    found = wait_sentences([Block(0, "comparison", (Slot("A", 1),), turns, 1.0)])
+    assert [sentence.split(" in ")[1].split(" of")[0] for sentence in found] == said
+
+
+def test_kept_runs_without_counters_say_nothing_of_waiting():
+    turn = Turn("train_epoch", 0, 0, 0.0, 0.1)
+    assert wait_sentences([Block(0, "comparison", (Slot("A", 1),), (turn,), 1.0)]) == []

@@ -2,13 +2,21 @@
 
 import io
 import json
+import os
 from collections import namedtuple
 from dataclasses import replace
 
 import pytest
-from fakes import FakeBackend, FakeClock
+from fakes import FakeBackend, FakeClock, write
 
-from bench.gate.processes.replicate import MeasuringSide, _digest, peak_resident_bytes, serve
+from bench.gate.processes.replicate import (
+    MeasuringSide,
+    _digest,
+    gained,
+    peak_resident_bytes,
+    scheduler_counters,
+    serve,
+)
 from mlp.errors import DatasetError
 from mlp.recipe import CANONICAL
 
@@ -181,3 +189,29 @@ def test_a_process_that_would_load_other_files_than_its_side_showed_fails(replic
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(b"other")
     with pytest.raises(RuntimeError, match="holds other data than when the gate began"):
         one.check_data()
+
+
+def a_kernel(root, delays, pressure=2_500_000, steal=7):
+    for thread, delay_ns in delays.items():
+        write(root, {f"self/task/{thread}/schedstat": f"1000 {delay_ns} 5"})
+    write(root, {"pressure/cpu": f"some avg10=1.0 avg60=1.0 avg300=1.0 total={pressure}\nfull avg10=0 total=9"})
+    write(root, {"stat": f"cpu  1 2 3 4 5 6 7 {steal} 0 0\ncpu0 1"})
+    return root
+
+
+def test_the_counters_of_the_scheduler_are_gains_of_a_turn(tmp_path):
+    before = scheduler_counters(a_kernel(tmp_path / "a", {1: 10_000_000, 2: 0}))
+    after = scheduler_counters(a_kernel(tmp_path / "b", {1: 40_000_000, 2: 5_000_000, 3: 1_000_000}, 2_600_000, 9))
+    found = gained(before, after)
+    assert found["wait_seconds"] == pytest.approx(0.036) and found["longest_wait_seconds"] == pytest.approx(0.030)
+    assert found["pressure_seconds"] == pytest.approx(0.1)
+    assert found["steal_seconds"] == pytest.approx(2 / os.sysconf("SC_CLK_TCK"))
+    assert found["involuntary_switches"] >= 0 and found["cpu_seconds"] >= 0
+
+
+def test_a_kernel_without_counters_gives_none(tmp_path):
+    nothing = scheduler_counters(tmp_path)
+    found = gained(nothing, nothing)
+    assert [found[name] for name in ("wait_seconds", "longest_wait_seconds", "steal_seconds", "pressure_seconds")] == [
+        None
+    ] * 4

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from bench.errors import RecordError
+from bench.gate.block import SchedulerCounters
 from bench.gate.error_rates.noise_trace import TRACE_FORMAT, TraceTurn, TraceWriter, read_trace
 
 TURNS = (TraceTurn(0.0, "A", 0, 0, 0, 0.081), TraceTurn(0.1, "C", 1, 0, 0, None), TraceTurn(0.2, "B", 2, 0, 1, 0.09))
@@ -28,8 +29,18 @@ def test_a_trace_is_read_as_it_was_written(path):
 def test_every_line_is_json_with_the_documented_names(path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [set(line) for line in lines[1:]] == [
-        {"t_start_seconds", "side", "process", "block", "round", "seconds", "core_distance_ns"}
+        {"t_start_seconds", "side", "process", "block", "round", "seconds", "core_distance_ns", "scheduler"}
     ] * 3
+
+
+def test_a_trace_from_before_the_counters_of_the_scheduler_is_read_and_one_with_them_keeps_them(tmp_path):
+    counted = TraceTurn(0.0, "A", 0, 0, 0, 0.08, 33.0, SchedulerCounters(0.02, 0.015, 3, 0.1, None, 0.05))
+    with TraceWriter(tmp_path / "new.jsonl", {}) as writer:
+        writer.append(counted)
+    assert read_trace(tmp_path / "new.jsonl").turns == (counted,)
+    old = '{"t_start_seconds": 0.0, "side": "A", "process": 0, "block": 0, "round": 0, "seconds": 0.08}'
+    (tmp_path / "old.jsonl").write_text(f'{{"format": "{TRACE_FORMAT}"}}\n{old}\n')
+    assert read_trace(tmp_path / "old.jsonl").turns == (TraceTurn(0.0, "A", 0, 0, 0, 0.08),)
 
 
 def test_a_recording_overwrites_no_other(path):

@@ -1,0 +1,98 @@
+"""JSON file of a bisection, rewritten after every block: its range, skipped commits and turns.  It can be resumed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, RecordError
+from bench.gate.bisect.commits import CommitRange
+from bench.gate.block import Block
+from bench.gate.verdict import Metric
+from bench.measure.case import Stack
+from bench.measure.runner import new_run_id
+from bench.records import files
+from bench.records.comparability import contradictions, identity
+from bench.records.json_file import decode, read_json
+from bench.records.run_folder import write_json
+
+# 1 (2026-11): first version.
+BISECTION_FORMAT = "mlp-bench bisection 1"
+REMEDY = "name another folder with --runs-dir"
+
+
+@dataclass(frozen=True)
+class BisectionRecord:
+    """Content of the file; ``failures`` maps ids of commits that cannot be measured to the reasons."""
+
+    started_at: str
+    commits: CommitRange
+    metric: Metric
+    stack: Stack
+    threads: int
+    confidence: float
+    data: str | None = None
+    machine: dict[str, Any] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    blocks: tuple[Block, ...] = ()
+
+    def check_continues(self, machine: dict[str, Any], dataset: dict[str, Any], recipe: dict[str, Any]) -> None:
+        """Raise BenchError unless this machine, dataset and recipe are those of the record."""
+        then, now = identity(self.machine), identity(machine)
+        reasons = [f"its {name} is {then[name]}, here is {now[name]}" for name in contradictions(then, now)]
+        reasons += ["its dataset differs"] if dataset["sha256"] != self.dataset.get("sha256") else []
+        reasons += ["its recipe differs"] if as_decoded(recipe) != self.recipe else []
+        if reasons:
+            raise BenchError(f"the bisection cannot be resumed here: {'; '.join(reasons)}. Begin a new one.")
+
+
+def as_decoded(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return ``recipe`` with lists for tuples, as JSON has them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
+
+
+def new_record_path(runs_dir: Path, commit: str) -> Path:
+    """Return the path of a bisection that starts now; raise RecordError if it cannot be written."""
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{runs_dir} cannot be made ({error.strerror}): {REMEDY}.") from error
+    path = runs_dir / f"{new_run_id(commit)}-bisect.json"
+    files.check({"--runs-dir": path})
+    return path
+
+
+def write_record(path: Path, record: BisectionRecord) -> None:
+    """Write a bisection atomically; raise RecordError if it cannot be written."""
+    write_json(path, {"format": BISECTION_FORMAT, **asdict(record)}, REMEDY)
+
+
+def read_record(path: Path) -> BisectionRecord:
+    """Read a bisection; raise RecordError if the file is missing, damaged or of another kind."""
+    try:
+        content = read_json(path)
+        form = content.get("format") if isinstance(content, dict) else None
+        if form != BISECTION_FORMAT:
+            raise ValueError(f"its format is {form!r}, and this version reads {BISECTION_FORMAT!r}")
+        record = decode(content, BisectionRecord)
+        _check(record)
+        return record
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RecordError(
+            f"the bisection {path} cannot be read ({why}): name a file that python -m bench bisect kept."
+        ) from error
+
+
+def _check(record: BisectionRecord) -> None:
+    """Raise ValueError for a range without commits, or a process of a commit that is not in it."""
+    known = set(record.commits.commits)
+    if len(known) < 2 or len(known) < len(record.commits.commits):
+        raise ValueError("its range needs two commits or more, each once")
+    if not 0.5 < record.confidence < 1:
+        raise ValueError(f"confidence is {record.confidence!r}, not a probability between 0.5 and 1")
+    if strange := {slot.role for block in record.blocks for slot in block.slots} - known | set(record.failures) - known:
+        raise ValueError(f"commit {min(strange)} is not in its range")
