@@ -87,7 +87,10 @@ def _installed_from() -> Path | None:
         text = importlib.metadata.distribution("mlp-bench").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
         return None
-    return Path(unquote(urlparse(json.loads(text)["url"]).path)).resolve() if text else None
+    origin = json.loads(text or "{}")
+    if not origin.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlparse(origin["url"]).path)).resolve()
 
 
 def _commit() -> list[CheckResult]:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -295,6 +297,22 @@ def test_doctor_refuses_an_unknown_optimization(monkeypatch):
     monkeypatch.setenv("MLP_BENCH_TUNED_WITHOUT", "turbo")
     (finding,) = doctor._optimizations()
     assert finding.state == doctor.MISSING and "no optimization 'turbo'" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("origin", "folder"),
+    [
+        ({"url": "file:///a%20b", "dir_info": {"editable": True}}, Path("/a b")),
+        ({"url": "file:///c/mlp_bench.whl", "archive_info": {}}, None),
+        (None, None),
+    ],
+)
+def test_only_an_installation_in_place_belongs_to_a_folder(monkeypatch, origin, folder):
+    """As PEP 610 writes it: a wheel's file, or an index, is no folder whose code runs."""
+    text = None if origin is None else json.dumps(origin)
+    installed = SimpleNamespace(read_text=lambda name: text if name == "direct_url.json" else None)
+    monkeypatch.setattr(doctor.importlib.metadata, "distribution", lambda name: installed)
+    assert doctor._installed_from() == folder
 
 
 def test_doctor_says_that_an_environment_was_made_for_another_checkout(monkeypatch, tmp_path):
