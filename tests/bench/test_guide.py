@@ -77,7 +77,7 @@ def test_the_notebook_of_the_results_readme_runs_cell_by_cell(clone):
 
 
 def test_what_the_readme_says_about_frames_runs(clone):
-    found = [code for code in cells("README.md") if "bench.load_" in code]
+    found = [code for code in cells("docs/python.md") if "bench.load_" in code]
     assert found
     namespace = {}
     for code in found:
@@ -86,7 +86,7 @@ def test_what_the_readme_says_about_frames_runs(clone):
 
 
 def test_the_readmes_example_merges_no_processes_of_several_runs_or_devices(clone):
-    (code,) = [code for code in cells("README.md") if "bench.load_runs" in code]
+    (code,) = [code for code in cells("docs/python.md") if "bench.load_runs" in code]
     namespace = {}
     exec(code.replace("results/runs", "results/records/amd-epyc-2-cores"), namespace)
     replicates = [

@@ -112,7 +112,7 @@ def skipped_sections(header: RunHeader) -> list[Section]:
 
 def reproduce_section(header: RunHeader) -> Section:
     command = " ".join(["make bench", *_make_arguments(header)])
-    commit = header.commit.id or "the same commit"
+    commit = header.commit.id or "the same version of mlp-bench, which no git repository tracked,"
     return Section(
         "How to reproduce",
         [

@@ -61,9 +61,9 @@ def test_every_command_that_prints_a_result_has_json(invoke, command):
     assert "--json" in invoke(command, "--help").stdout
 
 
-def test_the_table_of_exit_codes_stands_in_the_help_and_in_the_readme(invoke):
+def test_the_table_of_exit_codes_stands_in_the_help_and_in_the_docs(invoke):
     shown = invoke("--help").stdout
-    readme = (PROJECT / "README.md").read_text().partition("Exit codes")[2]
+    readme = (PROJECT / "docs" / "running.md").read_text().partition("Exit codes")[2]
     for code, meaning in cli.EXIT_CODES.items():
         assert re.search(rf"^ +{code} +{re.escape(meaning[:30])}", shown, re.M)
         assert re.search(rf"\b{code}\b", readme)

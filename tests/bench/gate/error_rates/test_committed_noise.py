@@ -66,7 +66,7 @@ def test_the_readme_says_what_a_replay_says(path, inject, documented):
 
 def test_the_projects_readme_says_what_the_tables_here_say(documented):
     """Its sentence on replays: false alarms, those of mean:5%, and what is found on the quiet trace."""
-    said = " ".join((FOLDER.parents[1] / "README.md").read_text().split())
+    said = " ".join((FOLDER.parents[1] / "docs" / "gate.md").read_text().split())
     alarms = {row[0] for (_, injected), row in documented.items() if injected == "nothing"}
     assert alarms == {"0.0 % (0.0 % to 0.2 %)"}
     assert f"no false alarm in {TRIALS * len(TRACES):,} runs" in said
