@@ -19,13 +19,13 @@ from bench.gate.bisect.laboratory import CommitLaboratory, opened_range, values_
 from bench.gate.bisect.record import (
     BisectionRecord,
     as_decoded,
-    new_record_path,
     read_record,
     write_record,
 )
 from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.processes.session import GateRequest, resolve_stack
 from bench.gate.processes.sides import SideSpec
+from bench.gate.run_file import new_path
 from bench.gate.verdict import Metric, wording
 from bench.gate.verdict.bisection.model import end_difference
 from bench.gate.verdict.bisection.search import Outcome, Search, SearchResult
@@ -138,7 +138,7 @@ def _new(options: dict[str, Any]) -> tuple[Path, BisectionRecord]:
     if not (good and bad):
         raise BenchError("name a good revision and a bad one, as in: python -m bench bisect v1.0 main.")
     commits = commit_range(good, bad, project)
-    return new_record_path(options["runs_dir"], commits.commits[-1]), _record(commits, options)
+    return new_path(options["runs_dir"], commits.commits[-1], "bisect"), _record(commits, options)
 
 
 def _record(commits: CommitRange, options: dict[str, Any]) -> BisectionRecord:

@@ -11,8 +11,6 @@ from bench.gate.bisect.commits import CommitRange
 from bench.gate.block import Block
 from bench.gate.verdict import Metric
 from bench.measure.case import Stack
-from bench.measure.runner import new_run_id
-from bench.records import files
 from bench.records.comparability import contradictions, identity
 from bench.records.json_file import decode, read_json
 from bench.records.run_folder import write_json
@@ -52,17 +50,6 @@ class BisectionRecord:
 def as_decoded(recipe: dict[str, Any]) -> dict[str, Any]:
     """Return ``recipe`` with lists for tuples, as JSON has them."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
-
-
-def new_record_path(runs_dir: Path, commit: str) -> Path:
-    """Return the path of a bisection that starts now; raise RecordError if it cannot be written."""
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(f"{runs_dir} cannot be made ({error.strerror}): {REMEDY}.") from error
-    path = runs_dir / f"{new_run_id(commit)}-bisect.json"
-    files.check({"--runs-dir": path})
-    return path
 
 
 def write_record(path: Path, record: BisectionRecord) -> None:
