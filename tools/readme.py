@@ -25,6 +25,7 @@ from bench.report.run.ranking import ranking_sections
 from bench.report.run.summary import summarize
 from bench.stats.estimates import Estimate
 from bench.units import MISSING, format_interval, format_percent, format_seconds, short_commit
+from mlp import registry
 
 BLOCKS = ("results", "gpu")  # each between two marks: <!-- results:begin --> and <!-- results:end -->
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
@@ -37,7 +38,7 @@ WANTED = {  # (harness, cache, measurement) -> label in the README
     ("epoch", "warm", "validate_epoch"): "validation epoch",
 }
 
-NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages listed beside the numbers
+NAMED = tuple(registry.BUILT_IN)  # packages listed beside the numbers, called as their backends
 
 
 def results_block(record: Path, called: str | None = None) -> str:

@@ -93,6 +93,17 @@ class LibraryFacts(TypedDict, total=False):
     architecture: str | None
 
 
+class PluginFacts(TypedDict):
+    """Distribution of a backend that is not built in, the digest of its source, and what its speed depends on."""
+
+    backend: str
+    distribution: str
+    version: str
+    code: str | None
+    packages: list[str]
+    uses_blas: bool
+
+
 class ProcessFacts(TypedDict):
     """Facts of a measured process, see ``bench.measure.facts``."""
 
@@ -101,6 +112,7 @@ class ProcessFacts(TypedDict):
     backend: NotRequired[str | None]
     workload: NotRequired[Integer | None]
     python: NotRequired[str | None]
+    plugins: NotRequired[list[PluginFacts]]
 
 
 class _Checked(TypedDict):

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 import pytest
 from optional import marks
 
-from mlp import backends
+from mlp import backends, registry
 from mlp.backends import Backend, gpu
 from mlp.recipe import Recipe
 from mlp.training import initial_parameters
@@ -49,7 +49,7 @@ STAND_INS = [TestStack("torch", "graph", "cpu", True), TestStack("jax", "scan_bf
 def stacks() -> list:
     """One pytest parameter for each stack; those that cannot run here are skipped with the backend's own reason."""
     found = []
-    for name in backends.NAMES:
+    for name in registry.BUILT_IN:
         for variant in backends.load(name).variants:
             for device in variant.devices if driver_answers() else ["cpu"] * ("cpu" in variant.devices):
                 found.append(_parameter(TestStack(name, variant.name, device)))
