@@ -198,6 +198,33 @@ def imported_plugins() -> list[tuple[Plugin, BackendEntry]]:
     return list(_imported.values())
 
 
+def named(word: str) -> str:
+    """Return the name of the backend that ``word`` names: itself, the distribution, or the package of a plugin.
+
+    Raises
+    ------
+    BackendError
+        If it is none of these, a plugin whose backend is not used, or one that declares several.
+    """
+    mine = [one for one in plugins() if _plain(word) in map(_plain, (one.distribution, re.split("[.:]", one.value)[0]))]
+    if not mine:
+        if word in names():
+            return word
+        raise BackendError(
+            f"{word} is no backend, and no installed package that declares one: choose one of {', '.join(names())}, or "
+            f"install it (python -m pip install --editable FOLDER)."
+        )
+    if len(mine) > 1:
+        raise BackendError(f"{word} declares several backends: choose one of {', '.join(one.name for one in mine)}.")
+    if mine[0].name in BUILT_IN:
+        raise BackendError(_claimed(mine[0]))
+    return mine[0].name
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()  # as PyPI compares names (PEP 503)
+
+
 def is_plugin(name: str) -> bool:
     return name not in BUILT_IN
 
@@ -224,10 +251,11 @@ def find_plugins(path: Sequence[str] | None = None) -> tuple[Plugin, ...]:
 
 def claimed_names() -> list[str]:
     """Return a sentence for each plugin that claims the name of a built-in backend, and is not used."""
-    return [f"{one.label} is not used: {one.name} is built in. {_RENAME}" for one in plugins() if one.name in BUILT_IN]
+    return [_claimed(one) for one in plugins() if one.name in BUILT_IN]
 
 
-_RENAME = f"Give it another name in its entry point ({GROUP}) and its entry, or uninstall it."
+def _claimed(plugin: Plugin) -> str:
+    return f"{plugin.label} is not used: {plugin.name} is built in. Rename it in its entry point and its entry."
 
 
 def _only(name: str, found: list[Plugin]) -> Plugin:

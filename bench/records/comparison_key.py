@@ -106,8 +106,9 @@ def _name(case: Mapping[str, Any]) -> str:
 def _key(header: RunHeader, case: Mapping[str, Any], codes: list[str]) -> ComparisonKey:
     known = header.commit.id if not header.commit.dirty else None
     processes = [one for one in header.processes if one.get("backend") == case.get("backend")]
-    codes += sorted({str(plugin["code"]) for plugin in _plugins(processes, case)})
     code = "+".join(codes) or (f"commit {known}" if known else None)
+    if code is not None and (plugins := {str(plugin["code"]) for plugin in _plugins(processes, case)}):
+        code += f" with plugin {'+'.join(sorted(plugins))}"
     workloads = [one["workload"] for one in processes if one.get("workload") is not None]
     variant = "/".join(filter(None, (case.get("backend"), case.get("variant"))))
     return ComparisonKey(

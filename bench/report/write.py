@@ -139,7 +139,8 @@ def _details(analysis: RunAnalysis) -> list[Section]:
 
 def _circumstances(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
     """Return failures, skipped stacks and how to reproduce the run."""
-    failed = [*analysis.learns_worse, *analysis.folder.problems, *analysis.left_out, *analysis.profiles_left_out]
+    failed = [*analysis.learns_worse, *analysis.violations, *analysis.folder.problems, *analysis.left_out]
+    failed += analysis.profiles_left_out
     return [
         *failures_sections(analysis.frames, [*failed, *problems]),
         *skipped_sections(analysis.header),
