@@ -6,6 +6,8 @@ from pathlib import Path
 
 # The oracle under another name, of which a test replaces what it needs.
 ORACLE = """
+import numpy as np
+
 from mlp.backends import Variant
 from mlp.backends.numpy import NumpyBackend
 from mlp.registry import BackendEntry

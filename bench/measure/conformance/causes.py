@@ -103,6 +103,7 @@ class _ScaledTwice(_Mistaken):
 
 class _WholeEvaluation(_Mistaken):
     cause = "the incomplete last minibatch is evaluated, too"
+    evaluates_remainder = True
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         probabilities = self._forward(images, dropout=False)[2]

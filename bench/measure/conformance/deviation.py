@@ -53,7 +53,7 @@ def close(what: str, ours: Any, theirs: Any, *, rel: float = 0.0, abs: float = 0
         return Deviation(what, False, detail="it is NaN or infinite")
     off = np.abs(found - expected).ravel()
     allowed = np.maximum(abs, rel * np.abs(expected)).ravel()
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shares = np.where(off == 0, 0.0, off / allowed)
     worst = int(shares.argmax()) if shares.size else None
     if worst is None:
