@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 # The oracle under another name, of which a test replaces what it needs.
@@ -30,8 +31,14 @@ def write_plugin(
     indented = "".join(f"    {line}\n" for line in more.strip().splitlines())
     text = source or ORACLE.format(name=name, module=module, more=indented)
     (folder / f"{module}.py").write_text(text)
-    metadata = folder / f"{module}-1.0.dist-info"
+    write_metadata(folder, distribution, {name: f"{module}:ENTRY"})
+    return folder
+
+
+def write_metadata(folder: Path, distribution: str, entry_points: Mapping[str, str]) -> None:
+    """Write what an installer leaves of a distribution of version 1.0."""
+    metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[mlp_bench.backends]\n{name} = {module}:ENTRY\n")
-    return folder
+    lines = (f"{name} = {value}\n" for name, value in entry_points.items())
+    (metadata / "entry_points.txt").write_text(f"[mlp_bench.backends]\n{''.join(lines)}")
