@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 # The oracle under another name, of which a test replaces what it needs.
 ORACLE = """
 import numpy as np

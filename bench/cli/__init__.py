@@ -34,8 +34,8 @@ Item = TypeVar("Item")
 FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
     0: "fine",
-    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one, or "
-    "the gate saw a regression",
+    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one or "
+    "does not conform, or the gate saw a regression",
     BAD_INPUT: "bad input: one sentence on stderr says what, where, and what to do next",
     NOTHING_MEASURED: "nothing was measured",
     UNDECIDED: "the gate could not decide",

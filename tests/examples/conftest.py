@@ -10,8 +10,6 @@ from plugins import write_metadata
 
 from mlp import registry
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):

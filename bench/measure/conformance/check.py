@@ -84,10 +84,17 @@ def stacks_to_check(backend: str, variants: Iterable[str], device: str) -> list[
 
 
 def check(
-    stack: Stack, threads: int, passed: Mapping[str, str] | None = None, limit_seconds: float = LIMIT_SECONDS
+    stack: Stack,
+    threads: int,
+    passed: Mapping[str, str] | None = None,
+    limit_seconds: float = LIMIT_SECONDS,
+    python: Path | None = None,
 ) -> StackCheck:
-    """Check all clauses; those after a crash or the time limit are not judged, with the reason."""
-    python = backends.load(stack.backend).interpreter(stack.device)
+    """Check all clauses; those after a crash or the time limit are not judged, with the reason.
+
+    ``python`` is the interpreter; default: that of the backend.
+    """
+    python = python or backends.load(stack.backend).interpreter(stack.device)
     case = Case("epoch", stack.backend, stack.variant, stack.device, threads, dataset="")
     with scratch_folder() as folder:
         result = folder / "clauses.jsonl"

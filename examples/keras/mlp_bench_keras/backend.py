@@ -36,7 +36,8 @@ class KerasBackend(FunctionalBackend):
         framework = cls.variant_named(variant).name
         for package in ("keras", framework):
             if not is_installed(package):
-                return Unavailable(f"the package {package} is not installed", f"Install it: pip install keras {INSTALL[framework]}.")
+                install = f"Install it: pip install keras {INSTALL[framework]}."
+                return Unavailable(f"the package {package} is not installed", install)
         if device != "cpu":
             return Unavailable("this plugin is written for the CPU only", "Measure device cpu instead.")
         return Available(f"Keras {importlib.metadata.version('keras')}")
