@@ -37,7 +37,7 @@ CHOICES := $(shell unset PYTHONHOME PYTHONPATH; "$(ANY_PYTHON)" tools/choose.py 
 $(if $(filter stop,$(or $(CHOICES),stop)),$(error nothing was started))
 endif
 NEW_ENVIRONMENT := $(patsubst base=%,%,$(filter base=%,$(CHOICES)))
-CHOSEN := $(filter pytensor jax torch,$(CHOICES))
+CHOSEN := $(filter-out keep stop base=% cuda%,$(CHOICES))
 EXTRAS := $(patsubst %,$(VENV)/installed-%,$(CHOSEN) $(filter cuda%,$(CHOICES)))
 GIVE_UP := $(if $(filter-out all,$(BACKENDS)),exit 2,true)
 

@@ -12,10 +12,11 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from optional import need
+from plugins import write_plugin
 from small import make_toy_data
 
 from bench.machine.fingerprint import usable_cores
-from mlp import backends
+from mlp import backends, registry
 from mlp.theano_compat.compiler import base_compile_directory
 
 sys.path.append(str(Path(__file__).with_name("bench")))  # its examples serve tests elsewhere, too, whatever is run
@@ -146,3 +147,23 @@ def theano():
 @pytest.fixture(scope="session")
 def toy_data():
     return make_toy_data()
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Install a plugin into this process and those that it starts: ``plugin(...)`` takes what ``write_plugin`` does."""
+    folder = tmp_path / "plugins"
+    monkeypatch.setattr(registry, "_imported", {})
+    monkeypatch.syspath_prepend(folder)
+
+    def install(*arguments, **more):
+        write_plugin(folder, *arguments, **more)
+        registry.plugins.cache_clear()
+        return folder
+
+    before = set(sys.modules)
+    yield install
+    registry.plugins.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]

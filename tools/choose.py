@@ -21,12 +21,13 @@ from urllib.parse import unquote, urlparse
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from mlp import registry  # noqa: E402
 from mlp.availability import Unavailable  # noqa: E402
 from mlp.cuda_driver import NO_DRIVER, UPDATE_DRIVER, find_driver  # noqa: E402
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # as requires-python in pyproject.toml; newer ones lack wheels of pinned packages
-BACKENDS = ("theano", "pytensor", "jax", "torch", "numpy")
-OPTIONAL = ("pytensor", "jax", "torch")
+BACKENDS = tuple(registry.BUILT_IN)
+OPTIONAL = tuple(name for name, entry in registry.BUILT_IN.items() if entry.optional)
 MEASURING = ("bench", "test", "profile", "gate", "check")  # goals that compile C++, unless they measure something else
 NEEDS_BACKENDS = ("bench", "test", "profile")
 GOALS = {
@@ -131,15 +132,22 @@ def check_values(options: dict[str, str]) -> None:
         ("HTML", r".*\.html?", "the file to write, such as page.html"),
         ("UNDECIDED", "pass|fail", "pass or fail"),
         ("DEVICES", r"(cpu|cuda(:\d+)?)(\s+(cpu|cuda(:\d+)?))*", 'cpu, cuda or cuda:1, or several: "cpu cuda"'),
-        ("BACKENDS", r"[a-z]+(\s+[a-z]+)*", f"names from {', '.join(BACKENDS)}, or all"),
-        ("VARIANTS", r"([a-z]+/)?\w+(\s+([a-z]+/)?\w+)*", 'names such as tuned or jax/scan, several as "scan step"'),
+        ("BACKENDS", r"[a-z]\w*(\s+[a-z]\w*)*", f"names from {', '.join(BACKENDS)}, or all"),
+        ("VARIANTS", r"(\w+/)?\w+(\s+(\w+/)?\w+)*", 'names such as tuned or jax/scan, several as "scan step"'),
     ):
         if name in options and not re.fullmatch(pattern, options[name].strip()):
             raise Refused(f"{name}={options[name]}: write {remedy}.")
+    known = (*BACKENDS, *plugin_names(PROJECT / ".venv")) if options.get("BACKENDS") else ()
     for name in options.get("BACKENDS", "").split():
-        if name not in (*BACKENDS, "all"):
+        if name not in (*known, "all"):
             raise Refused(f"BACKENDS={options['BACKENDS']}: unknown backend {name}; choose from "
-                          f"{', '.join(BACKENDS)}, or all.")  # fmt: skip
+                          f"{', '.join(known)}, or all.")  # fmt: skip
+
+
+def plugin_names(venv: Path) -> list[str]:
+    """Return the backends that plugins installed in ``venv`` declare."""
+    folders = [str(folder) for folder in venv.glob("lib/python*/site-packages")]
+    return sorted({plugin.name for plugin in registry.find_plugins(folders)} - set(BACKENDS)) if folders else []
 
 
 # --- Python and the environment --------------------------------------------------------------------------------------

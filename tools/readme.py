@@ -32,6 +32,7 @@ from bench.report.run.summary import summarize
 from bench.report.write import first_line
 from bench.stats.estimates import Estimate
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
+from mlp import registry
 from mlp.recipe import REFERENCE
 
 README, RESULTS = Path("README.md"), Path("docs/results.md")
@@ -47,7 +48,7 @@ WANTED = {  # (harness, cache, measurement) -> label in the README
     ("epoch", "warm", "validate_epoch"): "validation epoch",
 }
 
-NAMED = ("numpy", "theano", "pytensor", "jax", "torch")  # packages listed beside the numbers
+NAMED = tuple(registry.BUILT_IN)  # packages listed beside the numbers, called as their backends
 
 
 def terminal_block(record: Path) -> str:

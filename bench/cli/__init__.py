@@ -34,8 +34,8 @@ Item = TypeVar("Item")
 FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
     0: "fine",
-    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one, or "
-    "the gate saw a regression, or a bisection no step",
+    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one or "
+    "does not conform, or the gate saw a regression, or a bisection no step",
     BAD_INPUT: "bad input: one sentence on stderr says what, where, and what to do next",
     NOTHING_MEASURED: "nothing was measured",
     UNDECIDED: "the gate or a bisection could not decide",
@@ -44,7 +44,7 @@ EXIT_CODES = {
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
 STDOUT = Path("-")  # as the value of an option that names a file
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, imported lazily.
-COMMANDS = ("run", "report", "gate", "bisect", "compare", "history", "board", "export", "profile", "doctor")
+COMMANDS = ("run", "report", "gate", "bisect", "compare", "history", "board", "export", "profile", "doctor", "conform")
 COMMANDS += ("completion",)
 
 COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench

@@ -21,17 +21,17 @@ def run_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 def backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from mlp.backends import NAMES
+    from mlp.backends import names
 
-    return [name for name in (*NAMES, "all") if name.startswith(incomplete)]
+    return [name for name in (*names(), "all") if name.startswith(incomplete)]
 
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return variants as ``backend/variant``, restricted to the chosen backends, if any."""
-    from mlp.backends import NAMES, load
+    from mlp.backends import load_usable, names
 
-    chosen = [name for name in ctx.params.get("backends") or () if name in NAMES] or NAMES
-    found = [f"{name}/{variant.name}" for name in chosen for variant in load(name).variants]
+    chosen = [name for name in ctx.params.get("backends") or () if name in names()] or names()
+    found = [f"{one.name}/{variant.name}" for one in load_usable(chosen)[0] for variant in one.variants]
     return [name for name in (*found, "all") if name.startswith(incomplete)]
 
 

@@ -162,5 +162,5 @@ def _exit_code(analysis: RunAnalysis) -> int:
     states = [entry["status"] for entry in analysis.folder.replicates()]
     if "ok" not in states:
         return cli.NOTHING_MEASURED
-    failed = "failed" in states or analysis.learns_worse
+    failed = "failed" in states or analysis.learns_worse or analysis.violations
     return cli.FAILED if failed else 0

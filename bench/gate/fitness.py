@@ -29,11 +29,10 @@ from bench.measure.doctor import OK, WARNING, CheckResult
 from bench.measure.environment import planning
 from bench.records.fitness import Grade, disturbances, grade_of, hindrances, share_taken
 from bench.units import format_percent, format_seconds
+from mlp import registry
 from mlp.backends import Available, probe
 
 MEASURE = "train_epoch"
-# The fastest of each framework on a CPU, in the order of their speed on two Zen 4 cores.
-STACKS = (("theano", "tuned"), ("jax", "scan"), ("pytensor", "c"), ("torch", "eager"), ("numpy", "float32"))
 STEP_SECONDS, LIMIT_SECONDS = 10.0, 40.0  # of training steps, and of all, starting processes included
 MIN_BLOCKS = 3
 GATE_SECONDS = 60.0
@@ -97,9 +96,9 @@ def check_fitness(data: Path | None = None) -> list[CheckResult]:
 
 def fastest_stack() -> Stack:
     with planning():
-        for backend, variant in STACKS:
-            if isinstance(probe(backend, variant), Available):
-                return resolve_stack(backend, variant, "cpu")
+        for one in registry.BUILT_IN.values():
+            if isinstance(probe(one.name, one.fastest_on_cpu), Available):
+                return resolve_stack(one.name, one.fastest_on_cpu, "cpu")
     raise BenchError("no backend runs here: make doctor names what each of them lacks.")
 
 

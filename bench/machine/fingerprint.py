@@ -19,10 +19,10 @@ import psutil
 
 from bench.machine import cgroup, cpu, nvml
 from bench.machine.sysfs import ROOT, read
+from mlp import registry
 from mlp.cores import allowed_cores
 
-PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", "torch", "numba", "nvidia-ml-py")
-PACKAGES += ("isal", "pandas", "pytest", "pytest-benchmark")
+PACKAGES = (*registry.built_in_packages(), "nvidia-ml-py", "isal", "pandas", "pytest", "pytest-benchmark")
 
 
 def fingerprint() -> dict[str, Any]:

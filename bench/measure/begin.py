@@ -22,6 +22,7 @@ from bench.measure.case import (
     planned_cases,
 )
 from bench.measure.choose import Choice, leave_out_slow_starts, select_stacks
+from bench.measure.conformance.check import check_plugins
 from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
 from bench.measure.git import State, state_of
 from bench.measure.process import PROJECT
@@ -95,6 +96,7 @@ def begin(
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
+    conformance = check_plugins(choice.stacks, threads or usable_cores(), passed)
     header = RunHeader(
         schema_version=SCHEMA_VERSION,
         mlp_bench=__version__,
@@ -114,6 +116,7 @@ def begin(
         dropout_masks={f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
         environment=Environment(passed, tuple(dropped(passed=passed))),
         left_out=(HARNESSES_LEFT_OUT,) if quick and not harnesses else (),
+        conformance=conformance,
     )
     return RunFolder.create(runs_dir, header), where
 

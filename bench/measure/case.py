@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bench.records.header import PlanEntry
+from mlp import registry
 
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
 QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # default of a quick run
-OWN_CEILINGS = ("jax", "torch")  # backends with their own libraries for a device
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def more_seeds(plan: list[PlannedCase], seeds: tuple[int, ...]) -> list[PlannedC
 
 def _ceilings_cases(stacks: tuple[Stack, ...], **shared: Any) -> list[Case]:
     """Return the host's case, and one for each framework with its own libraries for a device of the run."""
-    engines = dict.fromkeys((stack.backend, stack.device) for stack in stacks if stack.backend in OWN_CEILINGS)
+    engines = dict.fromkeys((one.backend, one.device) for one in stacks if registry.entry(one.backend).ceilings)
     return [
         Case("ceilings", None, None, "cpu", **shared),
         *(Case("ceilings", backend, None, device, **shared) for backend, device in engines),

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 from bench.measure.case import Stack
 from bench.records.header import Skipped
-from mlp import backends
+from mlp import backends, registry
 from mlp.backends import Available, Backend, Unavailable, Variant, gpu
 from mlp.errors import BackendError
 
 CANONICAL_BACKEND = "theano"
-GPU_BACKENDS = ("jax", "torch")  # measured beside the canonical one on a machine with an NVIDIA GPU
 ALL = "all"
 
 Probe = Callable[[str, str, str], Available | Unavailable]  # (backend, variant, device)
@@ -36,9 +35,9 @@ def select_stacks(
 ) -> Choice:
     """Choose the stacks to measure.
 
-    The default is the canonical backend on the CPU, and on a machine with an NVIDIA GPU also JAX and PyTorch, on both
-    devices, each in its standard variants.  ``all`` takes every backend or variant that can run.  A variant is named
-    alone (``scan``) or with its backend (``jax/scan``).
+    The default is the canonical backend on the CPU, and on a machine with an NVIDIA GPU also those whose entry says so
+    (JAX and PyTorch), on both devices, each in its standard variants.  ``all`` takes every backend or variant that can
+    run.  A variant is named alone (``scan``) or with its backend (``jax/scan``).
 
     Raises
     ------
@@ -51,8 +50,11 @@ def select_stacks(
     has_gpu = not isinstance(answer, Unavailable)
     named = [name for name in backend_names if name != ALL]
     everything = ALL in backend_names
-    wanted = backends.NAMES if everything else named or (CANONICAL_BACKEND, *(GPU_BACKENDS if has_gpu else ()))
-    classes = [backends.load(name) for name in dict.fromkeys(wanted)]
+    wanted = backends.names() if everything else named or _measured_by_default(has_gpu)
+    classes, broken = backends.load_usable(dict.fromkeys(wanted))
+    for name in named:
+        if name in broken:
+            backends.load(name)  # raises the reason
     _check_variants(classes, variant_names)
 
     choice = Choice()
@@ -61,9 +63,15 @@ def select_stacks(
     _check_named(choice, named, devices, refused)
     if not devices and isinstance(answer, Unavailable):
         choice.skipped.append(Skipped("device cuda", answer.reason, answer.remedy))
+    choice.skipped += [Skipped(name, answer.reason, answer.remedy) for name, answer in broken.items()]
     if not backend_names:
         choice.skipped += _not_asked_for(set(wanted), probe)
     return choice
+
+
+def _measured_by_default(has_gpu: bool) -> tuple[str, ...]:
+    on_gpu = [one.name for one in registry.BUILT_IN.values() if one.measured_on_gpu]
+    return (CANONICAL_BACKEND, *(on_gpu if has_gpu else ()))
 
 
 def leave_out_slow_starts(choice: Choice) -> None:
@@ -146,14 +154,14 @@ def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], ref
 
 def _not_asked_for(wanted: set[str], probe: Probe) -> list[Skipped]:
     """Return an entry for each backend that a run without a choice leaves out."""
-    skipped = []
-    for name in backends.NAMES:
-        if name in wanted:
-            continue
-        first = next(variant for variant in backends.load(name).variants if variant.standard)
-        answer = probe(name, first.name, "cpu")
-        if isinstance(answer, Available):
-            skipped.append(Skipped(name, "installed, but not chosen", f"make bench BACKENDS={name}, or all"))
-        else:
-            skipped.append(Skipped(name, answer.reason, answer.remedy))
-    return skipped
+    classes, broken = backends.load_usable(name for name in backends.names() if name not in wanted)
+    answers = dict(broken)
+    for one in classes:
+        first = next((variant for variant in one.variants if variant.standard), one.variants[0])
+        answers[one.name] = probe(one.name, first.name, first.devices[0])
+    return [
+        Skipped(name, "installed, but not chosen", f"make bench BACKENDS={name}, or all")
+        if isinstance(answer, Available)
+        else Skipped(name, answer.reason, answer.remedy)
+        for name, answer in answers.items()
+    ]

@@ -1,4 +1,4 @@
-"""Digest of the source code that a measured process executed, of ``mlp`` alone."""
+"""Digests of the source code that a measured process executed: of ``mlp``, and of the plugin of its backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "mlp"
 # Files that find or check something before a measurement, and that no measured call executes.
 NOT_MEASURED = {
-    *("availability.py", "cuda_driver.py", "download.py", "errors.py", "not_mnist.py", "surrogate.py"),
+    *("availability.py", "cuda_driver.py", "download.py", "errors.py", "not_mnist.py", "registry.py", "surrogate.py"),
     *("backends/__init__.py", "backends/__main__.py", "backends/gpu.py", "backends/theano/gpu.py"),
     "theano_compat/toolchain.py",
 }
@@ -37,6 +37,24 @@ def code_digest(modules: Iterable[str] | None = None, package: Path = PACKAGE) -
             place = path.relative_to(package).as_posix()
             if path.suffix in SOURCES and place not in NOT_MEASURED:
                 digest.update(f"{place}\n{essence(path)}\n".encode())
+    return digest.hexdigest()[:DIGITS]
+
+
+def plugin_digest(implementation: str) -> str | None:
+    """Return the same digits for the source of a plugin, whose backend is ``module:CLASS``; None if it has no files.
+
+    It covers every file of the top-level package, or the one file of a module: of Python as ``code_digest``, of other
+    files their bytes, because a kernel may be in any of them.
+    """
+    place = getattr(sys.modules.get(implementation.partition(".")[0].partition(":")[0]), "__file__", None)
+    if place is None:
+        return None
+    file = Path(place)
+    files = [path for path in file.parent.rglob("*") if path.is_file()] if file.name == "__init__.py" else [file]
+    digest = hashlib.sha256()
+    for path in sorted(one for one in files if "__pycache__" not in one.parts):
+        content = essence(path).encode() if path.suffix in SOURCES else path.read_bytes()
+        digest.update(f"{path.relative_to(file.parent).as_posix()}\n".encode() + content + b"\n")
     return digest.hexdigest()[:DIGITS]
 
 

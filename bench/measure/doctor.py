@@ -22,7 +22,8 @@ from bench.measure.git import state_of
 from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.records.fitness import SETTINGS, hindrances
 from bench.units import format_seconds, short_commit
-from mlp.backends import NAMES, Available, Unavailable, load, probe
+from mlp import registry
+from mlp.backends import Available, Unavailable, load_usable, names, probe
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
 from mlp.theano_compat.toolchain import toolchain_problem
@@ -242,9 +243,11 @@ def _gpus() -> list[CheckResult]:
 def _backends() -> list[CheckResult]:
     """Check each backend on each kind of device; variants with equal results share a line."""
     findings: dict[tuple[str, str, str, str | None], list[str]] = {}
+    classes, broken = load_usable(names())
     for device in ("cpu", "cuda"):
-        for name in NAMES:
-            for variant in load(name).variants:
+        for backend in classes:
+            name = backend.name
+            for variant in backend.variants:
                 if device not in variant.devices:
                     continue
                 answer = probe(name, variant.name, device)
@@ -257,6 +260,16 @@ def _backends() -> list[CheckResult]:
     return [
         CheckResult(subject, state, f"{detail} ({', '.join(variants)})", remedy)
         for (subject, state, detail, remedy), variants in findings.items()
+    ] + _plugins(broken)
+
+
+def _plugins(broken: dict[str, Unavailable]) -> list[CheckResult]:
+    """List the plugins, those that cannot be used with the reason."""
+    used = [one for one in registry.plugins() if one.name not in (*broken, *registry.BUILT_IN)]
+    return [
+        *(CheckResult("Plugin", OK, f"{one.label}; python -m bench conform {one.name} checks it") for one in used),
+        *(CheckResult("Plugin", WARNING, answer.reason, answer.remedy) for answer in broken.values()),
+        *(CheckResult("Plugin", WARNING, sentence, "rename or uninstall it") for sentence in registry.claimed_names()),
     ]
 
 

@@ -26,17 +26,20 @@ from bench.measure.case import Case
 from bench.measure.process import PROJECT
 from bench.measure.scratch import scratch_folder
 from bench.records import paths
+from mlp import registry
 from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
 from mlp.theano_compat.toolchain import NOEXEC, is_noexec
 
-THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-THREAD_COUNTS += ("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-THREAD_COUNTS += ("NPROC",)  # the size of XLA's pool (measured: with 1 it uses one core)
+BUILT_IN = tuple(registry.BUILT_IN.values())
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+THREAD_COUNTS += ("VECLIB_MAXIMUM_THREADS", *(name for one in BUILT_IN for name in one.thread_variables))
 WITHOUT_OPTIMIZATIONS = (
     "MLP_BENCH_TUNED_WITHOUT"  # copy of mlp.backends.theano.tuned.optimizations, which imports NumPy
 )
 TUNING_PARAMETERS = "MLP_BENCH_TUNED_PARAMETERS"  # copy of mlp.backends.theano.tuned.tuning
-CONFIGURATION_FILES = {"THEANORC": "~/.theanorc", "PYTENSORRC": "~/.pytensorrc"}  # variable -> the file without it
+# Variable -> the file without it.
+CONFIGURATION_FILES = dict(one.configuration_file for one in BUILT_IN if one.configuration_file)
+FLAGS = tuple(one.flags_variable for one in BUILT_IN if one.flags_variable)
 MINE = "mlp-bench"
 
 
@@ -281,41 +284,47 @@ def build(case: Case, compile_directory: Path | None, passed: Mapping[str, str] 
     """
     passed = passed or {}
     variables = {**needed(os.environ), **_home(os.environ), **_of_python()}
+    entries = _entries(case.backend)
     if case.backend:
         from mlp.backends import load
 
         variables |= load(case.backend).interpreter_variables(case.device)
-    variables |= dict.fromkeys(THREAD_COUNTS, str(case.threads))
+    thread_variables = (name for one in entries for name in one.thread_variables)
+    variables |= dict.fromkeys((*THREAD_COUNTS, *thread_variables), str(case.threads))
     variables |= dict.fromkeys(CONFIGURATION_FILES, os.devnull)
     variables["CCACHE_DISABLE"] = "1"
     if case.without:
         variables[WITHOUT_OPTIMIZATIONS] = case.without
-    if case.device == "cpu":  # else JAX would initialize a GPU and hold memory there during a CPU measurement
-        variables["JAX_PLATFORMS"] = "cpu"
+    for one in entries:
+        variables |= {**one.variables, **(one.cpu_variables if case.device == "cpu" else {})}
     variables |= {**passed, "PYTHONPATH": joined_paths(_checkout(), passed.get("PYTHONPATH"))}
     if compile_directory is not None:
-        variables |= compile_caches(variables, compile_directory)
+        variables |= compile_caches(variables, compile_directory, case.backend)
     return variables
 
 
-def compile_caches(variables: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """Return the variables that place every framework's compile cache in ``directory``.
+def _entries(backend: str | None) -> list[registry.BackendEntry]:
+    """Return the entries that decide the variables of a process: of all built-in backends, and of its plugin.
 
-    PyTensor keeps the C code and numba's machine code of its modes below its own directory; its JAX and PyTorch modes
-    use the caches of JAX and PyTorch.
+    A plugin may run on a framework of a built-in backend.
     """
-    return {
-        "THEANO_FLAGS": _with_compile_directory(variables.get("THEANO_FLAGS", ""), directory),
-        "PYTENSOR_FLAGS": _with_compile_directory(variables.get("PYTENSOR_FLAGS", ""), directory / "pytensor"),
-        "JAX_COMPILATION_CACHE_DIR": str(directory / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # the default skips compilations shorter than a second
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "TORCHINDUCTOR_CACHE_DIR": str(directory / "torch"),
-        "TRITON_CACHE_DIR": str(directory / "triton"),
-    }
+    return [*BUILT_IN, *([registry.entry(backend)] if backend and registry.is_plugin(backend) else [])]
 
 
-def _with_compile_directory(flags: str, directory: Path) -> str:
+def compile_caches(variables: Mapping[str, str], directory: Path, backend: str | None = None) -> dict[str, str]:
+    """Return the variables that place the compile cache of every framework, and of the plugin ``backend``, in
+    ``directory``."""
+    found = {}
+    for one in _entries(backend):
+        for name, template in one.cache_variables.items():
+            value = template.replace("{cache}", str(directory))
+            found[name] = (
+                _with_compile_directory(variables.get(name, ""), value) if name == one.flags_variable else value
+            )
+    return found
+
+
+def _with_compile_directory(flags: str, directory: str) -> str:
     kept = [flag for flag in flags.split(",") if flag and not re.match(r"\s*(base_)?compiledir\s*=", flag)]
     return ",".join([*kept, f"base_compiledir={directory}"])
 
@@ -420,7 +429,7 @@ def read_passed(settings: Iterable[str], option: str = "--env", own_options: boo
 
 
 def _why_refused(name: str, value: str) -> str | None:
-    if name in ("THEANO_FLAGS", "PYTENSOR_FLAGS"):
+    if name in FLAGS:
         flags = [flag.partition("=") for flag in value.split(",")]
         settings = [(flag.strip(), setting.strip()) for flag, _, setting in flags]
         reasons = [REFUSED_FLAGS.get(flag) for flag, setting in settings if (flag, setting) != ("floatX", "float32")]
@@ -435,7 +444,8 @@ def planning(passed: Mapping[str, str] | None = None) -> Iterator[None]:
     with scratch_folder() as folder:
         fit = why_unfit_for_code() is None
         variables = build(Case("epoch", None, None, "cpu", 1, ""), folder if fit else None, passed)
-        del variables["JAX_PLATFORMS"]  # GPUs are queried, too
+        for name in (name for one in BUILT_IN for name in one.cpu_variables):
+            del variables[name]  # GPUs are queried, too
         if not fit:  # refused only where code is compiled
             variables["HOME"] = str(folder)
         with adopted(variables):

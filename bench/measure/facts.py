@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.measure.code import code_digest
+from bench.measure.code import code_digest, plugin_digest
+from mlp import registry
 from mlp.recipe import WORKLOAD_VERSION
 
-PACKAGES = ("numpy", "scipy", "theano", "lasagne", "pytensor", "jax", "jaxlib", "torch", "numba", "isal")
+PACKAGES = (*registry.built_in_packages(), "isal")
 
 
 def process_facts() -> dict[str, Any]:
@@ -23,8 +24,12 @@ def process_facts() -> dict[str, Any]:
 
     ``code`` is ``bench.measure.code.code_digest``; the package ``cuda`` is the CUDA that PyTorch was built for.
     ``tuning`` is there if theano/tuned was compiled, see ``mlp.backends.theano.tuned.tuning``.
+    ``plugins`` are the distributions of the backends that are not built in, each with the packages that its speed
+    depends on; no key where there are none.
     """
-    versions = {name: getattr(sys.modules.get(name), "__version__", None) for name in PACKAGES}
+    plugins = registry.imported_plugins()
+    packages = (*PACKAGES, *(package for _, entry in plugins for package in entry.packages))
+    versions = {name: _version(name) for name in packages}
     versions["cuda"] = getattr(getattr(sys.modules.get("torch"), "version", None), "cuda", None)
     facts = {
         "workload": WORKLOAD_VERSION,
@@ -32,10 +37,28 @@ def process_facts() -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": {name: version for name, version in versions.items() if version is not None},
         "libraries": loaded_libraries(),
+        **({"plugins": [_plugin_facts(*one) for one in plugins]} if plugins else {}),
     }
     tuned = sys.modules.get("mlp.backends.theano.tuned.tuning")
     tuning = tuned and tuned.facts_in_use()
     return {**facts, "tuning": tuning} if tuning else facts
+
+
+def _version(package: str) -> str | None:
+    """Return the version of a package that this process imported; None if it imported or states none."""
+    version = getattr(sys.modules.get(package), "__version__", None)
+    return None if version is None else str(version)
+
+
+def _plugin_facts(plugin: registry.Plugin, entry: registry.BackendEntry) -> dict[str, Any]:
+    return {
+        "backend": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "code": plugin_digest(entry.implementation),
+        "packages": list(entry.packages),
+        "uses_blas": entry.uses_blas,
+    }
 
 
 def loaded_libraries() -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from bench.records.header import RunHeader
 from bench.records.stack_key import NO_STACK, WITHOUT_STACKS, stack_from_keys
 
 NUMERIC = ("numpy", "scipy")
-# The packages that a stack's speed depends on; those that its process imported beside them are left out.
+# The packages that a stack's speed depends on; those that its process imported beside them are left out.  Here for the
+# built-in backends, because records say it of plugins only; a test compares it with their entries in mlp/registry.py.
 RUNS_ON = {
     "theano": ("theano", "lasagne", *NUMERIC),
     "pytensor": ("pytensor", "numba", "jax", "jaxlib", "torch", *NUMERIC),
@@ -39,8 +40,8 @@ class ComparisonKey:
     workload : int or None
         Version of the workload; None in records older than schema 6, of which it is 1.
     code : str or None
-        Digest of the executed source.  In records older than schema 6 ``commit`` and the commit's id; None if these had
-        uncommitted changes, or no commit on record.
+        Digest of the executed source, with that of a plugin's own.  In records older than schema 6 ``commit`` and the
+        commit's id; None if these had uncommitted changes, or no commit on record.
     commit : str or None
         The commit's id, for display.
     versions : Mapping[str, str]
@@ -106,11 +107,18 @@ def _key(header: RunHeader, case: Mapping[str, Any], codes: list[str]) -> Compar
     known = header.commit.id if not header.commit.dirty else None
     processes = [one for one in header.processes if one.get("backend") == case.get("backend")]
     code = "+".join(codes) or (f"commit {known}" if known else None)
+    if code is not None and (plugins := {str(plugin["code"]) for plugin in _plugins(processes, case)}):
+        code += f" with plugin {'+'.join(sorted(plugins))}"
     workloads = [one["workload"] for one in processes if one.get("workload") is not None]
     variant = "/".join(filter(None, (case.get("backend"), case.get("variant"))))
     return ComparisonKey(
         variant, max(workloads, default=None), code, header.commit.id, _versions(header, case, processes)
     )
+
+
+def _plugins(processes: list[Mapping[str, Any]], case: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the facts of the plugin that declared the case's backend, of each different process."""
+    return [one for facts in processes for one in facts.get("plugins", ()) if one["backend"] == case.get("backend")]
 
 
 def _versions(header: RunHeader, case: Mapping[str, Any], processes: list[Mapping[str, Any]]) -> dict[str, str]:
@@ -122,12 +130,16 @@ def _versions(header: RunHeader, case: Mapping[str, Any], processes: list[Mappin
         if version is not None:
             found.setdefault(name, {})[str(version)] = None
 
+    plugins = _plugins(processes, case)
+    for plugin in plugins:
+        add(plugin["distribution"], plugin["version"])
+    runs_on = RUNS_ON.get(backend, tuple(name for plugin in plugins for name in plugin["packages"]))
     for packages in [one["packages"] for one in processes] or [header.packages]:
-        for name in RUNS_ON.get(backend, ()):
+        for name in runs_on:
             add(name, packages.get(name))
     for python in [one.get("python") for one in processes] or [machine.get("python")]:
         add("Python", python and ".".join(str(python).split(".")[:2]))  # e.g. CPython 3.11
-    if backend in ON_BLAS:
+    if backend in ON_BLAS or any(plugin["uses_blas"] for plugin in plugins):
         add("BLAS", (machine.get("blas") or {}).get("name"))
         for library in (library for one in processes for library in one["libraries"]):
             add(f"{library.get('library')}", library.get("sha256") and str(library["sha256"])[:DIGITS])

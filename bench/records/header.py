@@ -40,6 +40,16 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Conformance:
+    """Result of the contract suite for a stack of a plugin; ``reason`` is None if it conforms."""
+
+    backend: str
+    variant: str
+    device: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class CommitFacts:
     """Commit of mlp-bench, and True if its tracked files differ from it."""
 
@@ -100,6 +110,17 @@ class TuningFacts(TypedDict, total=False):
     instruction_set: str | None
 
 
+class PluginFacts(TypedDict):
+    """Distribution of a backend that is not built in, the digest of its source, and what its speed depends on."""
+
+    backend: str
+    distribution: str
+    version: str
+    code: str | None
+    packages: list[str]
+    uses_blas: bool
+
+
 class ProcessFacts(TypedDict):
     """Facts of a measured process, see ``bench.measure.facts``."""
 
@@ -109,6 +130,7 @@ class ProcessFacts(TypedDict):
     workload: NotRequired[Integer | None]
     python: NotRequired[str | None]
     tuning: NotRequired[TuningFacts | None]
+    plugins: NotRequired[list[PluginFacts]]
 
 
 class _Checked(TypedDict):
@@ -137,6 +159,8 @@ class RunHeader:
         What cannot be measured here, and what the plan leaves out.
     dropout_masks : dict
         ``backend/variant`` -> name of the mask generator.
+    conformance : tuple of Conformance
+        Results of the contract suite for the stacks of plugins, which are ranked if they conform.
     processes : tuple of ProcessFacts
         Each different one once.
     fitness : Fitness
@@ -165,6 +189,7 @@ class RunHeader:
     environment: Environment = field(default_factory=Environment)
     processes: tuple[dict[str, Any], ...] = ()
     fitness: dict[str, Any] = field(default_factory=dict)
+    conformance: tuple[Conformance, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError for an invalid time, or an invalid fact that readers name."""
@@ -173,6 +198,11 @@ class RunHeader:
                 raise ValueError(f"its {name} is {value!r}, not a time")
         tables = {name: getattr(self, name) for name in _Checked.__annotations__}
         msgspec.convert(tables, _Checked)
+
+    @property
+    def violations(self) -> dict[tuple[str, str, str], str]:
+        """{(backend, variant, device): reason} of the stacks that do not conform, and so have no rank."""
+        return {(one.backend, one.variant, one.device): one.reason for one in self.conformance if one.reason}
 
     @property
     def dataset_identity(self) -> str | None:

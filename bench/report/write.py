@@ -160,5 +160,6 @@ def _circumstances(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[
 
 def _missing(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
     """Return failures and skipped stacks."""
-    failed = [*analysis.learns_worse, *analysis.folder.problems, *analysis.left_out, *analysis.profiles_left_out]
+    failed = [*analysis.learns_worse, *analysis.violations, *analysis.folder.problems, *analysis.left_out]
+    failed += analysis.profiles_left_out
     return [*failures_sections(analysis.frames, [*failed, *problems]), *skipped_sections(analysis.header)]

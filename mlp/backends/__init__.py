@@ -2,29 +2,64 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from mlp import cuda_driver
+from mlp import cuda_driver, registry
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 from mlp.theano_compat.toolchain import toolchain_problem
 
-NAMES = ("theano", "pytensor", "jax", "torch", "numpy")  # the canonical one first
 PROBE_LIMIT_SECONDS = 180.0  # starting CUDA for the first time can take most of a minute
 
-__all__ = ["NAMES", "Available", "Backend", "Unavailable", "Variant", "available", "create", "load", "probe"]
+__all__ = ["Available", "Backend", "Unavailable", "Variant", "available", "create", "load", "names", "probe"]
+
+names = registry.names
 
 
 def load(name: str) -> type[Backend]:
-    """Return the backend class called ``name``; raise BackendError if unknown."""
-    if name not in NAMES:
-        raise BackendError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}.")
-    return importlib.import_module(f"mlp.backends.{name}").BACKEND
+    """Return the backend class called ``name``.
+
+    Raises
+    ------
+    BackendError
+        If the name is unknown, or its plugin does not import or does not declare a backend; names the plugin.
+    """
+    entry = registry.entry(name)
+    plugin = registry.plugin_of(name)
+    if plugin is None:
+        return registry.resolve(entry.implementation, f"backend {name}")
+    return _checked(registry.resolve(entry.implementation, plugin.label), entry, plugin)
+
+
+def _checked(found: object, entry: registry.BackendEntry, plugin: registry.Plugin) -> type[Backend]:
+    """Return the class of a plugin; raise BackendError if it is not a complete backend of that name."""
+    if not (isinstance(found, type) and issubclass(found, Backend)):
+        raise BackendError(f"{plugin.label}: {entry.implementation} is no subclass of mlp.backends.Backend.")
+    if missing := sorted(found.__abstractmethods__):
+        raise BackendError(f"{plugin.label}: {found.__name__} misses the methods {', '.join(missing)}.")
+    name = getattr(found, "name", None)
+    if name != entry.name:
+        raise BackendError(f"{plugin.label}: {found.__name__}.name is {name!r}, and its entry's {entry.name!r}.")
+    variants = getattr(found, "variants", ())
+    if not variants or not all(isinstance(one, Variant) for one in variants):
+        raise BackendError(f"{plugin.label}: {found.__name__}.variants is no tuple of mlp.backends.Variant.")
+    return found
+
+
+def load_usable(wanted: Iterable[str]) -> tuple[list[type[Backend]], dict[str, Unavailable]]:
+    """Return the classes of the backends that load, and {name: reason} of the plugins that do not."""
+    classes, broken = [], {}
+    for name in wanted:
+        try:
+            classes.append(load(name))
+        except BackendError as error:
+            broken[name] = Unavailable(str(error).rstrip("."), "Correct it or uninstall it; the other backends work.")
+    return classes, broken
 
 
 def create(name: str, variant: str | None = None, device: str = "cpu") -> Backend:
@@ -46,7 +81,8 @@ def create(name: str, variant: str | None = None, device: str = "cpu") -> Backen
 
 def available(device: str = "cpu") -> dict[str, Available | Unavailable]:
     """Return {name: availability on ``device``} of every backend."""
-    return {name: probe(name, device=device) for name in NAMES}
+    classes, broken = load_usable(names())
+    return {**{one.name: probe(one.name, device=device) for one in classes}, **broken}
 
 
 def probe(name: str, variant: str | None = None, device: str = "cpu") -> Available | Unavailable:

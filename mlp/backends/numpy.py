@@ -53,8 +53,8 @@ class NumpyBackend(Backend):
     ) -> tuple[float, list[np.ndarray]]:
         """Return mean loss and its gradients in the order of the parameters, with fresh dropout masks."""
         inputs, scaled_masks, probabilities = self._forward(images, dropout)
-        num_examples = len(labels)
-        rows = np.arange(num_examples)
+        num_examples = len(images)
+        rows = np.arange(num_examples)  # another number of labels does not broadcast with it, and raises IndexError
         loss = -np.mean(np.log(probabilities[rows, labels]), dtype=np.float64)
 
         delta = probabilities

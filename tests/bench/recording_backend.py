@@ -2,13 +2,11 @@
 
 import json
 import os
-import sys
-from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
 
-import mlp.backends
+from mlp import registry
 from mlp.backends.base import Available, Backend, Variant
 
 
@@ -65,10 +63,7 @@ class RecordingBackend(Backend):
             assert any(images is one and labels is other for one, other in self._placed), "these were not placed"
 
 
-module = ModuleType("mlp.backends.recording")
-module.BACKEND = RecordingBackend
-sys.modules[module.__name__] = module
-mlp.backends.NAMES = (*mlp.backends.NAMES, "recording")
+registry.BUILT_IN["recording"] = registry.BackendEntry("recording", f"{__name__}:RecordingBackend")
 
 
 def pytest_sessionfinish(session):

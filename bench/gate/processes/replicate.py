@@ -28,7 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-PACKAGES = ("numpy", "scipy", "theano", "pytensor", "jax", "torch")
+PACKAGES = ("numpy", "scipy", "theano", "pytensor", "jax", "torch")  # of revisions older than mlp.registry
 WARM_UP_STEPS = 2  # untimed, at each new batch size: buffers are reallocated when the shape changes
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
@@ -71,8 +71,18 @@ class MeasuringSide:
             "dataset": {"identity": identity.name, "sha256": identity.sha256},
             "recipe": recipe,
             "python": f"{platform.python_implementation()} {platform.python_version()}",
-            "packages": {name: _version(name) for name in PACKAGES},
+            "packages": self._packages(),
         }
+
+    def _packages(self) -> dict[str, str | None]:
+        """Return the versions of the frameworks, of a plugin, and of the packages that its speed depends on."""
+        try:
+            registry = importlib.import_module("mlp.registry")
+        except ImportError:
+            return {name: _version(name) for name in PACKAGES}
+        plugins = registry.imported_plugins()
+        names = [*registry.built_in_packages(), *(name for _, entry in plugins for name in entry.packages)]
+        return {name: _version(name) for name in names} | {one.distribution: one.version for one, _ in plugins}
 
     def load(self) -> dict[str, Any]:
         """Read, decompress and convert MNIST; earlier data is freed first."""

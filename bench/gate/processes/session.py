@@ -9,18 +9,21 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from bench.errors import BenchError
 from bench.gate.block import CANDIDATE, Block
-from bench.gate.processes.launch import Launcher, Primed, check_comparable, pins_of
+from bench.gate.processes.launch import Launcher, Primed, SideError, check_comparable, pins_of
 from bench.gate.processes.process import Process
 from bench.gate.processes.sides import Side, SideSpec, check_out, resolve
 from bench.gate.processes.turns import BlockPlan, measure_block
 from bench.machine import core_distance, fingerprint
 from bench.measure.case import Stack
+from bench.measure.conformance.check import check
 from bench.measure.environment import check_fit_for_code
 from bench.measure.scratch import scratch_folder
 from bench.measure.worker import PROJECT
+from mlp import registry
 from mlp.backends import check_device, load
 from mlp.dataset import identify, locate
 
@@ -96,6 +99,23 @@ def _check_data(data: Path | None, sides: Iterable[Side]) -> None:
         identify(locate().directory)
 
 
+def _check_conformance(sides: Iterable[Side], request: GateRequest) -> None:
+    """Raise SideError if the backend is of a plugin and does not conform on a side; the built-in ones are tested."""
+    if not registry.is_plugin(request.stack.backend):
+        return
+    known: dict[Any, str | None] = {}  # two sides most often have one environment
+    for side in sides:
+        what = side.python, tuple(sorted(side.variables.items()))
+        if what not in known:
+            threads = request.threads or fingerprint.usable_cores()
+            known[what] = check(request.stack, threads, side.variables, python=side.python).reason
+        if known[what] is not None:
+            raise SideError(
+                f"side {side.name} ({side.label}) is not judged: {request.stack.label} does not conform there: "
+                f"{known[what]}. See python -m bench conform {request.stack.backend}."
+            )
+
+
 @contextmanager
 def opened(request: GateRequest, seed: int | None = None) -> Iterator[Session]:
     """Check and prepare both sides; remove their checkouts and caches afterwards.
@@ -135,6 +155,7 @@ def launching(request: GateRequest, sides: Iterable[Side]) -> Iterator[Launcher]
     if request.stack.caches_code:
         check_fit_for_code()
     _check_data(request.data, sides)
+    _check_conformance(sides, request)
     with scratch_folder() as folder:
         cold = "compile_cold" in request.measures
         threads = request.threads or fingerprint.usable_cores()

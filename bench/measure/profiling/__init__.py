@@ -10,17 +10,19 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from bench.errors import BenchError
+from mlp import registry
 from mlp.backends import Backend
 
 if TYPE_CHECKING:
     from bench.measure.frameworks.profiler import Collector
 
-PROFILED = ("theano", "pytensor", "jax", "torch", "numpy")
-
 
 def collector_of(backend: Backend) -> Collector:
     """Return the collector for a backend's framework, which must be importable."""
-    return importlib.import_module(f"bench.measure.frameworks.{backend.name}.profiler").COLLECTOR(backend)
+    profiler = registry.entry(backend.name).profiler
+    if profiler is None:
+        raise BenchError(f"{backend.name} cannot be profiled: its entry names no profiler.")
+    return registry.resolve(profiler, f"the profiler of {backend.name}")(backend)

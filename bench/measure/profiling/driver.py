@@ -12,13 +12,13 @@ from bench.measure.case import Case, Stack
 from bench.measure.environment import build, planning
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT, run_to_end, why_ended
-from bench.measure.profiling import PROFILED
 from bench.measure.profiling.worker import ProfileRequest
 from bench.measure.runner import new_run_id, now
 from bench.measure.scratch import scratch_folder, temporary_files_in
 from bench.records.header import Environment
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load, save
+from mlp import registry
 from mlp.backends import load as load_backend
 from mlp.recipe import Recipe
 
@@ -68,11 +68,8 @@ def collect(
     A stack with a compile cache is compiled twice, with an empty cache and with the filled one.  An interruption ends
     the worker and propagates; the file then holds the results so far.
     """
-    if profile.stack["backend"] not in PROFILED:
-        raise BenchError(
-            f"{profile.stack['backend']} cannot be profiled: there is no collector for it, only for "
-            f"{', '.join(PROFILED)}."
-        )
+    if registry.entry(profile.stack["backend"]).profiler is None:
+        raise BenchError(f"{profile.stack['backend']} cannot be profiled: its entry names no profiler.")
     path = folder / FILE_NAME
     _make(folder)
     save(profile, path)

@@ -63,6 +63,7 @@ class StackResult:
     mean_test_accuracy: float | None
     agrees: bool | None  # with the published accuracy
     learning: Learning | None  # None for the canonical stack, the reference of the others
+    conforms: bool
     phases: PhaseMedians
 
 
@@ -193,6 +194,7 @@ def _result(
         mean_test_accuracy=answer.mean_test_accuracy,
         agrees=None if answer.agreement is None else answer.agreement.agrees,
         learning=learning.get(stack),
+        conforms=stack[:3] not in header.violations,
         phases=phases,
     )
 

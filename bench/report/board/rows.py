@@ -18,6 +18,7 @@ from bench.stats.learning import Learning
 from bench.stats.ranking import Rank, rank_unpaired
 
 LEARNS_WORSE = "it learns worse than the canonical stack"
+DOES_NOT_CONFORM = "it does not conform to the contract of the backends"
 TOO_FEW = f"it has fewer than {INTERVAL_FROM} values to test"
 UNKNOWN_KEY = "its comparison key is unknown"
 ALONE = "no other machine on the board ran this comparison key"
@@ -87,6 +88,8 @@ class StackRuns:
         """Reason for which it is not ranked at any speed."""
         if self.result.not_canonical_because is not None:
             return f"not canonical: {self.result.not_canonical_because}"
+        if not self.result.conforms:
+            return DOES_NOT_CONFORM
         return LEARNS_WORSE if self.result.learning is Learning.WORSE else None
 
 

@@ -64,6 +64,8 @@ class Comparable:
         Stacks whose reference clock covers the whole canonical run.
     learns_worse : frozenset[str]
         Stacks whose speed may not count, because they learn worse than the canonical one.
+    not_conforming : frozenset[str]
+        Stacks whose speed may not count, because they violate the contract of the backends.
     energy_joules : Mapping[str, float]
         Stack -> energy of its reference run, of the whole card; none on the CPU.
     per_iteration : bool
@@ -87,6 +89,7 @@ class Comparable:
     devices: Mapping[str, str] = field(default_factory=dict)
     canonical_stacks: frozenset[str] = frozenset()
     learns_worse: frozenset[str] = frozenset()
+    not_conforming: frozenset[str] = frozenset()
     energy_joules: Mapping[str, float] = field(default_factory=dict)
     per_iteration: bool = False
     notes: Sequence[str] = ()

@@ -119,7 +119,7 @@ def _scores(
     base: Comparable, others: Sequence[Comparable], ratios: list[MetricRatio], unscored: frozenset[str]
 ) -> list[Score]:
     """Score each measurement over the stacks that every side measured, with one code, and that learn worse on none."""
-    unfit = unscored.union(*(side.learns_worse for side in (base, *others)))
+    unfit = unscored.union(*(side.learns_worse | side.not_conforming for side in (base, *others)))
     everywhere = [
         metric
         for metric in dict.fromkeys(ratio.metric for ratio in ratios)

@@ -42,6 +42,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
         devices={stack.name: stack.device for stack in stacks},
         canonical_stacks=_canonical_stacks(header, frames),
         learns_worse=frozenset(stack.name for stack in analysis.worse),
+        not_conforming=frozenset(stack.name for stack in stacks if stack[:3] in header.violations),
         energy_joules=_energy_joules(frames),
     )
 

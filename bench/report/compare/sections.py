@@ -136,9 +136,12 @@ def _score(comparison: Comparison) -> Section:
     if changed := [one for one in comparison.explanations if one.kind == "code"]:
         runs = named(list(dict.fromkeys(one.run for one in changed)))
         sentences.append(f"Left out of every score: stacks whose code is not known to be the same, of {runs}.")
-    unfit = sorted(frozenset().union(*(side.learns_worse for side in comparison.sides)))
-    if unfit:
-        sentences.append(f"Left out of every score, because they learn worse in some run: {', '.join(unfit)}.")
+    for because, stacks in (
+        ("they learn worse in some run", (side.learns_worse for side in comparison.sides)),
+        ("they do not conform in some run", (side.not_conforming for side in comparison.sides)),
+    ):
+        if unfit := sorted(frozenset().union(*stacks)):
+            sentences.append(f"Left out of every score, because {because}: {', '.join(unfit)}.")
     if many.is_many(comparison):
         columns, rows = many.score_rows(comparison)
         return Section("Score", [*sentences, *([many.MARK] if rows else [])], columns if rows else [], rows, [*PLOTS])

@@ -84,6 +84,14 @@ class RunAnalysis:
         """A sentence for each stack that learns worse than the canonical one: such a run has failed."""
         return learning.learns_worse(self.accuracies, self.verdicts)
 
+    @property
+    def violations(self) -> list[str]:
+        """A sentence for each stack that does not conform: such a run has failed."""
+        return [
+            f"{backend}/{variant} on {device} does not conform, and is not ranked: {reason}"
+            for (backend, variant, device), reason in self.header.violations.items()
+        ]
+
     @cached_property
     def times_to_accuracy(self) -> list[learning.StackTimesToAccuracy]:
         return learning.times_to_accuracy(self.frames)
@@ -103,7 +111,7 @@ class RunAnalysis:
 
     @cached_property
     def ranking(self) -> list[ranking.RankedStack]:
-        return ranking.ranking(self.frames, self.epoch_rounds, self.verdicts)
+        return ranking.ranking(self.frames, self.epoch_rounds, self.verdicts, self.header.violations)
 
     @cached_property
     def fastest(self) -> list[ranking.RankedStack]:
@@ -138,8 +146,9 @@ class RunAnalysis:
 
     @property
     def answers_by_speed(self) -> list[ReferenceAnswer]:
-        """``answers`` without those of stacks that learn worse."""
-        return [answer for answer in self.answers if answer.stack not in self.worse]
+        """``answers`` without those of stacks that learn worse or do not conform."""
+        unfit = self.header.violations
+        return [one for one in self.answers if one.stack not in self.worse and one.stack[:3] not in unfit]
 
     @cached_property
     def projections(self) -> list[projection.Projection]:

@@ -151,14 +151,14 @@ def _leaders(among: str, leaders: list[RankedStack], first: RankedStack) -> str:
 
 
 def _fastest_sentences(analysis: RunAnalysis) -> list[str]:
-    """Return a sentence on the fastest stacks, without those that learn worse."""
+    """Return a sentence on the fastest stacks, without those that learn worse or do not conform."""
     ranked = analysis.ranking
-    fit = [one for one in ranked if one.train_epoch is not None and not one.learns_worse]
+    fit = [one for one in ranked if one.train_epoch is not None and not one.is_unfit]
     if not fit:
         return []
     leaders = analysis.fastest
     left_out = sum(one.learns_worse and one.train_epoch is not None for one in ranked)
-    among = f"{len(ranked)} stacks"
+    among = f"{sum(one.violation is None for one in ranked)} stacks"
     if left_out:
         among += f" (without the {left_out} that {'learns' if left_out == 1 else 'learn'} worse)"
     fastest = leaders[0] if leaders else fit[0]

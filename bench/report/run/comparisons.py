@@ -17,8 +17,8 @@ from bench.stats.ranking import rank
 
 
 def comparable_rounds(rounds: EpochRounds, ranked: list[RankedStack]) -> EpochRounds:
-    """Return the rounds of all stacks except those that learn worse."""
-    unfit = {one.stack for one in ranked if one.learns_worse}
+    """Return the rounds of all stacks except those that are unfit."""
+    unfit = {one.stack for one in ranked if one.is_unfit}
     return {stack: seconds for stack, seconds in rounds.items() if stack not in unfit}
 
 

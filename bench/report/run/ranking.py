@@ -51,10 +51,16 @@ class RankedStack:
     reference_clock: estimates.Estimate | None
     mean_test_accuracy: float | None
     learning: Learning | None  # None for the canonical stack, the reference of the others
+    violation: str | None = None  # of the contract of the backends: it is timed and has no rank
 
     @property
     def learns_worse(self) -> bool:
         return self.learning is Learning.WORSE
+
+    @property
+    def is_unfit(self) -> bool:
+        """True if its speed counts in no comparison."""
+        return self.learns_worse or self.violation is not None
 
 
 def epoch_rounds(frames: Frames, states: Mapping[int, CoreState]) -> EpochRounds:
@@ -65,11 +71,22 @@ def epoch_rounds(frames: Frames, states: Mapping[int, CoreState]) -> EpochRounds
     return paired_rounds(dict(by_stack(chosen)), states)
 
 
-def ranking(frames: Frames, rounds: EpochRounds, verdicts: Mapping[StackKey, LearningVerdict]) -> list[RankedStack]:
-    """Return every stack with epochs or a reference run; those without a training epoch come last, unranked."""
+Violations = Mapping[tuple[str, str, str], str]  # (backend, variant, device) -> reason
+
+
+def ranking(
+    frames: Frames,
+    rounds: EpochRounds,
+    verdicts: Mapping[StackKey, LearningVerdict],
+    violations: Violations,
+) -> list[RankedStack]:
+    """Return every stack with epochs or a reference run.
+
+    Those that do not conform, and those without a training epoch, come last, unranked.
+    """
     base = canonical_of(rounds)
-    ranks = rank(rounds, base)
-    rest = [stack for stack, _ in by_stack(frames.results) if stack not in ranks]
+    ranks = rank({stack: seconds for stack, seconds in rounds.items() if stack[:3] not in violations}, base)
+    known = dict.fromkeys((*rounds, *(stack for stack, _ in by_stack(frames.results))))
     canonical = rounds.get(base, {})
     return [
         _ranked(
@@ -78,14 +95,15 @@ def ranking(frames: Frames, rounds: EpochRounds, verdicts: Mapping[StackKey, Lea
             ranks.get(stack),
             estimates.paired_ratio(canonical, rounds.get(stack, {})),
             _learning_of(stack, verdicts.get(stack)),
+            violations.get(stack[:3]),
         )
-        for stack in [*ranks, *rest]
+        for stack in [*ranks, *(one for one in known if one not in ranks)]
     ]
 
 
 def fastest_of(rounds: EpochRounds, ranked: list[RankedStack]) -> list[RankedStack]:
-    """Return the stacks of rank 1 without those that learn worse; empty if there are no ranks."""
-    fit = {one.stack: one for one in ranked if one.train_epoch is not None and not one.learns_worse}
+    """Return the stacks of rank 1 without those that are unfit; empty if there are no ranks."""
+    fit = {one.stack: one for one in ranked if one.train_epoch is not None and not one.is_unfit}
     if len(fit) == 1:
         return list(fit.values())
     places = rank({stack: rounds[stack] for stack in fit if stack in rounds}, canonical_of(fit))
@@ -99,7 +117,12 @@ def _learning_of(stack: StackKey, verdict: LearningVerdict | None) -> Learning |
 
 
 def _ranked(
-    stack: StackKey, frames: Frames, place: Rank | None, ratio: estimates.Ratio | None, learning: Learning | None
+    stack: StackKey,
+    frames: Frames,
+    place: Rank | None,
+    ratio: estimates.Ratio | None,
+    learning: Learning | None,
+    violation: str | None,
 ) -> RankedStack:
     samples = select(frames.samples[frames.samples["harness"] == "epoch"], stack)
     results = select(frames.results, stack)
@@ -122,6 +145,7 @@ def _ranked(
         reference_clock=None if results.empty else estimates.estimate([[total] for total in results["total_seconds"]]),
         mean_test_accuracy=or_none(results["test_accuracy"].mean()),
         learning=learning,
+        violation=violation,
     )
 
 
@@ -149,7 +173,7 @@ def ranking_details(ranked: list[RankedStack]) -> list[Section]:
             one.stack.name,
             one.train_gflops,
             *(_center(found) for found in (one.validate_epoch, one.first_step, one.train_step)),
-            None if one.learning is None or one.learning is Learning.NOT_MEASURED else one.learning.value,
+            _learning(one),
         ]
         for one in ranked
     ]
@@ -179,7 +203,11 @@ def _how_to_read(ranked: list[RankedStack]) -> list[str]:
             "A stack that learns worse is listed by its speed, counts as failed, and is left out of the comparisons "
             "below."
         )
-    return sentences
+    return sentences + [
+        f"Timed and not ranked: {one.stack.name} does not conform to the contract of the backends ({one.violation})."
+        for one in ranked
+        if one.violation is not None
+    ]
 
 
 def _row(one: RankedStack) -> list[Any]:
@@ -197,6 +225,12 @@ def _row(one: RankedStack) -> list[Any]:
 
 def _center(measured: estimates.Estimate | None) -> float | None:
     return None if measured is None else measured.center
+
+
+def _learning(one: RankedStack) -> str | None:
+    if one.violation is not None:
+        return "does not conform"
+    return None if one.learning is None or one.learning is Learning.NOT_MEASURED else one.learning.value
 
 
 def _accuracy(one: RankedStack) -> str | None:

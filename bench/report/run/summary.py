@@ -47,6 +47,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "learning": _learning(analysis),
         "time_to_accuracy": _plain(analysis.times_to_accuracy),
         "learns_worse": analysis.learns_worse,
+        "violations": analysis.violations,
         "reference_runs": _reference_runs(analysis.answers),
         "projected_reference_runs": [
             {**_plain(one), "projected_total_seconds": one.total_seconds} for one in analysis.projections

@@ -16,6 +16,7 @@ from bench.measure.process import PROJECT, ProcessResult
 from bench.measure.profiling import driver
 from bench.records.profile import CompilePhase, Operation, Timing
 from bench.records.profile_file import load, save
+from mlp import registry
 
 OPTIONS = ("--variant", "tuned", "--no-ceilings", "--threads", "2")
 FINISHED = ProcessResult(0, None, "", 1.0)
@@ -152,10 +153,10 @@ def test_bad_input_is_refused_before_anything_is_measured(run, tmp_path, options
 
 
 def test_a_backend_without_a_collector_is_named(run, monkeypatch):
-    monkeypatch.setattr(driver, "PROFILED", ("jax", "torch"))
+    monkeypatch.setitem(registry.BUILT_IN, "theano", replace(registry.THEANO, profiler=None))
     result = run(FakeProcesses(), *OPTIONS)
     assert result.exit_code == 2
-    assert "theano cannot be profiled: there is no collector for it, only for jax, torch." in result.stderr
+    assert "theano cannot be profiled: its entry names no profiler." in result.stderr
 
 
 # --- into a run -------------------------------------------------------------------------------------------------------

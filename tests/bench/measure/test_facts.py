@@ -4,12 +4,15 @@ import json
 import sys
 
 import numpy
-from example_run import run_header
+from example_run import case, replicate, run_header
 
 from bench.measure.case import Case
 from bench.measure.environment import build
+from bench.measure.facts import process_facts
 from bench.measure.process import run_to_end
+from bench.records.comparison_key import comparison_keys
 from bench.report.run.processes import loaded_libraries, measured_packages, process_notices, tuning_parameters
+from mlp import registry
 
 HOST = Case("data", None, None, "cpu", 1, "mnist")
 
@@ -30,6 +33,35 @@ def test_another_numpy_on_a_path_that_is_passed_is_told(tmp_path):
     variables = build(HOST, None, {"PYTHONPATH": str(tmp_path)})
     told = json.loads(run_to_end([sys.executable, "-m", "bench.measure.facts"], variables, 120).text)
     assert told["packages"] == {"numpy": "0.1"}
+
+
+def test_a_process_tells_where_its_plugin_came_from(plugin):
+    """The comparison key follows the plugin's source and version, and the packages that its entry names."""
+    folder = plugin("fake")
+    assert "plugins" not in process_facts()
+    registry.entry("fake")
+    (first,) = process_facts()["plugins"]
+    assert {name: first[name] for name in ("backend", "distribution", "version", "packages", "uses_blas")} == {
+        "backend": "fake",
+        "distribution": "fake-plugin",
+        "version": "1.0",
+        "packages": ["numpy"],
+        "uses_blas": False,
+    }
+    source = folder / "fake_plugin.py"
+    source.write_text(source.read_text() + "# a comment\n")
+    assert process_facts()["plugins"] == [first]
+    source.write_text(source.read_text() + "SPEED = 2\n")
+    (second,) = process_facts()["plugins"]
+    assert second["code"] != first["code"]
+
+    def key(told, code="aa"):
+        facts = {"backend": "fake", "packages": {"numpy": "2.4.6", "scipy": "1.11"}, "libraries": [], "plugins": [told]}
+        entry = {**replicate(case("epoch", backend="fake", variant="float64"), []), "code": code}
+        return comparison_keys(run_header(processes=[facts]), [entry])["fake/float64 on cpu"]
+
+    assert key(first).versions == {"fake-plugin": "1.0", "numpy": "2.4.6"}
+    assert key(first).has_code_of(key(first)) and not key(first).has_code_of(key(second))
 
 
 def process(backend, numpy_version, architecture):

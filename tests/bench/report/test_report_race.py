@@ -151,6 +151,20 @@ def test_stacks_that_the_run_cannot_tell_apart_share_a_rank(race_report):
     assert "Rank: 1 + the number of stacks that are significantly faster" in ranking
 
 
+def test_a_stack_that_does_not_conform_is_timed_and_never_ranked(tmp_path, report):
+    violation = {"backend": "jax", "variant": "step", "device": "cuda", "reason": "W1 is off by 3"}
+    conforming = {"backend": "torch", "variant": "eager", "device": "cpu", "reason": None}
+    text = report(conformance=[violation, conforming])
+    cells = row(section(text, "Ranking"), MISSING, "jax/step on cuda")
+    assert cells[2] == "55.0 ms" and cells[-1] == "does not conform"
+    assert "Timed and not ranked: jax/step on cuda does not conform" in section(text, "Ranking")
+    assert "jax/step on cuda does not conform, and is not ranked: W1 is off by 3" in section(text, "Failures")
+    (folder,) = tmp_path.iterdir()
+    analysis = analysis_of(folder)
+    assert "jax/step on cuda" not in {one.stack.name for one in analysis.fastest}
+    assert analysis.answers_by_speed[0].stack.name != "jax/step on cuda"
+
+
 def test_a_stack_that_learns_worse_keeps_its_place_and_its_mark(race_report):
     text = race_report
     assert row(section(text, "Ranking"), "1", "torch/graph on cuda")[-1] == "97.76 %, faster, but learns worse"

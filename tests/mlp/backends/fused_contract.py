@@ -9,13 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import test_contract
-from contract import TestStack, fresh
 from small import SMALL
 
+from bench.measure.conformance.stack import CheckedStack
 from mlp.training import initial_parameters
 
-FUSED, ORACLE = TestStack("torch", "fused", "cpu", True), test_contract.ORACLE
+FUSED, ORACLE = CheckedStack("torch", "fused", "cpu", True), CheckedStack("numpy", "float64")
 TINY = replace(SMALL, layer_widths=(20, 12, 8, 10), batch_size=6, dropout=0.0)
 WIDE = replace(TINY, layer_widths=(70, 40, 35, 10), batch_size=40)
 DEEP = replace(TINY, layer_widths=(20, 12, 9, 8, 10))
@@ -31,7 +30,7 @@ def data_of(recipe, num_examples):
 
 @pytest.mark.parametrize("recipe", [TINY, WIDE, DEEP, FLAT], ids=lambda one: "-".join(map(str, one.layer_widths)))
 def test_steps_follow_the_oracle_in_loss_and_every_parameter(recipe):
-    fused, oracle = fresh(FUSED, recipe), fresh(ORACLE, recipe)
+    fused, oracle = FUSED.fresh(recipe), ORACLE.fresh(recipe)
     images, labels = data_of(recipe, recipe.batch_size)
     for _ in range(5):
         expected = oracle.train_step(images, labels)
@@ -43,14 +42,14 @@ def test_steps_follow_the_oracle_in_loss_and_every_parameter(recipe):
 @pytest.mark.parametrize("size", [1, 7])
 def test_a_step_takes_any_number_of_examples(size):
     images, labels = data_of(TINY, size)
-    expected = fresh(ORACLE, TINY).train_step(images, labels)
-    assert fresh(FUSED, TINY).train_step(images, labels) == pytest.approx(expected, rel=TOLERANCE)
+    expected = ORACLE.fresh(TINY).train_step(images, labels)
+    assert FUSED.fresh(TINY).train_step(images, labels) == pytest.approx(expected, rel=TOLERANCE)
 
 
 def test_an_epoch_takes_its_minibatches_in_the_given_order():
     images, labels = data_of(TINY, 20)  # three whole minibatches, and a rest that is left out
     order = np.random.RandomState(5).permutation(20)
-    fused, oracle = fresh(FUSED, TINY, [(images, labels)]), fresh(ORACLE, TINY)
+    fused, oracle = FUSED.fresh(TINY, [(images, labels)]), ORACLE.fresh(TINY)
     told = []
     fused.train_epoch(images, labels, order, lambda step, loss: told.append(loss))
     expected = [oracle.train_step(images[order[at : at + 6]], labels[order[at : at + 6]]) for at in (0, 6, 12)]
@@ -65,7 +64,7 @@ def masks_of(seed, num_steps=1, place=()):
     """Masks of both hidden layers in each step, bool (steps, layers, rows, units): all units are 1 before dropout."""
     from mlp.backends.torch import kernels
 
-    fused = fresh(FUSED, replace(NOISY, seed=seed), place)
+    fused = FUSED.fresh(replace(NOISY, seed=seed), place)
     fused.set_parameters([np.full_like(array, array.ndim == 1) for array in initial_parameters(NOISY)])
     inputs, found = fused._parameters[0].new_zeros(64, 20), []
     for _ in range(num_steps):

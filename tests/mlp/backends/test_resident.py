@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contract import TestStack, fresh
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from optional import need
 from small import SMALL
 
+from bench.measure.conformance.stack import CheckedStack
 from mlp.backends.resident import ROWS_AT_A_TIME, Residents, write_pixels
 
 
@@ -84,13 +84,13 @@ def test_one_value_that_is_no_pixel_is_found_wherever_it_stands(value):
     assert not write_pixels(images, np.empty(images.shape, np.uint8))
 
 
-RESIDENT = [TestStack("torch", "graph", "cpu", True), TestStack("jax", "scan", "cpu")]
+RESIDENT = [CheckedStack("torch", "graph", "cpu", True), CheckedStack("jax", "scan", "cpu")]
 
 
 def trained(stack, sends_bytes, images, labels):
     """Parameters, losses and evaluation after two epochs with dropout."""
     need(stack.backend)
-    backend = fresh(stack, replace(SMALL, seed=3))
+    backend = stack.fresh(replace(SMALL, seed=3))
     backend._sends_bytes = sends_bytes
     backend.place(images, labels)
     backend.compile()
@@ -135,7 +135,7 @@ def test_a_compiled_step_in_the_place_of_a_graph_trains_as_the_graph_does(toy_da
     found = []
     for variant in ("graph", "graph_compiled"):
         place = [(images, labels), tuple(validation)]
-        backend = fresh(TestStack("torch", variant, "cpu", True), replace(SMALL, dropout=0.0), place)
+        backend = CheckedStack("torch", variant, "cpu", True).fresh(replace(SMALL, dropout=0.0), place)
         before = backend.parameters()
         backend.compile()
         assert all(map(np.array_equal, before, backend.parameters()))

@@ -1,0 +1,50 @@
+"""New plugin from the template in ``examples/backend-template``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.measure.process import PROJECT
+from mlp import registry
+
+TEMPLATE = PROJECT / "examples" / "backend-template"
+NAME, CLASS = "backend_template", "TemplateBackend"
+
+
+def write_template(folder: Path, template: Path = TEMPLATE) -> list[str]:
+    """Write a plugin called as ``folder``, and return the next commands.
+
+    Raises
+    ------
+    BenchError
+        If the name is none for a backend, or is taken, or the folder exists or cannot be written.
+    """
+    name = folder.name.lower().replace("-", "_")
+    if not registry.NAME.fullmatch(name):
+        raise BenchError(f"{folder.name!r} cannot name a backend: use lower case letters, digits and _.")
+    if name in registry.names():
+        raise BenchError(f"{name} is the name of a backend already: choose another.")
+    if not template.is_dir():
+        raise BenchError(f"{template} is missing: --new needs a checkout of mlp-bench.")
+    if folder.exists():
+        raise BenchError(f"{folder} exists: name a new folder.")
+    try:
+        for path in sorted(template.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                target = folder / _renamed(path.relative_to(template).as_posix(), name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(_renamed(path.read_text(encoding="utf-8"), name), encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{folder} cannot be written ({error.strerror}): name another.") from error
+    return [
+        f"{folder} is a plugin that conforms: its five functions are in {name}/backend.py.",
+        f"python -m pip install --editable {folder}",
+        f"python -m bench conform {name}",
+    ]
+
+
+def _renamed(text: str, name: str) -> str:
+    class_name = "".join(part.capitalize() for part in name.split("_")) + "Backend"
+    text = text.replace(NAME, name).replace(NAME.replace("_", "-"), name.replace("_", "-"))
+    return text.replace(CLASS, class_name)
