@@ -7,6 +7,7 @@ in addition, ``--result FILE``, to which this process writes measurements and re
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -118,6 +119,16 @@ def first_seconds(case: Assignment, untouched, data) -> dict[str, float]:
 def compiled(untouched, first_seconds):
     """Return the backend of the case after its first step or epoch, ready to be timed."""
     return untouched
+
+
+@pytest.fixture(scope="session")
+def engine(case: Assignment):
+    """Return the ``bench.measure.frameworks.Engine`` of the case with the threads of this process."""
+    from bench.machine.fingerprint import usable_cores
+    from bench.measure import frameworks
+
+    threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cores())
+    return frameworks.create(case.backend, case.device, threads, frameworks.Sizes.of(case.device, case.recipe))
 
 
 @pytest.fixture(scope="session")

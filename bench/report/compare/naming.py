@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.records.stack_key import NO_STACK, stack_from_keys
-from bench.report.compare.comparable import BATCH_SIZE, REFERENCE_CLOCK, StackMeasurement
+from bench.report.compare.comparable import BATCH_SIZE, REFERENCE_CLOCK, WITH_THREADS, StackMeasurement
 
 REFERENCE = "reference"
-COMPARED_HARNESSES = ("data", "compile", "epoch", "batch_size", REFERENCE)
+THREADS = "threads"
+COMPARED_HARNESSES = ("data", "compile", "epoch", "batch_size", THREADS, REFERENCE)
 
 
 def metric_of(keys: Mapping[str, Any]) -> StackMeasurement | None:
     """Return the metric of a case with its measurement; None if it is not compared.
 
     ``keys`` are columns of the samples frame.  Stacks without one of their optimizations, the ceilings and the ablation
-    answer other questions and are not compared.
+    answer other questions and are not compared; nor do the engines of the harness threads, and the copies and devices.
     """
     harness = keys.get("harness")
     if harness not in COMPARED_HARNESSES or keys.get("without") is not None:
         return None
     stack = stack_from_keys(keys)
+    if harness == THREADS and (stack is None or stack.variant is None):
+        return None
     return StackMeasurement(NO_STACK if stack is None else stack.name, _measurement(harness, keys))
 
 
@@ -31,6 +34,8 @@ def _measurement(harness: str, keys: Mapping[str, Any]) -> str:
         return reference_measurement(None, cache)
     if harness == "compile" and cache is not None:
         return f"{name}, {cache} cache"
+    if harness == THREADS:
+        return f"{name}, {WITH_THREADS} {keys.get('threads')}"
     return f"{name}, {BATCH_SIZE} {keys.get('batch_size')}" if harness == "batch_size" else name
 
 

@@ -43,6 +43,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
         canonical_stacks=_canonical_stacks(header, frames),
         learns_worse=frozenset(stack.name for stack in analysis.worse),
         energy_joules=_energy_joules(frames),
+        thread_scalings=analysis.thread_scalings,
     )
 
 

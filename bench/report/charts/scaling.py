@@ -1,0 +1,119 @@
+"""Charts of scaling: speed-up with the number of threads, and the ideal line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench.document.chart import Chart, figure, hover_text, label
+from bench.records.stack_key import StackKey
+from bench.report.charts.style import GREY, styles_of
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.threads import ThreadScaling
+from bench.units import format_number, format_percent, format_range, format_seconds
+
+
+def threads_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    """Return the speed-up of each stack against its one-thread run; None without two points of one stack."""
+    scalings = [one for one in analysis.thread_scalings if len(_drawn(one)) > 1]
+    if not scalings:
+        return None
+    styles = styles_of([one.stack for one in scalings])
+    counts = sorted({point.threads for one in scalings for point in one.points})
+    traces = [ideal_line(counts)]
+    for one in scalings:
+        traces += _traces(one, styles[one.stack])
+    alt = f"Speed-up against one thread with {', '.join(map(str, counts))} threads: " + "; ".join(
+        f"{one.stack.name} reaches {format_number(max(point.speedup.center for point in _drawn(one)))}"
+        for one in scalings
+    )
+    title = "Threads: speed-up against one thread, ideal line, and the universal scalability law where fitted (dotted)"
+    data = pd.DataFrame([row for one in scalings for row in _rows(one)])
+    return Chart(name, title, alt + ".", figure(traces, **scaling_layout(counts, "threads", "speed-up")), data)
+
+
+def scaling_layout(counts: list[int], x_title: str, y_title: str) -> dict[str, Any]:
+    return {
+        "height": 440,
+        "xaxis": {"title": {"text": x_title}, "tickvals": counts, "range": [0.8, counts[-1] * 1.05]},
+        "yaxis": {"title": {"text": y_title}},
+        "hovermode": "closest",
+    }
+
+
+def ideal_line(counts: list[int]) -> Any:
+    """Return the line of a speed-up that is equal to the count."""
+    import plotly.graph_objects as go
+
+    line = {"color": GREY, "dash": "dash", "width": 1}
+    return go.Scatter(x=[1, counts[-1]], y=[1, counts[-1]], mode="lines", name="ideal", line=line, hoverinfo="skip")
+
+
+def error_bars(points: list[tuple[float, float | None, float | None]]) -> dict[str, Any]:
+    """Return Plotly's error bars of (center, low, high); a missing bound has length 0."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [0 if high is None else high - center for center, _, high in points],
+        "arrayminus": [0 if low is None else center - low for center, low, _ in points],
+        "thickness": 1.5,
+    }
+
+
+def _drawn(scaling: ThreadScaling) -> list:
+    return [point for point in scaling.points if point.speedup is not None]
+
+
+def _traces(scaling: ThreadScaling, style: dict[str, Any]) -> list[Any]:
+    import plotly.graph_objects as go
+
+    points, name = _drawn(scaling), hover_text(scaling.stack.name)
+    found = [
+        go.Scatter(
+            x=[point.threads for point in points],
+            y=[point.speedup.center for point in points],
+            error_y=error_bars([(one.speedup.center, one.speedup.low, one.speedup.high) for one in points]),
+            mode="lines+markers",
+            name=label(scaling.stack.name).replace("<br>", " "),
+            line={"color": style["color"], "dash": style["dash"], "width": 1.5},
+            marker={"symbol": style["symbol"], "size": 8},
+            legendgroup=name,
+            text=[_hover(scaling.stack, point) for point in points],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    ]
+    if scaling.laws is not None and scaling.laws.usl.holds:
+        law, last = scaling.laws.usl, points[-1].threads
+        xs = [1 + (last - 1) * step / 40 for step in range(41)]
+        line = {"color": style["color"], "dash": "dot", "width": 1}
+        fitted = [law.speedup(x) for x in xs]
+        found.append(go.Scatter(x=xs, y=fitted, mode="lines", line=line, showlegend=False, legendgroup=name))
+    return found
+
+
+def _hover(stack: StackKey, point) -> str:
+    interval = format_range(point.speedup.low, point.speedup.high)
+    return (
+        f"{hover_text(stack.name)}<br>{point.threads} threads: epoch {format_seconds(point.epoch.center)}<br>speed-up "
+        f"{format_number(point.speedup.center)} ({interval}), efficiency {format_percent(point.efficiency, 1)}"
+    )
+
+
+def _rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
+    return [
+        {
+            "stack": scaling.stack.name,
+            "threads": point.threads,
+            "cpus": point.cpus,
+            "physical_cores": point.physical_cores,
+            "epoch_seconds": point.epoch.center,
+            "speedup": point.speedup.center,
+            "speedup_low": point.speedup.low,
+            "speedup_high": point.speedup.high,
+            "efficiency": point.efficiency,
+            "clock_mhz": point.clock_mhz,
+            "validation_accuracy": point.validation_accuracy,
+        }
+        for point in _drawn(scaling)
+    ]

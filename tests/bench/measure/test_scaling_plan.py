@@ -1,0 +1,89 @@
+"""Plans of the scaling harnesses: cases, counts and cores on fake machines, and what is refused."""
+
+import pytest
+
+from bench.errors import BenchError
+from bench.machine.topology import LogicalCore
+from bench.measure.case import FULL, QUICK, Case, Stack
+from bench.measure.scaling import ScalingCounts, check_threads, cores_of_case, read_counts, scaling_counts, scaling_plan
+
+STACKS = (
+    Stack("theano", "tuned", "cpu", caches_code=True),
+    Stack("jax", "scan", "cpu", caches_code=True),
+    Stack("jax", "scan", "cuda", caches_code=True),
+)
+
+
+def cores(count, threads_per_core=1):
+    """Logical cores in the order of placement, siblings last."""
+    physical = count // threads_per_core
+    return [LogicalCore(number, number % physical, 0, 0, number // physical) for number in range(count)]
+
+
+def plan(*harnesses, counts=None, stacks=STACKS, effort=FULL):
+    counts = counts or scaling_counts(cores=cores(4))
+    return scaling_plan(effort, harnesses=harnesses, stacks=stacks, counts=counts, dataset="mnist")
+
+
+def test_each_stack_on_the_cpu_and_each_engine_is_measured_with_each_number_of_threads():
+    found = [(p.case.backend, p.case.variant, p.case.threads) for p in plan("threads")]
+    assert sorted(found, key=str) == sorted(
+        [
+            (backend, variant, threads)
+            for backend, variant in ((None, None), ("jax", None), ("theano", "tuned"), ("jax", "scan"))
+            for threads in (1, 2, 4)
+        ],
+        key=str,
+    )
+
+
+def test_a_full_run_has_the_processes_of_an_interval_and_a_run_without_the_harness_has_none():
+    assert {p.replicates for p in plan("threads")} == {3}
+    assert plan("epoch") == [] and plan("threads", stacks=STACKS[2:]) == []
+    assert {p.replicates for p in plan("threads", effort=QUICK.with_processes(7))} == {7}
+
+
+def test_labels_name_the_threads():
+    labels = [p.case.label for p in plan("threads", stacks=STACKS[:1])]
+    assert labels[0] == "threads host 1 thread" and labels[-1] == "threads theano/tuned cpu warm 4 threads"
+
+
+def test_counts_end_with_all_threads_and_splits_use_each_core_once():
+    found = scaling_counts(cores=cores(6))
+    assert found == ScalingCounts((1, 2, 4, 6), ((1, 1), (1, 3), (1, 6), (2, 3), (4, 1), (6, 1)))
+
+
+def test_two_cores_are_two_points():
+    assert scaling_counts(cores=cores(2)) == ScalingCounts((1, 2), ((1, 1), (1, 2), (2, 1)))
+
+
+def test_one_core_is_one_point():
+    assert scaling_counts(cores=cores(1)) == ScalingCounts((1,), ((1, 1),))
+
+
+def test_counts_that_are_asked_for_include_the_base():
+    assert scaling_counts((3,), cores=cores(4)).threads == (1, 3)
+
+
+def test_more_threads_than_can_run_are_refused_with_the_reason():
+    with pytest.raises(BenchError, match=r"--counts 5 is more than the 4 threads .*affinity.*quota"):
+        scaling_counts((1, 5), cores=cores(4))
+    with pytest.raises(BenchError, match="--threads 3 is more than the 2 threads"):
+        check_threads(3, 2, "--threads")
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,,2", "two", "1;2", "-1", "²", "9" * 20])
+def test_what_is_no_list_of_counts_is_refused(text):
+    with pytest.raises(BenchError, match="names no counts"):
+        read_counts(text)
+
+
+def test_counts_are_sorted_and_told_once():
+    assert read_counts("4, 1,2,2") == (1, 2, 4)
+
+
+def test_a_case_is_pinned_to_as_many_cores_as_it_has_threads():
+    case = Case("threads", "theano", "tuned", "cpu", 3, "mnist")
+    assert cores_of_case(case, cores(8, 2)) == [0, 1, 2]
+    assert cores_of_case(case, []) == []
+    assert cores_of_case(Case("epoch", "theano", "tuned", "cpu", 3, "mnist"), cores(8)) == []
