@@ -28,7 +28,14 @@ from bench.measure.git import State, state_of
 from bench.measure.process import PROJECT
 from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
 from bench.measure.runner import new_run_id, now
-from bench.measure.scaling import ScalingCounts, check_threads, read_counts, scaling_counts, scaling_plan
+from bench.measure.scaling import (
+    SCALING_LEFT_OUT,
+    ScalingCounts,
+    check_threads,
+    read_counts,
+    scaling_counts,
+    scaling_plan,
+)
 from bench.records.columns import SCALING
 from bench.records.datasets import NO_DATASET
 from bench.records.header import Environment, RunHeader
@@ -93,18 +100,15 @@ def begin(
         leave_out_slow_starts(choice)
 
     dataset, where = _dataset(data, needed=set(harnesses) != {"ceilings"})
-    wanted = harnesses or (QUICK_HARNESSES if quick else FULL_HARNESSES)
-    shared = {"harnesses": wanted, "dataset": dataset["identity"], "batch_size": recipe.batch_size}
-    stacks = tuple(choice.stacks)
-    plan = make_plan(
-        effort,
-        stacks=stacks,
-        threads=threads or usable_cores(),
-        optimizations=optimizations,
-        num_epochs=recipe.num_epochs,
-        **shared,
-    )
-    plan += scaling_plan(effort, stacks=stacks, counts=scaling, **shared)
+    shared = {
+        "harnesses": harnesses or (QUICK_HARNESSES if quick else FULL_HARNESSES),
+        "stacks": tuple(choice.stacks),
+        "dataset": dataset["identity"],
+        "batch_size": recipe.batch_size,
+        "num_epochs": recipe.num_epochs,
+    }
+    plan = make_plan(effort, threads=threads or usable_cores(), optimizations=optimizations, **shared)
+    plan += scaling_plan(effort, counts=scaling, **shared)
     _check_plan(harnesses, plan)
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
@@ -127,7 +131,7 @@ def begin(
         skipped=tuple(choice.skipped),
         dropout_masks={f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
         environment=Environment(passed, tuple(dropped(passed=passed))),
-        left_out=(HARNESSES_LEFT_OUT,) if quick and not harnesses else (),
+        left_out=() if harnesses else (HARNESSES_LEFT_OUT if quick else SCALING_LEFT_OUT,),
     )
     return RunFolder.create(runs_dir, header), where
 

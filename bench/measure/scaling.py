@@ -11,8 +11,13 @@ from bench.errors import BenchError
 from bench.machine.sysfs import ROOT
 from bench.machine.topology import LogicalCore, counts_up_to, logical_cores, share_cores, usable_threads
 from bench.measure.case import OWN_CEILINGS, Case, Effort, PlannedCase, Stack
+from bench.records.header import Skipped
 
-COPY_EPOCHS = 2  # of a copy; its training of 20 epochs is projected from them
+SCALING_LEFT_OUT = Skipped(
+    "the harnesses copies and devices",
+    "they train for as long as all others together",
+    "make bench OPTIONS='--harness copies', or devices",
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ def scaling_plan(
     counts: ScalingCounts,
     dataset: str,
     batch_size: int = 500,
+    num_epochs: int = 20,
 ) -> list[PlannedCase]:
     """Return the cases of the scaling harnesses among ``harnesses``, for the stacks that they are written for."""
     on_cpu = [stack for stack in stacks if stack.device == "cpu"]
@@ -97,6 +103,14 @@ def scaling_plan(
     if "threads" in harnesses:
         cases = _threads_cases(on_cpu, counts.threads, dataset, batch_size)
         plan += [PlannedCase(case, effort.threads, 900, 9 if case.variant else 4) for case in cases]
+    if "copies" in harnesses:
+        shared = {"batch_size": batch_size, "num_epochs": num_epochs}
+        cases = [
+            _case("copies", stack, threads, dataset, copies=copies, **shared)
+            for stack in on_cpu
+            for copies, threads in counts.splits
+        ]
+        plan += [PlannedCase(case, effort.copies, 600 + 180 * num_epochs, 6 + 2 * num_epochs) for case in cases]
     return plan
 
 

@@ -68,6 +68,8 @@ def command(
         options.append(f"--batch-size={case.batch_size}")
     if case.num_epochs is not None:
         options.append(f"--epochs={case.num_epochs}")
+    if case.copies is not None:
+        options.append(f"--copies={case.copies}")
     if quick:
         options.append("--quick")
     return [str(python), *PYTEST, *_tests(case), *options]

@@ -1,4 +1,4 @@
-"""Charts of scaling: speed-up with the number of threads, and the ideal line."""
+"""Charts of scaling: speed-up with the number of threads, rate with the number of copies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import StackKey
 from bench.report.charts.style import GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
+from bench.report.run.copies import CopyScaling, Split
 from bench.report.run.threads import ThreadScaling
 from bench.units import format_number, format_percent, format_range, format_seconds
 
@@ -117,3 +118,54 @@ def _rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
         }
         for point in _drawn(scaling)
     ]
+
+
+def copies_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    """Return the rate of each stack against the number of copies; None without two splits of one stack."""
+    scalings = [one for one in analysis.copy_scalings if len(one.splits) > 1]
+    if not scalings:
+        return None
+    styles = styles_of([one.stack for one in scalings])
+    counts = sorted({split.copies for one in scalings for split in one.splits})
+    traces = [_rate_trace(one, styles[one.stack]) for one in scalings]
+    best = "; ".join(
+        f"{one.stack.name} reaches {format_number(one.best.hourly.center)} with {one.best.name}" for one in scalings
+    )
+    alt = f"Trainings per hour with {', '.join(map(str, counts))} trainings side by side: {best}."
+    layout = scaling_layout(counts, "trainings side by side", "trainings per hour")
+    data = pd.DataFrame([_rate_row(one, split) for one in scalings for split in one.splits])
+    title = "Copies: trainings per hour of each split of the cores"
+    return Chart(name, title, alt, figure(traces, **layout), data)
+
+
+def _rate_trace(scaling: CopyScaling, style: dict[str, Any]) -> Any:
+    """Return the splits as marks: one training alone has several, with different numbers of threads."""
+    import plotly.graph_objects as go
+
+    splits, name = scaling.splits, hover_text(scaling.stack.name)
+    return go.Scatter(
+        x=[split.copies for split in splits],
+        y=[split.hourly.center for split in splits],
+        error_y=error_bars([(one.hourly.center, one.hourly.low, one.hourly.high) for one in splits]),
+        mode="markers",
+        name=label(scaling.stack.name).replace("<br>", " "),
+        marker={"color": style["color"], "symbol": style["symbol"], "size": 9},
+        text=[f"{name}<br>{split.name}: {format_number(split.hourly.center)} trainings/h" for split in splits],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _rate_row(scaling: CopyScaling, split: Split) -> dict[str, Any]:
+    slowdown = split.slowdown
+    return {
+        "stack": scaling.stack.name,
+        "copies": split.copies,
+        "threads": split.threads,
+        "trainings_per_hour": split.hourly.center,
+        "trainings_per_hour_low": split.hourly.low,
+        "trainings_per_hour_high": split.hourly.high,
+        "training_seconds": split.seconds,
+        "slowdown": None if slowdown is None else slowdown.center,
+        "slowest_copy_slowdown": split.worst_slowdown,
+        "joules_per_training": split.joules_per_training,
+    }

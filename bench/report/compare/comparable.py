@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.records.ceilings import Ceilings
 from bench.records.comparison_key import ComparisonKey
+from bench.report.run.copies import CopyScaling
 from bench.report.run.threads import ThreadScaling
 
 REFERENCE_CLOCK = "reference clock"
@@ -71,6 +72,8 @@ class Comparable:
         Stack -> energy of its reference run, of the whole card; none on the CPU.
     thread_scalings : Sequence[ThreadScaling]
         Of each stack that the run measured with several numbers of threads.
+    copy_scalings : Sequence[CopyScaling]
+        Of each stack that the run trained in several copies.
     per_iteration : bool
         Whether the tool divides durations by the number of calls, so that none is too short to compare.
     notes : Sequence[str]
@@ -94,6 +97,7 @@ class Comparable:
     learns_worse: frozenset[str] = frozenset()
     energy_joules: Mapping[str, float] = field(default_factory=dict)
     thread_scalings: Sequence[ThreadScaling] = ()
+    copy_scalings: Sequence[CopyScaling] = ()
     per_iteration: bool = False
     notes: Sequence[str] = ()
 

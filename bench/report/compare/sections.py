@@ -14,7 +14,7 @@ from bench.report.compare.comparable import Comparable
 from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
-from bench.report.compare.scaling import threads_sections
+from bench.report.compare.scaling import scaling_sections
 from bench.stats.unpaired import SpeedRatio
 from bench.units import (
     format_expectation,
@@ -71,7 +71,7 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
         _score(comparison),
         *_hardware(comparison),
         *_all_ratios(comparison),
-        *threads_sections(comparison),
+        *scaling_sections(comparison),
         *_costs(comparison),
         *_differences(comparison),
         *_not_compared(comparison),

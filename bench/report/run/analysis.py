@@ -12,7 +12,17 @@ from bench.records.run_folder import RunFolder
 from bench.records.schema import Replicate
 from bench.records.select import states_by_process
 from bench.records.stack_key import StackKey
-from bench.report.run import ablation, batch_size, comparisons, learning, lower_bound, projection, ranking, threads
+from bench.report.run import (
+    ablation,
+    batch_size,
+    comparisons,
+    copies,
+    learning,
+    lower_bound,
+    projection,
+    ranking,
+    threads,
+)
 from bench.report.run.canonical import is_comparable
 from bench.report.run.fitness import RunFitness, run_fitness
 from bench.report.run.processes import unsampled_gpu_notices
@@ -167,6 +177,10 @@ class RunAnalysis:
     @cached_property
     def thread_scalings(self) -> list[threads.ThreadScaling]:
         return threads.thread_scalings(self.header, self.frames, self.core_states)
+
+    @cached_property
+    def copy_scalings(self) -> list[copies.CopyScaling]:
+        return copies.copy_scalings(self.header, self.frames)
 
     @cached_property
     def ablation(self) -> ablation.Ablation | None:

@@ -171,7 +171,7 @@ def _point(
         numa_nodes=_only(own, "numa_nodes"),
         core_kinds=_only(own, "core_kinds"),
         validation_accuracy=accuracy,
-        learns_worse=_learns_worse(accuracy, or_none(accuracy_alone)),
+        learns_worse=learns_worse(accuracy, or_none(accuracy_alone)),
     )
 
 
@@ -195,8 +195,11 @@ def _copy_rate(copies: pd.DataFrame | None) -> float | None:
     return None if num_bytes is None else num_bytes / estimate_of(copies).center
 
 
-def _learns_worse(accuracy: float | None, alone: float | None, num_examples: int = 10_000) -> bool:
-    """Return True if an accuracy is below the 95 % interval of the one-thread run's, by sampling of the images."""
+def learns_worse(accuracy: float | None, alone: float | None, num_examples: int = 10_000) -> bool:
+    """Return True if an accuracy is below the 95 % interval of that of one thread, or of a training alone.
+
+    The interval is by the sampling of the images.  False if an accuracy is unknown.
+    """
     if accuracy is None or alone is None:
         return False
     return accuracy < estimates.binomial_interval(alone, num_examples)[0]

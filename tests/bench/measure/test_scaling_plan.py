@@ -87,3 +87,11 @@ def test_a_case_is_pinned_to_as_many_cores_as_it_has_threads():
     assert cores_of_case(case, cores(8, 2)) == [0, 1, 2]
     assert cores_of_case(case, []) == []
     assert cores_of_case(Case("epoch", "theano", "tuned", "cpu", 3, "mnist"), cores(8)) == []
+
+
+def test_every_split_and_every_training_alone_is_a_case_of_copies():
+    cases = [p.case for p in plan("copies", stacks=STACKS[:1], counts=scaling_counts(cores=cores(4)))]
+    assert [(one.copies, one.threads) for one in cases] == [(1, 1), (1, 2), (1, 4), (2, 2), (4, 1)]
+    assert {one.num_epochs for one in cases} == {20}
+    assert cases[3].label == "copies theano/tuned cpu warm 2 x 2 threads"
+    assert cores_of_case(cases[3], cores(8, 2)) == [0, 1, 2, 3]
