@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--epochs", type=int, default=CANONICAL.num_epochs, help="epochs of the reference run")
     group.addoption("--seed", type=int, default=CANONICAL.seed, help="seed of weights, order and masks")
     group.addoption("--copies", type=int, default=1, help="trainings side by side, each of OMP_NUM_THREADS threads")
+    group.addoption("--devices", type=int, default=None, help="devices that share one training (default: plain)")
     group.addoption("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     group.addoption("--result", default=None, help="file for the runner: measurements and failures as JSON")
 

@@ -30,7 +30,7 @@ from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
 from bench.measure.runner import new_run_id, now
 from bench.measure.scaling import (
     SCALING_LEFT_OUT,
-    ScalingCounts,
+    check_devices,
     check_threads,
     read_counts,
     scaling_counts,
@@ -85,7 +85,7 @@ def begin(
     check_alone()
     _check_harnesses(harnesses)
     _check_at_least_1(threads=threads, processes=processes)
-    scaling = _scaling(harnesses, counts, threads)
+    _check_scaling(harnesses, counts, threads)
     passed = read_passed(settings)
     effort = _effort(quick, processes, seeds, harnesses)
     recipe = _recipe(batch_size, epochs)
@@ -108,6 +108,10 @@ def begin(
         "num_epochs": recipe.num_epochs,
     }
     plan = make_plan(effort, threads=threads or usable_cores(), optimizations=optimizations, **shared)
+    asked = () if counts is None else read_counts(counts)
+    scaling = scaling_counts(asked, num_gpus=len(facts.get("gpus") or []))
+    if "devices" in harnesses:
+        check_devices(scaling, choice.stacks, asked)
     plan += scaling_plan(effort, counts=scaling, **shared)
     _check_plan(harnesses, plan)
     first, candidates = first_round(plan) if quick else (plan, [])
@@ -142,13 +146,14 @@ def _check_harnesses(harnesses: tuple[str, ...]) -> None:
             raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(EVERY_HARNESS)}.")
 
 
-def _scaling(harnesses: tuple[str, ...], counts: str | None, threads: int | None) -> ScalingCounts:
-    """Return the counts of the scaling harnesses; raise BenchError for more threads than can run at once."""
+def _check_scaling(harnesses: tuple[str, ...], counts: str | None, threads: int | None) -> None:
+    """Raise BenchError for more threads than can run at once, and for counts without a harness for them."""
     if threads is not None:
         check_threads(threads, usable_cores(), "--threads")
     if counts is not None and harnesses and not set(harnesses) & set(SCALING):
         raise BenchError(f"--counts is of the harnesses {', '.join(SCALING)}: add --harness, or leave it out.")
-    return scaling_counts(() if counts is None else read_counts(counts))
+    if counts is not None:
+        scaling_counts(read_counts(counts))
 
 
 def _recipe(batch_size: int, num_epochs: int | None) -> Recipe:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -13,6 +13,9 @@ from bench.machine.topology import LogicalCore, counts_up_to, logical_cores, sha
 from bench.measure.case import OWN_CEILINGS, Case, Effort, PlannedCase, Stack
 from bench.records.header import Skipped
 
+EMULATED = (1, 2)  # devices by default: more of them on the same cores prove no more
+# Of the harness devices: backend -> (variant on one device, variant on several).
+DATA_PARALLEL = {"jax": ("step", "sharded"), "torch": ("eager", "ddp")}
 SCALING_LEFT_OUT = Skipped(
     "the harnesses copies and devices",
     "they train for as long as all others together",
@@ -22,13 +25,24 @@ SCALING_LEFT_OUT = Skipped(
 
 @dataclass(frozen=True)
 class ScalingCounts:
-    """Counts of this machine, ascending: threads of one training; (copies, threads of each) of trainings side by side.
+    """Counts of this machine, ascending.
 
-    The splits include the alone case of each number of threads.
+    Attributes
+    ----------
+    most_threads : int
+        All that can run at once.
+    threads : tuple of int
+        Of one training.
+    splits : tuple of (int, int)
+        (copies, threads of each) of trainings side by side, with each training alone.
+    devices : Mapping[str, tuple[int, ...]]
+        Devices that share a training, by kind of device; on a CPU they are emulated.
     """
 
+    most_threads: int
     threads: tuple[int, ...]
     splits: tuple[tuple[int, int], ...]
+    devices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def read_counts(text: str) -> tuple[int, ...]:
@@ -40,7 +54,10 @@ def read_counts(text: str) -> tuple[int, ...]:
 
 
 def scaling_counts(
-    asked: tuple[int, ...] = (), cores: Sequence[LogicalCore] | None = None, root: Path = ROOT
+    asked: tuple[int, ...] = (),
+    cores: Sequence[LogicalCore] | None = None,
+    root: Path = ROOT,
+    num_gpus: int = 0,
 ) -> ScalingCounts:
     """Return the counts to measure; ``asked`` replaces the default ones, and 1, the base, is always among them.
 
@@ -55,7 +72,9 @@ def scaling_counts(
     threads = tuple(sorted({1, *asked})) if asked else _default_counts(cores, most)
     splits = {(copies, most // copies) for copies in threads}
     alone = {(1, size) for _, size in splits}
-    return ScalingCounts(threads, tuple(sorted(splits | alone)))
+    emulated = tuple(count for count in threads if asked or count in EMULATED)
+    gpus = tuple(count for count in asked or _default_counts((), num_gpus) if 1 <= count <= num_gpus)
+    return ScalingCounts(most, threads, tuple(sorted(splits | alone)), {"cpu": emulated, "cuda": gpus})
 
 
 def _default_counts(cores: Sequence[LogicalCore], most: int) -> tuple[int, ...]:
@@ -78,7 +97,7 @@ def cores_of_case(case: Case, cores: Sequence[LogicalCore] | None = None) -> lis
 
     All copies of a case share its cores among them.
     """
-    if case.harness not in ("threads", "copies"):
+    if case.harness not in ("threads", "copies"):  # the plain training and all devices together use every core
         return []
     cores = logical_cores() if cores is None else cores
     if not cores:
@@ -111,7 +130,44 @@ def scaling_plan(
             for copies, threads in counts.splits
         ]
         plan += [PlannedCase(case, effort.copies, 600 + 180 * num_epochs, 6 + 2 * num_epochs) for case in cases]
+    if "devices" in harnesses:
+        cases = _devices_cases(stacks, counts, dataset, batch_size)
+        plan += [PlannedCase(case, effort.devices, 900, 15) for case in cases]
     return plan
+
+
+def _devices_cases(stacks: Sequence[Stack], counts: ScalingCounts, dataset: str, batch_size: int) -> list[Case]:
+    """Return for each backend and kind of device the plain training, and each count, strong and weak.
+
+    Strong: ``batch_size`` examples for all devices together; weak: for each.  One device is one case for both.
+    """
+    where = dict.fromkeys((stack.backend, stack.device.partition(":")[0]) for stack in stacks)
+    most = counts.most_threads
+    cases = []
+    for backend, device in where:
+        if backend not in DATA_PARALLEL or not counts.devices.get(device):
+            continue
+        plain, parallel = (Stack(backend, variant, device) for variant in DATA_PARALLEL[backend])
+        cases.append(_case("devices", plain, most, dataset, batch_size=batch_size))
+        for count in counts.devices[device]:
+            threads = max(1, most // count) if backend == "torch" else most
+            for size in dict.fromkeys((batch_size, count * batch_size)):
+                if backend == "torch" or size % count == 0:
+                    cases.append(_case("devices", parallel, threads, dataset, batch_size=size, devices=count))
+    return cases
+
+
+def check_devices(counts: ScalingCounts, stacks: Sequence[Stack], asked: tuple[int, ...]) -> None:
+    """Raise BenchError if the harness devices has no stack to measure, or more GPUs are asked for than there are."""
+    own = [stack for stack in stacks if stack.backend in DATA_PARALLEL]
+    if not own:
+        names = " or ".join(DATA_PARALLEL)
+        raise BenchError(
+            f"the harness devices needs {names} among the stacks: make bench BACKENDS='jax torch' adds them."
+        )
+    gpus = counts.devices.get("cuda", ())
+    if any(stack.device != "cpu" for stack in own) and set(asked) - set(gpus):
+        raise BenchError(f"--counts {max(asked)} is more than the {max(gpus, default=0)} GPUs here: ask for fewer.")
 
 
 def _threads_cases(stacks: Sequence[Stack], counts: Sequence[int], dataset: str, batch_size: int) -> list[Case]:

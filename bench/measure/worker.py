@@ -70,6 +70,8 @@ def command(
         options.append(f"--epochs={case.num_epochs}")
     if case.copies is not None:
         options.append(f"--copies={case.copies}")
+    if case.devices is not None:
+        options.append(f"--devices={case.devices}")
     if quick:
         options.append("--quick")
     return [str(python), *PYTEST, *_tests(case), *options]

@@ -33,6 +33,7 @@ from bench.report.run.context import (
     skipped_sections,
 )
 from bench.report.run.copies import copies_sections
+from bench.report.run.devices import devices_sections
 from bench.report.run.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
 from bench.report.run.learning import convergence_sections, time_to_accuracy_sections
 from bench.report.run.lower_bound import lower_bound_sections
@@ -118,6 +119,7 @@ def _findings(analysis: RunAnalysis) -> list[Section]:
         *all_stacks_sections(analysis.step_curves, analysis.crossovers),
         *threads_sections(analysis.thread_scalings),
         *copies_sections(analysis.copy_scalings),
+        *devices_sections(analysis.device_points),
         *cost_sections(analysis.frames),
         *convergence_sections(analysis.accuracies, analysis.verdicts),
         *time_to_accuracy_sections(analysis.times_to_accuracy),

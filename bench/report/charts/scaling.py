@@ -1,16 +1,18 @@
-"""Charts of scaling: speed-up with the number of threads, rate with the number of copies."""
+"""Charts of scaling: speed-up with the number of threads, rate with that of copies, speed-up with that of devices."""
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import StackKey
-from bench.report.charts.style import GREY, styles_of
+from bench.report.charts.style import COLOURS, GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.copies import CopyScaling, Split
+from bench.report.run.devices import STRONG, WEAK, DevicePoint
 from bench.report.run.threads import ThreadScaling
 from bench.units import format_number, format_percent, format_range, format_seconds
 
@@ -168,4 +170,56 @@ def _rate_row(scaling: CopyScaling, split: Split) -> dict[str, Any]:
         "slowdown": None if slowdown is None else slowdown.center,
         "slowest_copy_slowdown": split.worst_slowdown,
         "joules_per_training": split.joules_per_training,
+    }
+
+
+def devices_chart(name: str, analysis: RunAnalysis) -> Chart | None:
+    """Return strong and weak scaling over devices; None without two counts, and where devices are emulated."""
+    points = [one for one in analysis.device_points if one.devices is not None and one.speedup and not one.emulated]
+    counts = sorted({point.devices for point in points})
+    if len(counts) < 2:
+        return None
+    curves = [(stack, mode) for stack in dict.fromkeys(one.name for one in points) for mode in (STRONG, WEAK)]
+    traces = [ideal_line(counts)]
+    for (stack, mode), color in zip(curves, cycle(COLOURS), strict=False):
+        own = [one for one in points if one.name == stack and (one.mode == mode or one.devices == 1)]
+        traces.append(_devices_trace(f"{stack}, {mode}", own, color))
+    best = max(points, key=lambda one: one.speedup.center)
+    alt = (
+        f"Speed-up against the plain training with {', '.join(map(str, counts))} devices; the largest is "
+        f"{format_number(best.speedup.center)}, {best.name}, {best.mode}, with {best.devices}."
+    )
+    data = pd.DataFrame([_device_row(point) for point in points])
+    title = "Devices: examples per second against the plain training on one"
+    return Chart(name, title, alt, figure(traces, **scaling_layout(counts, "devices", "speed-up")), data)
+
+
+def _devices_trace(name: str, points: list[DevicePoint], color: str) -> Any:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[point.devices for point in points],
+        y=[point.speedup.center for point in points],
+        error_y=error_bars([(one.speedup.center, one.speedup.low, one.speedup.high) for one in points]),
+        mode="lines+markers",
+        name=hover_text(name),
+        line={"color": color, "dash": "solid", "width": 1.5},
+        marker={"symbol": "circle", "size": 8},
+        text=[f"{hover_text(name)}<br>{one.devices} devices: {format_number(one.speedup.center)}" for one in points],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _device_row(point: DevicePoint) -> dict[str, Any]:
+    return {
+        "stack": point.name,
+        "scaling": point.mode,
+        "devices": point.devices,
+        "global_batch_size": point.batch_size,
+        "epoch_seconds": point.per_epoch.center,
+        "speedup": point.speedup.center,
+        "speedup_low": point.speedup.low,
+        "speedup_high": point.speedup.high,
+        "efficiency": point.efficiency,
+        "all_reduce_seconds": point.all_reduce_seconds,
     }

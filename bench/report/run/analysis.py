@@ -17,6 +17,7 @@ from bench.report.run import (
     batch_size,
     comparisons,
     copies,
+    devices,
     learning,
     lower_bound,
     projection,
@@ -181,6 +182,10 @@ class RunAnalysis:
     @cached_property
     def copy_scalings(self) -> list[copies.CopyScaling]:
         return copies.copy_scalings(self.header, self.frames)
+
+    @cached_property
+    def device_points(self) -> list[devices.DevicePoint]:
+        return devices.device_points(self.header, self.frames, self.core_states)
 
     @cached_property
     def ablation(self) -> ablation.Ablation | None:

@@ -44,6 +44,7 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "batch_size": _plain(analysis.scalings),
         "threads": [_threads(one) for one in analysis.thread_scalings],
         "copies": [{**_plain(one), "best": _plain(one.best)} for one in analysis.copy_scalings],
+        "devices": _plain(analysis.device_points),
         "ablation": _plain(analysis.ablation),
         "lower_bounds": [lower_bound_summary(one) for one in analysis.lower_bounds],
         "profiles": [_plain(one.step) for one in analysis.profiles],

@@ -1,11 +1,21 @@
 """Plans of the scaling harnesses: cases, counts and cores on fake machines, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.errors import BenchError
 from bench.machine.topology import LogicalCore
 from bench.measure.case import FULL, QUICK, Case, Stack
-from bench.measure.scaling import ScalingCounts, check_threads, cores_of_case, read_counts, scaling_counts, scaling_plan
+from bench.measure.scaling import (
+    ScalingCounts,
+    check_devices,
+    check_threads,
+    cores_of_case,
+    read_counts,
+    scaling_counts,
+    scaling_plan,
+)
 
 STACKS = (
     Stack("theano", "tuned", "cpu", caches_code=True),
@@ -50,15 +60,19 @@ def test_labels_name_the_threads():
 
 def test_counts_end_with_all_threads_and_splits_use_each_core_once():
     found = scaling_counts(cores=cores(6))
-    assert found == ScalingCounts((1, 2, 4, 6), ((1, 1), (1, 3), (1, 6), (2, 3), (4, 1), (6, 1)))
+    assert (found.threads, found.most_threads) == ((1, 2, 4, 6), 6)
+    assert found.splits == ((1, 1), (1, 3), (1, 6), (2, 3), (4, 1), (6, 1))
 
 
 def test_two_cores_are_two_points():
-    assert scaling_counts(cores=cores(2)) == ScalingCounts((1, 2), ((1, 1), (1, 2), (2, 1)))
+    assert scaling_counts(cores=cores(2)) == ScalingCounts(
+        2, (1, 2), ((1, 1), (1, 2), (2, 1)), {"cpu": (1, 2), "cuda": ()}
+    )
 
 
 def test_one_core_is_one_point():
-    assert scaling_counts(cores=cores(1)) == ScalingCounts((1,), ((1, 1),))
+    found = scaling_counts(cores=cores(1))
+    assert (found.threads, found.splits, found.devices["cpu"]) == ((1,), ((1, 1),), (1,))
 
 
 def test_counts_that_are_asked_for_include_the_base():
@@ -95,3 +109,40 @@ def test_every_split_and_every_training_alone_is_a_case_of_copies():
     assert {one.num_epochs for one in cases} == {20}
     assert cases[3].label == "copies theano/tuned cpu warm 2 x 2 threads"
     assert cores_of_case(cases[3], cores(8, 2)) == [0, 1, 2, 3]
+
+
+TORCH = Stack("torch", "eager", "cpu")
+
+
+def devices_plan(stacks, counts):
+    cases = [planned.case for planned in plan("devices", counts=counts, stacks=stacks)]
+    return [(one.variant, one.devices, one.batch_size, one.threads) for one in cases]
+
+
+def test_devices_are_the_plain_training_and_each_count_strong_and_weak():
+    assert devices_plan((TORCH,), scaling_counts(cores=cores(4))) == [
+        ("eager", None, 500, 4),
+        ("ddp", 1, 500, 4),
+        ("ddp", 2, 500, 2),
+        ("ddp", 2, 1000, 2),
+    ]
+
+
+def test_a_batch_that_jax_cannot_divide_is_measured_weak_only():
+    found = devices_plan(STACKS[1:2], scaling_counts((3,), cores=cores(4)))
+    assert found == [("step", None, 500, 4), ("sharded", 1, 500, 4), ("sharded", 3, 1500, 4)]
+
+
+def test_gpus_are_counted_up_to_those_that_are_there():
+    counts = scaling_counts(cores=cores(8), num_gpus=6)
+    assert counts.devices == {"cpu": (1, 2), "cuda": (1, 2, 4, 6)}
+    assert devices_plan((replace(TORCH, device="cuda"),), scaling_counts(cores=cores(8))) == []
+
+
+def test_the_harness_devices_needs_a_data_parallel_backend_and_enough_gpus():
+    counts = scaling_counts((4,), cores=cores(8), num_gpus=2)
+    with pytest.raises(BenchError, match="the harness devices needs jax or torch among the stacks"):
+        check_devices(counts, STACKS[:1], ())
+    with pytest.raises(BenchError, match="--counts 4 is more than the 2 GPUs here"):
+        check_devices(scaling_counts((2, 4), cores=cores(8), num_gpus=2), STACKS, (2, 4))
+    check_devices(counts, (TORCH,), (4,))
