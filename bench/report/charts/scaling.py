@@ -11,9 +11,10 @@ from bench.document.chart import Chart, figure, hover_text, label
 from bench.records.stack_key import StackKey
 from bench.report.charts.style import COLOURS, GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
-from bench.report.run.copies import CopyScaling, Split
+from bench.report.run.copies import CopyScaling, copy_rows
 from bench.report.run.devices import STRONG, WEAK, DevicePoint
 from bench.report.run.threads import ThreadScaling
+from bench.report.run.threads_sections import thread_rows
 from bench.units import format_number, format_percent, format_range, format_seconds
 
 
@@ -32,7 +33,7 @@ def threads_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         for one in scalings
     )
     title = "Threads: speed-up against one thread, ideal line, and the universal scalability law where fitted (dotted)"
-    data = pd.DataFrame([row for one in scalings for row in _rows(one)])
+    data = pd.DataFrame([row for one in scalings for row in thread_rows(one)])
     return Chart(name, title, alt + ".", figure(traces, **scaling_layout(counts, "threads", "speed-up")), data)
 
 
@@ -103,25 +104,6 @@ def _hover(stack: StackKey, point) -> str:
     )
 
 
-def _rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
-    return [
-        {
-            "stack": scaling.stack.name,
-            "threads": point.threads,
-            "cpus": point.cpus,
-            "physical_cores": point.physical_cores,
-            "epoch_seconds": point.epoch.center,
-            "speedup": point.speedup.center,
-            "speedup_low": point.speedup.low,
-            "speedup_high": point.speedup.high,
-            "efficiency": point.efficiency,
-            "clock_mhz": point.clock_mhz,
-            "validation_accuracy": point.validation_accuracy,
-        }
-        for point in _drawn(scaling)
-    ]
-
-
 def copies_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Return the rate of each stack against the number of copies; None without two splits of one stack."""
     scalings = [one for one in analysis.copy_scalings if len(one.splits) > 1]
@@ -135,7 +117,7 @@ def copies_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     )
     alt = f"Trainings per hour with {', '.join(map(str, counts))} trainings side by side: {best}."
     layout = scaling_layout(counts, "trainings side by side", "trainings per hour")
-    data = pd.DataFrame([_rate_row(one, split) for one in scalings for split in one.splits])
+    data = pd.DataFrame([row for one in scalings for row in copy_rows(one)])
     title = "Copies: trainings per hour of each split of the cores"
     return Chart(name, title, alt, figure(traces, **layout), data)
 
@@ -155,22 +137,6 @@ def _rate_trace(scaling: CopyScaling, style: dict[str, Any]) -> Any:
         text=[f"{name}<br>{split.name}: {format_number(split.hourly.center)} trainings/h" for split in splits],
         hovertemplate="%{text}<extra></extra>",
     )
-
-
-def _rate_row(scaling: CopyScaling, split: Split) -> dict[str, Any]:
-    slowdown = split.slowdown
-    return {
-        "stack": scaling.stack.name,
-        "copies": split.copies,
-        "threads": split.threads,
-        "trainings_per_hour": split.hourly.center,
-        "trainings_per_hour_low": split.hourly.low,
-        "trainings_per_hour_high": split.hourly.high,
-        "training_seconds": split.seconds,
-        "slowdown": None if slowdown is None else slowdown.center,
-        "slowest_copy_slowdown": split.worst_slowdown,
-        "joules_per_training": split.joules_per_training,
-    }
 
 
 def devices_chart(name: str, analysis: RunAnalysis) -> Chart | None:

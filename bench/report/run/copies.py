@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import pandas as pd
 
@@ -218,3 +219,22 @@ def best_sentence(one: CopyScaling) -> str:
     if not one.gain.differs:
         return f"No split is shown to be the best for {name}; the highest rate is that of {told}."
     return f"The best split of this machine for {name} is {told}."
+
+
+def copy_rows(scaling: CopyScaling) -> list[dict[str, Any]]:
+    """Return the splits as flat rows, for CSV and JSON; None where unknown."""
+    return [
+        {
+            "stack": scaling.stack.name,
+            "copies": split.copies,
+            "threads": split.threads,
+            "trainings_per_hour": split.hourly.center,
+            "trainings_per_hour_low": split.hourly.low,
+            "trainings_per_hour_high": split.hourly.high,
+            "training_seconds": split.seconds,
+            "slowdown": None if split.slowdown is None else split.slowdown.center,
+            "slowest_copy_slowdown": split.worst_slowdown,
+            "joules_per_training": split.joules_per_training,
+        }
+        for split in scaling.splits
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.document.section import Section
 from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, SHARE, Column
 from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
@@ -180,3 +182,23 @@ def _maximum(law: ScalingLaw) -> str:
     if law.best_count is not None:
         text += f", with {_with_interval(law.best_count, law.best_count_bounds)} threads"
     return text
+
+
+def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
+    """Return the points as flat rows, for CSV and JSON; None where unknown."""
+    return [
+        {
+            "stack": scaling.stack.name,
+            "threads": point.threads,
+            "cpus": point.cpus,
+            "physical_cores": point.physical_cores,
+            "epoch_seconds": point.epoch.center,
+            "speedup": None if point.speedup is None else point.speedup.center,
+            "speedup_low": None if point.speedup is None else point.speedup.low,
+            "speedup_high": None if point.speedup is None else point.speedup.high,
+            "efficiency": point.efficiency,
+            "clock_mhz": point.clock_mhz,
+            "validation_accuracy": point.validation_accuracy,
+        }
+        for point in scaling.points
+    ]

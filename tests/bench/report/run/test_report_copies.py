@@ -4,7 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from example_run import case, header, measurement, replicate, write_example_run
+from example_run import case, header, measurement, reference_replicate, replicate, write_example_run
 from words import row, section, write_words
 
 from bench import cli
@@ -122,3 +122,15 @@ def test_two_machines_have_their_rates_side_by_side(tmp_path):
     part = done.output.partition("Copies: rate side by side")[2]
     line = next(line for line in part.splitlines() if "2 x 1 thread" in line)
     assert {"145", "291"} <= set(line.split())
+
+
+def test_a_machines_page_on_the_board_has_the_newest_rates(tmp_path):
+    record = write_example_run(tmp_path / "records", [*rounds(), reference_replicate(1, 0.9827, 39.0)])
+    done = CliRunner().invoke(cli.main, ["board", str(tmp_path / "records"), "--output", str(tmp_path / "board")])
+    assert done.exit_code == 0, done.output
+    (page,) = (tmp_path / "board" / "machines").glob("*/index.html")
+    assert (
+        "Copies: trainings side by side" in page.read_text() and f"Of {record.name}, the newest run" in page.read_text()
+    )
+    assert "2,1,145" in (page.parent / "copies.csv").read_text()
+    assert not (page.parent / "threads.csv").exists()
