@@ -164,7 +164,7 @@ def _resolved(options: dict[str, Any], runs_dir: Path) -> dict[str, Any]:
     from bench.machine.fingerprint import fingerprint
     from bench.report.run.thread_advice import best_threads, thread_advice
 
-    advice = thread_advice(runs_dir, fingerprint())
+    advice = thread_advice(runs_dir, fingerprint(), options["batch_size"])
     return {**options, "threads": None, "best_threads": partial(best_threads, advice)}
 
 
@@ -173,9 +173,11 @@ def _advise_threads(folder: RunFolder, runs_dir: Path) -> None:
     from bench.report.run.thread_advice import thread_advice
 
     header = folder.header
-    planned = {entry.case.get("variant") for entry in (*header.plan, *header.candidates)}
-    for (_, variant, _), advice in thread_advice(runs_dir, header.machine).items():
-        if variant in planned and advice.sentence is not None:
+    cases = [entry.case for entry in (*header.plan, *header.candidates)]
+    planned = {tuple(case.get(name) for name in ("backend", "variant", "device")) for case in cases}
+    batch_size = header.recipe.get("batch_size") or CANONICAL.batch_size
+    for stack, advice in thread_advice(runs_dir, header.machine, batch_size).items():
+        if stack in planned and advice.sentence is not None:
             cli.warn(advice.sentence)
 
 

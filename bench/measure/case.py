@@ -157,7 +157,7 @@ class Effort:
         return replace(self, reference_seeds=seeds)
 
 
-# Six processes are the minimum for the exact 95 % interval of a median.  With two stacks this takes 17 minutes on two
+# Six processes are the minimum for the exact 95 % interval of a median.  With two stacks this takes 20 minutes on two
 # cores, a third of it for the reference runs.
 FULL = Effort(
     data=4,

@@ -8,6 +8,7 @@ from example_run import case, header, measurement, replicate, write_example_run
 from words import row, section, write_words
 
 from bench import cli
+from bench.cli import run as run_command
 from bench.document.svg import svg_of_chart
 from bench.errors import BenchError
 from bench.records.frames import load_runs
@@ -154,7 +155,9 @@ def test_the_latest_sweep_of_the_same_machine_gives_the_best_threads(tmp_path):
     write_example_run(tmp_path, rounds({1: 2.0, 2: 1.0}), run_id="20260103", plan=plan, machine=other)
     (tmp_path / "20260104").mkdir()
     (tmp_path / "20260104" / "run.json").write_text("{")
-    advice = thread_advice(tmp_path, machine)
+    smaller = {**header()["recipe"], "batch_size": 64}
+    write_example_run(tmp_path, rounds({1: 2.0, 2: 1.0}), run_id="20260105", plan=plan, recipe=smaller)
+    advice = thread_advice(tmp_path, machine, 500)
     assert best_threads(advice, [TUNED]) == {TUNED: 1}
     assert "1.50 times as fast with 1 thread as with 2 in run 20260102" in advice[TUNED].sentence
     with pytest.raises(BenchError, match=r"no run here measured jax/scan .*--harness threads"):
@@ -179,3 +182,12 @@ def test_two_machines_scale_side_by_side(tmp_path):
     assert "Threads: scaling side by side" in done.output
     line = next(line for line in done.output.splitlines() if line.startswith(f"{NAME}  2 "))
     assert {"1.60", "80.0", "1.25", "62.5"} <= set(line.split())
+
+
+def test_a_run_warns_at_its_start_of_stacks_that_were_faster_with_other_threads(tmp_path, capsys):
+    plan = [{"case": case("threads"), "replicates": 3, "limit_seconds": 9.0, "expected_seconds": 1.0}]
+    write_example_run(tmp_path, rounds({1: 1.0, 2: 1.5}), run_id="20260102", plan=plan)
+    for variant, warned in (("tuned", True), ("as_published", False)):
+        planned = [{**plan[0], "case": case("epoch", variant=variant)}]
+        run_command._advise_threads(RunFolder.open(write_example_run(tmp_path, [], plan=planned)), tmp_path)
+        assert ("with 1 thread as with 2 in run 20260102" in " ".join(capsys.readouterr().err.split())) == warned
