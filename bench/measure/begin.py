@@ -108,11 +108,7 @@ def begin(
         "num_epochs": recipe.num_epochs,
     }
     plan = make_plan(effort, threads=threads or usable_cores(), optimizations=optimizations, **shared)
-    asked = () if counts is None else read_counts(counts)
-    scaling = scaling_counts(asked, num_gpus=len(facts.get("gpus") or []))
-    if "devices" in harnesses:
-        check_devices(scaling, choice.stacks, asked)
-    plan += scaling_plan(effort, counts=scaling, **shared)
+    plan += _scaling_plan(effort, counts, len(facts.get("gpus") or []), shared)
     _check_plan(harnesses, plan)
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
@@ -154,6 +150,15 @@ def _check_scaling(harnesses: tuple[str, ...], counts: str | None, threads: int 
         raise BenchError(f"--counts is of the harnesses {', '.join(SCALING)}: add --harness, or leave it out.")
     if counts is not None:
         scaling_counts(read_counts(counts))
+
+
+def _scaling_plan(effort: Effort, counts: str | None, num_gpus: int, shared: dict[str, Any]) -> list[PlannedCase]:
+    """Return the cases of the scaling harnesses; raise BenchError if more is asked for than there is."""
+    asked = () if counts is None else read_counts(counts)
+    scaling = scaling_counts(asked, num_gpus=num_gpus)
+    if "devices" in shared["harnesses"]:
+        check_devices(scaling, shared["stacks"], asked)
+    return scaling_plan(effort, counts=scaling, **shared)
 
 
 def _recipe(batch_size: int, num_epochs: int | None) -> Recipe:
