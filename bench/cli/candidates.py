@@ -40,9 +40,9 @@ def devices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 def harnesses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from bench.measure.case import HARNESSES
+    from bench.measure.case import EVERY_HARNESS
 
-    return [name for name in HARNESSES if name.startswith(incomplete)]
+    return [name for name in EVERY_HARNESS if name.startswith(incomplete)]
 
 
 def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,25 @@ import click
 from bench import cli
 from bench.cli import candidates as completions
 from bench.errors import RecordError
-from bench.measure.case import HARNESSES, planned_cases
+from bench.measure.case import EVERY_HARNESS, planned_cases
 from mlp.recipe import CANONICAL
 
 if TYPE_CHECKING:
     from bench.measure.begin import Data
     from bench.records.run_folder import RunFolder
     from bench.report.run.analysis import RunAnalysis
+
+BEST = "best"
+
+
+class ThreadCount(click.ParamType):
+    """Number of threads, or ``best``."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        return value if value == BEST else click.INT.convert(value, param, ctx)
+
 
 NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not select measurements
 
@@ -50,10 +63,20 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not 
     "--harness",
     "harnesses",
     multiple=True,
-    help=f"One of {', '.join(HARNESSES)}; repeat. Default: all.",
+    help=f"One of {', '.join(EVERY_HARNESS)}; repeat. Default: all but copies and devices.",
     shell_complete=completions.harnesses,
 )
-@click.option("--threads", type=int, default=None, help="BLAS threads. Default: the usable cores.")
+@click.option(
+    "--threads",
+    type=ThreadCount(),
+    default=None,
+    help="BLAS threads; best: those that the harness threads found. Default: the usable cores.",
+)
+@click.option(
+    "--counts",
+    default=None,
+    help="Threads, copies or devices of the harnesses of these names, e.g. 1,2,4. Default: powers of two, and all.",
+)
 @click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
 @click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20.")
 @click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
@@ -105,10 +128,13 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         more = {name: options[name] for name in ("data", "seeds", "settings")}
         folder, data = reopen(cli.run_folder(resume, runs_dir), **more)
     else:
-        folder, data = begin(runs_dir, _options_given(click.get_current_context()), cli.warn_unknown_commit, **options)
+        given = _options_given(click.get_current_context())
+        folder, data = begin(runs_dir, given, cli.warn_unknown_commit, **_resolved(options, runs_dir))
     cli.warn_dropped(folder.header.environment)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
+    if not resume and options["threads"] is None:
+        _advise_threads(folder, runs_dir)
     if busy := start_notice(folder.header.machine, folder.header.measures_gpu):
         cli.warn(f"{busy} {REMEDY}")
     interrupted = False
@@ -129,6 +155,30 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     if as_json:
         cli.write((folder.path / "summary.json").read_text(encoding="utf-8") + "\n")
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(analysis))
+
+
+def _resolved(options: dict[str, Any], runs_dir: Path) -> dict[str, Any]:
+    """Return the options of ``begin``, with ``--threads best`` as a function that looks the threads up."""
+    if options["threads"] != BEST:
+        return options
+    from bench.machine.fingerprint import fingerprint
+    from bench.report.run.thread_advice import best_threads, thread_advice
+
+    advice = thread_advice(runs_dir, fingerprint(), options["batch_size"])
+    return {**options, "threads": None, "best_threads": partial(best_threads, advice)}
+
+
+def _advise_threads(folder: RunFolder, runs_dir: Path) -> None:
+    """Warn of measured stacks that an earlier run found to be faster with other threads."""
+    from bench.report.run.thread_advice import thread_advice
+
+    header = folder.header
+    cases = [entry.case for entry in (*header.plan, *header.candidates)]
+    planned = {tuple(case.get(name) for name in ("backend", "variant", "device")) for case in cases}
+    batch_size = header.recipe.get("batch_size") or CANONICAL.batch_size
+    for stack, advice in thread_advice(runs_dir, header.machine, batch_size).items():
+        if stack in planned and advice.sentence is not None:
+            cli.warn(advice.sentence)
 
 
 def _measure(folder: RunFolder, data: Data, console: cli.Console) -> None:

@@ -137,6 +137,9 @@ def _draw_trace(axes: Axes, trace: dict[str, Any]) -> None:
     if "error_x" in trace:
         errors = [trace["error_x"]["arrayminus"], trace["error_x"]["array"]]
         axes.errorbar(trace["x"], trace["y"], xerr=errors, fmt="none", ecolor=color)
+    if "error_y" in trace:
+        errors = [trace["error_y"]["arrayminus"], trace["error_y"]["array"]]
+        axes.errorbar(trace["x"], trace["y"], yerr=errors, fmt="none", ecolor=color)
 
 
 def _draw_line(axes: Axes, shape: dict[str, Any]) -> None:

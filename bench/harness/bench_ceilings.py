@@ -11,12 +11,10 @@ libraries on all threads, or with ``--backend torch`` or ``jax`` that framework 
 from __future__ import annotations
 
 import math
-import os
 import time
 
 import pytest
 
-from bench.machine.fingerprint import usable_cores
 from bench.measure import frameworks
 from bench.roofline.ceilings import LOWER_PRECISIONS, product_name
 from bench.roofline.workload import Product, step_products
@@ -29,12 +27,6 @@ MAX_CALLS = 4096
 MIN_ROUNDS, MAX_ROUNDS = 5, 200
 # All rounds of one kind of work.  A GPU has more kinds, and less beside it that disturbs them.
 QUICK_SECONDS, FULL_SECONDS = 0.15, 0.6
-
-
-@pytest.fixture(scope="module")
-def engine(case) -> frameworks.Engine:
-    threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cores())
-    return frameworks.create(case.backend, case.device, threads, frameworks.Sizes.of(case.device, case.recipe))
 
 
 @pytest.fixture

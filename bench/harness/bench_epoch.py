@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from bench.harness.starting import warm_up
 from bench.machine.watch import Watch
 
 
 def test_train_epoch(benchmark, case, compiled, data, train_epoch, start_seconds):
-    _warm_up(compiled, data, case)
+    warm_up(compiled, data, case.recipe.batch_size)
     _measure_epochs(benchmark, case, train_epoch, rounds=2 if case.quick else 3)
     benchmark.extra_info["examples"] = _whole_batches(case, len(data.X_train))
     benchmark.extra_info["start_seconds"] = start_seconds
@@ -48,7 +49,7 @@ def test_train_step(benchmark, case, compiled, data, order, first_seconds):
             compiled.synchronize()
             seconds.append(time.perf_counter() - start)
 
-    _warm_up(compiled, data, case)
+    warm_up(compiled, data, case.recipe.batch_size)
     benchmark.pedantic(train_steps, rounds=1, iterations=1)
     benchmark.extra_info["samples_seconds"] = seconds
     benchmark.extra_info["parts_seconds"] = {name: [seconds] for name, seconds in first_seconds.items()}
@@ -72,11 +73,3 @@ def _measure_epochs(benchmark, case, epoch: Callable[[], None], rounds: int) -> 
 
 def _whole_batches(case, num_examples: int) -> int:
     return num_examples // case.recipe.batch_size * case.recipe.batch_size
-
-
-def _warm_up(compiled, data, case) -> None:
-    """Run a few untimed steps: page faults, lazy allocations and the start-up of the BLAS."""
-    batch = case.recipe.batch_size
-    for _ in range(5):
-        compiled.train_step(data.X_train[:batch], data.y_train[:batch])
-    compiled.synchronize()

@@ -7,6 +7,7 @@ in addition, ``--result FILE``, to which this process writes measurements and re
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import BenchError
 from bench.harness.starting import FIRST_LOAD
 from bench.measure.facts import process_facts
 from bench.measure.process import describe, end_with_parent
@@ -44,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--batch-size", type=int, default=CANONICAL.batch_size, help="examples per minibatch")
     group.addoption("--epochs", type=int, default=CANONICAL.num_epochs, help="epochs of the reference run")
     group.addoption("--seed", type=int, default=CANONICAL.seed, help="seed of weights, order and masks")
+    group.addoption("--copies", type=int, default=1, help="trainings side by side, each of OMP_NUM_THREADS threads")
+    group.addoption("--devices", type=int, default=None, help="devices that share one training (default: plain)")
     group.addoption("--quick", action="store_true", help="fewer rounds: for a first look, not for a claim")
     group.addoption("--result", default=None, help="file for the runner: measurements and failures as JSON")
 
@@ -57,6 +61,11 @@ def case(pytestconfig: pytest.Config) -> Assignment:
     option = pytestconfig.getoption
     recipe = replace(CANONICAL, batch_size=option("--batch-size"), num_epochs=option("--epochs"), seed=option("--seed"))
     return Assignment(option("--backend"), option("--variant"), option("--device"), recipe, option("--quick"))
+
+
+@pytest.fixture(scope="session")
+def copies(pytestconfig: pytest.Config) -> int:
+    return pytestconfig.getoption("--copies")
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +130,16 @@ def compiled(untouched, first_seconds):
 
 
 @pytest.fixture(scope="session")
+def engine(case: Assignment):
+    """Return the ``bench.measure.frameworks.Engine`` of the case with the threads of this process."""
+    from bench.machine.fingerprint import usable_cores
+    from bench.measure import frameworks
+
+    threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cores())
+    return frameworks.create(case.backend, case.device, threads, frameworks.Sizes.of(case.device, case.recipe))
+
+
+@pytest.fixture(scope="session")
 def order(case: Assignment, data):
     """Return the order of the training examples in the first epoch, int (num_examples,)."""
     from mlp.seeding import random_stream
@@ -150,7 +169,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     report = (yield).get_result()
     if report.failed and call.excinfo is not None:
         error = call.excinfo.value
-        reason = str(error).splitlines()[0] if isinstance(error, MlpError) and str(error) else describe(error)
+        is_sentence = isinstance(error, (BenchError, MlpError)) and str(error)
+        reason = str(error).splitlines()[0] if is_sentence else describe(error)
         _failures.append({"measurement": item.name, "reason": reason})
 
 
@@ -175,10 +195,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         for name, seconds in measurement["extra"].pop("start_seconds", {}).items():
             of = {"harness": "data" if name == FIRST_LOAD else "compile", "batch_size": None}
             measurements.append({"name": name, "seconds": [seconds], "params": of, "extra": {}})
+    told = [one["extra"].pop("process") for one in measurements if "process" in one["extra"]]
+    facts = told[0] if told else process_facts()
     if problem := _other_data(session.config.getoption("--data-digest")):
         measurements = []
         _failures.append({"measurement": "data", "reason": problem})
-    files.write(path, json.dumps({"measurements": measurements, "failures": _failures, "process": process_facts()}))
+    files.write(
+        path,
+        json.dumps({"measurements": measurements, "failures": _failures, "process": facts}),
+    )
 
 
 def _other_data(digest: str | None) -> str | None:

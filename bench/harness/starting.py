@@ -10,6 +10,7 @@ from mlp.backends.base import Backend
 from mlp.recipe import Recipe
 from mlp.training import initial_parameters
 
+WARM_STEPS = 5
 FIRST_LOAD = "first_load"  # of its process: later ones find mapped memory
 
 
@@ -36,3 +37,10 @@ def start(backend: Backend, recipe: Recipe, device: str, load: Callable[[], Any]
         timed("transfer", lambda: backend.place_all(data))
     timed("compile", backend.compile)
     return {**seconds_of, **backend.compile_seconds}
+
+
+def warm_up(backend: Backend, data: Any, batch_size: int) -> None:
+    """Run a few untimed steps: page faults, lazy allocations and the start-up of the BLAS."""
+    for _ in range(WARM_STEPS):
+        backend.train_step(data.X_train[:batch_size], data.y_train[:batch_size])
+    backend.synchronize()

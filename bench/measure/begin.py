@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from bench.errors import BenchError
 from bench.machine.fingerprint import fingerprint, usable_cores
 from bench.measure.case import (
+    EVERY_HARNESS,
     FULL,
-    HARNESSES,
+    FULL_HARNESSES,
     QUICK,
     QUICK_HARNESSES,
     Effort,
@@ -23,11 +24,20 @@ from bench.measure.case import (
 )
 from bench.measure.choose import Choice, leave_out_slow_starts, select_stacks
 from bench.measure.conformance.check import check_plugins
-from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
+from bench.measure.environment import check_alone, check_fit_for_code, dropped, planning, read_passed
 from bench.measure.git import State, state_of
 from bench.measure.process import PROJECT
 from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
 from bench.measure.runner import new_run_id, now
+from bench.measure.scaling import (
+    SCALING_LEFT_OUT,
+    check_devices,
+    check_threads,
+    read_counts,
+    scaling_counts,
+    scaling_plan,
+)
+from bench.records.columns import SCALING
 from bench.records.datasets import NO_DATASET
 from bench.records.header import Environment, RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
@@ -36,6 +46,8 @@ from mlp import dataset as datasets
 from mlp.backends.theano.tuned.optimizations import optimization_states
 from mlp.recipe import CANONICAL, Recipe
 from mlp.theano_compat.blas import choose_blas
+
+BestThreads = Callable[[Iterable[tuple[str, str, str]]], Mapping[tuple[str, str, str], int]]
 
 
 class Data(NamedTuple):
@@ -57,6 +69,8 @@ def begin(
     devices: tuple[str, ...],
     harnesses: tuple[str, ...],
     threads: int | None,
+    counts: str | None,
+    best_threads: BestThreads | None = None,
     batch_size: int,
     epochs: int | None,
     processes: int | None,
@@ -65,33 +79,37 @@ def begin(
 ) -> tuple[RunFolder, Data]:
     """Check all input before measuring, then open the record of a new run.
 
-    ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository.  Raises
-    BenchError or MlpError for invalid input.
+    ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository;
+    ``best_threads`` returns the threads of each of the stacks (backend, variant, device) on a CPU, instead of
+    ``threads``.  Raises BenchError or MlpError for invalid input.
     """
+    check_alone()
     _check_harnesses(harnesses)
     _check_at_least_1(threads=threads, processes=processes)
+    _check_scaling(harnesses, counts, threads)
     passed = read_passed(settings)
     effort = _effort(quick, processes, seeds, harnesses)
     recipe = _recipe(batch_size, epochs)
     with planning(passed):
         choice = _choose(harnesses, backends, variants, devices)
         optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
+    if best_threads is not None:
+        _take_best_threads(choice, best_threads)
     named = backends or variants or devices or processes or seeds
     has_limit = quick and not named  # harnesses named explicitly are measured in full
     if has_limit:
         leave_out_slow_starts(choice)
 
     dataset, where = _dataset(data, needed=set(harnesses) != {"ceilings"})
-    plan = make_plan(
-        effort,
-        harnesses=harnesses or (QUICK_HARNESSES if quick else HARNESSES),
-        stacks=tuple(choice.stacks),
-        threads=threads or usable_cores(),
-        dataset=dataset["identity"],
-        optimizations=optimizations,
-        batch_size=recipe.batch_size,
-        num_epochs=recipe.num_epochs,
-    )
+    shared = {
+        "harnesses": harnesses or (QUICK_HARNESSES if quick else FULL_HARNESSES),
+        "stacks": tuple(choice.stacks),
+        "dataset": dataset["identity"],
+        "batch_size": recipe.batch_size,
+        "num_epochs": recipe.num_epochs,
+    }
+    plan = make_plan(effort, threads=threads or usable_cores(), optimizations=optimizations, **shared)
+    plan += _scaling_plan(effort, counts, len(facts.get("gpus") or []), shared)
     _check_plan(harnesses, plan)
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
@@ -115,7 +133,7 @@ def begin(
         skipped=tuple(choice.skipped),
         dropout_masks={f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
         environment=Environment(passed, tuple(dropped(passed=passed))),
-        left_out=(HARNESSES_LEFT_OUT,) if quick and not harnesses else (),
+        left_out=() if harnesses else (HARNESSES_LEFT_OUT if quick else SCALING_LEFT_OUT,),
         conformance=conformance,
     )
     return RunFolder.create(runs_dir, header), where
@@ -123,8 +141,27 @@ def begin(
 
 def _check_harnesses(harnesses: tuple[str, ...]) -> None:
     for harness in harnesses:
-        if harness not in HARNESSES:
-            raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(HARNESSES)}.")
+        if harness not in EVERY_HARNESS:
+            raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(EVERY_HARNESS)}.")
+
+
+def _check_scaling(harnesses: tuple[str, ...], counts: str | None, threads: int | None) -> None:
+    """Raise BenchError for more threads than can run at once, and for counts without a harness for them."""
+    if threads is not None:
+        check_threads(threads, usable_cores(), "--threads")
+    if counts is not None and harnesses and not set(harnesses) & set(SCALING):
+        raise BenchError(f"--counts is of the harnesses {', '.join(SCALING)}: add --harness, or leave it out.")
+    if counts is not None:
+        scaling_counts(read_counts(counts))
+
+
+def _scaling_plan(effort: Effort, counts: str | None, num_gpus: int, shared: dict[str, Any]) -> list[PlannedCase]:
+    """Return the cases of the scaling harnesses; raise BenchError if more is asked for than there is."""
+    asked = () if counts is None else read_counts(counts)
+    scaling = scaling_counts(asked, num_gpus=num_gpus)
+    if "devices" in shared["harnesses"]:
+        check_devices(scaling, shared["stacks"], asked)
+    return scaling_plan(effort, counts=scaling, **shared)
 
 
 def _recipe(batch_size: int, num_epochs: int | None) -> Recipe:
@@ -141,6 +178,14 @@ def _choose(
     if set(harnesses) in ({"data"}, {"ceilings"}) and not (backends or variants or devices):
         return Choice()
     return select_stacks(backends, variants, devices)
+
+
+def _take_best_threads(choice: Choice, best_threads: BestThreads) -> None:
+    on_cpu = {stack: (stack.backend, stack.variant, stack.device) for stack in choice.stacks if stack.device == "cpu"}
+    threads = best_threads(list(on_cpu.values()))
+    choice.stacks = [
+        replace(stack, threads=threads[on_cpu[stack]]) if stack in on_cpu else stack for stack in choice.stacks
+    ]
 
 
 def _dataset(data: Path | None, needed: bool) -> tuple[dict[str, Any], Data]:

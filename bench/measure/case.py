@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from bench.records.columns import SCALING
 from bench.records.header import PlanEntry
 from mlp import registry
 
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
+FULL_HARNESSES = (*HARNESSES, "threads")  # default of a full run
+EVERY_HARNESS = (*HARNESSES, *SCALING)
 QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # default of a quick run
 
 
@@ -24,6 +27,7 @@ class Stack:
     caches_code: bool = False  # compiled code persists on disk between processes, so that cold and warm differ
     slow_start: bool = False  # a process takes a minute before its first step
     masks: str | None = None  # name of the mask generator: variants of equal name draw equal masks from a seed
+    threads: int | None = None  # instead of the run's
 
     @property
     def label(self) -> str:
@@ -39,7 +43,9 @@ class Case:
     matrix products, ``None`` for loading and in records older than schema version 2.  ``without`` names the disabled
     optimizations of theano/tuned, separated by commas; ``None`` disables none.  A case of the ablation without a
     backend is its floor, the eight matrix products of a training step alone.  A case of the ceilings without a backend
-    is the host engine: NumPy, and the BLAS that Theano uses.
+    is the host engine: NumPy, and the BLAS that Theano uses.  A case of the threads without a variant is an engine,
+    too.  ``copies`` is the number of trainings side by side, ``devices`` that of the devices that share one training;
+    each is ``None`` if the harness does not use it.
     """
 
     harness: str
@@ -54,6 +60,8 @@ class Case:
     seed: int = 1
     precision: str | None = None
     without: str | None = None
+    copies: int | None = None
+    devices: int | None = None
 
     @property
     def is_floor(self) -> bool:
@@ -65,7 +73,7 @@ class Case:
         parts = [self.harness]
         if self.backend:
             parts += ["/".join(filter(None, (self.backend, self.variant))), self.device]
-        elif self.harness == "ceilings":
+        elif self.harness in ("ceilings", "threads"):
             parts.append("host")
         if self.is_floor:
             parts.append("eight products")
@@ -75,7 +83,18 @@ class Case:
             parts.append(f"seed {self.seed}")
         if self.without:
             parts.append(f"without {self.without}")
+        if self.harness in SCALING:
+            parts.append(self._scale)
         return " ".join(parts)
+
+    @property
+    def _scale(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        if self.copies is not None:
+            return f"{self.copies} x {threads}"
+        if self.harness == "devices":
+            return f"{self.devices or 'single'} of batch size {self.batch_size}"
+        return threads
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -122,10 +141,13 @@ class Effort:
     ablation: int  # 0 disables it
     ceilings: int  # in a full run as many as epochs, so that each interleaved round has its ceilings
     framework_ceilings: bool = True  # in addition to the host's
+    threads: int = 0
+    copies: int = 0
+    devices: int = 0
 
     def with_processes(self, num_processes: int) -> Effort:
-        """Return a copy with this number of processes for the paired harnesses: epoch, ablation, ceilings."""
-        return replace(self, epoch=num_processes, ablation=num_processes, ceilings=num_processes)
+        """Return a copy with this number of processes for the paired harnesses: epoch, ablation, ceilings, scaling."""
+        return replace(self, **dict.fromkeys(("epoch", "ablation", "ceilings", *SCALING), num_processes))
 
     def with_framework_ceilings(self) -> Effort:
         return replace(self, framework_ceilings=True)
@@ -135,7 +157,7 @@ class Effort:
         return replace(self, reference_seeds=seeds)
 
 
-# Six processes are the minimum for the exact 95 % interval of a median.  With two stacks this takes 17 minutes on two
+# Six processes are the minimum for the exact 95 % interval of a median.  With two stacks this takes 20 minutes on two
 # cores, a third of it for the reference runs.
 FULL = Effort(
     data=4,
@@ -146,6 +168,9 @@ FULL = Effort(
     reference_seeds=(1, 2, 3, 4, 5),
     ablation=4,
     ceilings=6,
+    threads=3,
+    copies=3,
+    devices=3,
 )
 # Three processes are the minimum for an interval and a rank.  After the first round bench.measure.quick selects the
 # processes that fit into the time of a quick run, and the stack that runs all epochs.
@@ -159,6 +184,9 @@ QUICK = Effort(
     ablation=0,
     ceilings=1,
     framework_ceilings=False,
+    threads=1,
+    copies=1,
+    devices=1,
 )
 
 
@@ -189,7 +217,7 @@ def make_plan(
 
         def case(harness: str, *, _of=stack, cache: str | None = warm, **more: Any) -> Case:
             where = (_of.backend, _of.variant, _of.device)
-            return Case(harness, *where, threads, dataset, cache=cache, precision=_of.precision, **more)
+            return Case(harness, *where, _of.threads or threads, dataset, cache=cache, precision=_of.precision, **more)
 
         if "compile" in harnesses:
             if stack.caches_code:

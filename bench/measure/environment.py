@@ -198,6 +198,18 @@ DROPPED = (
         "Which compiler compiles, how, and from which cache",
         "PyTorch: torch/_inductor/config.py; ccache(1)",
     ),
+    Entry(
+        ("SLURM_*", "SBATCH_*", "SRUN_*", "PBS_*", "LSB_*", "OMPI_*", "PMI_*", "PMIX_*", "MPI_*", "I_MPI_*", "HYDRA_*"),
+        "The place of a process among those of a job, which JAX and PyTorch would join",
+        "srun(1); Open MPI: mpirun(1); JAX: jax.distributed",
+        noticed=False,
+    ),
+    Entry(
+        ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_*", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+        "The same, of torchrun",
+        "PyTorch: torchrun, Environment Variables",
+        noticed=False,
+    ),
     Entry((WITHOUT_OPTIMIZATIONS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
     Entry((TUNING_PARAMETERS,), "Threads and tiles of theano/tuned, which are measured otherwise", "docs/tuned.md"),
     Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", noticed=False),
@@ -268,6 +280,8 @@ OWN_OPTION = {
 }
 
 
+# Number of processes that a launcher started beside this one, itself included.
+PROCESSES_OF_A_JOB = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE")
 # Pattern of a reason, and the variables whose absence may cause it.
 MISSED = (
     (r"No module named", ("PYTHONPATH", "PYTHONHOME")),
@@ -335,6 +349,18 @@ def _checkout() -> str:
         if mark in str(PROJECT):
             raise BenchError(f"{PROJECT} has {mark!r} in its name, which {program} cannot take: move this folder.")
     return str(PROJECT)
+
+
+def check_alone(variables: Mapping[str, str] = os.environ) -> None:
+    """Raise BenchError if a launcher started this process as one of several, which would disturb each other."""
+    for name in PROCESSES_OF_A_JOB:
+        count = variables.get(name, "").strip()
+        if count.isdecimal() and int(count) > 1:
+            raise BenchError(
+                f"this is one of {count} processes that a launcher started ({name}): they would measure each other. "
+                "Start it once, without mpirun, srun -n or torchrun; in a shell that only inherited it: "
+                f"unset {name}."
+            )
 
 
 def joined_paths(*paths: str | None) -> str:

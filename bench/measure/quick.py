@@ -23,7 +23,7 @@ WARM_SHARE = 0.2  # a warm compilation / a cold one: measured 0.15 (Theano) to 0
 OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the framework's import
 
 HARNESSES_LEFT_OUT = Skipped(
-    "the harnesses compile, batch_size and ablation; the ceilings of frameworks",
+    "the harnesses compile, batch_size, ablation and those of scaling; the ceilings of frameworks",
     "a quick run has no time for them",
     "make bench",
 )

@@ -19,10 +19,12 @@ from typing import Any, Protocol
 from bench.machine import core_distance, other_load
 from bench.machine.fingerprint import usable_cores
 from bench.machine.fitness import fitness_now
+from bench.machine.topology import pinned
 from bench.measure import worker
 from bench.measure.case import Case, PlannedCase, planned_cases
 from bench.measure.environment import build
 from bench.measure.quick import expected_later, settle_plan
+from bench.measure.scaling import cores_of_case
 from bench.measure.scratch import scratch_folder, temporary_files_in
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
 from bench.units import short_commit
@@ -213,7 +215,8 @@ class WorkerPool:
         argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
         limit_seconds = self._limits.get(case, 900.0)
         variables = build(case, compile_directory, self._passed) | temporary_files_in(self._scratch)
-        return worker.measure(argv, variables, result, limit_seconds)
+        with pinned(cores_of_case(case)):
+            return worker.measure(argv, variables, result, limit_seconds)
 
 
 def _compiled_cold(outcome: worker.WorkerResult) -> worker.WorkerResult:

@@ -68,17 +68,24 @@ def command(
         options.append(f"--batch-size={case.batch_size}")
     if case.num_epochs is not None:
         options.append(f"--epochs={case.num_epochs}")
+    if case.copies is not None:
+        options.append(f"--copies={case.copies}")
+    if case.devices is not None:
+        options.append(f"--devices={case.devices}")
     if quick:
         options.append("--quick")
-    return [str(python), *PYTEST, _tests(case), *options]
+    return [str(python), *PYTEST, *_tests(case), *options]
 
 
-def _tests(case: Case) -> str:
-    """Return the file of the harness, or for the ablation one of its tests, as only the floor needs no backend."""
+def _tests(case: Case) -> list[str]:
+    """Return the file of the harness; of the ablation and the threads the tests of the case, as these differ by it."""
     file = HARNESS / f"bench_{case.harness}.py"
-    if case.harness != "ablation":
-        return str(file)
-    return f"{file}::{'test_eight_products' if case.is_floor else 'test_mean_train_step'}"
+    if case.harness == "ablation":
+        return [f"{file}::{'test_eight_products' if case.is_floor else 'test_mean_train_step'}"]
+    if case.harness == "threads":
+        names = ("test_train_epoch",) if case.variant else ("test_eight_products", "test_copy")
+        return [f"{file}::{name}" for name in names]
+    return [str(file)]
 
 
 def measure(argv: list[str], variables: dict[str, str], result: Path, limit_seconds: float) -> WorkerResult:

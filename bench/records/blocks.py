@@ -48,10 +48,12 @@ class RowBlocks:
 
         Conversion is column by column, which avoids a second copy of all data.
         """
-        keys = typed(pd.DataFrame(self._keys, columns=self._shared))
+        dtype = None if self._counts else object  # pandas makes the empty columns of a frame without rows float64
+        keys = typed(pd.DataFrame(self._keys, columns=self._shared, dtype=dtype))
         self._keys.clear()
         rows = np.repeat(np.arange(len(keys)), self._counts)
-        own = typed(pd.DataFrame({name: _column(values) for name, values in self._own.items()}, copy=False))
+        values = {name: _column(own) for name, own in self._own.items()}
+        own = typed(pd.DataFrame(values, dtype=dtype, copy=False))
         columns = {name: keys[name].array.take(rows) if name in keys else own[name].array for name in self._columns}
         return pd.DataFrame(columns, copy=False)
 

@@ -64,6 +64,8 @@ def _number(name: str, unit: str | None, meaning: str, since: int = 1) -> FrameC
     return FrameColumn(name, MEASURED, meaning, unit, since)
 
 
+# Harnesses that measure stacks at other numbers of threads than the run's, or in several processes at once.
+SCALING = ("threads", "copies", "devices")
 RUN_ID = _category("run_id", "the run's folder")
 DATASET = _category("dataset", "`mnist`, `surrogate` or `custom`, by SHA-256")
 BACKEND = _category(
@@ -73,15 +75,21 @@ BACKEND = _category(
 VARIANT = _category("variant", "the variant of the backend")
 DEVICE = _category("device", "`cpu`, `cuda` or `cuda:N`")
 CASE = (
-    _category("harness", "`ceilings`, `data`, `compile`, `epoch`, `batch_size`, `reference` or `ablation`"),
+    _category(
+        "harness",
+        "`ceilings`, `data`, `compile`, `epoch`, `batch_size`, `reference`, `ablation`; of scaling `threads`, `copies` "
+        "and `devices`",
+    ),
     *(BACKEND, VARIANT, DEVICE),
     _category("precision", "of the matrix products: `float64`, `float32` (canonical), `tf32`, `bfloat16`", since=2),
     _large_count("batch_size", "examples per minibatch"),
-    _count("threads", "threads of the BLAS"),
+    _count("threads", "threads of the BLAS; of each process, where several run at once"),
     _category("cache", "state of the compile cache: `cold` or `warm`"),
     DATASET,
     _count("seed", "seed of weights, minibatch order and dropout masks"),
     _category("without", "optimizations of `theano/tuned` that were left out, separated by commas", since=3),
+    _count("copies", "trainings side by side; empty outside of `copies`", since=7),
+    _count("devices", "devices that share one training; empty for one without communication", since=7),
 )
 SHARED = (
     RUN_ID,
@@ -183,6 +191,23 @@ FRAMES: dict[str, tuple[FrameColumn, ...]] = {
         ),
         FrameColumn("throttle_reasons", REASONS, "reasons that limited the GPU's clock at this moment", since=2),
     ),
+    "scaling": (
+        *SHARED,
+        _category("measurement", "the timed work of a scaling harness"),
+        _count("copy", "number of the copy or of the process of a device, from 1; empty for a single process", since=7),
+        FrameColumn("cpus", TEXT, "logical cores that the process was pinned to, e.g. `0-2,8`; empty if none", since=7),
+        _count("physical_cores", "physical cores among them: fewer than `cpus` if SMT siblings are used", since=7),
+        _count("numa_nodes", "NUMA nodes that they belong to", since=7),
+        _count("core_kinds", "kinds of cores among them, more than 1 on a hybrid processor", since=7),
+        _number("clock_mhz", "MHz", "mean clock of these cores meanwhile, as the kernel shows it", since=7),
+        _number("total_seconds", "s", "of a copy: its training by the reference clock, in `epochs` epochs", since=7),
+        _number("start_seconds", "s", "of it: everything that happens once, before and after the epochs", since=7),
+        _count("epochs", "epochs trained when the accuracy was measured", since=7),
+        _number("validation_loss", "nat", "mean cross-entropy on the validation set", since=7),
+        _number("validation_accuracy", "1", "fraction of the validation set", since=7),
+        _number("cpu_energy_joules", "J", "energy of the processor packages meanwhile, for all copies", since=7),
+        FrameColumn("emulated", FLAG, "true if the devices share the cores of one processor", since=7),
+    ),
     "machine": (
         RUN_ID,
         FrameColumn("property", TEXT, "name of a fact of the fingerprint"),
@@ -239,6 +264,7 @@ OWN = {
     "phases": ("phase", "seconds"),
     "epochs": tuple(name for name in COLUMNS["epochs"] if name not in KEYS),
     "timeline": tuple(name for name in COLUMNS["timeline"] if name not in (*KEYS, "measurement")),
+    "scaling": tuple(name for name in COLUMNS["scaling"] if name not in (*KEYS, "measurement")),
 }
 # Properties of a measurement, repeated in each of its samples.
 OF_ALL_SAMPLES = ("examples", "flop", "bytes", "throttled", "throttle_reasons")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.records.columns import SCALING
 from bench.records.header import RunHeader
 from bench.records.stack_key import NO_STACK, WITHOUT_STACKS, stack_from_keys
 
@@ -82,20 +83,28 @@ def comparison_keys(header: RunHeader, replicates: Iterable[Mapping[str, Any]]) 
     """Return {name of the stack: its key}; the name of loading is empty.
 
     A stack whose processes ran several codes, as in a tree that was edited meanwhile, has all of them in ``code``.
+    The scaling harnesses count only for stacks that no other harness measured.
     """
     cases: dict[str, Mapping[str, Any]] = {}
     codes: dict[str, dict[str, None]] = {}
-    for replicate in replicates:
-        case = replicate["case"]
-        if case.get("harness") in WITHOUT_STACKS or replicate["status"] != "ok":
+    measured = [one for one in replicates if one["status"] == "ok" and _has_stack(one["case"])]
+    known = {_name(one["case"]) for one in measured if one["case"].get("harness") not in SCALING}
+    for replicate in measured:
+        case, name = replicate["case"], _name(replicate["case"])
+        if case.get("harness") in SCALING and name in known:
             continue
-        name = _name(case)
         if cases.setdefault(name, case).get("cache") is None:
             cases[name] = case
         codes.setdefault(name, {})
         if replicate.get("code") is not None:
             codes[name][replicate["code"]] = None
     return {name: _key(header, case, sorted(codes[name])) for name, case in cases.items()}
+
+
+def _has_stack(case: Mapping[str, Any]) -> bool:
+    """Return False for a case without a whole stack: an ablation, ceilings, an engine of the harness threads."""
+    is_engine = case.get("harness") in SCALING and case.get("variant") is None
+    return case.get("harness") not in WITHOUT_STACKS and not is_engine
 
 
 def _name(case: Mapping[str, Any]) -> str:

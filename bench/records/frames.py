@@ -34,6 +34,7 @@ class Frames(NamedTuple):
     epochs: pd.DataFrame
     results: pd.DataFrame  # one row for each reference run
     timeline: pd.DataFrame
+    scaling: pd.DataFrame  # one row for each process of a measurement of a scaling harness
     machine: pd.DataFrame
     processes: pd.DataFrame  # one row for each process replicate
     failures: pd.DataFrame
@@ -179,6 +180,8 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
             if moments := measurement["extra"].get(timeline):
                 beside = {**own, "measurement": measurement["name"]}
                 rows["timeline"].add(beside, **_by_column(moments, OWN["timeline"]))
+        if placed := measurement["extra"].get("scaling"):
+            rows["scaling"].add({**own, "measurement": measurement["name"]}, **_by_column(placed, OWN["scaling"]))
         if measurement["extra"].get("phases") and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 

@@ -30,7 +30,9 @@ from bench.version import __version__
 #    ``replicate``.
 # 6 (2026-11): a replicate has the digest of its code (``code``); the facts of processes have the version of the
 #    workload and the SHA-256 of the BLAS.
-SCHEMA_VERSION = 6
+# 7 (2026-11): the harnesses threads, copies and devices; a case has ``copies`` and ``devices``; a measurement of them
+#    has ``scaling``: placement, clock and accuracy.
+SCHEMA_VERSION = 7
 
 
 class RunFolder:

@@ -32,6 +32,7 @@ STACK_FIELDS = {"backend": Required[str | None], "variant": Required[str | None]
 RecordedCase = _row("RecordedCase", CASE_FIELDS, harness=Required[str], **STACK_FIELDS)
 Epoch = _row("Epoch", OWN["epochs"])
 Moment = _row("Moment", OWN["timeline"])
+ScalingRow = _row("ScalingRow", OWN["scaling"])
 Extra = _row(
     "Extra",
     [*COLUMNS["results"], *OF_ALL_SAMPLES],
@@ -40,6 +41,7 @@ Extra = _row(
     timeline=list[Moment] | None,
     gpu_timeline=list[Moment] | None,
     gpu_reason=str | None,
+    scaling=list[ScalingRow] | None,
 )
 
 

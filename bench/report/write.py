@@ -32,6 +32,8 @@ from bench.report.run.context import (
     reproduce_section,
     skipped_sections,
 )
+from bench.report.run.copies import copies_sections
+from bench.report.run.devices import devices_sections
 from bench.report.run.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
 from bench.report.run.learning import convergence_sections, time_to_accuracy_sections
 from bench.report.run.lower_bound import lower_bound_sections
@@ -41,6 +43,7 @@ from bench.report.run.projection import projection_sections
 from bench.report.run.ranking import cost_sections, ranking_details, ranking_sections
 from bench.report.run.reference_runs import reference_sections
 from bench.report.run.summary import summarize
+from bench.report.run.threads_sections import threads_sections
 
 COMMON = ("mnist", NO_DATASET)  # other data is named in the first line
 
@@ -66,7 +69,7 @@ def write_report(run: Path | RunAnalysis) -> Path:
     plots, no_plots = draw_plots(folder.path, charts)
     found = sections(analysis, [*no_plots, *no_charts])
     page = to_html(run_page(header, _dataset_line(header), headline(analysis), found, charts))
-    for name in ("samples", "phases", "epochs", "results", "timeline", "processes", "failures"):
+    for name in ("samples", "phases", "epochs", "results", "timeline", "scaling", "processes", "failures"):
         _write(folder.path / f"{name}.csv", shielded(getattr(analysis.recorded, name)).to_csv(index=False))
     _write(folder.path / "summary.json", json.dumps(summarize(analysis), indent=1, allow_nan=False))
     report = folder.path / "report.md"
@@ -129,6 +132,9 @@ def _findings(analysis: RunAnalysis) -> list[Section]:
         *lower_bound_sections(analysis.lower_bounds, analysis.header),
         *profile_sections(analysis.profiles),
         *all_stacks_sections(analysis.step_curves, analysis.crossovers),
+        *threads_sections(analysis.thread_scalings),
+        *copies_sections(analysis.copy_scalings),
+        *devices_sections(analysis.device_points),
         *cost_sections(analysis.frames),
         *convergence_sections(analysis.accuracies, analysis.verdicts),
         *time_to_accuracy_sections(analysis.times_to_accuracy),

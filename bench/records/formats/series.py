@@ -18,7 +18,7 @@ from bench.stats import estimates
 
 # Columns that identify a benchmark; seeds of the same case are processes of one benchmark, as in the report.
 SERIES_COLUMNS = ["harness", "measurement", "backend", "variant", "device", "precision", "threads", "batch_size"]
-SERIES_COLUMNS += ["cache", "without", "dataset", "num_epochs"]
+SERIES_COLUMNS += ["cache", "without", "dataset", "num_epochs", "copies", "devices"]
 UNMARKED = {"precision": CANONICAL_PRECISION, "dataset": "mnist"}  # default values, omitted from names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.document.html import Page
@@ -14,7 +15,11 @@ from bench.report.board.machines import BoardMachine
 from bench.report.board.pages import KEY_CHARACTERS, RANKING_COLUMNS, UNKNOWN, age_facts, board_links, row_cells
 from bench.report.board.rows import BoardRow, StackRuns
 from bench.report.history.sections import sparkline, verdict
+from bench.report.run.copies import HARNESS as COPIES
+from bench.report.run.copies import copies_sections
 from bench.report.run.lower_bound import CEILING_COLUMNS, ceiling_rows
+from bench.report.run.threads import HARNESS as THREADS
+from bench.report.run.threads_sections import threads_sections
 from bench.units import format_seconds, short_commit
 
 UP = "../../"
@@ -32,6 +37,7 @@ def machine_page(board: Board, machine: BoardMachine, rows: Sequence[BoardRow]) 
             _runs(machine),
             *_history(rows),
             *_ceilings(machine),
+            *_scaling(machine),
             Section(
                 "Fingerprint",
                 [f"Of the newest record, {machine.newest.source}."],
@@ -141,6 +147,20 @@ def _history(rows: Sequence[BoardRow]) -> list[Section]:
     columns += [Column("newest", SECONDS), "change"]
     sentences = ["The reference clock over the runs of a stack with the same code, oldest first."]
     return [Section("History", sentences, columns, cells, files=["history.csv", "machine.json"])]
+
+
+def _scaling(machine: BoardMachine) -> list[Section]:
+    """Return the scaling with threads and the rates of copies, each of the newest run that measured it."""
+    found = []
+    for harness, sections in (
+        (THREADS, threads_sections(machine.thread_scalings)),
+        (COPIES, copies_sections(machine.copy_scalings)),
+    ):
+        for section in sections:
+            origin = f"Of {machine.with_scaling(harness).run_id}, the newest run that measured it."
+            files = [f"{harness}.csv", "machine.json"]
+            found.append(replace(section, sentences=[origin, *section.sentences], plots=[], files=files))
+    return found
 
 
 def _ceilings(machine: BoardMachine) -> list[Section]:

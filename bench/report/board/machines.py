@@ -15,7 +15,13 @@ from typing import Any
 from bench.document.section import clean
 from bench.records.comparability import contradictions, identity, machine_name
 from bench.records.moments import order
+from bench.records.run_folder import RunFolder
 from bench.report.board.record import BoardRecord, ceilings_by_device
+from bench.report.run.analysis import RunAnalysis
+from bench.report.run.copies import HARNESS as COPIES
+from bench.report.run.copies import CopyScaling
+from bench.report.run.threads import HARNESS as THREADS
+from bench.report.run.threads import ThreadScaling
 from bench.roofline.ceilings import Ceilings
 
 SLUG_CHARACTERS, DIGEST_CHARACTERS, NAME_CHARACTERS = 60, 6, 80
@@ -48,6 +54,22 @@ class BoardMachine:
     def ceilings(self) -> dict[str, Ceilings]:
         """The ceilings of each device in ``with_ceilings``."""
         return {} if self.with_ceilings is None else ceilings_by_device(self.with_ceilings)
+
+    def with_scaling(self, harness: str) -> BoardRecord | None:
+        """The newest record of a scaling harness."""
+        return next((record for record in reversed(self.records) if harness in record.scaling_harnesses), None)
+
+    @cached_property
+    def thread_scalings(self) -> list[ThreadScaling]:
+        """The scaling with threads of each stack in the newest record of it."""
+        record = self.with_scaling(THREADS)
+        return [] if record is None else RunAnalysis(RunFolder.open(record.path)).thread_scalings
+
+    @cached_property
+    def copy_scalings(self) -> list[CopyScaling]:
+        """The rates of copies of each stack in the newest record of them."""
+        record = self.with_scaling(COPIES)
+        return [] if record is None else RunAnalysis(RunFolder.open(record.path)).copy_scalings
 
 
 def machines_of(records: Iterable[BoardRecord]) -> list[BoardMachine]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from bench.errors import RecordError
 from bench.records.ceilings import Ceilings
+from bench.records.columns import SCALING
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.frames import OF_PROCESSES, drop_invalid, frames_of, measured_replicates
@@ -89,6 +90,7 @@ class BoardRecord:
     fitness: Known
     results: tuple[StackResult, ...]
     has_ceilings: bool
+    scaling_harnesses: frozenset[str]
     notes: tuple[str, ...]
 
     @property
@@ -134,6 +136,9 @@ def read_record(path: Path, source: str, verified_here: bool) -> BoardRecord:
         fitness=_fitness(header, replicates),
         results=_results(path, header, replicates),
         has_ceilings=any(one["case"]["harness"] == HARNESS and one["measurements"] for one in replicates),
+        scaling_harnesses=frozenset(
+            one["case"]["harness"] for one in replicates if one["case"]["harness"] in SCALING and one["measurements"]
+        ),
         notes=_notes(header, replicates),
     )
 

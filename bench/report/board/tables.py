@@ -10,6 +10,10 @@ from bench.report.board.changes import changes_of
 from bench.report.board.machines import BoardMachine
 from bench.report.board.record import BoardRecord, StackResult
 from bench.report.board.rows import BoardRow, PlacedRank
+from bench.report.run.copies import HARNESS as COPIES
+from bench.report.run.copies import copy_rows
+from bench.report.run.threads import HARNESS as THREADS
+from bench.report.run.threads_sections import thread_rows
 
 Row = dict[str, Any]
 
@@ -132,6 +136,18 @@ def ceiling_data(machine: BoardMachine) -> list[Row]:
         for device, ceilings in machine.ceilings.items()
         for measured in ceilings.to_json()["measured"]
     ]
+
+
+def threads_data(machine: BoardMachine) -> list[Row]:
+    """Return the scaling with threads of the newest run that measured it, one row for each number of threads."""
+    record = machine.with_scaling(THREADS)
+    return [{"run_id": record.run_id, **row} for one in machine.thread_scalings for row in thread_rows(one)]
+
+
+def copies_data(machine: BoardMachine) -> list[Row]:
+    """Return the rates of the newest run that measured copies, one row for each split."""
+    record = machine.with_scaling(COPIES)
+    return [{"run_id": record.run_id, **row} for one in machine.copy_scalings for row in copy_rows(one)]
 
 
 def machine_row(machine: BoardMachine) -> Row:

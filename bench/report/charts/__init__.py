@@ -15,6 +15,7 @@ from bench.report.charts.lanes import ablation_chart, ceilings_chart, compile_ch
 from bench.report.charts.lower_bound import lower_bound_chart
 from bench.report.charts.operations import operations_chart
 from bench.report.charts.phases import phases_chart
+from bench.report.charts.scaling import copies_chart, devices_chart, threads_chart
 from bench.report.charts.throughput import throughput_chart
 from bench.report.charts.timeline import timeline_chart
 from bench.report.run.analysis import RunAnalysis
@@ -26,6 +27,9 @@ DRAW = {
     "lower_bound": lower_bound_chart,
     "ceilings": ceilings_chart,
     "batch_size": batch_size_chart,
+    "threads": threads_chart,
+    "copies": copies_chart,
+    "devices": devices_chart,
     "accuracy": accuracy_chart,
     "test_accuracy": test_accuracy_chart,
     "memory": timeline_chart,
@@ -40,7 +44,7 @@ DRAW = {
     OPERATIONS: lambda _, analysis: operations_chart([one.step for one in analysis.profiles]),
 }
 
-IN_MARKDOWN = ("throughput", "batch_size", "accuracy")
+IN_MARKDOWN = ("throughput", "batch_size", "threads", "copies", "devices", "accuracy")
 
 
 def draw_charts(analysis: RunAnalysis) -> tuple[dict[str, Chart], list[str]]:

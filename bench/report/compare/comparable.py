@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 from bench.records.ceilings import Ceilings
 from bench.records.comparison_key import ComparisonKey
+from bench.report.run.copies import CopyScaling
+from bench.report.run.threads import ThreadScaling
 
 REFERENCE_CLOCK = "reference clock"
 TRAIN_EPOCH, VALIDATE_EPOCH = "train_epoch", "validate_epoch"
+WITH_THREADS = "threads"  # in the names of epochs at other numbers of threads than the run's
 BATCH_SIZE = "batch size"  # in the names of steps at other batch sizes than the recipe's
 
 
@@ -23,8 +26,9 @@ class StackMeasurement(NamedTuple):
 
     @property
     def is_detail(self) -> bool:
-        """True if it is a step at one of many batch sizes, or a part of another metric."""
-        return BATCH_SIZE in self.measurement or self.measurement.startswith(("compile_", "build_and_compile"))
+        """True if it is one of many batch sizes or numbers of threads, or a part of another metric."""
+        of_many = any(f", {what} " in self.measurement for what in (BATCH_SIZE, WITH_THREADS))
+        return of_many or self.measurement.startswith(("compile_", "build_and_compile"))
 
 
 # Interleaved round (or seed) -> samples of its process, in seconds.  Processes of one round ran close together; a
@@ -68,6 +72,10 @@ class Comparable:
         Stacks whose speed may not count, because they violate the contract of the backends.
     energy_joules : Mapping[str, float]
         Stack -> energy of its reference run, of the whole card; none on the CPU.
+    thread_scalings : Sequence[ThreadScaling]
+        Of each stack that the run measured with several numbers of threads.
+    copy_scalings : Sequence[CopyScaling]
+        Of each stack that the run trained in several copies.
     per_iteration : bool
         Whether the tool divides durations by the number of calls, so that none is too short to compare.
     notes : Sequence[str]
@@ -91,6 +99,8 @@ class Comparable:
     learns_worse: frozenset[str] = frozenset()
     not_conforming: frozenset[str] = frozenset()
     energy_joules: Mapping[str, float] = field(default_factory=dict)
+    thread_scalings: Sequence[ThreadScaling] = ()
+    copy_scalings: Sequence[CopyScaling] = ()
     per_iteration: bool = False
     notes: Sequence[str] = ()
 

@@ -44,6 +44,8 @@ def comparable_run(path: Path, name: str) -> Comparable:
         learns_worse=frozenset(stack.name for stack in analysis.worse),
         not_conforming=frozenset(stack.name for stack in stacks if stack[:3] in header.violations),
         energy_joules=_energy_joules(frames),
+        thread_scalings=analysis.thread_scalings,
+        copy_scalings=analysis.copy_scalings,
     )
 
 

@@ -14,6 +14,7 @@ from bench.report.compare.comparable import Comparable
 from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
+from bench.report.compare.scaling import scaling_sections
 from bench.stats.unpaired import SpeedRatio
 from bench.units import (
     format_expectation,
@@ -70,6 +71,7 @@ def comparison_sections(comparison: Comparison) -> list[Section]:
         _score(comparison),
         *_hardware(comparison),
         *_all_ratios(comparison),
+        *scaling_sections(comparison),
         *_costs(comparison),
         *_differences(comparison),
         *_not_compared(comparison),
@@ -241,7 +243,7 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
     columns = ["stack", "measurement", Column(comparison.base.name, SECONDS), Column(other.name, SECONDS)]
     columns += [Column("processes", NUMBER_TEXT), Column("times as fast", NUMBER)]
     columns += [Column("95 % interval", NUMBER_INTERVAL), "code"]
-    of = "batch sizes and parts of the compilation" if details else "phase by phase"
+    of = "batch sizes, threads and parts of the compilation" if details else "phase by phase"
     title = f"{other.name} against {comparison.base.name}, {of}"
     return Section(title, sentences, columns, [_ratio_row(one, comparison) for one in chosen])
 

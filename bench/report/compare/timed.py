@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from bench.records.columns import SCALING
 from bench.records.frames import CASE_COLUMNS, clean_samples, left_out_sentence
 from bench.records.schema import are_durations, is_duration
 from bench.records.stack_key import WITHOUT_STACKS, StackKey, stack_from_keys
@@ -31,7 +32,7 @@ def timed(replicates: Iterable[dict[str, Any]]) -> Timed:
     for replicate in replicates:
         for keys, measurement, seconds in _trusted(replicate, left_out):
             stack = stack_from_keys(keys)
-            if stack is not None and keys["harness"] not in WITHOUT_STACKS:
+            if stack is not None and keys["harness"] not in (*WITHOUT_STACKS, *SCALING):
                 stacks[stack] = None
             if keys["harness"] == REFERENCE:
                 _add_reference_run(reference_runs, stack, keys, measurement)

@@ -12,7 +12,18 @@ from bench.records.run_folder import RunFolder
 from bench.records.schema import Replicate
 from bench.records.select import states_by_process
 from bench.records.stack_key import StackKey
-from bench.report.run import ablation, batch_size, comparisons, learning, lower_bound, projection, ranking
+from bench.report.run import (
+    ablation,
+    batch_size,
+    comparisons,
+    copies,
+    devices,
+    learning,
+    lower_bound,
+    projection,
+    ranking,
+    threads,
+)
 from bench.report.run.canonical import is_comparable
 from bench.report.run.fitness import RunFitness, run_fitness
 from bench.report.run.processes import unsampled_gpu_notices
@@ -172,6 +183,18 @@ class RunAnalysis:
     @cached_property
     def crossovers(self) -> list[tuple[comparisons.DevicePair, Crossover]]:
         return batch_size.crossovers(self.step_curves)
+
+    @cached_property
+    def thread_scalings(self) -> list[threads.ThreadScaling]:
+        return threads.thread_scalings(self.header, self.frames, self.core_states)
+
+    @cached_property
+    def copy_scalings(self) -> list[copies.CopyScaling]:
+        return copies.copy_scalings(self.header, self.frames)
+
+    @cached_property
+    def device_points(self) -> list[devices.DevicePoint]:
+        return devices.device_points(self.header, self.frames, self.core_states)
 
     @cached_property
     def ablation(self) -> ablation.Ablation | None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.document.section import Section, without_columns_of
 from bench.document.table import INTEGER, SECONDS, SECONDS_INTERVAL, Column
+from bench.records.columns import SCALING
 from bench.records.frames import Frames
 from bench.records.select import estimate_of
 from bench.records.stack_key import StackKey, groups
@@ -84,8 +85,8 @@ def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
 
 
 def exclude_ablation(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the samples of complete stacks: no ablation, no ceilings."""
-    return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS])]
+    """Return the samples of complete stacks with the run's threads: no ablation, no ceilings, no scaling."""
+    return samples[samples["backend"].notna() & ~samples["harness"].isin([ABLATION, CEILINGS, *SCALING])]
 
 
 def drop_constant_column(section: Section) -> Section:

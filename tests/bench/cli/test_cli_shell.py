@@ -15,7 +15,7 @@ from example_run import case, measurement, replicate, replicates, write_example_
 
 from bench import cli
 from bench.cli.completion import PROGRAM, SHELLS
-from bench.measure.case import HARNESSES, Case, PlannedCase
+from bench.measure.case import EVERY_HARNESS, Case, PlannedCase
 from bench.measure.progress import RunProgress
 from bench.measure.runner import Step, WorkerPool
 from bench.measure.worker import WorkerResult
@@ -90,7 +90,7 @@ def test_options_are_completed():
 def test_backends_variants_devices_and_harnesses_are_completed():
     assert offered("run", "--backend", "p") == ["pytensor"]
     assert offered("run", "--device", "") == ["cpu", "cuda"]
-    assert offered("run", "--harness", "") == list(HARNESSES)
+    assert offered("run", "--harness", "") == list(EVERY_HARNESS)
     assert "jax/scan" in offered("run", "--variant", "jax/")
     of_numpy = offered("run", "--backend", "numpy", "--variant", "")
     assert "numpy/float32" in of_numpy and not any(name.startswith("jax/") for name in of_numpy)

@@ -175,3 +175,20 @@ def test_what_was_measured_on_other_files_than_planned_does_not_count(monkeypatc
     (tmp_path / STEMS[1]).write_bytes(b"exchanged")
     assert "holds other data than when this was planned" in conftest._other_data(planned)
     assert conftest._other_data(None) is None  # by hand nothing was planned
+
+
+@pytest.mark.slow
+def test_a_process_of_the_threads_times_epochs_and_says_where_it_ran_and_what_it_learned(harness):
+    events, measured = harness("bench_threads.py::test_train_epoch", variant="plain")
+    (ran,) = measured["train_epoch"]["extra"]["scaling"]
+    assert events.index("evaluate") > max(at for at, event in enumerate(events) if event == "train_epoch")
+    assert len(measured["train_epoch"]["seconds"]) == ran["epochs"] == 2
+    assert {"cpus", "physical_cores", "numa_nodes", "clock_mhz", "validation_accuracy"} <= ran.keys()
+
+
+@pytest.mark.slow
+def test_the_plain_training_of_the_devices_has_no_all_reduce_and_is_no_emulation(harness):
+    _, measured = harness("bench_devices.py", variant="plain")
+    assert set(measured) == {"train_epoch"} and measured["train_epoch"]["extra"]["examples"] == 50_000
+    (ran,) = measured["train_epoch"]["extra"]["scaling"]
+    assert (ran["copy"], ran["emulated"], ran["epochs"]) == (1, False, 2)

@@ -281,3 +281,25 @@ def test_a_folder_without_a_module_is_no_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert not is_installed("an_invented_framework")
     assert is_installed("numpy") and not is_installed("bench")
+
+
+# --- launchers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"])
+def test_one_of_several_processes_of_a_launcher_is_refused(name):
+    with pytest.raises(BenchError, match=rf"one of 4 processes that a launcher started \({name}\)"):
+        environment.check_alone({name: "4"})
+
+
+@pytest.mark.parametrize("variables", [{}, {"WORLD_SIZE": "1"}, {"WORLD_SIZE": "many"}, {"SLURM_NTASKS": "8"}])
+def test_a_process_that_was_started_once_is_not_refused(variables):
+    environment.check_alone(variables)
+
+
+def test_a_schedulers_variables_reach_no_measured_process_and_are_no_notice(monkeypatch):
+    names = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "LOCAL_RANK")
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    assert not set(names) & environment.build(CASE, None).keys()
+    assert not set(names) & set(environment.dropped())

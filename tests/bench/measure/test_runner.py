@@ -7,6 +7,8 @@ from itertools import groupby
 import pytest
 
 from bench.errors import RecordError
+from bench.machine.topology import own_cores
+from bench.measure import runner
 from bench.measure.case import FULL, Case, PlannedCase, Stack, make_plan
 from bench.measure.runner import Step, WorkerPool, execute, interleave, measured
 from bench.measure.worker import WorkerResult
@@ -225,3 +227,13 @@ def test_the_scratch_folder_goes_with_the_pool(tmp_path, monkeypatch):
     with Recorded(tmp_path):
         assert list(tmp_path.glob("mlp-bench-*"))
     assert not list(tmp_path.glob("mlp-bench-*"))
+
+
+def test_a_case_of_the_threads_runs_on_cores_of_its_own_and_others_on_all(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runner.worker, "measure", lambda *_: seen.append(len(own_cores())) or OK)
+    every = len(own_cores())
+    with WorkerPool([], tmp_path, False, print) as pool:
+        pool.measure(replace(A, harness="threads", threads=1, variant=None, cache=None))
+        pool.measure(replace(A, cache=None))
+    assert seen == [min(1, every), every] and len(own_cores()) == every

@@ -1,0 +1,204 @@
+"""Section of the strong scaling with threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.document.section import Section
+from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, SHARE, Column
+from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
+from bench.report.run.threads import ThreadPoint, ThreadScaling
+from bench.stats.scaling import FIT_FROM, Bounds, ScalingLaw
+from bench.units import format_number, format_percent, format_range, format_seconds
+
+COLUMNS = [
+    "stack",
+    Column("threads", INTEGER),
+    "cores",
+    Column("training epoch", SECONDS),
+    Column("95 % interval, epoch", SECONDS_INTERVAL),
+    Column("speed-up", NUMBER),
+    Column("95 % interval, speed-up", NUMBER_INTERVAL),
+    Column("efficiency", SHARE),
+    Column("products / epoch", SHARE),
+    Column("products' speed-up", NUMBER),
+    Column("copy's speed-up", NUMBER),
+    Column("clock, MHz", NUMBER),
+    Column("validation accuracy", FRACTION),
+]
+
+
+def threads_sections(scalings: list[ThreadScaling]) -> list[Section]:
+    """Return one table of all stacks, with the laws, the limits and the fastest number of threads in sentences."""
+    if not scalings:
+        return []
+    rows = [[one.stack.name, *_cells(point, one.points[0])] for one in scalings for point in one.points]
+    measured = [[point.epoch for point in one.points] + [point.speedup for point in one.points] for one in scalings]
+    sentences = [
+        "One training, pinned to as many logical cores as it has threads: physical cores first, SMT siblings last. "
+        "Speed-up: one-thread epoch of the same stack and interleaved round over this epoch; efficiency: speed-up for "
+        "each thread. Products: the eight matrix products of a step alone, with these threads.",
+        *(sentence for one in scalings for sentence in stack_sentences(one)),
+        *_without_laws(scalings),
+        *interval_sentences(*measured),
+    ]
+    section = Section("Threads: scaling of one training", sentences, COLUMNS, rows, ["threads"])
+    section.notices = [
+        f"{one.stack.name} with {_threads(point.threads)} learns worse than with one: it is not advised."
+        for one in scalings
+        for point in one.points
+        if point.learns_worse
+    ]
+    return [drop_constant_column(section)]
+
+
+def _without_laws(scalings: list[ThreadScaling]) -> list[str]:
+    """State why stacks have no laws, and what a share of products above 1 means, each once."""
+    found = []
+    if any(one.laws is None for one in scalings):
+        most = max(sum(point.has_equal_cores for point in one.points) for one in scalings if one.laws is None)
+        found.append(
+            f"No law of scaling is fitted to fewer than {FIT_FROM} numbers of threads on equal physical cores; here "
+            f"{'is' if most == 1 else 'are'} {most}."
+        )
+    if any((point.products_seconds or 0) > point.epoch.center for one in scalings for point in one.points):
+        found.append("Products that take longer than the epoch: the stack skips zeros, or they were disturbed.")
+    return found
+
+
+def _cells(point: ThreadPoint, first: ThreadPoint) -> list:
+    share = None if point.products_seconds is None else point.products_seconds / point.epoch.center
+    return [
+        point.threads,
+        _placement(point),
+        point.epoch.center,
+        (point.epoch.low, point.epoch.high),
+        *ratio_cells(point.speedup),
+        point.efficiency,
+        share,
+        _ratio(first.products_seconds, point.products_seconds),
+        _ratio(point.copy_bytes_per_second, first.copy_bytes_per_second),
+        point.clock_mhz,
+        point.validation_accuracy,
+    ]
+
+
+def _ratio(numerator: float | None, denominator: float | None) -> float | None:
+    return None if not numerator or not denominator else numerator / denominator
+
+
+def _placement(point: ThreadPoint) -> str | None:
+    if point.cpus is None:
+        return None
+    notes = []
+    if point.physical_cores is not None and point.physical_cores < point.threads:
+        notes.append(f"SMT: {point.physical_cores} physical")
+    if (point.numa_nodes or 1) > 1:
+        notes.append(f"{point.numa_nodes} NUMA nodes")
+    if (point.core_kinds or 1) > 1:
+        notes.append(f"{point.core_kinds} kinds")
+    return f"{point.cpus} ({', '.join(notes)})" if notes else point.cpus
+
+
+def stack_sentences(scaling: ThreadScaling) -> list[str]:
+    return [_advice(scaling), *_limits(scaling), *law_sentences(scaling)]
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+def _advice(scaling: ThreadScaling) -> str:
+    name, fastest, default = scaling.stack.name, scaling.fastest, scaling.default_threads
+    if len(scaling.points) == 1:
+        return f"{name} was measured with {_threads(fastest.threads)} only: nothing is compared."
+    if scaling.advised_threads is not None:
+        gain = scaling.gain
+        return (
+            f"{name} is {format_number(gain.center)} times as fast with {_threads(fastest.threads)} as with the "
+            f"{default} that a run takes here (95 % interval {format_range(gain.low, gain.high)}): --threads best "
+            "takes them."
+        )
+    if default == fastest.threads:
+        return f"{name} is fastest with {_threads(fastest.threads)}, which a run takes here."
+    if scaling.gain is None:
+        return f"{name} is fastest with {_threads(fastest.threads)} of those measured."
+    return (
+        f"{name}: no number of threads is shown to be faster than the {default} that a run takes here; the shortest "
+        f"median is that of {_threads(fastest.threads)}."
+    )
+
+
+def _limits(scaling: ThreadScaling) -> list[str]:
+    """Say where the time that the last threads do not save goes: products or the rest, memory and clock beside it."""
+    first, last = scaling.points[0], scaling.points[-1]
+    if first.threads != 1 or last.threads == 1:
+        return []
+    count = last.threads
+    lost = last.epoch.center - first.epoch.center / count
+    text = f"{scaling.stack.name} with {_threads(count)}: {format_seconds(abs(lost))} "
+    text += f"{'more' if lost > 0 else 'less'} than 1/{count} of the one-thread epoch"
+    dense = [point.products_seconds for point in (first, last)]
+    if None not in dense and dense[0] <= first.epoch.center and dense[1] <= last.epoch.center:
+        in_products = dense[1] - dense[0] / count
+        parts = (("the matrix products", in_products), ("all other work and synchronisation", lost - in_products))
+        text += ", of it " + " and ".join(f"{_signed(seconds)} in {where}" for where, seconds in parts)
+    beside = []
+    if copy := _ratio(last.copy_bytes_per_second, first.copy_bytes_per_second):
+        beside.append(f"memory copies are {format_number(copy)} times as fast")
+    if clock := _ratio(last.clock_mhz, first.clock_mhz):
+        beside.append(f"the clock is {format_number(clock)} times that of one thread")
+    return [f"{text}; {', '.join(beside)}." if beside else f"{text}."]
+
+
+def _signed(seconds: float) -> str:
+    return f"{'-' if seconds < 0 else ''}{format_seconds(abs(seconds))}"
+
+
+def law_sentences(scaling: ThreadScaling) -> list[str]:
+    """Return the fitted laws with their predicted maximum; empty without them."""
+    if scaling.laws is None:
+        return []
+    amdahl, usl, name = scaling.laws.amdahl, scaling.laws.usl, scaling.stack.name
+    serial, contention = (_with_interval(law.sigma, law.sigma_bounds) for law in (amdahl, usl))
+    coherency = _with_interval(usl.kappa, usl.kappa_bounds)
+    return [
+        f"{name} by Amdahl's law: a serial share of {serial}{_maximum(amdahl)}.",
+        f"{name} by the universal scalability law: contention {contention}, coherency {coherency}{_maximum(usl)}.",
+    ]
+
+
+def _with_interval(value: float, bounds: Bounds) -> str:
+    return format_number(value) + ("" if bounds is None else f" ({format_range(*bounds)})")
+
+
+def _maximum(law: ScalingLaw) -> str:
+    """Return the predicted maximum, or that the law does not hold."""
+    if not law.holds:
+        return f"; it misses a median by {format_percent(law.worst_residual, 0)}, so it does not hold here"
+    if law.best_speedup is None:
+        return "; no limit is predicted"
+    text = f"; at most {_with_interval(law.best_speedup, law.best_speedup_bounds)} times as fast is predicted"
+    if law.best_count is not None:
+        text += f", with {_with_interval(law.best_count, law.best_count_bounds)} threads"
+    return text
+
+
+def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
+    """Return the points as flat rows, for CSV and JSON; None where unknown."""
+    return [
+        {
+            "stack": scaling.stack.name,
+            "threads": point.threads,
+            "cpus": point.cpus,
+            "physical_cores": point.physical_cores,
+            "epoch_seconds": point.epoch.center,
+            "speedup": None if point.speedup is None else point.speedup.center,
+            "speedup_low": None if point.speedup is None else point.speedup.low,
+            "speedup_high": None if point.speedup is None else point.speedup.high,
+            "efficiency": point.efficiency,
+            "clock_mhz": point.clock_mhz,
+            "validation_accuracy": point.validation_accuracy,
+        }
+        for point in scaling.points
+    ]

@@ -1,0 +1,89 @@
+"""Data parallelism by hand: strong and weak, the all-reduce, learning, and an emulation that is called one."""
+
+import json
+
+import pytest
+from example_run import case, measurement, replicate, write_example_run
+from words import row, titles, write_words
+
+from bench.document.svg import svg_of_chart
+from bench.records.run_folder import RunFolder
+from bench.report.charts.scaling import devices_chart
+from bench.report.run.analysis import RunAnalysis
+
+DRIFT = (1.0, 2.0, 1.1)
+
+
+def process(seconds, number, devices=None, batch_size=500, device="cuda", accuracy=0.97, reduction=0.0005):
+    emulated = devices is not None and device == "cpu"
+    trained = {"epochs": 3, "validation_loss": 0.1, "validation_accuracy": accuracy}
+    rows = [{"copy": one, "emulated": emulated, **trained} for one in range(1, (devices or 1) + 1)]
+    epochs = measurement("train_epoch", [seconds * DRIFT[number]] * 3, examples=50_000, scaling=rows)
+    measured = [epochs, measurement("all_reduce", [reduction] * 5)] if devices else [epochs]
+    keys = {"backend": "torch", "variant": "ddp" if devices else "eager", "device": device, "cache": None}
+    own = case("devices", **keys, precision="float32", threads=2, batch_size=batch_size, devices=devices)
+    return {**replicate(own, measured), "round": number}
+
+
+# (seconds of an epoch, devices, global batch): by hand 1.25 and 1.6 times as fast as 2 s.
+POINTS = [(2.0, None, 500), (2.2, 1, 500), (1.6, 2, 500), (1.25, 2, 1000)]
+
+
+def rounds(points=POINTS, num_rounds=3, **more):
+    return [
+        process(seconds, number, devices, batch_size, **more)
+        for number in range(num_rounds)
+        for seconds, devices, batch_size in points
+    ]
+
+
+@pytest.fixture
+def written(tmp_path):
+    def written(replicates):
+        path = write_example_run(tmp_path, replicates)
+        return write_words(path), json.loads((path / "summary.json").read_text()), path
+
+    return written
+
+
+def test_strong_and_weak_are_apart_and_both_against_the_plain_training(written):
+    text, summary, _ = written(rounds())
+    assert "Devices: data-parallel training on cuda" in titles(text)
+    strong, weak = (row(text, "torch/ddp on cuda", mode) for mode in ("strong", "weak"))
+    assert strong[6:9] == ["1.25", "1.25 to 1.25", "62.5 %"] and weak[6:9] == ["1.60", "1.60 to 1.60", "80.0 %"]
+    assert row(text, "torch/ddp on cuda", "strong and weak")[6] == "0.909"  # DDP alone costs a tenth
+    assert [point["mode"] for point in summary["devices"]] == ["plain", "strong", "strong", "weak"]
+
+
+def test_the_all_reduce_explains_the_loss(written):
+    """By hand: 100 all-reduces of 0.5 ms in an epoch of 1.6 s times the median drift of 1.1; 50 in the weak one."""
+    text, _, _ = written(rounds())
+    assert row(text, "torch/ddp on cuda", "strong")[9:11] == ["500 µs", "2.8 %"]
+    assert row(text, "torch/ddp on cuda", "weak")[9:11] == ["500 µs", "1.8 %"]
+
+
+def test_a_larger_global_batch_that_learns_less_is_named(written):
+    text, _, _ = written([*rounds(POINTS[:3]), *rounds(POINTS[3:], accuracy=0.94)])
+    assert "2 devices and a global batch of 1,000 reaches 94.00 % in as many epochs" in text
+    assert "it makes fewer updates" in text
+
+
+def test_emulation_is_called_so_and_has_no_speed(written):
+    text, summary, path = written(rounds(device="cpu"))
+    assert "Devices: data-parallel training, emulated on one CPU" in titles(text)
+    assert "share the cores of one CPU" in text and "nothing is ranked by them" in text
+    assert "speed-up" not in text and "efficiency" not in text
+    assert summary["ranking"] == [] and [point["emulated"] for point in summary["devices"]] == [False, True, True, True]
+    assert devices_chart("devices", RunAnalysis(RunFolder.open(path))) is None
+
+
+def test_real_devices_have_a_chart(written):
+    _, _, path = written(rounds())
+    chart = devices_chart("devices", RunAnalysis(RunFolder.open(path)))
+    assert "the largest is 1.60, torch/ddp on cuda, weak, with 2" in chart.alt
+    assert list(chart.data["scaling"]) == ["strong", "strong", "weak"] and "<path" in svg_of_chart(chart)
+
+
+def test_without_the_plain_training_there_is_no_speed_up(written):
+    _, summary, _ = written(rounds(POINTS[1:]))
+    assert all(point["speedup"] is None for point in summary["devices"])
