@@ -105,7 +105,8 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         more = {name: options[name] for name in ("data", "seeds", "settings")}
         folder, data = reopen(cli.run_folder(resume, runs_dir), **more)
     else:
-        folder, data = begin(runs_dir, _options_given(click.get_current_context()), cli.warn_unknown_commit, **options)
+        given = _options_given(click.get_current_context())
+        folder, data = begin(runs_dir, given, cli.warn_unknown_commit, tell=cli.errors.print, **options)
     cli.warn_dropped(folder.header.environment)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
