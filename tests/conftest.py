@@ -149,10 +149,22 @@ def toy_data():
     return make_toy_data()
 
 
+@pytest.fixture(autouse=True)
+def plugin_folders(monkeypatch):
+    """Folders in which plugins are found: none, so that those of the environment change no test."""
+    folders = []
+    find = registry.find_plugins
+    monkeypatch.setattr(registry, "find_plugins", lambda path=None: find(folders if path is None else path))
+    registry.plugins.cache_clear()
+    yield folders
+    registry.plugins.cache_clear()
+
+
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """Install a plugin into this process and those that it starts: ``plugin(...)`` takes what ``write_plugin`` does."""
+def plugin(tmp_path, monkeypatch, plugin_folders):
+    """Install a plugin into this process: ``plugin(...)`` takes what ``write_plugin`` does."""
     folder = tmp_path / "plugins"
+    plugin_folders.append(str(folder))
     monkeypatch.setattr(registry, "_imported", {})
     monkeypatch.syspath_prepend(folder)
 
@@ -163,7 +175,6 @@ def plugin(tmp_path, monkeypatch):
 
     before = set(sys.modules)
     yield install
-    registry.plugins.cache_clear()
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
             del sys.modules[name]

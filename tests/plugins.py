@@ -36,10 +36,10 @@ def write_plugin(
     return folder
 
 
-def write_metadata(folder: Path, distribution: str, entry_points: Mapping[str, str]) -> None:
-    """Write what an installer leaves of a distribution of version 1.0."""
-    metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+def write_metadata(folder: Path, distribution: str, entry_points: Mapping[str, str], version: str = "1.0") -> None:
+    """Write what an installer leaves of a distribution."""
+    metadata = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
     lines = (f"{name} = {value}\n" for name, value in entry_points.items())
     (metadata / "entry_points.txt").write_text(f"[mlp_bench.backends]\n{''.join(lines)}")

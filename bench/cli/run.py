@@ -129,7 +129,8 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         folder, data = reopen(cli.run_folder(resume, runs_dir), **more)
     else:
         given = _options_given(click.get_current_context())
-        folder, data = begin(runs_dir, given, cli.warn_unknown_commit, **_resolved(options, runs_dir))
+        resolved = _resolved(options, runs_dir)
+        folder, data = begin(runs_dir, given, cli.warn_unknown_commit, tell=cli.errors.print, **resolved)
     cli.warn_dropped(folder.header.environment)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)

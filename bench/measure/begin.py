@@ -76,12 +76,13 @@ def begin(
     processes: int | None,
     seeds: str | None,
     settings: tuple[str, ...],
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[RunFolder, Data]:
     """Check all input before measuring, then open the record of a new run.
 
-    ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository;
-    ``best_threads`` returns the threads of each of the stacks (backend, variant, device) on a CPU, instead of
-    ``threads``.  Raises BenchError or MlpError for invalid input.
+    ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository, ``tell``
+    the progress of checks that take long; ``best_threads`` returns the threads of each of the stacks (backend, variant,
+    device) on a CPU, instead of ``threads``.  Raises BenchError or MlpError for invalid input.
     """
     check_alone()
     _check_harnesses(harnesses)
@@ -114,7 +115,7 @@ def begin(
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
-    conformance = check_plugins(choice.stacks, threads or usable_cores(), passed)
+    conformance = check_plugins(choice.stacks, threads or usable_cores(), passed, tell)
     header = RunHeader(
         schema_version=SCHEMA_VERSION,
         mlp_bench=__version__,

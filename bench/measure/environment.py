@@ -534,7 +534,8 @@ def as_markdown() -> str:
             "`--env NAME=VALUE` of `run` and `profile` passes a variable on purpose. It is recorded and named in",
             "the notices of the report; such a run is resumed with the same variables, is a separate series in",
             "`history`, and is neither explained by a profile nor accepted as a baseline without them. `compare` names",
-            "the difference. `--env-a` and `--env-b` of `gate` pass a variable to one side.",
+            "the difference. `--env-a` and `--env-b` of `gate` pass a variable to one side. The process of a plugin",
+            "also gets the variables that its entry names (docs/backends.md).",
             "",
             *_table("Passed", "names", "what for", NEEDED),
             *_table(

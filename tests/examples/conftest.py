@@ -12,19 +12,20 @@ from mlp import registry
 
 
 @pytest.fixture
-def example(tmp_path, monkeypatch):
+def example(tmp_path, monkeypatch, plugin_folders):
     """``example(folder)``: the folders that must be on the path for the plugin in ``folder``."""
 
     def example(folder: Path) -> list[Path]:
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
         metadata = tmp_path / "metadata"
         metadata.mkdir(exist_ok=True)
-        write_metadata(metadata, project["name"], project["entry-points"][registry.GROUP])
+        entry_points = project["entry-points"][registry.GROUP]
+        write_metadata(metadata, project["name"], entry_points, project["version"])  # equal to an installed one
         for path in (metadata, folder):
             monkeypatch.syspath_prepend(path)
+        plugin_folders.append(str(metadata))
         registry.plugins.cache_clear()
         return [metadata, folder]
 
     monkeypatch.setattr(registry, "_imported", {})
-    yield example
-    registry.plugins.cache_clear()
+    return example

@@ -1,16 +1,22 @@
 """A new plugin is written, conforms, and says what to do next."""
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from bench import cli
 from bench.cli import main
 from bench.measure.conformance.template import write_template
 from mlp import backends
+from mlp.backends.functional import FunctionalBackend
+from mlp.registry import BackendEntry
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -60,3 +66,16 @@ def test_without_the_template_a_sentence_says_so(tmp_path):
 
     with pytest.raises(BenchError, match="needs a checkout"):
         write_template(tmp_path / "mine", tmp_path / "nothing")
+
+
+def test_the_page_of_the_docs_names_what_exists():
+    page = (PROJECT / "docs" / "backends.md").read_text()
+    table = page[page.index("## The entry") : page.index("## Two that prove it")]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert named and named <= {field.name for field in fields(BackendEntry)}
+    action = yaml.safe_load((PROJECT / ".github/actions/bench-gate/action.yml").read_text())
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    assert set(yaml.safe_load(example)[0]["with"]) <= set(action["inputs"])
+    functions = {name for name in re.findall(r"^\| `(\w+)\(", page, re.M)}
+    assert functions and functions <= FunctionalBackend.__dict__.keys() | FunctionalBackend.__abstractmethods__
+    assert set(re.findall(r"python -m bench (\w+)", page)) <= set(cli.COMMANDS)

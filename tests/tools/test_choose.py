@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from plugins import write_plugin
 
 from mlp import cuda_driver
 from mlp.availability import Unavailable
@@ -130,6 +131,14 @@ def test_help_and_clean_need_no_python(checkout):
     for goal in ("help", "clean"):
         script(checkout / "bin" / "python3", "exit 1")
         assert make(checkout, goal).returncode == 0
+
+
+def test_a_plugin_of_the_environment_can_be_chosen(tmp_path, monkeypatch):
+    write_plugin(tmp_path / ".venv/lib/python3.12/site-packages", "tensorlib")
+    monkeypatch.setattr(choose, "PROJECT", tmp_path)
+    choose.check_values({"BACKENDS": "theano tensorlib"})
+    with pytest.raises(choose.Refused, match=r"unknown backend caffe; choose from theano, .*, tensorlib, or all"):
+        choose.check_values({"BACKENDS": "caffe"})
 
 
 def test_the_names_are_those_of_the_project():

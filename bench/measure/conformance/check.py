@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,18 @@ def _read(result: Path) -> tuple[ClauseResult, ...]:
 
 
 def check_plugins(
-    stacks: Iterable[Stack], threads: int, passed: Mapping[str, str] | None = None
+    stacks: Iterable[Stack],
+    threads: int,
+    passed: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Conformance, ...]:
-    """Check the stacks of plugins among ``stacks``, for the record of a run; the built-in ones are tested."""
-    found = (check(stack, threads, passed) for stack in stacks if registry.is_plugin(stack.backend))
-    return tuple(Conformance(one.stack.backend, one.stack.variant, one.stack.device, one.reason) for one in found)
+    """Check the stacks of plugins among ``stacks``, for the record of a run; the built-in ones are tested.
+
+    Nothing is remembered from one run to the next: the source of a plugin in development changes without its version.
+    ``tell`` gets a sentence before each check, which takes from seconds to minutes.
+    """
+    found = []
+    for stack in (one for one in stacks if registry.is_plugin(one.backend)):
+        tell(f"checking if {stack.label} conforms, before anything is measured")
+        found.append(Conformance(stack.backend, stack.variant, stack.device, check(stack, threads, passed).reason))
+    return tuple(found)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -281,6 +282,21 @@ def test_a_folder_without_a_module_is_no_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert not is_installed("an_invented_framework")
     assert is_installed("numpy") and not is_installed("bench")
+
+
+def test_the_entry_of_a_plugin_decides_variables_of_its_own_processes(plugin):
+    more = """thread_variables=("FAKE_THREADS",), cache_variables={"FAKE_CACHE": "{cache}/fake"},
+    variables={"FAKE_LOG": "3"}, cpu_variables={"FAKE_DEVICE": "cpu"}, implementation="fake_plugin:Fake", name="fake"
+    """
+    source = "from mlp.backends.numpy import NumpyBackend\nfrom mlp.registry import BackendEntry\n"
+    source += f"class Fake(NumpyBackend):\n    name = 'fake'\nENTRY = BackendEntry({more})\n"
+    plugin("fake", source=source)
+    own = {"FAKE_THREADS": "3", "FAKE_CACHE": "/cache/fake", "FAKE_LOG": "3", "FAKE_DEVICE": "cpu"}
+    case = Case("epoch", "fake", "float32", "cpu", 3, "mnist")
+    variables = environment.build(case, Path("/cache"), {"FAKE_LOG": "0"})
+    assert {name: variables[name] for name in own} == {**own, "FAKE_LOG": "0"}  # --env comes last
+    assert not own.keys() & environment.build(replace(case, backend="numpy"), Path("/cache")).keys()
+    assert "FAKE_DEVICE" not in environment.build(replace(case, device="cuda"), None)
 
 
 # --- launchers ------------------------------------------------------------------------------------------------------

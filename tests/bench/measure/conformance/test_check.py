@@ -45,7 +45,10 @@ def test_a_backend_whose_clauses_hold_conforms(process):
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)
     assert found["conforms"] and found["plugin"]["distribution"] == "fake-plugin"
-    assert check.check_plugins([FAKE, Stack("numpy", "float32", "cpu")], 1) == (Conformance("fake", "float64", "cpu"),)
+    told = []
+    stacks = [FAKE, Stack("numpy", "float32", "cpu")]
+    assert check.check_plugins(stacks, 1, tell=told.append) == (Conformance("fake", "float64", "cpu"),)
+    assert told == ["checking if fake/float64 on cpu conforms, before anything is measured"]
 
 
 def test_a_violated_clause_fails_with_its_reason(process):
