@@ -45,13 +45,15 @@ class GateConfig:
 
 
 def read_config(path: Path) -> GateConfig:
-    """Read the section of the pyproject.toml at ``path``; missing keys get their defaults.
+    """Read the section of the pyproject.toml at ``path``; missing keys, or without the file all, get their defaults.
 
-    Raises BenchError if the file is not valid TOML, or a key or value of the section is unknown.
+    An installation from a package index has no such file.  Raises BenchError if the file is not valid TOML, or a key or value of the section is unknown.
     """
     try:
         with open(path, "rb") as file:
             section = _section(tomllib.load(file))
+    except FileNotFoundError:
+        return GateConfig()
     except OSError as error:
         raise BenchError(f"{path} cannot be read ({error.strerror}): the gate takes its thresholds from it.") from error
     except tomllib.TOMLDecodeError as error:

@@ -78,3 +78,9 @@ def test_durations(text, seconds):
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(BenchError, match="not a duration"):
         parse_duration(text)
+
+
+def test_an_installation_without_the_projects_file_has_the_defaults(tmp_path):
+    assert read_config(tmp_path / "pyproject.toml") == GateConfig()
+    with pytest.raises(BenchError, match="cannot be read"):
+        read_config(tmp_path)
