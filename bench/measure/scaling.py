@@ -10,8 +10,9 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.machine.sysfs import ROOT
 from bench.machine.topology import LogicalCore, counts_up_to, logical_cores, share_cores, usable_threads
-from bench.measure.case import OWN_CEILINGS, Case, Effort, PlannedCase, Stack
+from bench.measure.case import Case, Effort, PlannedCase, Stack
 from bench.records.header import Skipped
+from mlp import registry
 
 EMULATED = (1, 2)  # devices by default: more of them on the same cores prove no more
 # Of the harness devices: backend -> (variant on one device, variant on several).
@@ -174,7 +175,7 @@ def _threads_cases(stacks: Sequence[Stack], counts: Sequence[int], dataset: str,
     """Return each engine and each stack at every count; an engine's products are a part of its stacks' steps."""
     if not stacks:
         return []
-    engines = dict.fromkeys(stack.backend if stack.backend in OWN_CEILINGS else None for stack in stacks)
+    engines = dict.fromkeys(stack.backend if registry.entry(stack.backend).ceilings else None for stack in stacks)
     return [
         *(
             Case("threads", engine, None, "cpu", count, dataset, batch_size=batch_size)
