@@ -47,7 +47,8 @@ class GateConfig:
 def read_config(path: Path) -> GateConfig:
     """Read the section of the pyproject.toml at ``path``; missing keys, or without the file all, get their defaults.
 
-    An installation from a package index has no such file.  Raises BenchError if the file is not valid TOML, or a key or value of the section is unknown.
+    An installation from a package index has no such file.  Raises BenchError if the file is not valid TOML, or a key or
+    value of the section is unknown.
     """
     try:
         with open(path, "rb") as file:
