@@ -51,6 +51,18 @@ class TinygradBackend(FunctionalBackend):
         self._steps: dict[int, Any] = {}  # a captured step has one batch size
         Tensor.manual_seed(seed)
 
+    def compile(self) -> None:
+        """Capture a step, which TinyJit does in the second call; parameters, optimiser and masks are put back."""
+        from tinygrad import Tensor, dtypes
+
+        kept, rows = self.parameters(), self.recipe.batch_size
+        for _ in range(2):
+            self.train_step(np.zeros((rows, self.recipe.layer_widths[0]), np.float32), np.zeros(rows, np.int32))
+        self.set_parameters(kept)
+        # The captured step reads the counter where it is: another manual_seed() would leave it behind.
+        for counter in Tensor._device_rng_counters.values():
+            counter.assign(Tensor([0, 0], device=counter.device, dtype=dtypes.uint32)).realize()
+
     def set_parameters(self, parameters: Sequence[np.ndarray]) -> None:
         from tinygrad import Tensor
 
