@@ -235,13 +235,15 @@ def _learning(one: RankedStack) -> str | None:
 
 def _accuracy(one: RankedStack) -> str | None:
     """Return the mean, and the verdict if it does not speak for the stack."""
-    if one.mean_test_accuracy is None:
-        return None
-    accuracy = format_percent(one.mean_test_accuracy)
-    if not one.learns_worse:
-        return accuracy
-    faster = one.speed_ratio is not None and one.speed_ratio.center > 1
-    return f"{accuracy}, {'faster, but ' if faster else ''}{Learning.WORSE.value}"
+    accuracy = None if one.mean_test_accuracy is None else format_percent(one.mean_test_accuracy)
+    if one.violation is not None:
+        verdict = "does not conform"
+    elif one.learns_worse:
+        faster = one.speed_ratio is not None and one.speed_ratio.center > 1
+        verdict = f"{'faster, but ' if faster else ''}{Learning.WORSE.value}"
+    else:
+        verdict = None
+    return ", ".join(filter(None, (accuracy, verdict))) or None
 
 
 # --- cost ------------------------------------------------------------------------------------------------------------
