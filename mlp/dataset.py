@@ -446,8 +446,8 @@ def _surrogate_files() -> Path:
     """Return the surrogate's four files in the cache, generated if missing, so that they load like MNIST's."""
     cache = cache_directory() / f"surrogate-{surrogate.VERSION}"
     if not all(_is_verified(cache, stem, surrogate.SHA256[stem]) for stem in STEMS):
-        arrays = surrogate.make()
-        with _scratch_in(cache) as scratch:
+        with _scratch_in(cache) as scratch:  # before seconds go into what could not be kept
+            arrays = surrogate.make()
             for stem in STEMS:
                 path = Path(scratch) / f"{stem}.gz"
                 path.write_bytes(gzip.compress(surrogate.to_idx(arrays[stem]), compresslevel=6, mtime=0))

@@ -7,13 +7,14 @@ import pytest
 
 from mlp import surrogate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def arrays():
     return surrogate.make()
 
 
-@pytest.mark.slow
 def test_its_bytes_are_the_same_on_every_platform(arrays):
     found = {stem: hashlib.sha256(surrogate.to_idx(array)).hexdigest() for stem, array in arrays.items()}
     assert found == surrogate.SHA256

@@ -51,12 +51,18 @@ def log_values(logs: np.ndarray) -> np.ndarray:
     all turns is added.  The values of one block share that scale; compare them only within it.
     """
     values = np.zeros((*logs.shape[:-2], 1, logs.shape[-1]))
+    median = _median_of(logs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a round or process without turns gives NaN
         for _ in range(POLISHES):
-            rounds = np.nanmedian(logs - values, axis=-1, keepdims=True)
-            values = np.nanmedian(logs - rounds, axis=-2, keepdims=True)
-        return np.round(values[..., 0, :] + np.nanmedian(logs, axis=(-2, -1))[..., None], DECIMALS)
+            rounds = median(logs - values, axis=-1, keepdims=True)
+            values = median(logs - rounds, axis=-2, keepdims=True)
+        return np.round(values[..., 0, :] + median(logs, axis=(-2, -1))[..., None], DECIMALS)
+
+
+def _median_of(logs: np.ndarray) -> Callable[..., np.ndarray]:
+    """Return the function of the median without NaN; ``np.nanmedian`` takes ten times as long for a few values."""
+    return np.nanmedian if np.isnan(logs).any() else np.median
 
 
 def pairwise_log_values(logs: np.ndarray) -> np.ndarray:
@@ -68,7 +74,8 @@ def pairwise_log_values(logs: np.ndarray) -> np.ndarray:
     or three of five processes slowed down by 5 % it reads 4.5 % on results/noise/quiet.jsonl.
     """
     ratios = logs[..., :, None] - logs[..., None, :]
+    median = _median_of(logs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a process without turns gives NaN
-        values = np.nanmean(np.nanmedian(ratios, axis=-3), axis=-1)
-        return np.round(values + np.nanmedian(logs, axis=(-2, -1))[..., None], DECIMALS)
+        values = np.nanmean(median(ratios, axis=-3), axis=-1)
+        return np.round(values + median(logs, axis=(-2, -1))[..., None], DECIMALS)

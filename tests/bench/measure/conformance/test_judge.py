@@ -15,6 +15,8 @@ from mlp.training import initial_parameters
 CLAUSE = {clause.name: clause for clause in CLAUSES}
 FAKE = CheckedStack("fake", "float64")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def judged(plugin):
