@@ -138,7 +138,7 @@ class Results:
         if where == CANONICAL:
             self._canonical_epochs[number] = seconds
         elif number in self._canonical_epochs:
-            text += f", {self._canonical_epochs[number] / seconds:.2g} times as fast as {CANONICAL}"
+            text += f", {self._canonical_epochs[number] / seconds:.3g} times as fast as {CANONICAL}"
         return text
 
 

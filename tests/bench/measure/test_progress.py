@@ -55,7 +55,7 @@ def test_a_result_is_told_while_the_rest_is_still_being_measured(clock):
     lines = lines_of(steps, outcomes, clock, 5.0)
     assert lines[2].strip() == "theano/as_published on cpu: a training epoch takes 1.85 s"
     assert lines[4].strip() == (
-        "theano/tuned on cpu: a training epoch takes 340 ms, 5.4 times as fast as theano/as_published on cpu"
+        "theano/tuned on cpu: a training epoch takes 340 ms, 5.44 times as fast as theano/as_published on cpu"
     )
     assert lines[6].strip() == (
         "theano/tuned on cpu: 9.30 s for 20 epochs by the reference clock, 3.5 times as fast as the GTX 970 of January "
