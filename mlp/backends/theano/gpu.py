@@ -18,7 +18,7 @@ from typing import Any
 from mlp.backends import gpu
 from mlp.backends.base import Available, Unavailable
 
-ENVIRONMENT = Path(__file__).resolve().parent.parent.parent / ".venv-theano-gpu"
+ENVIRONMENT = Path(__file__).resolve().parents[3] / ".venv-theano-gpu"
 PYTHON_VARIABLE = "MLP_BENCH_THEANO_GPU_PYTHON"
 # Names that libgpuarray 0.7.6 opens at run time (src/loaders), exactly these, without a version.
 DRIVER_LIBRARY = "libcuda.so"

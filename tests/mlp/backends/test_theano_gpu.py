@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from mlp.theano_compat.dialect import flag_in
 PROJECT = Path(__file__).resolve().parents[3]
 CASE = Case("epoch", "theano", "as_published", "cuda:1", 2, "mnist", batch_size=500, cache="warm")
 LIBRARIES = ("libcuda.so.1", "libcuda.so", "libgpuarray.so.3", "libnvrtc.so", "libcublas.so")
+
+
+def test_the_environment_is_where_make_looks_for_it():
+    (name,) = re.findall(r"^GPU_VENV := (.*)$", (PROJECT / "Makefile").read_text(), re.M)
+    assert gpu.ENVIRONMENT == PROJECT / name
 
 
 class FakeLibrary:
