@@ -7,30 +7,40 @@ from pathlib import Path
 
 import pytest
 
+from mlp.theano_compat.archives.pip_settings import with_sources
 from tools import pip_install
 
 PROGRAM = Path(pip_install.__file__)
-LISTING = """\
-:env:.find-links='/wheels'
-:env:.target='/elsewhere'
-global.cert='/etc/certificates.crt'
-global.extra-index-url='\\nhttps://a.example/simple\\nhttps://b.example/simple'
-global.index-url='https://slow.example/simple'
-install.index-url='https://fast.example/simple'
-install.only-binary=':all:'
-install.user='true'
-wheel.index-url='https://other.example/simple'
-"""
+
+
+def line(section, variable, value):
+    """Return a setting as ``pip config list`` prints it; pip calls its variable PIP_ and the option in capitals."""
+    return f"{section}.{variable.lower().removeprefix('pip_').replace('_', '-')}={value!r}"
+
+
+LISTING = "\n".join(
+    [
+        line(":env:", "PIP_FIND_LINKS", "/wheels"),
+        line(":env:", "PIP_TARGET", "/elsewhere"),
+        line("global", "PIP_CERT", "/etc/certificates.crt"),
+        line("global", "PIP_EXTRA_INDEX_URL", "\nfile:///a\nfile:///b"),
+        line("global", "PIP_INDEX_URL", "file:///slow"),
+        line("install", "PIP_INDEX_URL", "file:///fast"),
+        line("install", "PIP_ONLY_BINARY", ":all:"),
+        line("install", "PIP_USER", "true"),
+        line("wheel", "PIP_INDEX_URL", "file:///other"),
+    ]
+)
 
 
 def test_sources_are_kept_and_the_more_special_setting_wins():
-    kept = pip_install.environment({"PATH": "/bin", "PIP_TARGET": "/x", "pip_user": "1"}, LISTING)
+    kept = with_sources({"PATH": "/bin", "PIP_TARGET": "/x", "pip_user": "1"}, LISTING)
     assert kept == {
         "PATH": "/bin",
         "PIP_CERT": "/etc/certificates.crt",
-        "PIP_EXTRA_INDEX_URL": "\nhttps://a.example/simple\nhttps://b.example/simple",
+        "PIP_EXTRA_INDEX_URL": "\nfile:///a\nfile:///b",
         "PIP_FIND_LINKS": "/wheels",
-        "PIP_INDEX_URL": "https://fast.example/simple",
+        "PIP_INDEX_URL": "file:///fast",
         "PIP_CONFIG_FILE": os.devnull,
     }
 

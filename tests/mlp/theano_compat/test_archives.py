@@ -23,6 +23,7 @@ def calls(monkeypatch):
         return SimpleNamespace(returncode=3 if failing == command[5] else 0)
 
     failing = None
+    monkeypatch.setattr(archives, "pip_environment", lambda: {"PIP_CERT": "kept"})
     monkeypatch.setattr(archives.subprocess, "run", run)
 
     def fail(name):
@@ -36,6 +37,7 @@ def test_the_archives_are_built_with_old_names_and_tools_and_then_installed(call
     found, _ = calls
     assert archives.main() == 0
     (tools, _), (built, env), (installed, _) = found
+    assert all(variables["PIP_CERT"] == "kept" for _, variables in found)
     assert tools[0] == "install" and tools[-2:] == list(archives.BUILD_TOOLS)
     assert built[0] == "wheel" and "--no-build-isolation" in built and built[-2:] == list(archives.ARCHIVES)
     assert env["PYTHONPATH"].split(os.pathsep) == [str(Path(archives.__file__).parent), tools[2]]
@@ -54,6 +56,8 @@ def test_the_names_that_python_dropped_are_there_in_the_build():
     assert subprocess.run([sys.executable, "-c", code], env=variables).returncode == 0
 
 
-def test_the_archives_are_those_that_are_pinned():
-    pinned = Path(__file__).parents[3].joinpath("requirements.txt").read_text().splitlines()
+def test_archives_and_build_tools_are_those_that_are_pinned():
+    project = Path(__file__).parents[3]
+    pinned = project.joinpath("requirements.txt").read_text().splitlines()
     assert set(archives.ARCHIVES) <= {line.lower() for line in pinned}
+    assert f"BUILD_TOOLS := {' '.join(archives.BUILD_TOOLS)}\n" in project.joinpath("Makefile").read_text()
