@@ -67,6 +67,20 @@ def format_range(low: float | None, high: float | None) -> str:
     return MISSING if low is None or high is None else f"{format_number(low)} to {format_number(high)}"
 
 
+def format_number_with_range(center: float | None, low: float | None, high: float | None) -> str:
+    """Format e.g. ``1.25 (1.20 to 1.31)``, without the parentheses if a bound is missing."""
+    return _beside(format_number(center), format_range(low, high))
+
+
+def format_seconds_with_interval(center: float | None, low: float | None, high: float | None) -> str:
+    """Format e.g. ``438 ms (383 ms to 485 ms)``, without the parentheses if a bound is missing."""
+    return _beside(format_seconds(center), format_interval(low, high))
+
+
+def _beside(center: str, bounds: str) -> str:
+    return center if bounds == MISSING else f"{center} ({bounds})"
+
+
 def format_probability(probability: float | None) -> str:
     """Format two significant digits, or ``< 0.0001``: smaller values depend on the test's assumptions."""
     if probability is None or not math.isfinite(probability):

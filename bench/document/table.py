@@ -14,11 +14,13 @@ from bench.units import (
     format_interval,
     format_joules,
     format_number,
+    format_number_with_range,
     format_percent,
     format_points,
     format_probability,
     format_range,
     format_seconds,
+    format_seconds_with_interval,
 )
 
 
@@ -47,17 +49,6 @@ def _percent_interval(bounds: tuple[float | None, float | None], digits: int) ->
     return " to ".join(format_percent(bound, digits) for bound in bounds)
 
 
-def _with_interval(
-    text: Callable[[float], str],
-    interval: Callable[[float | None, float | None], str],
-    value: tuple[float, float | None, float | None],
-) -> str:
-    """Return "438 ms (383 ms to 485 ms)", without the parentheses if there is no interval."""
-    center, low, high = value
-    bounds = interval(low, high)
-    return text(center) if bounds == MISSING else f"{text(center)} ({bounds})"
-
-
 class Link(NamedTuple):
     """Text that leads to ``address``, relative to its page; outputs other than a page show the text."""
 
@@ -73,8 +64,8 @@ NUMBER = Kind(format_number)
 NUMBER_INTERVAL = Kind(lambda bounds: format_range(*bounds))
 SECONDS = Kind(format_seconds, "s")
 SECONDS_INTERVAL = Kind(lambda bounds: format_interval(*bounds), "s")
-NUMBER_WITH_INTERVAL = Kind(partial(_with_interval, format_number, format_range))  # (center, low, high)
-SECONDS_WITH_INTERVAL = Kind(partial(_with_interval, format_seconds, format_interval), "s")
+NUMBER_WITH_INTERVAL = Kind(lambda value: format_number_with_range(*value))  # (center, low, high)
+SECONDS_WITH_INTERVAL = Kind(lambda value: format_seconds_with_interval(*value), "s")
 FRACTION = Kind(format_percent, "fraction")  # as percent, two digits after the point
 FRACTION_INTERVAL = Kind(partial(_percent_interval, digits=2), "fraction")
 SHARE = Kind(partial(format_percent, digits=1), "fraction")

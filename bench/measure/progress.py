@@ -16,7 +16,7 @@ from bench.measure.case import Case, PlannedCase
 from bench.measure.runner import Step
 from bench.measure.worker import WorkerResult
 from bench.records.reference_clock import compared_with_2016, is_canonical_run
-from bench.units import format_minutes, format_percent, format_seconds
+from bench.units import format_minutes, format_number, format_percent, format_seconds
 
 
 class RunProgress:
@@ -138,7 +138,7 @@ class Results:
         if where == CANONICAL:
             self._canonical_epochs[number] = seconds
         elif number in self._canonical_epochs:
-            text += f", {self._canonical_epochs[number] / seconds:.3g} times as fast as {CANONICAL}"
+            text += f", {format_number(self._canonical_epochs[number] / seconds)} times as fast as {CANONICAL}"
         return text
 
 

@@ -12,7 +12,7 @@ from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.stats.unpaired import SpeedRatio
-from bench.units import format_number, format_range, format_seconds
+from bench.units import format_number, format_number_with_range, format_seconds
 
 MANY_RUNS = 4
 MARK = "A ratio in brackets shows no difference: its interval includes 1, or there is none."
@@ -37,8 +37,7 @@ def _center(score: Score) -> float:
 
 
 def _times(ratio: SpeedRatio) -> str:
-    interval = "" if ratio.low is None else f" ({format_range(ratio.low, ratio.high)})"
-    return f"{format_number(ratio.center)}{interval}"
+    return format_number_with_range(ratio.center, ratio.low, ratio.high)
 
 
 def score_rows(comparison: Comparison) -> tuple[list[Column | str], list[list[str | None]]]:

@@ -15,7 +15,7 @@ from bench.report.run.comparisons import DevicePair, device_pairs
 from bench.report.run.tables import ESTIMATE_COLUMNS, estimate_cells, estimate_of, interval_sentences
 from bench.stats import estimates
 from bench.stats.crossover import Crossover, HalfPeak, Lead, crossover, half_peak
-from bench.units import format_interval, format_number, format_percent, format_seconds
+from bench.units import format_number, format_percent, format_seconds_with_interval
 from mlp.recipe import CANONICAL
 
 StepEstimates = Mapping[StackKey, Mapping[int, estimates.Estimate]]  # batch size -> seconds of a training step
@@ -114,11 +114,8 @@ def _stack_section(scaling: Scaling, measured: Mapping[int, estimates.Estimate])
 
 
 def _law_sentences(law: estimates.BatchLaw) -> list[str]:
-    a, b = format_seconds(law.a_seconds), format_seconds(law.b_seconds)
-    if law.a_low is not None:
-        a += f" ({format_interval(law.a_low, law.a_high)})"
-    if law.b_low is not None:
-        b += f" ({format_interval(law.b_low, law.b_high)})"
+    a = format_seconds_with_interval(law.a_seconds, law.a_low, law.a_high)
+    b = format_seconds_with_interval(law.b_seconds, law.b_low, law.b_high)
     sentence = f"t(B) = a + b*B with a = {a} of overhead and b = {b} per example"
     if law.knee_batch_size is not None:
         sentence += f"; half of its greatest throughput is reached at B = {format_number(law.knee_batch_size)}"

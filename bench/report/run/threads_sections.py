@@ -9,7 +9,7 @@ from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SEC
 from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
 from bench.report.run.threads import ThreadPoint, ThreadScaling
 from bench.stats.scaling import FIT_FROM, Bounds, ScalingLaw
-from bench.units import format_number, format_percent, format_range, format_seconds
+from bench.units import format_number, format_number_with_range, format_percent, format_range, format_seconds
 
 COLUMNS = [
     "stack",
@@ -169,7 +169,7 @@ def law_sentences(scaling: ThreadScaling) -> list[str]:
 
 
 def _with_interval(value: float, bounds: Bounds) -> str:
-    return format_number(value) + ("" if bounds is None else f" ({format_range(*bounds)})")
+    return format_number_with_range(value, *(bounds or (None, None)))
 
 
 def _maximum(law: ScalingLaw) -> str:
