@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-# A notice of what another worker of the same test run does: it holds the lock on the compile directory of all workers.
-LOCKED = "waiting for process "
+# Notices of what another worker of the same test run does: it holds the lock on the compile directory of all workers.
+LOCKED = ("waiting for process ", "INFO (theano.gof.compilelock): ")
 
 
 def run_fresh(code: str, *arguments: str, folder=None, **variables: str | None) -> subprocess.CompletedProcess[str]:
@@ -21,7 +21,7 @@ def run_fresh(code: str, *arguments: str, folder=None, **variables: str | None) 
 
 
 def complaints(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what the process wrote to stderr, but for the notice that another process holds the compile lock."""
+    """Return what the process wrote to stderr, but for notices that another process holds the compile lock."""
     return "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith(LOCKED))
 
 

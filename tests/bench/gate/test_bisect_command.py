@@ -10,6 +10,9 @@ from click.testing import CliRunner
 
 from bench import cli
 
+# Ten times the toy's own: what a busy machine adds to a sleep is never taken for a step of its own.
+SLOW_SECONDS = 0.02
+
 
 def backend(seconds, extra=""):
     text = toy_project.FILES["mlp/backends/__init__.py"].replace("STEP_SECONDS = 0.002", f"STEP_SECONDS = {seconds}")
@@ -39,15 +42,15 @@ def bisect(tmp_path, monkeypatch, scratch):
 
 @pytest.fixture
 def history(tmp_path):
-    """Seven commits of which the fifth is slow, the fourth cannot be compiled, and the second changes no code."""
+    """Six commits of which the fifth is slow, the fourth cannot be compiled, and the second changes no code."""
     made = toy_project.make(tmp_path / "project")
     ids = [repositories.git(made, "rev-parse", "HEAD")]
     for files in (
         {"README": "words"},
         backend(0.002, "a"),
         {"mlp/training.py": "import a_package_that_is_not_there\n"},
-        {**backend(0.006, "b"), "mlp/training.py": toy_project.FILES["mlp/training.py"]},
-        backend(0.006, "c"),
+        {**backend(SLOW_SECONDS, "b"), "mlp/training.py": toy_project.FILES["mlp/training.py"]},
+        backend(SLOW_SECONDS, "c"),
     ):
         ids.append(repositories.commit(made, files))
     return ids
