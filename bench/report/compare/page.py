@@ -11,9 +11,9 @@ from bench.document.chart import figure, hover_text, label, rows_layout
 from bench.document.html import Chart, Page
 from bench.document.section import named
 from bench.report.charts.style import COLOURS, GREY
-from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH
+from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH, Comparable
 from bench.report.compare.comparison import Comparison
-from bench.report.compare.many import is_many
+from bench.report.compare.many import grouped, is_many
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.compare.sections import PLOTS, comparison_sections, detail_sections, first_line, headline
 from bench.units import MISSING, format_number, format_range
@@ -36,8 +36,12 @@ def comparison_page(comparison: Comparison) -> Page:
         headline=headline(comparison),
         sections=[*comparison_sections(comparison), *details],
         charts=charts,
-        facts=[(side.name, str(side.facts.get("cpu_model") or MISSING)) for side in comparison.sides],
+        facts=[(runs, cpu) for runs, cpu in grouped((side.name, (_cpu(side),)) for side in comparison.sides)],
     )
+
+
+def _cpu(side: Comparable) -> str:
+    return str(side.facts.get("cpu_model") or MISSING)
 
 
 def _chart(comparison: Comparison, measurement: str) -> Chart | None:

@@ -189,12 +189,8 @@ def _hardware(comparison: Comparison) -> list[Section]:
     if not comparison.hardware:
         without = [side.name for side in comparison.sides if not side.ceilings]
         why = f"{named(without)} measured none" if without else "no epoch has ceilings beside it in both runs"
-        unclear = [
-            f"{side.name}: {one.notice}" for side in comparison.sides for one in side.ceilings.values() if one.notice
-        ]
-        return [
-            Section(title, [f"The two are not separated, as this needs ceilings of both machines: {why}.", *unclear])
-        ]
+        why = f"The two are not separated, as this needs ceilings of both machines: {why}."
+        return [Section(title, [why, *_unclear_ceilings(comparison)])]
     sentences = [
         "The speed ratio is about hardware x use. Hardware: ratio of the speeds of the two machines, by the ceilings "
         "that each run measured itself, round by round, with the engines that both measured; use: ratio of the "
@@ -223,6 +219,16 @@ def _hardware(comparison: Comparison) -> list[Section]:
     for name in ("hardware", "use"):
         columns += [Column(name, NUMBER), Column(f"95 % interval, {name}", NUMBER_INTERVAL)]
     return [Section(title, sentences, columns, rows)]
+
+
+def _unclear_ceilings(comparison: Comparison) -> list[str]:
+    """Return a sentence for each run whose processes disagree on its ceilings, or one for many of them."""
+    unclear = [(side.name, one.notice) for side in comparison.sides for one in side.ceilings.values() if one.notice]
+    if not many.is_many(comparison):
+        return [f"{name}: {notice}" for name, notice in unclear]
+    names = list(dict.fromkeys(name for name, _ in unclear))
+    why = "processes of one run disagree on its ceilings, and nothing is judged by them"
+    return [f"{named(names)}: {why}. Measure again on a quiet machine."] if names else []
 
 
 def _ratios(comparison: Comparison, other: Comparable, details: bool = False) -> Section:
