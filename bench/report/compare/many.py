@@ -26,6 +26,8 @@ def score_ends(scores: Sequence[Score], base: str) -> str:
     """Return a sentence with the best and the worst score and the number of runs that differ from the base."""
     best, worst = max(scores, key=_center), min(scores, key=_center)
     differ = sum(score.speed.differs for score in scores)
+    if not differ:
+        return f"By {scores[0].measurement}, none of {len(scores)} runs differs from {base}."
     return (
         f"By {scores[0].measurement}, of {len(scores)} runs {best.run} is the fastest, {_times(best.speed)} times as "
         f"fast as {base}, and {worst.run} the slowest, {_times(worst.speed)} times; {differ} differ from {base}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ from bench.units import MISSING, format_number, format_range
 PLOTTED = dict(zip((TRAIN_EPOCH, VALIDATE_EPOCH, REFERENCE_CLOCK), PLOTS, strict=True))
 ROW_SHARE = 0.5  # of a row's height, over which the runs of one stack are spread
 LEAST_RATIO, MOST_RATIO = 0.5, 2.0  # the axis shows at least from half to twice as fast
+MARGIN = 1.05  # between the largest ratio and the end of the axis
 # Powers of ten, the default ticks of a logarithmic axis, are too far apart for ratios around 1.
-TICKS, FEW_TICKS_UP_TO = (0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0), 5.0
+TICKS, FEW_TICKS_UP_TO = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0), 5.0
 
 
 def comparison_page(comparison: Comparison) -> Page:
@@ -79,6 +81,7 @@ def _run(ratio: MetricRatio) -> str:
 def _layout(ratios: Sequence[MetricRatio], rows: Sequence[str]) -> dict[str, Any]:
     low, high = _range(ratios)
     layout = rows_layout(rows, "times as fast", log=(low, high))
+    layout["xaxis"]["range"] = [math.log10(low / MARGIN), math.log10(high * MARGIN)]
     if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
         layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
     line = {"color": GREY, "dash": "dot"}

@@ -1,5 +1,6 @@
 """Sides from literals -> ratios, scores, costs, reasons: no file is read and no clock looked at."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -353,6 +354,13 @@ def test_a_page_of_fifty_runs_has_a_row_for_each_run_and_a_colour_for_each_stack
     assert len(chart.figure["layout"]["yaxis"]["ticktext"]) == 49
     assert len(chart.alt) < 300
     assert len(chart.data) == 98
+    low, high = chart.figure["layout"]["xaxis"]["range"]
+    assert low < math.log10(0.5) and high > math.log10(2)
+
+
+def test_runs_that_differ_from_none_have_no_fastest():
+    alike = compare(BASE, [replace(BASE, name=f"run-{number}") for number in range(4)])
+    assert headline(alike) == "By train_epoch, none of 4 runs differs from old."
 
 
 def test_three_runs_still_stand_side_by_side():
