@@ -37,9 +37,9 @@ def no_change_that_matters(metric: Metric, low: float, high: float) -> str:
 def small_change(metric: Metric, low: float, high: float) -> str | None:
     """Return ``slower by 2.5 to 4.3 %, less than the 5.0 % that matters``; None if no change is shown."""
     neutral = 1.0 if metric.is_ratio else 0.0
-    if low <= neutral <= high:
-        return None
     least, most = sorted((abs(low - neutral), abs(high - neutral)))
+    if low <= neutral <= high or most > metric.effect:
+        return None
     span = f"{effect(metric, least).partition(' ')[0]} to {effect(metric, most)}"
     return f"{_direction(metric, low)} by {span}, less than the {effect(metric, metric.effect)} that matters"
 
