@@ -8,7 +8,7 @@ and ``confirm`` (evidence.py), vectorized over all runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,19 +89,19 @@ def replay_blocks(
     num_metrics: int = NUM_METRICS,
     seed: int = 0,
     design: Design = DESIGN,
+    candidates: Sequence[RecordedBlock] | None = None,
 ) -> Replay:
     """Resample ``trials`` gate runs from blocks in their order and count their verdicts.
 
     Every run judges ``num_metrics`` metrics with the noise of the blocks and independently assigned sides, and only the
     first of them is slowed down: the error rate is per run, the power that of one metric among many.  The second is
-    the same without waiting, with the same sides, if the blocks have it.
+    the same without waiting, with the same sides, if the blocks have it.  ``candidates`` as of BlockResampler.
     """
     if not (inject > 0 and effect > 0 and trials >= 1 and num_metrics >= 1 and budget_seconds > 0):
         raise ValueError("inject, effect, trials, metrics and budget must be positive")
-    slowed = [BlockResampler(blocks, inject)]
+    slowed = [BlockResampler(blocks, inject, candidates)]
     if num_metrics > 1 and all(block.running for block in blocks):
-        running = [RecordedBlock(block.running, block.seconds) for block in blocks]
-        slowed.append(BlockResampler(running, inject))
+        slowed.append(BlockResampler(_without_waiting(blocks), inject, _without_waiting(candidates or blocks)))
     gate = _Gate(
         BlockResampler(blocks, 1.0),
         slowed,
@@ -127,6 +127,10 @@ def replay_blocks(
         median_seconds=float(np.median(seconds)),
         p95_seconds=float(np.quantile(seconds, 0.95)),
     )
+
+
+def _without_waiting(blocks: Sequence[RecordedBlock]) -> list[RecordedBlock]:
+    return [replace(block, turns=block.running) for block in blocks]
 
 
 class _Gate:
@@ -270,7 +274,7 @@ class _Gate:
         assigned = np.take_along_axis(runs.assigned[active][:, metrics], places[:, None, :], axis=2)
         blocks = (runs.first[active][:, None] + places)[:, None, :]
         found = table[blocks, assigned]
-        return found.reshape(*found.shape[:2], -1)
+        return found.reshape(*found.shape[:2], count * found.shape[-1])
 
 
 def replay_section(replays: Sequence[Replay]) -> Section:

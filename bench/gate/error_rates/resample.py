@@ -91,6 +91,8 @@ def _assignments() -> np.ndarray:
 class BlockResampler:
     """Resampler of gate runs from ``blocks``, with candidates slowed down by the factor ``inject``.
 
+    The turns of the candidates are those of ``candidates``, the same blocks with other turns, if given.
+
     ``comparison[b, s]`` are the four differences candidate - base of block b under assignment s of its processes to
     ROLES (row s of SEATS), and ``control[b, s]`` the two differences control - base: logarithms of ratios.
     ``seconds[b]`` is the duration of block b, including the start of its processes.
@@ -98,12 +100,14 @@ class BlockResampler:
 
     SLOTS = _assignments()
 
-    def __init__(self, blocks: Sequence[RecordedBlock], inject: float) -> None:
+    def __init__(
+        self, blocks: Sequence[RecordedBlock], inject: float, candidates: Sequence[RecordedBlock] | None = None
+    ) -> None:
         base, candidate, control = self.SLOTS[:, :2], self.SLOTS[:, 2:4], self.SLOTS[:, 4:]
         tables = []
-        for block in blocks:
-            logs = np.log(np.array(block.turns, float)[:, : len(ROLES)])
-            slowed = np.concatenate([logs[:, base], logs[:, candidate] + math.log(inject)], axis=-1)
+        for block, other in zip(blocks, candidates or blocks, strict=True):
+            logs, others = (np.log(np.array(one.turns, float)[:, : len(ROLES)]) for one in (block, other))
+            slowed = np.concatenate([logs[:, base], others[:, candidate] + math.log(inject)], axis=-1)
             again = np.concatenate([logs[:, base], logs[:, control]], axis=-1)
             tables.append([_pairs(log_values(np.moveaxis(part, 0, 1))) for part in (slowed, again)])
         self.comparison = np.stack([comparison for comparison, _ in tables])

@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from synthetic_noise import BLOCK_SECONDS, MODELS, bursts, heavy_tails, trace_of, white
 
 from bench.errors import RecordError
+from bench.gate.block import SchedulerCounters
 from bench.gate.error_rates.noise_trace import Trace
 from bench.gate.error_rates.replay import Replay, _Gate, replay, replay_section
 from bench.gate.error_rates.resample import BlockResampler, recorded_blocks
@@ -64,6 +66,20 @@ def test_the_same_seed_gives_the_same_runs_and_another_seed_others():
     trace = trace_of(heavy_tails)
     assert replay(trace, inject=1.05, trials=300, seed=1) == replay(trace, inject=1.05, trials=300, seed=1)
     assert replay(trace, inject=1.05, trials=300, seed=1) != replay(trace, inject=1.05, trials=300, seed=2)
+
+
+@pytest.mark.slow
+def test_a_slowdown_that_waiting_hides_is_found_by_the_counters_and_nothing_else_is():
+    random, turns = np.random.default_rng(0), []
+    for turn in trace_of(white).turns:
+        waited = float(random.exponential(turn.seconds))
+        counters = SchedulerCounters(longest_wait_seconds=waited)
+        turns.append(replace(turn, seconds=turn.seconds + waited, scheduler=counters))
+    trace = Trace("waiting", {}, tuple(turns))
+    blind = Trace("blind", {}, tuple(replace(turn, scheduler=None) for turn in turns))
+    seeing, not_seeing = (replay(one, inject=1.05, trials=500).regressed.fraction for one in (trace, blind))
+    assert seeing > 2 * not_seeing
+    assert replay(trace, trials=1000).regressed.interval[1] <= 0.02
 
 
 # --- the same as decide and confirm ------------------------------------------------------------------------------
