@@ -15,13 +15,13 @@ COLUMNS = ["metric", "verdict", "candidate (95 % interval)", "processes", "could
 
 
 def sections(report: GateReport) -> list[Section]:
-    """Return the table, and the reason of every verdict other than unchanged."""
+    """Return the table, and the reason of every verdict that needs one: also of changes too small to matter."""
     judged = Section("Verdicts", list(report.sentences), COLUMNS, [_row(one) for one in report.judgements])
     judged.sentences.append("Could see: the smallest change for the worse that this run would have found.")
     reasons = [
-        f"{one.metric.name}: {one.verdict}: {one.reason}."
+        f"{one.metric.name}: {wording.verdict(one)}: {one.reason}."
         for one in report.judgements
-        if one.verdict not in (Verdict.UNCHANGED, Verdict.IMPROVED)
+        if one.verdict not in (Verdict.UNCHANGED, Verdict.IMPROVED) or wording.small_change_of(one)
     ]
     return [judged, Section("Why", reasons)] if reasons else [judged]
 
@@ -31,7 +31,7 @@ def _row(one: Judgement) -> list[str]:
     control = (one.control_ratio, one.control_low, one.control_high)
     return [
         metric.name,
-        one.verdict.value,
+        wording.verdict(one),
         MISSING if one.ratio is None else wording.change(metric, one.ratio, one.low, one.high),
         str(one.num_processes),
         MISSING if one.detectable_effect is None else wording.effect(metric, one.detectable_effect),

@@ -10,7 +10,7 @@ from typing import Any
 from bench.gate.block import Block
 from bench.gate.live import GateOutcome
 from bench.gate.processes.sides import Side
-from bench.gate.verdict import Decision, Judgement, Metric, Verdict
+from bench.gate.verdict import Decision, Judgement, Metric, Verdict, wording
 from bench.records.core_states import core_states
 from bench.records.datasets import dataset_line
 from bench.report.core_states import states_notice
@@ -108,13 +108,19 @@ def nothing_measured(reason: str, metrics: Sequence[Metric]) -> GateReport:
 
 
 def headline(decision: Decision) -> str:
-    """Return one line, the most severe verdict first: ``regressed: train_epoch``."""
+    """Return one line, the most severe verdict first: ``regressed: train_epoch``.
+
+    A change that is shown and does not matter follows in its own words, and is not called unchanged.
+    """
+    judged = decision.judgements
+    small = {one.metric.name: change for one in judged if (change := wording.small_change_of(one))}
     by_verdict = {
-        verdict: [one.metric.name for one in decision.judgements if one.verdict is verdict] for verdict in Verdict
+        verdict: [one.metric.name for one in judged if one.verdict is verdict and one.metric.name not in small]
+        for verdict in Verdict
     }
     order = (Verdict.REGRESSED, Verdict.UNDECIDED, Verdict.NOT_MEASURED, Verdict.IMPROVED, Verdict.UNCHANGED)
     parts = [f"{verdict}: {', '.join(by_verdict[verdict])}" for verdict in order if by_verdict[verdict]]
-    return "; ".join(parts)
+    return "; ".join([*parts, *(f"{name}: {change}" for name, change in small.items())])
 
 
 def failure_sentences(outcome: GateOutcome) -> list[str]:

@@ -47,11 +47,15 @@ class LevelShift:
 
 @dataclass(frozen=True)
 class Trend:
-    """Classification of a series; ``ratio_per_run`` is the factor of a drift per run, None for other shapes."""
+    """Classification of a series; ``ratio_per_run`` is the factor of a drift per run, None for other shapes.
+
+    ``total_ratio`` is the last level over the first: a row of small steps, or a drift, adds up in it.
+    """
 
     shape: TrendShape
     steps: tuple[LevelShift, ...] = ()
     ratio_per_run: float | None = None
+    total_ratio: float = 1.0
 
 
 def trend(seconds: Sequence[float]) -> Trend:
@@ -80,8 +84,11 @@ def trend(seconds: Sequence[float]) -> Trend:
     shape = min(costs, key=lambda candidate: costs[candidate])
     if shape is TrendShape.STEPS:
         ratios = [math.exp(after - before) for before, after in pairwise(levels)]
-        return Trend(shape, tuple(LevelShift(index, ratio) for index, ratio in zip(starts, ratios, strict=True)))
-    return Trend(shape, ratio_per_run=math.exp(slope) if shape is TrendShape.DRIFT else None)
+        steps = tuple(LevelShift(index, ratio) for index, ratio in zip(starts, ratios, strict=True))
+        return Trend(shape, steps, total_ratio=math.exp(levels[-1] - levels[0]))
+    if shape is TrendShape.DRIFT:
+        return Trend(shape, ratio_per_run=math.exp(slope), total_ratio=math.exp(slope * (len(logs) - 1)))
+    return Trend(shape)
 
 
 def _noise(logs: np.ndarray) -> float:

@@ -27,7 +27,9 @@ from bench.measure.runner import now
 
 DEFAULT_TRIALS = 2
 SHOWN_BY = {  # kind of injection: the measures that it affects
-    "seconds": frozenset({"train_epoch", "train_step_1", "train_step_100", "train_step", "end_to_end"}),
+    "seconds": frozenset(
+        {"train_epoch", "train_epoch_running", "train_step_1", "train_step_100", "train_step", "end_to_end"}
+    ),
     "bytes": frozenset({"peak_memory"}),
 }
 

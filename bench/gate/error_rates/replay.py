@@ -7,8 +7,8 @@ and ``confirm`` (evidence.py), vectorized over all runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from bench.gate.verdict.design import DESIGN, Design
 from bench.gate.verdict.evidence import Evidence, control_evidence, evidence_of
 from bench.stats.rate import Rate
 
-NUM_METRICS = 6  # what the gate judges by default
+NUM_METRICS = 7  # what the gate judges by default
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,22 @@ def replay_blocks(
     num_metrics: int = NUM_METRICS,
     seed: int = 0,
     design: Design = DESIGN,
+    candidates: Sequence[RecordedBlock] | None = None,
 ) -> Replay:
     """Resample ``trials`` gate runs from blocks in their order and count their verdicts.
 
     Every run judges ``num_metrics`` metrics with the noise of the blocks and independently assigned sides, and only the
-    first of them is slowed down: the error rate is per run, the power that of one metric among many.
+    first of them is slowed down: the error rate is per run, the power that of one metric among many.  The second is
+    the same without waiting, with the same sides, if the blocks have it.  ``candidates`` as of BlockResampler.
     """
     if not (inject > 0 and effect > 0 and trials >= 1 and num_metrics >= 1 and budget_seconds > 0):
         raise ValueError("inject, effect, trials, metrics and budget must be positive")
+    slowed = [BlockResampler(blocks, inject, candidates)]
+    if num_metrics > 1 and all(block.running for block in blocks):
+        slowed.append(BlockResampler(_without_waiting(blocks), inject, _without_waiting(candidates or blocks)))
     gate = _Gate(
         BlockResampler(blocks, 1.0),
-        BlockResampler(blocks, inject),
+        slowed,
         np.log1p(effect),
         num_metrics,
         budget_seconds,
@@ -124,13 +129,20 @@ def replay_blocks(
     )
 
 
+def _without_waiting(blocks: Sequence[RecordedBlock]) -> list[RecordedBlock]:
+    return [replace(block, turns=block.running) for block in blocks]
+
+
 class _Gate:
-    """Vectorized gate run; ``effect`` is on the logarithmic scale."""
+    """Vectorized gate run; ``effect`` is on the logarithmic scale.
+
+    ``slowed`` are the resamplers of the first metrics: of the slowed one, and of its part without waiting.
+    """
 
     def __init__(
         self,
         same: BlockResampler,
-        slowed: BlockResampler,
+        slowed: Sequence[BlockResampler],
         effect: float,
         num_metrics: int,
         budget_seconds: float,
@@ -147,9 +159,12 @@ class _Gate:
         num_starts = len(self._same.seconds) - self._window + 1
         num_assignments = self._same.comparison.shape[1]
         nothing = np.zeros(trials, bool)
+        first = random.integers(num_starts, size=trials)
+        assigned = random.integers(num_assignments, size=(trials, self._num_metrics, self._window))
+        assigned[:, : len(self._slowed)] = assigned[:, :1]  # both are of the same turns
         return _Runs(
-            first=random.integers(num_starts, size=trials),
-            assigned=random.integers(num_assignments, size=(trials, self._num_metrics, self._window)),
+            first=first,
+            assigned=assigned,
             blocks=np.zeros(trials, int),
             clearest=np.full(trials, -1),
             open=~nothing,
@@ -177,16 +192,21 @@ class _Gate:
 
     def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
         evidence = self._evidence_of(self._comparison(runs, active, 0, count), count)
-        control = self._gather(self._same.control, runs, active, 0, count)
+        control = self._of_all(lambda sampler: sampler.control, runs, active, 0, count)
         shapes = (CONTROL_SHAPE,) * count
         _, control_failed = control_evidence(np.sort(control), shapes, self._effect, self._num_metrics, self._design)
-        suspected = evidence.worse & ~control_failed
+        suspected, better = evidence.worse & ~control_failed, evidence.better & ~control_failed
         is_open = control_failed | ~(evidence.worse | evidence.better | evidence.unchanged)
+        if len(self._slowed) > 1:  # the part counts only while the whole is undecided (decide.py)
+            undecided = is_open[:, 0] | suspected[:, 0]
+            suspected[:, 1] &= undecided & (evidence.estimate[:, 0] > self._effect / 2)
+            better[:, 1] &= undecided
+            is_open[:, 1] &= undecided
         clearest = np.where(suspected, evidence.low, -np.inf).argmax(axis=1)
         runs.clearest[active] = np.where(suspected.any(axis=1), clearest, -1)
         runs.open[active] = is_open.any(axis=1)
         runs.control_failed[active] = control_failed.any(axis=1)
-        runs.improved[active] = (evidence.better & ~control_failed).any(axis=1)
+        runs.improved[active] = better.any(axis=1)
 
     def _evidence_of(self, differences: np.ndarray, count: int) -> Evidence:
         design, shapes = self._design, (COMPARISON_SHAPE,) * count
@@ -223,9 +243,21 @@ class _Gate:
         return self.elapsed(first, count) + so_far.max(axis=1) <= limit_seconds
 
     def _comparison(self, runs: _Runs, active: np.ndarray, skip: int | np.ndarray, count: int) -> np.ndarray:
-        differences = self._gather(self._same.comparison, runs, active, skip, count)
-        slowed = self._gather(self._slowed.comparison, runs, active, skip, count, slice(0, 1))
-        return np.concatenate([slowed, differences[:, 1:]], axis=1)
+        return self._of_all(lambda sampler: sampler.comparison, runs, active, skip, count)
+
+    def _of_all(
+        self,
+        table_of: Callable[[BlockResampler], np.ndarray],
+        runs: _Runs,
+        active: np.ndarray,
+        skip: int | np.ndarray,
+        count: int,
+    ) -> np.ndarray:
+        """Return the differences of all metrics, (active, metrics, count * pairs)."""
+        places = [(one, slice(number, number + 1)) for number, one in enumerate(self._slowed)]
+        places.append((self._same, slice(len(self._slowed), None)))
+        parts = [self._gather(table_of(one), runs, active, skip, count, metrics) for one, metrics in places]
+        return np.concatenate(parts, axis=1)
 
     def _gather(
         self,
@@ -234,7 +266,7 @@ class _Gate:
         active: np.ndarray,
         skip: int | np.ndarray,
         count: int,
-        metrics: slice = slice(None),
+        metrics: slice,
     ) -> np.ndarray:
         """Return the differences of ``count`` blocks after ``skip``, (active, metrics, count * pairs)."""
         places = np.reshape(skip, (-1, 1)) + np.arange(count)  # (1 or active, count)
@@ -242,7 +274,7 @@ class _Gate:
         assigned = np.take_along_axis(runs.assigned[active][:, metrics], places[:, None, :], axis=2)
         blocks = (runs.first[active][:, None] + places)[:, None, :]
         found = table[blocks, assigned]
-        return found.reshape(*found.shape[:2], -1)
+        return found.reshape(*found.shape[:2], count * found.shape[-1])
 
 
 def replay_section(replays: Sequence[Replay]) -> Section:

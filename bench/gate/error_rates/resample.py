@@ -8,7 +8,7 @@ slowdown is applied to the turns of the candidate before they are summarised, as
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 
@@ -24,13 +24,20 @@ COMPARISON_SHAPE: BlockShape = (2, 2)
 CONTROL_SHAPE: BlockShape = (2, 1)
 MIN_BLOCKS = 12  # fewer give identical windows
 
+Turns = tuple[tuple[float | None, ...], ...]
+
 
 @dataclass(frozen=True)
 class RecordedBlock:
-    """Block of a trace: ``turns[r][p]`` is seconds of process p in round r or None; ``seconds``: to the next block."""
+    """Block of a trace: ``turns[r][p]`` is seconds of process p in round r or None; ``seconds``: to the next block.
 
-    turns: tuple[tuple[float | None, ...], ...]
+    ``running`` are the turns less the wait of the thread that waited longest (None where it is as long as the turn);
+    None if the trace has no counters.
+    """
+
+    turns: Turns
     seconds: float
+    running: Turns | None = None
 
 
 def recorded_blocks(trace: Trace) -> list[RecordedBlock]:
@@ -47,7 +54,8 @@ def recorded_blocks(trace: Trace) -> list[RecordedBlock]:
     for number, following in pairwise(numbers):
         turns = _matrix(by_block[number])
         if len(turns[0]) >= len(ROLES) and all(value is not None for value in process_values(turns)):
-            blocks.append(RecordedBlock(turns, starts[following] - starts[number]))
+            running = _matrix(by_block[number], _running) if all(map(_waited, by_block[number])) else None
+            blocks.append(RecordedBlock(turns, starts[following] - starts[number], running))
     if len(blocks) < MIN_BLOCKS:
         raise RecordError(
             f"the trace {trace.name} has {len(blocks)} complete blocks of {len(ROLES)} processes, and a replay needs "
@@ -56,11 +64,22 @@ def recorded_blocks(trace: Trace) -> list[RecordedBlock]:
     return blocks
 
 
-def _matrix(turns: Sequence[TraceTurn]) -> tuple[tuple[float | None, ...], ...]:
+def _matrix(
+    turns: Sequence[TraceTurn], value: Callable[[TraceTurn], float | None] = lambda turn: turn.seconds
+) -> Turns:
     processes = sorted({turn.process for turn in turns})
-    found = {(turn.round, turn.process): turn.seconds for turn in turns}
+    found = {(turn.round, turn.process): value(turn) for turn in turns}
     rounds = sorted({turn.round for turn in turns})
     return tuple(tuple(found.get((number, process)) for process in processes) for number in rounds)
+
+
+def _waited(turn: TraceTurn) -> bool:
+    return turn.scheduler is not None and turn.scheduler.longest_wait_seconds is not None
+
+
+def _running(turn: TraceTurn) -> float | None:
+    running = (turn.seconds or 0.0) - turn.scheduler.longest_wait_seconds
+    return running if running > 0 else None
 
 
 def _assignments() -> np.ndarray:
@@ -72,6 +91,8 @@ def _assignments() -> np.ndarray:
 class BlockResampler:
     """Resampler of gate runs from ``blocks``, with candidates slowed down by the factor ``inject``.
 
+    The turns of the candidates are those of ``candidates``, the same blocks with other turns, if given.
+
     ``comparison[b, s]`` are the four differences candidate - base of block b under assignment s of its processes to
     ROLES (row s of SEATS), and ``control[b, s]`` the two differences control - base: logarithms of ratios.
     ``seconds[b]`` is the duration of block b, including the start of its processes.
@@ -79,12 +100,14 @@ class BlockResampler:
 
     SLOTS = _assignments()
 
-    def __init__(self, blocks: Sequence[RecordedBlock], inject: float) -> None:
+    def __init__(
+        self, blocks: Sequence[RecordedBlock], inject: float, candidates: Sequence[RecordedBlock] | None = None
+    ) -> None:
         base, candidate, control = self.SLOTS[:, :2], self.SLOTS[:, 2:4], self.SLOTS[:, 4:]
         tables = []
-        for block in blocks:
-            logs = np.log(np.array(block.turns, float)[:, : len(ROLES)])
-            slowed = np.concatenate([logs[:, base], logs[:, candidate] + math.log(inject)], axis=-1)
+        for block, other in zip(blocks, candidates or blocks, strict=True):
+            logs, others = (np.log(np.array(one.turns, float)[:, : len(ROLES)]) for one in (block, other))
+            slowed = np.concatenate([logs[:, base], others[:, candidate] + math.log(inject)], axis=-1)
             again = np.concatenate([logs[:, base], logs[:, control]], axis=-1)
             tables.append([_pairs(log_values(np.moveaxis(part, 0, 1))) for part in (slowed, again)])
         self.comparison = np.stack([comparison for comparison, _ in tables])

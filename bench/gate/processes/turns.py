@@ -169,8 +169,10 @@ def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
         scale = program.turns_per_epoch
 
         def trained(reply: dict[str, Any]) -> dict[str, Any]:
-            learnt = {} if reply["loss"] is None else {"train_loss": reply["loss"]}
-            return {"train_epoch": reply["seconds"] * scale, **learnt}
+            found = {"train_epoch": reply["seconds"] * scale}
+            if program.wants({"train_epoch_running"}):
+                found["train_epoch_running"] = _running_seconds(reply, scale)
+            return found if reply["loss"] is None else found | {"train_loss": reply["loss"]}
 
         workers.take_turns(scale, "train", trained, num_steps=program.steps_per_turn)
 
@@ -182,6 +184,16 @@ def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
         workers.take_turns(program.rounds, "validate", validated)
     elif program.wants(LEARNING):
         workers.take_turns(1, "validate", validated)
+
+
+def _running_seconds(reply: dict[str, Any], scale: int) -> float | None:
+    """Return ``scale`` times the seconds of a turn less those in which its longest-waiting thread waited for a core.
+
+    All of them where the kernel does not count; None if the wait, counted from just before the turn to just after it,
+    is as long as the turn.
+    """
+    waited_seconds = SchedulerCounters(**reply.get("scheduler", {})).longest_wait_seconds or 0.0
+    return (reply["seconds"] - waited_seconds) * scale if waited_seconds < reply["seconds"] else None
 
 
 def _step(workers: _BlockWorkers, program: BlockPlan) -> None:

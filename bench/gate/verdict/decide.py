@@ -10,7 +10,7 @@ from bench.gate.verdict import wording
 from bench.gate.verdict.design import DESIGN, Design
 from bench.gate.verdict.evidence import Evidence, control_evidence, detectable, evidence_of, reported
 from bench.gate.verdict.samples import PairedBlocks, effect_on_scale, refusal, to_blocks
-from bench.gate.verdict.values import Decision, Judgement, Metric, ProcessSample, Verdict
+from bench.gate.verdict.values import PART_OF, Decision, Judgement, Metric, ProcessSample, Verdict
 
 Samples = Mapping[str, Sequence[ProcessSample]]
 
@@ -49,6 +49,7 @@ def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric], des
         _assess(metric, comparison.get(metric.name, ()), control.get(metric.name, ()), len(metrics), design)
         for metric in metrics
     ]
+    assessments = _after_the_whole(assessments)
     regressed = sorted((one for one in assessments if one.looks_regressed), key=lambda one: -one.clearness)
     failed_controls = [
         f"{one.judgement.metric.name}: {one.control_failure}" for one in assessments if one.control_failure
@@ -59,6 +60,30 @@ def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric], des
         to_confirm=tuple(one.judgement.metric.name for one in regressed),
         more_blocks_may_help=any(one.more_blocks_may_help for one in assessments),
     )
+
+
+def _after_the_whole(assessments: Sequence[Assessment]) -> list[Assessment]:
+    """Return the assessments; a part (PART_OF) counts only while its whole is undecided.
+
+    It then looks regressed only if the whole is nearer to the effect that matters than to none, too: a candidate that
+    waits less and runs longer is not slower.
+    """
+    wholes = {one.judgement.metric.name: one for one in assessments}
+    return [_part(one, wholes.get(PART_OF.get(one.judgement.metric.name, ""))) for one in assessments]
+
+
+def _part(one: Assessment, whole: Assessment | None) -> Assessment:
+    if whole is None or one.judgement.verdict is Verdict.NOT_MEASURED:
+        return one
+    judged = whole.judgement
+    if judged.verdict in (Verdict.UNCHANGED, Verdict.IMPROVED):
+        why = f"as {judged.metric.name}, of which it is a part"
+        return Assessment(replace(one.judgement, verdict=judged.verdict, reason=why))
+    leans = judged.ratio is not None and math.log(judged.ratio) > effect_on_scale(judged.metric) / 2
+    if not one.looks_regressed or leans:
+        return one
+    why = f"it looks regressed, but {judged.metric.name}, of which it is a part, does not lean that way"
+    return Assessment(replace(one.judgement, reason=why), whole.more_blocks_may_help)
 
 
 def _assess(

@@ -11,6 +11,9 @@ Unit = Literal["seconds", "bytes", "loss", "accuracy"]
 SideName = Literal["A", "B"]
 
 DEFAULT_EFFECT = 0.05
+# A metric that leaves out the time in which threads waited for a core, and the metric of all the time: on a busy
+# machine the part shows a change that waiting hides in the whole (decide.py).
+PART_OF = {"train_epoch_running": "train_epoch"}
 
 
 class Verdict(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.gate.verdict.values import Metric
+from bench.gate.verdict.values import Judgement, Metric, Verdict
 from bench.units import format_percent, format_points
 
 
@@ -26,15 +26,38 @@ DIRECTIONS = {
 
 
 def no_change_that_matters(metric: Metric, low: float, high: float) -> str:
-    """Return why a metric is unchanged: ``slower by 2.5 to 4.3 %, less than the 5.0 % that matters``.
+    """Return why a metric is unchanged; ``low`` and ``high`` bound the ratio, or for accuracy the difference.
 
-    ``low`` and ``high`` bound the ratio, or for accuracy the difference.  If no change is shown, one that matters is
-    excluded.
+    If no change is shown, one that matters is excluded.
     """
-    matters, neutral = effect(metric, metric.effect), 1.0 if metric.is_ratio else 0.0
-    if low <= neutral <= high:
-        return f"a change of {matters} is excluded in both directions"
-    direction = DIRECTIONS[metric.unit][0 if low > neutral else 1]
+    excluded = f"a change of {effect(metric, metric.effect)} is excluded in both directions"
+    return small_change(metric, low, high) or excluded
+
+
+def small_change(metric: Metric, low: float, high: float) -> str | None:
+    """Return ``slower by 2.5 to 4.3 %, less than the 5.0 % that matters``; None if no change is shown."""
+    neutral = 1.0 if metric.is_ratio else 0.0
     least, most = sorted((abs(low - neutral), abs(high - neutral)))
+    if low <= neutral <= high or most > metric.effect:
+        return None
     span = f"{effect(metric, least).partition(' ')[0]} to {effect(metric, most)}"
-    return f"{direction} by {span}, less than the {matters} that matters"
+    return f"{_direction(metric, low)} by {span}, less than the {effect(metric, metric.effect)} that matters"
+
+
+def verdict(one: Judgement) -> str:
+    """Return the verdict, or ``slower by less than 5.0 %`` for a change that is shown and does not matter."""
+    if not small_change_of(one):
+        return one.verdict.value
+    return f"{_direction(one.metric, one.low)} by less than {effect(one.metric, one.metric.effect)}"
+
+
+def small_change_of(one: Judgement) -> str | None:
+    """Return the ``small_change`` of an unchanged metric; None for every other verdict."""
+    if one.verdict is not Verdict.UNCHANGED or one.low is None or one.high is None:
+        return None
+    return small_change(one.metric, one.low, one.high)
+
+
+def _direction(metric: Metric, low: float) -> str:
+    """Return the word for a change whose interval, which excludes the neutral value, begins at ``low``."""
+    return DIRECTIONS[metric.unit][0 if low > (1.0 if metric.is_ratio else 0.0) else 1]

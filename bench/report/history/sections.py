@@ -101,17 +101,18 @@ def _unchanged(chosen: list[Series]) -> str:
 
 
 def verdict(series: Series) -> str:
-    """Return the verdict in words, with the first run after each step."""
+    """Return the verdict in words, with the first run after each step, and what several steps or a drift add up to."""
     found: Trend = series.trend
     if found.shape is TrendShape.TOO_FEW:
         return f"too few runs: {len(series.points)} of {MIN_RUNS}"
     if found.shape is TrendShape.DRIFT:
-        return f"drifts by a factor of {found.ratio_per_run:.3f} per run"
+        return f"drifts by a factor of {found.ratio_per_run:.3f} per run, {format_number(found.total_ratio)} in all"
     steps = [
         f"a factor of {format_number(step.ratio)} from {series.points[step.index].run} on{_because(series, step.index)}"
         for step in found.steps
     ]
-    return "; ".join(steps) or found.shape.value
+    in_all = [f"{format_number(found.total_ratio)} in all"] if len(steps) > 1 else []
+    return "; ".join([*steps, *in_all]) or found.shape.value
 
 
 def _because(series: Series, index: int) -> str:

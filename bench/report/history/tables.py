@@ -46,5 +46,6 @@ def _series(series: Series) -> dict[str, Any]:
         {"run": point.run, "started_at": point.started_at, "seconds": asdict(point.seconds)} for point in series.points
     ]
     steps = [{"run": series.points[step.index].run, **asdict(step)} for step in found.steps]
-    change = {"shape": found.shape.value, "steps": steps, "ratio_per_run": found.ratio_per_run}
+    change = {"shape": found.shape.value, "steps": steps}
+    change |= {"ratio_per_run": found.ratio_per_run, "total_ratio": found.total_ratio}
     return {"conditions": series.conditions.number, **series.metric._asdict(), **change, "points": points}

@@ -12,9 +12,9 @@ SECONDS = {"load": 0.5, "compile": 0.25, "train": 0.125, "validate": 0.0625, "st
 class FakeProcess:
     """``pace`` multiplies every duration; ``fails`` names the command at which it fails."""
 
-    def __init__(self, clock, seed, pace=1.0, fails=None, loss=0.5, peak_bytes=1000):
+    def __init__(self, clock, seed, pace=1.0, fails=None, loss=0.5, peak_bytes=1000, waited=None):
         self.clock, self.seed, self.pace, self.fails = clock, seed, pace, fails
-        self.loss, self.peak_bytes = loss, peak_bytes
+        self.loss, self.peak_bytes, self.waited = loss, peak_bytes, waited
         self.pid, self.ended, self.asked, self.steps_done = 1, False, [], 0
 
     def send(self, do, **arguments):
@@ -34,6 +34,7 @@ class FakeProcess:
         if do == "train":
             self.steps_done += arguments["num_steps"]
             reply["loss"] = self.loss if self.steps_done == 100 else None
+            reply["scheduler"] = {"longest_wait_seconds": self.waited}
         if do == "validate":
             reply |= {"loss": self.loss, "accuracy": 1 - self.loss}
         if do == "memory":

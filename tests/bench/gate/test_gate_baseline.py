@@ -40,6 +40,14 @@ def test_a_slowdown_that_the_floor_does_not_share_is_red():
     assert judge(candidate=times(1.1)).verdict is Verdict.REGRESSED
 
 
+def test_a_row_of_small_slips_adds_up_against_a_pinned_record():
+    """Five slips of 2 %: each is less than what matters, and so is each commit against the one before it."""
+    judgements = [judge(candidate=times(1.02**slips)) for slips in range(1, 6)]
+    assert [one.verdict for one in judgements] == [Verdict.UNCHANGED] * 2 + [Verdict.REGRESSED] * 3
+    assert "slower by" in judgements[0].reason and "slower by" in judgements[1].reason
+    assert judge(times(1.02**4), times(1.02**5)).verdict is Verdict.UNCHANGED
+
+
 def test_a_machine_that_has_become_slower_for_everything_is_not_red():
     judgement = judge(candidate=times(1.3), candidate_floor=times(1.3))
     assert judgement.verdict is Verdict.UNCHANGED

@@ -59,6 +59,16 @@ def test_the_headline_says_red_before_anything_else():
     )
 
 
+def test_a_small_change_that_is_shown_is_not_called_unchanged_and_passes():
+    slower = replace(GREEN, metric=Metric("train_epoch"), ratio=1.035, low=1.025, high=1.043)
+    told = report(GREEN, slower)
+    assert told.exit_code is Exit.PASS
+    assert told.headline == "unchanged: load; train_epoch: slower by 2.5 to 4.3 %, less than the 5.0 % that matters"
+    verdicts, why = sections(told)
+    assert [row[1] for row in verdicts.cells] == ["unchanged", "slower by less than 5.0 %"]
+    assert len(why.sentences) == 1
+
+
 @pytest.mark.parametrize(
     ("judgements", "strict", "lenient"),
     [

@@ -40,6 +40,15 @@ def test_a_turn_is_scaled_to_its_epoch_and_the_parts_of_a_run_add_up_end_to_end(
     assert block.values("end_to_end", [0, 1]) == [pytest.approx(0.5 + 0.25 + TURNS * 0.125 + 0.0625)] * 2
 
 
+@pytest.mark.parametrize(("waited", "running"), [(0.025, 0.1), (None, 0.125), (0.2, None)])
+def test_running_leaves_the_longest_wait_of_a_thread_out(waited, running):
+    stage = Stage(lambda role, seed: {"waited": waited})
+    block = measure(stage, roles=("A", "B"), measures=("train_epoch_running",))
+    expected = None if running is None else pytest.approx(TURNS * running)
+    assert values(block, "train_epoch_running", "A") == [expected] * TURNS
+    assert block.values("train_epoch", [0, 1]) == [pytest.approx(TURNS * 0.125)] * 2
+
+
 def test_what_is_not_judged_is_done_by_all_at_once_and_leaves_no_turn():
     block = measure(Stage(), measures=("train_epoch",))
     assert {turn.measure for turn in block.turns} == {"train_epoch", "train_loss"}

@@ -26,6 +26,33 @@ def judge(comparison, control, metric=STEP):
     return decision, decision.judgements[0]
 
 
+WHOLE, PART = Metric("train_epoch"), Metric("train_epoch_running")
+
+
+@pytest.mark.parametrize(
+    ("whole_factor", "whole_sigma", "part_factor", "suspected", "verdicts"),
+    [
+        (1.10, 0.05, 1.10, [PART], [Verdict.UNDECIDED, Verdict.UNDECIDED]),  # waiting hides it in the whole
+        (1.00, 0.05, 1.10, [], [Verdict.UNDECIDED, Verdict.UNDECIDED]),  # more running, less waiting: not slower
+        (0.80, 0.01, 1.10, [], [Verdict.IMPROVED, Verdict.IMPROVED]),
+        (1.00, 0.01, 1.10, [], [Verdict.UNCHANGED, Verdict.UNCHANGED]),
+        (1.30, 0.01, 1.00, [WHOLE], [Verdict.UNDECIDED, Verdict.UNCHANGED]),  # more waiting alone
+    ],
+)
+def test_a_part_counts_only_while_the_whole_is_undecided_and_leans_its_way(
+    whole_factor, whole_sigma, part_factor, suspected, verdicts
+):
+    random = np.random.default_rng(7)
+    samples = {
+        "train_epoch": noisy(random, factor=whole_factor, sigma=whole_sigma),
+        "train_epoch_running": noisy(random, factor=part_factor),
+    }
+    control = {"train_epoch": control_of(random, sigma=whole_sigma), "train_epoch_running": control_of(random)}
+    decision = decide(samples, control, [WHOLE, PART])
+    assert decision.to_confirm == tuple(metric.name for metric in suspected)
+    assert [one.verdict for one in decision.judgements] == verdicts
+
+
 # --- what the gate says ------------------------------------------------------------------------------------------
 
 

@@ -82,6 +82,13 @@ def test_a_step_is_told_with_the_run_from_which_on(tmp_path):
     assert "a factor of 1.10 from here on" in text
 
 
+def test_a_row_of_five_small_slips_is_a_change_that_says_what_it_adds_up_to(tmp_path):
+    (series,) = series_of(write_runs(tmp_path, [1.02**slips for slips in range(6) for _ in range(3)]))
+    assert series.changed
+    assert verdict(series) == "drifts by a factor of 1.006 per run, 1.11 in all"
+    assert to_json(history(find_runs([tmp_path])))["series"][0]["total_ratio"] == pytest.approx(1.11, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("codes", "machines", "reason"),
     [
