@@ -10,6 +10,14 @@ from bench.machine import core_distance
 from bench.machine.core_distance import MOST_PAIRS, measure, pairs_of
 
 
+COMPILED = core_distance._compiled
+
+
+@pytest.fixture(autouse=True)
+def real_distance(monkeypatch):
+    monkeypatch.setattr(core_distance, "_compiled", COMPILED)
+
+
 @pytest.fixture
 def compiled_anew():
     core_distance._compiled.cache_clear()
