@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-Typed = Callable[[pd.DataFrame], pd.DataFrame]
+Typed = Callable[[str, Sequence[Any]], Any]
 
 
 class RowBlocks:
@@ -26,8 +26,7 @@ class RowBlocks:
 
     def __init__(self, columns: list[str], own: tuple[str, ...], types: Mapping[str, str]) -> None:
         self._columns = columns
-        self._shared = [column for column in columns if column not in own]
-        self._keys: dict[str, list[Any]] = {column: [] for column in self._shared}
+        self._keys: dict[str, list[Any]] = {column: [] for column in columns if column not in own}
         self._counts: list[int] = []
         self._own: dict[str, list[Any] | array] = {name: array(types[name]) if name in types else [] for name in own}
 
@@ -44,17 +43,17 @@ class RowBlocks:
             values.extend([math.nan if value is None else value for value in own[column]] if is_float else own[column])
 
     def frame(self, typed: Typed) -> pd.DataFrame:
-        """Return all rows in insertion order; ``typed`` converts the columns of a frame to their types.
+        """Return all rows in insertion order; ``typed`` makes an array of the values of a column.
 
         Conversion is column by column, which avoids a second copy of all data.
         """
-        dtype = None if self._counts else object  # pandas makes the empty columns of a frame without rows float64
-        keys = typed(pd.DataFrame(self._keys, columns=self._shared, dtype=dtype))
-        self._keys.clear()
-        rows = np.repeat(np.arange(len(keys)), self._counts)
-        values = {name: _column(own) for name, own in self._own.items()}
-        own = typed(pd.DataFrame(values, dtype=dtype, copy=False))
-        columns = {name: keys[name].array.take(rows) if name in keys else own[name].array for name in self._columns}
+        rows = np.repeat(np.arange(len(self._counts)), self._counts)
+        columns = {}
+        for name in self._columns:
+            if name in self._keys:
+                columns[name] = typed(name, self._keys.pop(name)).take(rows)
+            else:
+                columns[name] = typed(name, _column(self._own[name]))
         return pd.DataFrame(columns, copy=False)
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.errors import RecordError, RecordWarning
 from bench.records.blocks import RowBlocks
-from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, KEYS, MEASURED, OF_ALL_SAMPLES, OWN, dtypes
+from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, KEYS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
 from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
@@ -216,16 +216,29 @@ def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str
 
 
 def _frame(rows: list[dict[str, Any]] | RowBlocks, columns: list[str]) -> pd.DataFrame:
-    return rows.frame(_typed) if isinstance(rows, RowBlocks) else _typed(pd.DataFrame(rows, columns=columns))
+    if isinstance(rows, RowBlocks):
+        return rows.frame(_typed)
+    return pd.DataFrame({name: _typed(name, [row.get(name) for row in rows]) for name in columns}, copy=False)
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return ``frame`` with names as categories, counts as nullable integers, and measured numbers as float64."""
-    if "throttle_reasons" in frame:
-        frame["throttle_reasons"] = frame["throttle_reasons"].map(_joined)
-    return frame.astype(dtypes(tuple(ALL[name] for name in frame.columns)))
+def _typed(name: str, values: Any) -> Any:
+    """Return a column with names as categories, counts as nullable integers, and measured numbers as float64."""
+    dtype = kind_of(name).dtype
+    if dtype == "category":
+        return _categories([_joined(value) for value in values] if name == "throttle_reasons" else values)
+    if dtype is None:
+        return pd.Series(values, dtype=None if len(values) else object).array
+    return pd.array(values, dtype=dtype)
 
 
-def _joined(reasons: Any) -> Any:
-    """Join reasons to one text; NA for none or unknown."""
-    return "; ".join(reasons) if isinstance(reasons, list) and reasons else pd.NA
+def _categories(values: Sequence[str | None]) -> pd.Categorical:
+    """Return names as a categorical with sorted categories: what ``astype`` does, in half the time."""
+    names = sorted({value for value in values if value is not None})
+    codes = {name: code for code, name in enumerate(names)}
+    categories = pd.Index(names, dtype="str") if names else pd.Index([], dtype=object)
+    return pd.Categorical.from_codes([codes.get(value, -1) for value in values], categories)
+
+
+def _joined(reasons: Any) -> str | None:
+    """Join reasons to one text; None for none or unknown."""
+    return "; ".join(reasons) if isinstance(reasons, list) and reasons else None
