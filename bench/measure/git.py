@@ -94,7 +94,7 @@ def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
         remedy = remedy or f"git config --global --add safe.directory {shlex.quote(str(directory.resolve()))}"
         return f"git refuses the repository of {directory}, which another user owns: {remedy}"
     if "not a git repository (or any" in text:
-        return f"{directory} is not in a git repository."
+        return f"{directory} is not in a git repository: revisions need a clone of the project."
     if "Needed a single revision" in text and arguments[-1] == "HEAD":
         return f"nothing is committed in {directory} yet."
     words = (text.strip().splitlines() or ["no message"])[-1]
