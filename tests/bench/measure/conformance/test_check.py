@@ -96,12 +96,15 @@ def test_bad_input_is_one_sentence(plugin, arguments, sentence):
 
 
 @pytest.mark.slow
-def test_a_plugin_that_is_slower_than_the_limit_is_stopped(plugin):
-    folder = plugin("fake", "def probabilities(self, images):\n    import time\n    time.sleep(60)")
-    done = conform("fake", "--limit", "5", "--env", f"PYTHONPATH={folder}", "--json")
+def test_a_clause_that_is_slower_than_its_share_is_not_judged_and_the_others_are(plugin):
+    slow = "def predict(self, images):\n    import time\n    time.sleep(60)"
+    folder = plugin("fake", slow)
+    done = conform("fake", "--limit", "20", "--env", f"PYTHONPATH={folder}", "--json")
     assert done.exit_code == 1
     (found,) = json.loads(done.stdout)
-    assert "no end within its limit of 5 s" in found["clauses"][0]["detail"]
+    states = {one["clause"]: (one["state"], one["detail"]) for one in found["clauses"]}
+    assert states["outputs"] == ("not judged", "it took longer than 5 s, a quarter of --limit")
+    assert states["fifty_steps"][0] == states["bad_input"][0] == "holds"
 
 
 @pytest.mark.slow
