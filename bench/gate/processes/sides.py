@@ -53,15 +53,13 @@ class Side:
     data: str | None = None
     data_digest: str | None = None
     unknown_because: str | None = None
+    is_installed: bool = False  # as a package, not as a working tree
 
     @property
     def label(self) -> str:
         """Description: ``revision main (5773bfb)``, ``the working tree at 5773bfb, with changes, with NAME=VALUE``."""
         commit = short_commit(self.commit, "no commit")
-        if is_checkout(self.directory):
-            tree = f"the working tree at {commit}"
-        else:
-            tree = f"the installation in {self.directory}"
+        tree = f"the installation in {self.directory}" if self.is_installed else f"the working tree at {commit}"
         parts = [f"revision {self.revision} ({commit})" if self.revision else tree]
         if self.dirty:
             parts.append("with uncommitted changes")
@@ -93,8 +91,10 @@ def resolve(name: str, spec: SideSpec, project: Path) -> Side:
     if spec.revision is None:
         state = state_of(project)
         why = state.reason
-        directory = project if python is None or is_checkout(project) else _installation(python)
-        return Side(name, directory, None, state.commit, state.dirty, python, variables, unknown_because=why)
+        installed = not is_checkout(project)
+        directory = _installation(python) if installed and python else project
+        side = Side(name, directory, None, state.commit, state.dirty, python, variables, unknown_because=why)
+        return replace(side, is_installed=installed)
     return Side(name, project, spec.revision, commit_of(spec.revision, project), False, python, variables)
 
 

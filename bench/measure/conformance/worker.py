@@ -1,7 +1,7 @@
 """Process that checks one stack: ``python -m bench.measure.conformance.worker BACKEND VARIANT DEVICE RESULT SECONDS``.
 
-It appends a line of JSON to ``RESULT`` after each clause, so that a crash loses only the rest.  A clause that takes longer
-than ``SECONDS`` is not judged, and the next one begins with networks of its own.
+It appends a line of JSON to ``RESULT`` after each clause, so that a crash loses only the rest.  A clause that takes
+longer than ``SECONDS`` is not judged, and the next one begins with networks of its own.
 """
 
 from __future__ import annotations

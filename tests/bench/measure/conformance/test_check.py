@@ -52,11 +52,11 @@ def test_a_backend_whose_clauses_hold_conforms(process):
 
 
 def test_a_violated_clause_fails_with_its_reason(process):
-    process(ProcessResult(0, None, "", 1.0), [*lines()[:-1], {**lines("violated", "off by 3")[-1], "cause": "a bug"}])
+    process(ProcessResult(0, None, "", 1.0), [*lines()[1:], {**lines("violated", "off by 3")[0], "cause": "a bug"}])
     done = conform("fake")
     assert done.exit_code == 1 and "fake/float64 on cpu does not conform" in done.stdout
     (found,) = check.check_plugins([FAKE], 1)
-    assert found.reason == "bad input is refused: off by 3, likely because a bug"
+    assert found.reason == "outputs are the oracle's: off by 3, likely because a bug"
 
 
 @pytest.mark.parametrize(
