@@ -20,7 +20,7 @@ from bench.measure.case import Case
 from bench.measure.environment import build, dropped, planning, why_unfit_for_code
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT, run_to_end, why_ended
-from bench.records.fitness import SETTINGS, hindrances
+from bench.records.fitness import OF_GPU, SETTINGS, gpu_hindrances, hindrances
 from bench.units import format_seconds, short_commit
 from mlp import registry
 from mlp.backends import Available, Unavailable, load_usable, names, probe
@@ -224,13 +224,8 @@ def _gpus() -> list[CheckResult]:
     gpus, problem = describe_gpus()
     findings = []
     for gpu in gpus:
-        facts = [gpu["name"], f"driver {gpu['driver']}", f"CUDA {gpu['cuda_version']}"]
-        findings.append(
-            CheckResult("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None")))
-        )
-        if others := gpu.get("other_processes_now"):
-            used = f"{others} other process{'es' * (others > 1)} on it: its times would be too long"
-            findings.append(CheckResult("GPU", WARNING, used, "wait for their end; nvidia-smi lists them"))
+        findings.append(CheckResult("GPU", OK, ", ".join(_gpu_facts(gpu))))
+        findings += [CheckResult("GPU", WARNING, one.detail, one.advice) for one in gpu_hindrances(gpu)]
     answer = find_driver()  # as make and run do, so that all three say the same
     if isinstance(answer, Unavailable):
         findings.append(CheckResult("GPU", WARNING, answer.reason, answer.remedy))
@@ -238,6 +233,18 @@ def _gpus() -> list[CheckResult]:
         unread = f"clocks, power and energy cannot be read: {problem}"
         findings.append(CheckResult("GPU", WARNING, unread, "nvidia-smi may say more"))
     return findings
+
+
+def _gpu_facts(gpu: dict[str, Any]) -> list[str]:
+    """Return the facts of a GPU that are known, and the names of those of its fitness that are not."""
+    texts = [gpu["name"] or "a GPU without a name"]
+    texts += [f"{name} {gpu[key]}" for name, key in (("driver", "driver"), ("CUDA", "cuda_version")) if gpu[key]]
+    clocks = ("at most", "max_sm_clock_mhz"), ("now", "sm_clock_mhz_now")
+    texts += [f"clock {gpu[key]} MHz {name}" for name, key in clocks if gpu[key] is not None]
+    switches = [(OF_GPU[key], gpu[key]) for key in ("persistence_mode", "ecc_mode", "mig_mode")]
+    texts += [f"{name} {'on' if value else 'off'}" for name, value in switches if value is not None]
+    unknown = [name for key, name in OF_GPU.items() if gpu[key] is None]
+    return [*texts, f"not known: {', '.join(unknown)} (the driver does not tell)"] if unknown else texts
 
 
 def _backends() -> list[CheckResult]:
