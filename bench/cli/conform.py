@@ -89,10 +89,12 @@ def _checks(
     from bench.machine.fingerprint import usable_cores
     from bench.measure.conformance.check import check, stacks_to_check
     from bench.measure.environment import check_fit_for_code, planning, read_passed
+    from bench.measure.scaling import check_threads
     from mlp.registry import named
 
     if not limit_seconds > 0 or (threads is not None and threads < 1):
         raise BenchError("--limit and --threads must be greater than 0.")
+    check_threads(threads or 1, usable_cores(), "--threads")
     passed = read_passed(settings)
     check_fit_for_code()
     with planning(passed):

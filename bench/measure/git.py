@@ -152,7 +152,7 @@ def commit_of(revision: str, project: Path) -> str:
 def _how_to_get(project: Path, remotes: list[str]) -> str:
     """Return advice: a command that fetches a missing revision, or the name of an existing branch."""
     known = _branches(project, remotes)
-    advice = f"name another with --against, e.g. --against {known[0]}" if known else "commit something first"
+    advice = f"name another, e.g. {known[0]}" if known else "commit something first"
     if not remotes:
         return f"{advice}; this repository has no remote to fetch it from."
     remote = "origin" if "origin" in remotes else remotes[0]

@@ -84,6 +84,7 @@ def test_what_comes_after_a_crash_or_the_time_limit_is_not_judged(process, ended
         (("fake", "--device", "cuda"), "fake cannot be checked on cuda"),
         (("fake", "--device", "gpu"), "unknown device 'gpu'"),
         (("fake", "--limit", "0"), "--limit and --threads must be greater than 0"),
+        (("fake", "--threads", "9999"), "--threads 9999 is more than the"),
         (("numpy-plugin",), "backend numpy of numpy-plugin 1.0 is not used: numpy is built in."),
     ],
 )
