@@ -237,13 +237,13 @@ def _gpus() -> list[CheckResult]:
 
 def _gpu_facts(gpu: dict[str, Any]) -> list[str]:
     """Return the facts of a GPU that are known, and the names of those of its fitness that are not."""
-    texts = [gpu["name"] or "a GPU without a name"]
-    texts += [f"{name} {gpu[key]}" for name, key in (("driver", "driver"), ("CUDA", "cuda_version")) if gpu[key]]
+    texts = [gpu.get("name") or "a GPU without a name"]
+    texts += [f"{name} {gpu[key]}" for name, key in (("driver", "driver"), ("CUDA", "cuda_version")) if gpu.get(key)]
     clocks = ("at most", "max_sm_clock_mhz"), ("now", "sm_clock_mhz_now")
-    texts += [f"clock {gpu[key]} MHz {name}" for name, key in clocks if gpu[key] is not None]
-    switches = [(OF_GPU[key], gpu[key]) for key in ("persistence_mode", "ecc_mode", "mig_mode")]
+    texts += [f"clock {gpu[key]} MHz {name}" for name, key in clocks if gpu.get(key) is not None]
+    switches = [(OF_GPU[key], gpu.get(key)) for key in ("persistence_mode", "ecc_mode", "mig_mode")]
     texts += [f"{name} {'on' if value else 'off'}" for name, value in switches if value is not None]
-    unknown = [name for key, name in OF_GPU.items() if gpu[key] is None]
+    unknown = [name for key, name in OF_GPU.items() if gpu.get(key) is None]
     return [*texts, f"not known: {', '.join(unknown)} (the driver does not tell)"] if unknown else texts
 
 
