@@ -24,6 +24,7 @@ from bench.records.fitness import OF_GPU, SETTINGS, gpu_hindrances, hindrances
 from bench.units import format_seconds, short_commit
 from mlp import registry
 from mlp.backends import Available, Unavailable, load_usable, names, probe
+from mlp.backends.base import is_installed
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
 from mlp.theano_compat.toolchain import toolchain_problem
@@ -161,6 +162,8 @@ def _optimizations() -> list[CheckResult]:
     """List the optimizations of theano/tuned that are active here, and the inactive ones with their fallback."""
     from mlp.backends.theano.tuned.optimizations import VARIABLE, optimization_states
 
+    if not is_installed("theano"):
+        return []  # as the backend's own line says
     try:
         states = optimization_states()
     except MlpError as error:
