@@ -112,6 +112,17 @@ def test_tables_and_pictures_are_those_of_the_newest_records(monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_first_screen_is_that_of_the_newest_record(monkeypatch):
+    from tools.pictures import FIRST_SCREEN, digest_of_picture, first_screen_digest
+    from tools.readme import newest_record
+
+    monkeypatch.chdir(PROJECT)
+    digest = first_screen_digest(newest_record(RECORDS))
+    assert {digest_of_picture(path) for path in FIRST_SCREEN.values()} == {digest}, "run python -m tools.readme"
+    assert all(path.stat().st_size < 150_000 for path in Path("docs/images").iterdir())
+
+
+@pytest.mark.slow
 def test_the_gpu_table_says_how_much_was_measured(monkeypatch):
     """By hand, from the replicates: one process of each row and one seed of three, although jax/scan has two rows."""
     from tools.readme import gpu_block, gpu_records

@@ -16,14 +16,12 @@ from rich.console import Console
 from tabulate import tabulate
 
 from bench.document.section import Section, escape_markdown, to_terminal
-from bench.document.svg import svg_of_chart
 from bench.errors import BenchError
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.moments import day
 from bench.records.run_folder import RunFolder, started_seconds
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.charts import draw_charts
 from bench.report.load import load_notices
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section
@@ -34,9 +32,9 @@ from bench.stats.estimates import Estimate
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
 from mlp import registry
 from mlp.recipe import REFERENCE
+from tools.pictures import pictures, write_first_screen
 
 README, RESULTS = Path("README.md"), Path("docs/results.md")
-IMAGES = Path("docs/images")
 TERMINAL_COLUMNS = 120
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
 WANTED = {  # (harness, cache, measurement) -> label in the README
@@ -87,17 +85,6 @@ def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
         format_number(REFERENCE.total_seconds / clock.center),
         MISSING if one.mean_test_accuracy is None else format_percent(one.mean_test_accuracy),
     ]
-
-
-def pictures(record: Path) -> dict[Path, str]:
-    """Return the SVG of each picture by its path."""
-    charts, _ = draw_charts(RunAnalysis(RunFolder.open(record)))
-    return {
-        IMAGES / "ranking-light.svg": svg_of_chart(charts["throughput"]),
-        IMAGES / "ranking-dark.svg": svg_of_chart(charts["throughput"], dark=True),
-        IMAGES / "accuracy.svg": svg_of_chart(charts["accuracy"]),
-        IMAGES / "batch-size.svg": svg_of_chart(charts["batch_size"]),
-    }
 
 
 def results_block(record: Path, called: str | None = None) -> str:
@@ -282,7 +269,7 @@ def generated(records: Path) -> dict[Path, str]:
         README: {"terminal": terminal_block(cpu), "results": canonical_runs_block([cpu, *gpu])},
         RESULTS: {"cpu": results_block(cpu), "gpu": gpu_block(gpu)},
     }
-    return {**{path: _with_blocks(path, names) for path, names in blocks.items()}, **pictures(cpu)}
+    return {**{path: _with_blocks(path, names) for path, names in blocks.items()}, **pictures(cpu, records)}
 
 
 def _with_blocks(path: Path, blocks: Mapping[str, str]) -> str:
@@ -293,6 +280,8 @@ def _with_blocks(path: Path, blocks: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    for path, text in generated(Path("results/records")).items():
+    RECORDS = Path("results/records")
+    for path, text in generated(RECORDS).items():
         path.write_text(text, encoding="utf-8")
         print(path)
+    print(*write_first_screen(newest_record(RECORDS)), sep="\n")

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 @click.option("--variant", "variants", multiple=True, help="Variant; repeat.  [default: all that can run]")
 @click.option("--device", default="cpu", show_default=True, shell_complete=candidates.devices)
 @click.option("--threads", type=int, default=None, help="Threads of each process.  [default: all usable cores]")
-@click.option("--limit", "limit_seconds", type=float, default=600, show_default=True, help="Seconds for one variant.")
+@click.option(
+    "--limit",
+    "limit_seconds",
+    type=float,
+    default=600,
+    show_default=True,
+    help="Seconds for one variant, and a quarter of them for one clause.",
+)
 @click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Environment variable to pass; repeat.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead.")
 @click.option("--new", "new", type=cli.PATH, default=None, metavar="FOLDER", help="Write a new plugin to fill in.")
@@ -82,10 +89,12 @@ def _checks(
     from bench.machine.fingerprint import usable_cores
     from bench.measure.conformance.check import check, stacks_to_check
     from bench.measure.environment import check_fit_for_code, planning, read_passed
+    from bench.measure.scaling import check_threads
     from mlp.registry import named
 
     if not limit_seconds > 0 or (threads is not None and threads < 1):
         raise BenchError("--limit and --threads must be greater than 0.")
+    check_threads(threads or 1, usable_cores(), "--threads")
     passed = read_passed(settings)
     check_fit_for_code()
     with planning(passed):

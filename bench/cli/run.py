@@ -29,7 +29,10 @@ class ThreadCount(click.ParamType):
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        return value if value == BEST else click.INT.convert(value, param, ctx)
+        try:
+            return value if value == BEST else int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor {BEST}.", param, ctx)
 
 
 NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not select measurements

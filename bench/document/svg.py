@@ -86,10 +86,11 @@ SYMBOLS = {
 
 def svg_of_chart(chart: Chart, dark: bool = False) -> str:
     """Draw a chart whose traces are scatter plots; it has the colours, marks, axes and legend of its page."""
-    return svg_of(lambda axes: _draw(axes, chart.figure), dark)
+    return svg_of(lambda axes: draw_chart(axes, chart), dark)
 
 
-def _draw(axes: Axes, figure: dict[str, Any]) -> None:
+def draw_chart(axes: Axes, chart: Chart) -> None:
+    figure = chart.figure
     layout = figure["layout"]
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         _set_axis(axes, name, axis, layout[f"{name}axis"])

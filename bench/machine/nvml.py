@@ -162,6 +162,8 @@ class Gpu:
             "pcie_width_now": self._ask("nvmlDeviceGetCurrPcieLinkWidth"),
             "other_processes_now": self._other_processes(),
             "utilization_percent_now": self._utilization_percent(),
+            "sm_clock_mhz_now": self._sm_clock_mhz(),
+            "throttle_reasons_now": self._throttle_reasons(),
         }
 
     def name(self) -> str | None:
@@ -185,7 +187,7 @@ class Gpu:
         memory = self._ask("nvmlDeviceGetMemoryInfo")
         return {
             "gpu_memory_bytes": None if memory is None else memory.used,
-            "sm_clock_mhz": self._ask("nvmlDeviceGetClockInfo", _CLOCK_SM),
+            "sm_clock_mhz": self._sm_clock_mhz(),
             "power_watts": _thousandth(self._ask("nvmlDeviceGetPowerUsage")),
             "temperature_celsius": self._ask("nvmlDeviceGetTemperature", _TEMPERATURE_GPU),
             "gpu_utilization_percent": self._utilization_percent(),
@@ -195,6 +197,9 @@ class Gpu:
     def energy_joules(self) -> float | None:
         """Return the energy used by the whole card since its driver was loaded (Volta and newer)."""
         return _thousandth(self._ask("nvmlDeviceGetTotalEnergyConsumption"))
+
+    def _sm_clock_mhz(self) -> int | None:
+        return self._ask("nvmlDeviceGetClockInfo", _CLOCK_SM)
 
     def _utilization_percent(self) -> int | None:
         utilization = self._ask("nvmlDeviceGetUtilizationRates")

@@ -20,10 +20,11 @@ from bench.measure.case import Case
 from bench.measure.environment import build, dropped, planning, why_unfit_for_code
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT, run_to_end, why_ended
-from bench.records.fitness import SETTINGS, hindrances
+from bench.records.fitness import OF_GPU, SETTINGS, gpu_hindrances, hindrances
 from bench.units import format_seconds, short_commit
 from mlp import registry
 from mlp.backends import Available, Unavailable, load_usable, names, probe
+from mlp.backends.base import is_installed
 from mlp.cuda_driver import find_driver
 from mlp.errors import MlpError
 from mlp.theano_compat.toolchain import toolchain_problem
@@ -161,6 +162,8 @@ def _optimizations() -> list[CheckResult]:
     """List the optimizations of theano/tuned that are active here, and the inactive ones with their fallback."""
     from mlp.backends.theano.tuned.optimizations import VARIABLE, optimization_states
 
+    if not is_installed("theano"):
+        return []  # as the backend's own line says
     try:
         states = optimization_states()
     except MlpError as error:
@@ -224,13 +227,8 @@ def _gpus() -> list[CheckResult]:
     gpus, problem = describe_gpus()
     findings = []
     for gpu in gpus:
-        facts = [gpu["name"], f"driver {gpu['driver']}", f"CUDA {gpu['cuda_version']}"]
-        findings.append(
-            CheckResult("GPU", OK, ", ".join(fact for fact in facts if fact and not fact.endswith(" None")))
-        )
-        if others := gpu.get("other_processes_now"):
-            used = f"{others} other process{'es' * (others > 1)} on it: its times would be too long"
-            findings.append(CheckResult("GPU", WARNING, used, "wait for their end; nvidia-smi lists them"))
+        findings.append(CheckResult("GPU", OK, ", ".join(_gpu_facts(gpu))))
+        findings += [CheckResult("GPU", WARNING, one.detail, one.advice) for one in gpu_hindrances(gpu)]
     answer = find_driver()  # as make and run do, so that all three say the same
     if isinstance(answer, Unavailable):
         findings.append(CheckResult("GPU", WARNING, answer.reason, answer.remedy))
@@ -238,6 +236,18 @@ def _gpus() -> list[CheckResult]:
         unread = f"clocks, power and energy cannot be read: {problem}"
         findings.append(CheckResult("GPU", WARNING, unread, "nvidia-smi may say more"))
     return findings
+
+
+def _gpu_facts(gpu: dict[str, Any]) -> list[str]:
+    """Return the facts of a GPU that are known, and the names of those of its fitness that are not."""
+    texts = [gpu.get("name") or "a GPU without a name"]
+    texts += [f"{name} {gpu[key]}" for name, key in (("driver", "driver"), ("CUDA", "cuda_version")) if gpu.get(key)]
+    clocks = ("at most", "max_sm_clock_mhz"), ("now", "sm_clock_mhz_now")
+    texts += [f"clock {gpu[key]} MHz {name}" for name, key in clocks if gpu.get(key) is not None]
+    switches = [(OF_GPU[key], gpu.get(key)) for key in ("persistence_mode", "ecc_mode", "mig_mode")]
+    texts += [f"{name} {'on' if value else 'off'}" for name, value in switches if value is not None]
+    unknown = [name for key, name in OF_GPU.items() if gpu.get(key) is None]
+    return [*texts, f"not known: {', '.join(unknown)} (the driver does not tell)"] if unknown else texts
 
 
 def _backends() -> list[CheckResult]:

@@ -94,7 +94,7 @@ def _failure(directory: Path, arguments: tuple[str, ...], text: str) -> str:
         remedy = remedy or f"git config --global --add safe.directory {shlex.quote(str(directory.resolve()))}"
         return f"git refuses the repository of {directory}, which another user owns: {remedy}"
     if "not a git repository (or any" in text:
-        return f"{directory} is not in a git repository."
+        return f"{directory} is not in a git repository: revisions need a clone of the project."
     if "Needed a single revision" in text and arguments[-1] == "HEAD":
         return f"nothing is committed in {directory} yet."
     words = (text.strip().splitlines() or ["no message"])[-1]
@@ -152,7 +152,7 @@ def commit_of(revision: str, project: Path) -> str:
 def _how_to_get(project: Path, remotes: list[str]) -> str:
     """Return advice: a command that fetches a missing revision, or the name of an existing branch."""
     known = _branches(project, remotes)
-    advice = f"name another with --against, e.g. --against {known[0]}" if known else "commit something first"
+    advice = f"name another, e.g. {known[0]}" if known else "commit something first"
     if not remotes:
         return f"{advice}; this repository has no remote to fetch it from."
     remote = "origin" if "origin" in remotes else remotes[0]

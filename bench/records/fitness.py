@@ -108,6 +108,34 @@ def _isolated(facts: Facts) -> Hindrance | None:
     return Hindrance(f"the cores {cores} are isolated from other work, and not used", f"taskset -c {cores}")
 
 
+# Facts of a GPU on which its fitness depends: by name, in words.
+OF_GPU = {
+    "sm_clock_mhz_now": "clock",
+    "throttle_reasons_now": "throttling",
+    "persistence_mode": "persistence",
+    "ecc_mode": "ECC",
+    "mig_mode": "MIG",
+    "other_processes_now": "other processes",
+}
+
+
+def gpu_hindrances(gpu: Facts) -> list[Hindrance]:
+    """Return what hinders measuring on a GPU, by the facts that NVML gave."""
+    found = []
+    if others := gpu.get("other_processes_now"):
+        used = f"{others} other process{'es' * (others > 1)} on it: its times would be too long"
+        found.append(Hindrance(used, "wait for their end; nvidia-smi lists them"))
+    if reasons := gpu.get("throttle_reasons_now"):
+        found.append(Hindrance(f"its clock is held down now: {', '.join(reasons)}", "nvidia-smi -q -d PERFORMANCE"))
+    if gpu.get("persistence_mode") is False:
+        unloaded = "its driver state is dropped while nothing uses it, which delays the first step of a process"
+        found.append(Hindrance(unloaded, "sudo nvidia-smi --persistence-mode=1"))
+    if gpu.get("mig_mode"):
+        divided = "it is divided into MIG instances, which have fewer cores and share its power"
+        found.append(Hindrance(divided, "compare it only with the same instances"))
+    return found
+
+
 def disturbances(start: Facts, end: Facts) -> list[str]:
     """Return what disturbed the machine between two readings, most often the start and the end of a run."""
     seconds = _gained(start, end, "uptime_seconds")

@@ -7,12 +7,13 @@ Each module here is a group of sections.  The computed values become both the ta
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.document.html import to_html
+from bench.document.chart import Chart
+from bench.document.html import Page, to_html
 from bench.document.section import Section, to_markdown, to_terminal, with_plots
 from bench.records import files
 from bench.records.csv_cells import shielded
@@ -64,11 +65,11 @@ def write_report(run: Path | RunAnalysis) -> Path:
         If the run cannot be read, or the files cannot be written.
     """
     analysis = analysis_of(run)
-    folder, header = analysis.folder, analysis.header
+    folder = analysis.folder
     charts, no_charts = draw_charts(analysis)
     plots, no_plots = draw_plots(folder.path, charts)
     found = sections(analysis, [*no_plots, *no_charts])
-    page = to_html(run_page(header, _dataset_line(header), headline(analysis), found, charts))
+    page = to_html(page_of(analysis, found, charts))
     for name in ("samples", "phases", "epochs", "results", "timeline", "scaling", "processes", "failures"):
         _write(folder.path / f"{name}.csv", shielded(getattr(analysis.recorded, name)).to_csv(index=False))
     _write(folder.path / "summary.json", json.dumps(summarize(analysis), indent=1, allow_nan=False))
@@ -76,6 +77,11 @@ def write_report(run: Path | RunAnalysis) -> Path:
     _write(report, to_markdown(first_line(analysis), found, plots))
     _write(folder.path / "report.html", page)
     return report
+
+
+def page_of(analysis: RunAnalysis, found: list[Section], charts: Mapping[str, Chart]) -> Page:
+    """Return the page of a run with the sections ``found``."""
+    return run_page(analysis.header, _dataset_line(analysis.header), headline(analysis), found, charts)
 
 
 def _write(path: Path, text: str) -> None:

@@ -71,12 +71,20 @@ class Variant:
     implementation: str | None = None
 
 
+def is_checkout(folder: Path) -> bool:
+    """Return True for a folder with the project's files, False for one of installed packages."""
+    return (folder / "pyproject.toml").is_file()
+
+
 def is_installed(package: str) -> bool:
-    """Return True if Python finds ``package`` outside of this project; a namespace folder does not count."""
+    """Return True if Python finds ``package`` outside of this checkout; a namespace folder does not count.
+
+    Installed from a wheel, the suite lies beside all other packages, and they count.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return False
-    return Path(spec.origin).resolve().parent.parent != PROJECT
+    return Path(spec.origin).resolve().parent.parent != PROJECT or not is_checkout(PROJECT)
 
 
 class Backend(ABC):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from bench.records.header import CommitFacts
 from bench.records.profile import Operation
 from bench.records.profile_file import FILE_NAME, save
 from bench.report.write import write_report
+from tools.pictures import NO_CHROMIUM, SANDBOX, chromium_path
 
 # Each would do something if it were anything but text: to HTML, to a script's end, to Plotly's labels and templates, to
 # the direction of reading.
@@ -53,6 +52,11 @@ CONTRASTS = """() => {
   return found;
 }"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def with_plain_spaces(text: str) -> str:
+    """Return ``text`` with the spaces that the page keeps between a number and its unit as in the other outputs."""
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def everything() -> list[dict[str, Any]]:
@@ -102,23 +106,15 @@ def write_hostile(runs_dir: Path) -> Path:
     return path
 
 
-def _executable(own: str) -> str | None:
-    """Return the browser named by the user, one of the system's, or Playwright's own."""
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    return next((path for path in [*found, own] if path and Path(path).exists()), None)
-
-
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
     """A headless Chromium; skips where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        executable = _executable(playwright.chromium.executable_path)
+        executable = chromium_path(playwright.chromium.executable_path)
         if executable is None:
-            pytest.skip("no Chromium was found: name one in CHROMIUM, or run python -m playwright install chromium")
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to sandbox for the superuser
-        browser = playwright.chromium.launch(executable_path=executable, args=sandbox)
+            pytest.skip(NO_CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=executable, args=SANDBOX)
         yield browser
         browser.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,9 @@ from bench.document.html.plotly import plotly_gzip_base64
 from bench.document.section import Section, clean, with_plots
 from bench.document.table import Link
 
+BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|[nµm]?s|min|h|[KMGT]i?B|B|k?J|k?W|°C|[MG]Hz|[kMGT]?FLOP|points|examples|times)(?![^\W_]))"
+)
 MAX_MIN_WIDTH_CH = 20  # characters: as wide as "theano/as_published"
 INSTRUCTIONS = (
     "Point at a plot for exact values, drag to zoom in, double-click to zoom out. Click an entry of a legend to hide "
@@ -96,7 +100,7 @@ def _cells(section: Section) -> list[list[str]]:
     """Return the texts of a section's cells, those of links as markup."""
     return [
         [
-            Markup('<a href="{}">{}</a>').format(value.address, clean(text)) if isinstance(value, Link) else text
+            Markup('<a href="{}">{}</a>').format(value.address, _printed(text)) if isinstance(value, Link) else text
             for value, text in zip(row, texts, strict=True)
         ]
         for row, texts in zip(section.rows, section.cells, strict=True)
@@ -115,7 +119,12 @@ def layouts_of(section: Section) -> list[Layout]:
 
 def _printed(value: Any) -> Any:
     """Clean and cut text for the template like the other outputs, except the page's own markup."""
-    return clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    return _unbroken(clean(value)) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _unbroken(text: str) -> str:
+    """Put a no-break space between each number and its unit, which no line may part."""
+    return BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 @cache

@@ -14,7 +14,11 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.measure.environment import read_passed
 from bench.measure.git import commit_of, export, state_of
+from bench.measure.process import run_to_end
 from bench.units import short_commit
+from mlp.backends.base import is_checkout
+
+FIND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,14 @@ class Side:
     data: str | None = None
     data_digest: str | None = None
     unknown_because: str | None = None
+    is_installed: bool = False  # as a package, not as a working tree
 
     @property
     def label(self) -> str:
         """Description: ``revision main (5773bfb)``, ``the working tree at 5773bfb, with changes, with NAME=VALUE``."""
         commit = short_commit(self.commit, "no commit")
-        parts = [f"revision {self.revision} ({commit})" if self.revision else f"the working tree at {commit}"]
+        tree = f"the installation in {self.directory}" if self.is_installed else f"the working tree at {commit}"
+        parts = [f"revision {self.revision} ({commit})" if self.revision else tree]
         if self.dirty:
             parts.append("with uncommitted changes")
         if self.python:
@@ -85,7 +91,10 @@ def resolve(name: str, spec: SideSpec, project: Path) -> Side:
     if spec.revision is None:
         state = state_of(project)
         why = state.reason
-        return Side(name, project, None, state.commit, state.dirty, python, variables, unknown_because=why)
+        installed = not is_checkout(project)
+        directory = _installation(python) if installed and python else project
+        side = Side(name, directory, None, state.commit, state.dirty, python, variables, unknown_because=why)
+        return replace(side, is_installed=installed)
     return Side(name, project, spec.revision, commit_of(spec.revision, project), False, python, variables)
 
 
@@ -94,6 +103,19 @@ def check_out(side: Side, folder: Path) -> Side:
     if side.revision is None:
         return side
     return replace(side, directory=export(side.directory, side.commit, folder / f"checkout-{side.name}"))
+
+
+def _installation(python: Path) -> Path:
+    """Return the folder in which ``python`` finds the suite; raise BenchError if it finds none.
+
+    The files of this installation are for this Python, beside packages that another one cannot load.
+    """
+    code = "import importlib.util as util; found = util.find_spec('mlp'); print(found.origin if found else '')"
+    ended = run_to_end([str(python), "-I", "-c", code], dict(os.environ), FIND_SECONDS)
+    found = ended.text.strip()
+    if ended.exit_code != 0 or not found:
+        raise BenchError(f"{python} finds no mlp-bench: install it there, {python} -m pip install mlp-bench.")
+    return Path(found).resolve().parent.parent
 
 
 def _interpreter(path: Path) -> Path:

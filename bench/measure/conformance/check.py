@@ -19,6 +19,7 @@ from mlp.backends import Unavailable
 from mlp.errors import BackendError
 
 LIMIT_SECONDS = 600.0
+CLAUSE_SHARE = 0.25  # of the limit, for one clause: a slow one leaves time for the others
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,14 @@ def check(
 ) -> StackCheck:
     """Check all clauses; those after a crash or the time limit are not judged, with the reason.
 
+    A clause may take a quarter of ``limit_seconds``, after which the next one is judged.
     ``python`` is the interpreter; default: that of the backend.
     """
     python = python or backends.load(stack.backend).interpreter(stack.device)
     case = Case("epoch", stack.backend, stack.variant, stack.device, threads, dataset="")
     with scratch_folder() as folder:
         result = folder / "clauses.jsonl"
-        names = (stack.backend, stack.variant, stack.device, str(result))
+        names = (stack.backend, stack.variant, stack.device, str(result), f"{limit_seconds * CLAUSE_SHARE:g}")
         argv = [str(python), "-m", "bench.measure.conformance.worker", *names]
         variables = build(case, folder / "cache", passed) | temporary_files_in(folder)
         ended = run_to_end(argv, variables, limit_seconds, folder)
@@ -108,7 +110,7 @@ def check(
         reason = ended.cut_short or hint(why_ended(ended.exit_code, ended.text), variables)
     missing = [clause for clause in CLAUSES if clause.name not in {one.clause for one in found}]
     first, *rest = (ClauseResult(one.name, one.title, ClauseState.NOT_JUDGED, reason) for one in missing)
-    never = "an earlier clause ended the process"
+    never = "the time ran out before it" if ended.cut_short else "an earlier clause ended the process"
     rest = [ClauseResult(one.clause, one.title, ClauseState.NOT_JUDGED, never) for one in rest]
     return StackCheck(stack, (*found, first, *rest))
 

@@ -16,7 +16,7 @@ from bench.measure.conformance.dropout import OF_DROPOUT
 from bench.measure.conformance.stack import CheckedStack, Oracle, float64_oracle
 from bench.measure.process import describe
 
-CLAUSES: tuple[Clause, ...] = (*OF_NUMBERS, *OF_DROPOUT, *OF_CONDUCT)
+CLAUSES: tuple[Clause, ...] = (*OF_NUMBERS, *OF_CONDUCT, *OF_DROPOUT)  # those of most steps last
 
 
 class ClauseState(StrEnum):

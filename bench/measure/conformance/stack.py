@@ -65,5 +65,10 @@ def _compiled(stack: CheckedStack, recipe: Recipe) -> Backend:
     return stack.fresh(recipe)
 
 
+def forget_compiled() -> None:
+    """Let clauses compile again what they share."""
+    _compiled.cache_clear()
+
+
 def float64_oracle(recipe: Recipe) -> Backend:
     return CheckedStack("numpy", "float64").fresh(recipe)

@@ -10,7 +10,16 @@ from typing import Any
 import pandas as pd
 
 from bench.records.core_states import CoreState
-from bench.records.fitness import GRADES, Grade, disturbances, grade_of, hindrances, mean_share_taken, share_taken
+from bench.records.fitness import (
+    GRADES,
+    Grade,
+    disturbances,
+    gpu_hindrances,
+    grade_of,
+    hindrances,
+    mean_share_taken,
+    share_taken,
+)
 from bench.records.header import RunHeader
 from bench.records.moments import moment
 from bench.report.load import MOST_TAKEN, REMEDY
@@ -58,9 +67,17 @@ def run_fitness(header: RunHeader, processes: pd.DataFrame, states: Collection[C
         grade=None if mean is None else grade_of(mean, bool(others)),
         share_taken=mean,
         disturbances=[*_when(known[[share > MOST_TAKEN for share in shares]], len(known)), *others],
-        hindrances=[one.detail for one in hindrances(start)],
+        hindrances=[*(one.detail for one in hindrances(start)), *_of_gpus(header)],
         no_cpu_energy=(start.get("missing") or {}).get("cpu_energy_joules"),
     )
+
+
+def _of_gpus(header: RunHeader) -> list[str]:
+    """Return what hindered measuring on the GPUs of a run that used one; other processes have a notice of their own."""
+    if not header.measures_gpu:
+        return []
+    facts = [{**gpu, "other_processes_now": None} for gpu in header.gpus]
+    return [f"GPU {index}: {one.detail}" for index, gpu in enumerate(facts) for one in gpu_hindrances(gpu)]
 
 
 def fitness_notices(fitness: RunFitness) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 from example_run import reference_replicate, replicates, write_example_run
-from html_pages import CONTRASTS, HOSTILE, HOSTILE_LINK, OVERFLOW, Watched, write_hostile
+from html_pages import CONTRASTS, HOSTILE, HOSTILE_LINK, OVERFLOW, Watched, with_plain_spaces, write_hostile
 
 import bench
 from bench.report.write import write_report
@@ -279,7 +279,7 @@ def test_what_is_not_there_is_not_drawn_and_not_invented(browser, tmp_path, meas
     assert watched.complaints == [] and watched.requests == []
     lead = watched.page.locator("p.lead")
     heading = [watched.page.text_content("h1"), *lead.all_text_contents()]
-    assert headline in " ".join(heading)
+    assert headline in with_plain_spaces(" ".join(heading))
     assert watched.page.locator(".js-plotly-plot .main-svg:first-child").count() == num_plots
     text = watched.page.inner_text("main")
     assert "nan" not in text.lower().split() and "None" not in text and "undefined" not in text

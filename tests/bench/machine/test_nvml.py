@@ -4,13 +4,20 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from types import SimpleNamespace
 
+import pandas as pd
 import pynvml
 import pytest
+from example_run import write_example_run
 from fake_nvml import H200, UNSUPPORTED, FakeNvml
 
 from bench.machine import nvml
+from bench.measure import doctor
+from bench.measure.case import Case, PlannedCase
+from bench.records.run_folder import RunFolder
+from bench.report.run.fitness import run_fitness
 
 
 def reading(gpu):
@@ -37,8 +44,38 @@ def test_facts_carry_the_units_of_their_names():
         "pcie_width_now": 16,
         "other_processes_now": 0,
         "utilization_percent_now": 97,
+        "sm_clock_mhz_now": 1785,
+        "throttle_reasons_now": [],
     }
     assert why_missing is None
+
+
+@pytest.mark.parametrize(
+    ("gpu", "found"),
+    [
+        (H200, ["driver 580.65.06, CUDA 13.0, clock 1980 MHz at most, clock 1785 MHz now, persistence on"]),
+        ({**H200, "nvmlDeviceGetCurrentClocksEventReasons": 0x40}, ["its clock is held down now: gpu hw thermal slow"]),
+        ({**H200, "nvmlDeviceGetPersistenceMode": 0}, ["persistence off, ECC on, MIG off", "dropped while nothing"]),
+        ({**H200, "nvmlDeviceGetMigMode": [1, 1]}, ["ECC on, MIG on", "it is divided into MIG instances"]),
+        ({**H200, "nvmlDeviceGetComputeRunningProcesses": [SimpleNamespace(pid=2**22)]}, ["1 other process on it"]),
+        (UNSUPPORTED, ["not known: clock, throttling, persistence, ECC, MIG, other processes (the driver "]),
+    ],
+)
+def test_doctor_says_how_fit_a_gpu_is_and_what_it_cannot_tell(monkeypatch, gpu, found):
+    monkeypatch.setattr(doctor, "describe_gpus", lambda: nvml.describe_gpus(FakeNvml(gpu)))
+    said = " | ".join(one.detail for one in doctor._gpus())
+    assert all(text in said for text in found)
+    assert ("held down" in said) == ("held down" in found[-1]) and ("divided" in said) == ("divided" in found[-1])
+
+
+def test_the_report_of_a_gpu_run_names_what_hindered_it(tmp_path):
+    (facts,), _ = nvml.describe_gpus(FakeNvml(H200))
+    gpu = {**facts, "persistence_mode": False, "throttle_reasons_now": ["gpu reliability"]}
+    plan = [asdict(PlannedCase(Case("epoch", "jax", "scan", "cuda", 2, "mnist"), 1, 60, 1))]
+    header = RunFolder.open(write_example_run(tmp_path, [], machine={"gpus": [gpu]}, plan=plan)).header
+    none = pd.DataFrame(columns=["other_cpu_percent", "threads", "wall_seconds"])
+    held, dropped = run_fitness(header, none, []).hindrances
+    assert held == "GPU 0: its clock is held down now: gpu reliability" and "driver state" in dropped
 
 
 def test_a_card_is_not_identified():

@@ -194,7 +194,7 @@ def test_where_the_default_branch_has_another_name_it_is_offered(tmp_path, clone
     here = repositories.clone(project, tmp_path / "clone") if cloned else project
     with pytest.raises(GitError, match="unknown revision 'main'") as raised:
         commit_of("main", here)
-    offered = re.search(r"--against (\S+?)[;.]", str(raised.value))[1]
+    offered = re.search(r"e\.g\. (\S+?)[;.]", str(raised.value))[1]
     assert offered == ("origin/trunk" if cloned else "trunk")
     assert len(commit_of(offered, here)) == 40
 

@@ -52,11 +52,11 @@ def test_a_backend_whose_clauses_hold_conforms(process):
 
 
 def test_a_violated_clause_fails_with_its_reason(process):
-    process(ProcessResult(0, None, "", 1.0), [*lines()[:-1], {**lines("violated", "off by 3")[-1], "cause": "a bug"}])
+    process(ProcessResult(0, None, "", 1.0), [*lines()[1:], {**lines("violated", "off by 3")[0], "cause": "a bug"}])
     done = conform("fake")
     assert done.exit_code == 1 and "fake/float64 on cpu does not conform" in done.stdout
     (found,) = check.check_plugins([FAKE], 1)
-    assert found.reason == "bad input is refused: off by 3, likely because a bug"
+    assert found.reason == "outputs are the oracle's: off by 3, likely because a bug"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,7 @@ def test_what_comes_after_a_crash_or_the_time_limit_is_not_judged(process, ended
         (("fake", "--device", "cuda"), "fake cannot be checked on cuda"),
         (("fake", "--device", "gpu"), "unknown device 'gpu'"),
         (("fake", "--limit", "0"), "--limit and --threads must be greater than 0"),
+        (("fake", "--threads", "9999"), "--threads 9999 is more than the"),
         (("numpy-plugin",), "backend numpy of numpy-plugin 1.0 is not used: numpy is built in."),
     ],
 )
@@ -96,12 +97,15 @@ def test_bad_input_is_one_sentence(plugin, arguments, sentence):
 
 
 @pytest.mark.slow
-def test_a_plugin_that_is_slower_than_the_limit_is_stopped(plugin):
-    folder = plugin("fake", "def probabilities(self, images):\n    import time\n    time.sleep(60)")
-    done = conform("fake", "--limit", "5", "--env", f"PYTHONPATH={folder}", "--json")
+def test_a_clause_that_is_slower_than_its_share_is_not_judged_and_the_others_are(plugin):
+    slow = "def predict(self, images):\n    import time\n    time.sleep(60)"
+    folder = plugin("fake", slow)
+    done = conform("fake", "--limit", "20", "--env", f"PYTHONPATH={folder}", "--json")
     assert done.exit_code == 1
     (found,) = json.loads(done.stdout)
-    assert "no end within its limit of 5 s" in found["clauses"][0]["detail"]
+    states = {one["clause"]: (one["state"], one["detail"]) for one in found["clauses"]}
+    assert states["outputs"] == ("not judged", "it took longer than 5 s, a quarter of --limit")
+    assert states["fifty_steps"][0] == states["bad_input"][0] == "holds"
 
 
 @pytest.mark.slow

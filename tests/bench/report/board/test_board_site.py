@@ -101,7 +101,7 @@ def test_hostile_names_are_escaped_everywhere(files):
 
 
 def test_left_out_records_are_listed_with_the_reason(files):
-    assert "its summary.json says a test accuracy of 100.00 %" in files["left-out.html"]
+    assert "its summary.json says a test accuracy of 100.00\N{NO-BREAK SPACE}%" in files["left-out.html"]
     assert "Left out (1)" in files["index.html"]
 
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from example_run import case, measurement, reference_replicate, replicate, write_example_run
+from html_pages import with_plain_spaces
 
 from bench.report.write import write_report
 
@@ -43,7 +44,8 @@ def written(tmp_path):
     def written(replicates, **changes):
         path = write_example_run(tmp_path, replicates, mode="quick", **changes)
         text = write_report(path).read_text(encoding="utf-8")
-        return text, json.loads((path / "summary.json").read_text()), (path / "report.html").read_text()
+        page = with_plain_spaces((path / "report.html").read_text(encoding="utf-8"))
+        return text, json.loads((path / "summary.json").read_text()), page
 
     return written
 

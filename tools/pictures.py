@@ -1,0 +1,194 @@
+"""Pictures of README and docs from committed records: charts, small ones for a table, the first screen of a report.
+
+The first screen is a photograph, whose bytes differ from one browser to the next: it carries a digest of what it shows,
+and is taken again only if that changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from bench.document.chart import Chart
+from bench.document.html import to_html
+from bench.document.svg import draw_chart, svg_of_chart, svg_of_figure
+from bench.errors import BenchError
+from bench.gate.error_rates.noise_trace import read_trace
+from bench.records.run_folder import RunFolder
+from bench.report.charts import draw_charts
+from bench.report.charts.style import COLOURS, GREY, PHASES
+from bench.report.history.series import find_runs, history
+from bench.report.run.analysis import RunAnalysis
+from bench.report.write import page_of, sections
+from mlp.recipe import REFERENCE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+IMAGES = Path("docs/images")
+NOISE = Path("results/noise/quiet.jsonl")
+SMALL_INCHES = (2.0, 1.0)
+FIRST_SCREEN = {"light": IMAGES / "first-screen-light.png", "dark": IMAGES / "first-screen-dark.png"}
+SCREEN_PIXELS = {"width": 1280, "height": 800}
+MAX_COLOURS = 64  # of a photograph of text: a third of the bytes
+NUM_SECTIONS = 2  # on the first screen
+
+
+def pictures(record: Path, records: Path) -> dict[Path, str]:
+    """Return the SVG of each picture by its path: of ``record``, and for the trend of all ``records``."""
+    analysis = RunAnalysis(RunFolder.open(record))
+    charts, _ = draw_charts(analysis)
+    small = {
+        "fast": lambda axes: _clocks(axes, analysis),
+        "stacks": lambda axes: _throughput(axes, charts["throughput"]),
+        "time": lambda axes: _phases(axes, analysis),
+        "trend": lambda axes: _trend(axes, records),
+        "fitness": _noise,
+    }
+    return {
+        IMAGES / "ranking-light.svg": svg_of_chart(charts["throughput"]),
+        IMAGES / "ranking-dark.svg": svg_of_chart(charts["throughput"], dark=True),
+        IMAGES / "accuracy.svg": svg_of_chart(charts["accuracy"]),
+        IMAGES / "batch-size.svg": svg_of_chart(charts["batch_size"]),
+        **{IMAGES / f"small-{name}.svg": _small(draw) for name, draw in small.items()},
+    }
+
+
+# --- small ones: lines and dots on no paper, in colours for light and dark -------------------------------------------
+
+
+def _small(draw: Callable[[Axes], None]) -> str:
+    def draw_one(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        draw(axes)
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+        axes.grid(False)
+        axes.spines[:].set_color(GREY)
+        for paper in (figure.patch, axes.patch):
+            paper.set_alpha(0)
+
+    return svg_of_figure(SMALL_INCHES, draw_one)
+
+
+def _clocks(axes: Axes, analysis: RunAnalysis) -> None:
+    """Draw the reference clock of each stack, the fastest first, and the published one as a line."""
+    totals = sorted((one.total_seconds for one in analysis.phase_medians), reverse=True)
+    axes.barh(range(len(totals)), totals, color=COLOURS[0], height=0.6)
+    axes.axvline(REFERENCE.total_seconds, color=COLOURS[1], linewidth=1, linestyle="--")
+
+
+def _throughput(axes: Axes, chart: Chart) -> None:
+    draw_chart(axes, chart)
+    for line in axes.lines:
+        line.set(linewidth=1, markersize=min(line.get_markersize(), 3))
+
+
+def _phases(axes: Axes, analysis: RunAnalysis) -> None:
+    """Draw the phases of each stack's reference run as a bar of whole length."""
+    for row, one in enumerate(sorted(analysis.phase_medians, key=lambda found: -found.total_seconds)):
+        left = 0.0
+        for phase, color in PHASES.items():
+            share = one.seconds_by_phase.get(phase, 0) / one.total_seconds
+            axes.barh(row, share, left=left, color=color, height=0.6)
+            left += share
+
+
+def _trend(axes: Axes, records: Path) -> None:
+    """Draw the training epochs of each stack from run to run, in the order of time."""
+    found = [one for one in history(find_runs([records])).series if one.metric.measurement == "train_epoch"]
+    for one, color in zip(found, COLOURS * len(found), strict=False):
+        centers = [point.center for point in one.points]
+        axes.plot(range(len(centers)), centers, color=color, marker="o", markersize=3, linewidth=1)
+    axes.set_yscale("log")
+
+
+def _noise(axes: Axes) -> None:
+    """Draw the median of each block of a noise trace: one program on a machine that changes under it."""
+    blocks: dict[int, list[float]] = {}
+    for turn in read_trace(NOISE).turns:
+        blocks.setdefault(turn.block, []).append(turn.seconds)
+    axes.plot([median(seconds) for _, seconds in sorted(blocks.items())], color=COLOURS[0], linewidth=1)
+
+
+# --- the first screen of the report ----------------------------------------------------------------------------------
+
+
+def first_screen_digest(record: Path) -> str:
+    """Return a digest of what the first screen shows: text, charts, style; not of Plotly's or a browser's version."""
+    analysis = RunAnalysis(RunFolder.open(record))
+    charts, _ = draw_charts(analysis)
+    page = page_of(analysis, sections(analysis), charts)
+    titles, seen = [section.title for section in page.sections], page.sections[:NUM_SECTIONS]
+    text = to_html(replace(page, sections=seen, charts={}))
+    figures = [charts[name].figure for section in seen for name in section.plots if name in charts]
+    return hashlib.sha256(f"{text}{titles}{figures}".encode()).hexdigest()
+
+
+def digest_of_picture(path: Path) -> str | None:
+    """Return the digest that a picture of the first screen carries; None without the picture."""
+    from PIL import Image
+
+    if not path.exists():
+        return None
+    with Image.open(path) as image:
+        return image.info.get("digest")
+
+
+def write_first_screen(record: Path) -> list[Path]:
+    """Take the photographs that are not current, in a headless Chromium; return their paths."""
+    digest = first_screen_digest(record)
+    stale = {scheme: path for scheme, path in FIRST_SCREEN.items() if digest_of_picture(path) != digest}
+    if stale:
+        analysis = RunAnalysis(RunFolder.open(record))
+        charts, _ = draw_charts(analysis)
+        _photograph(to_html(page_of(analysis, sections(analysis), charts)), stale, digest)
+    return list(stale.values())
+
+
+def _photograph(page: str, paths: dict[str, Path], digest: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory(prefix="mlp-bench-") as scratch, sync_playwright() as playwright:
+        file = Path(scratch, "report.html")
+        file.write_text(page, encoding="utf-8")
+        executable = chromium_path(playwright.chromium.executable_path)
+        if executable is None:
+            raise BenchError(NO_CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=executable, args=SANDBOX)
+        for scheme, path in paths.items():
+            seen = browser.new_page(viewport=SCREEN_PIXELS, color_scheme=scheme)
+            seen.goto(file.as_uri())
+            seen.wait_for_selector("html[data-drawn=true]")
+            _write_png(seen.screenshot(), path, digest)
+        browser.close()
+
+
+def _write_png(image: bytes, path: Path, digest: str) -> None:
+    from PIL import Image, PngImagePlugin
+
+    carried = PngImagePlugin.PngInfo()
+    carried.add_text("digest", digest)
+    Image.open(io.BytesIO(image)).convert("RGB").quantize(MAX_COLOURS).save(path, pnginfo=carried, optimize=True)
+
+
+# --- Chromium --------------------------------------------------------------------------------------------------------
+
+NO_CHROMIUM = "no Chromium was found: name one in CHROMIUM, or run python -m playwright install chromium"
+SANDBOX = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to sandbox for the superuser
+
+
+def chromium_path(own: str) -> str | None:
+    """Return the browser named by the user, one of the system's, or Playwright's ``own``."""
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    return next((path for path in [*found, own] if path and Path(path).exists()), None)
