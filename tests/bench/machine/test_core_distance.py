@@ -9,7 +9,6 @@ import pytest
 from bench.machine import core_distance
 from bench.machine.core_distance import MOST_PAIRS, measure, pairs_of
 
-
 COMPILED = core_distance._compiled
 
 
