@@ -49,9 +49,10 @@ def pictures(record: Path, records: Path) -> dict[Path, str]:
     charts, _ = draw_charts(analysis)
     small = {
         "fast": lambda axes: _clocks(axes, analysis),
-        "stacks": lambda axes: _throughput(axes, charts["throughput"]),
+        "stacks": lambda axes: _thin(axes, charts["throughput"]),
         "time": lambda axes: _phases(axes, analysis),
         "trend": lambda axes: _trend(axes, records),
+        "scaling": lambda axes: _thin(axes, charts["threads"]),
         "fitness": _noise,
     }
     return {
@@ -87,7 +88,7 @@ def _clocks(axes: Axes, analysis: RunAnalysis) -> None:
     axes.axvline(REFERENCE.total_seconds, color=COLOURS[1], linewidth=1, linestyle="--")
 
 
-def _throughput(axes: Axes, chart: Chart) -> None:
+def _thin(axes: Axes, chart: Chart) -> None:
     draw_chart(axes, chart)
     for line in axes.lines:
         line.set(linewidth=1, markersize=min(line.get_markersize(), 3))
