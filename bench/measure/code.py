@@ -40,6 +40,15 @@ def code_digest(modules: Iterable[str] | None = None, package: Path = PACKAGE) -
     return digest.hexdigest()[:DIGITS]
 
 
+def suite_digest(packages: Iterable[Path] = (PACKAGE, PACKAGE.with_name("bench"))) -> str:
+    """Return the first 12 hexadecimal digits of the SHA-256 of all source files of the suite, byte by byte."""
+    digest = hashlib.sha256()
+    for package in packages:
+        for path in sorted(one for one in package.rglob("*") if one.suffix in (*SOURCES, ".c", ".js")):
+            digest.update(f"{path.relative_to(package.parent).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:DIGITS]
+
+
 def plugin_digest(implementation: str) -> str | None:
     """Return the same digits for the source of a plugin, whose backend is ``module:CLASS``; None if it has no files.
 

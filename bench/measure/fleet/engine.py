@@ -1,0 +1,241 @@
+"""Dask ``distributed`` as the engine of a fleet: plain workers, pinned tasks, events, and nothing that disturbs.
+
+Workers are started host by host with a time limit.  Scheduler and workers listen on loopback with TLS, whose
+certificates live as long as the fleet run; a host is reached through SSH, which forwards the scheduler's port.  Nothing
+connects to a worker: tasks and events take the connection that it opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import IO, Any
+
+import dask
+from distributed import Client, Scheduler, Security, Worker
+
+from bench.errors import BenchError
+from bench.measure.fleet import on_host
+from bench.measure.fleet.hosts import Host, remote_command
+from bench.measure.fleet.worker import BOOTSTRAP, versions
+from bench.measure.process import explain, running
+
+START_LIMIT_SECONDS = 90.0
+CONNECT_LIMIT_SECONDS = 20
+KEPT_EVENTS = 8  # of each topic: their receiver has written them
+SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_LIMIT_SECONDS}")
+SSH += ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-o", "ExitOnForwardFailure=yes")
+FORWARDED = re.compile(r"Allocated port (\d+) for remote forward")
+RARELY = "1h"
+LOOPBACK = "127.0.0.1:0"  # of the HTTP servers, which have no pages
+# What Dask does beside tasks is off or rare: profiler (by default 100 times a second), ticks, monitors, stealing.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.http.routes": [],
+    "distributed.worker.use-file-locking": False,
+    "distributed.scheduler.http.routes": [],
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.worker-ttl": None,  # the coordinator judges silence, by the events of a task
+    "distributed.admin.system-monitor.interval": RARELY,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.tick.interval": RARELY,
+    "distributed.admin.tick.limit": "10h",
+    "distributed.admin.low-level-log-length": KEPT_EVENTS,
+    "distributed.diagnostics.nvml": False,
+    "distributed.client.heartbeat": "60s",
+    "distributed.comm.timeouts.tcp": "300s",
+}
+Receive = Callable[[dict[str, Any]], None]
+
+
+class Unreachable(Exception):
+    """Host without a worker, for a reason that follows "it"."""
+
+
+def be_quiet() -> None:
+    """Turn off what Dask does beside tasks, and its log: the coordinator says what happens."""
+    dask.config.set(QUIET)
+    for name in ("distributed", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+async def plain_worker(settings: Mapping[str, Any]) -> Worker:
+    """Start a worker, without a nanny, that has one thread; see ``Engine.start`` for its settings."""
+    be_quiet()
+    security = Security(
+        tls_ca_file=settings["certificate"],
+        tls_worker_cert=settings["certificate"],
+        tls_worker_key=settings["key"],
+        require_encryption=True,
+    )
+    return await Worker(
+        settings["scheduler"],
+        name=settings["name"],
+        nthreads=1,
+        host=settings["listen"],
+        security=security,
+        memory_limit=0,
+        heartbeat_interval="10s",
+        death_timeout=START_LIMIT_SECONDS,
+        local_directory=settings["folder"] or tempfile.mkdtemp(prefix="mlp-bench-worker-"),
+        metrics={},
+        dashboard_address=LOOPBACK,
+    )
+
+
+class Engine:
+    """Client of a scheduler: it starts workers and submits tasks that stay where they are."""
+
+    def __init__(self, client: Client, security: Security | None, stack: AsyncExitStack) -> None:
+        self._client, self._security, self._stack = client, security, stack
+        self._started = 0
+
+    def subscribe(self, topic: str, receive: Receive) -> None:
+        """Let ``receive`` get the messages of a topic in their order."""
+        self._client.subscribe_topic(topic, lambda event: receive(event[1]))
+
+    def on_departure(self, depart: Callable[[str], None]) -> None:
+        """Let ``depart`` get the address of each worker that the scheduler loses."""
+
+        def handle(message: dict[str, Any]) -> None:
+            if message.get("action") == "remove-worker":
+                depart(message["worker"])
+
+        self.subscribe("all", handle)
+
+    async def workers(self) -> dict[str, dict[str, Any]]:
+        """Return {address: what the scheduler knows} of all workers."""
+        return (await self._client.scheduler.identity(n_workers=-1))["workers"]
+
+    async def start(self, host: Host) -> str:
+        """Start a worker on the host, and return its address; raises Unreachable with the reason."""
+        self._started += 1
+        number = self._started
+        output = self._stack.enter_context(tempfile.TemporaryFile())
+        argv, folder = self._argv(host)
+        streams = {"stdin": subprocess.PIPE, "stdout": output, "stderr": subprocess.STDOUT}
+        try:
+            process = self._stack.enter_context(running(argv, cwd=folder, **streams))
+        except OSError as error:
+            raise Unreachable(f"could not be started by {argv[0]} ({error.strerror})") from error
+        try:
+            async with asyncio.timeout(START_LIMIT_SECONDS):
+                port = await self._scheduler_port(host, process, output)
+                settings = self._settings(host, number, port)
+                process.stdin.write(json.dumps(settings).encode() + b"\n")
+                process.stdin.flush()
+                return await self._address(host, process, output)
+        except TimeoutError:
+            raise Unreachable(f"did not answer within {START_LIMIT_SECONDS:g} s") from None
+        except BrokenPipeError:
+            raise Unreachable(await self._why_ended(process, output)) from None
+
+    def _argv(self, host: Host) -> tuple[list[str], str | None]:
+        program = ["-c", BOOTSTRAP]
+        if host.address is None:
+            return [host.python, *program], host.checkout
+        port = self._client.scheduler.address.rpartition(":")[2]
+        return [*SSH, "-R", f"127.0.0.1:0:127.0.0.1:{port}", host.address, remote_command(host, program)], None
+
+    async def _scheduler_port(self, host: Host, process: subprocess.Popen, output: IO[bytes]) -> str:
+        """Return the port of the scheduler as the host sees it: on another one, what SSH forwards."""
+        if host.address is None:
+            return self._client.scheduler.address.rpartition(":")[2]
+        while not (found := FORWARDED.search(_text(output))):
+            if process.poll() is not None:
+                raise Unreachable(await self._why_ended(process, output))
+            await asyncio.sleep(0.1)
+        return found[1]
+
+    def _settings(self, host: Host, number: int, port: str) -> dict[str, Any]:
+        """Return the settings of a worker.
+
+        Each listens on a loopback address of its own: the scheduler knows workers by address, and none is ever dialled.
+        """
+        certificate = self._security.get_tls_config_for_role("worker")
+        own = f"127.{number // 62500 + 1}.{number // 250 % 250}.{number % 250 + 1}"
+        return {
+            "scheduler": f"tls://127.0.0.1:{port}",
+            "certificate": certificate["ca_file"],
+            "key": certificate["key"],
+            "name": host.name,
+            "listen": own if _is_linux(host) else "127.0.0.1",
+            "folder": None,
+            "versions": versions(),
+        }
+
+    async def _address(self, host: Host, process: subprocess.Popen, output: IO[bytes]) -> str:
+        while True:
+            for address, worker in (await self.workers()).items():
+                if worker["name"] == host.name:
+                    return address
+            if process.poll() is not None:
+                raise Unreachable(await self._why_ended(process, output))
+            await asyncio.sleep(0.2)
+
+    async def _why_ended(self, process: subprocess.Popen, output: IO[bytes]) -> str:
+        while process.poll() is None:
+            await asyncio.sleep(0.1)
+        lines = [line.removeprefix("error: ") for line in _text(output).splitlines() if line.startswith("error: ")]
+        return f"ended at the start: {lines[-1] if lines else explain(_text(output))}"
+
+    async def run(self, task: Callable[[on_host.Request], None], request: on_host.Request, worker: str) -> None:
+        """Run a task on one worker, once; cancel it if this is cancelled.  Raises the exception of the task."""
+        future = self._client.submit(task, request, workers=[worker], allow_other_workers=False, retries=0, pure=False)
+        try:
+            error = await future.exception()
+        finally:
+            future.release()
+        if error is not None:
+            raise error
+
+
+def _is_linux(host: Host) -> bool:
+    return host.address is not None or sys.platform == "linux"
+
+
+def _text(output: IO[bytes]) -> str:
+    output.seek(0)
+    return output.read().decode(errors="replace")
+
+
+@asynccontextmanager
+async def own_engine() -> AsyncIterator[Engine]:
+    """Start a scheduler on loopback, with TLS; its workers end with it."""
+    be_quiet()
+    security = Security.temporary()
+    async with AsyncExitStack() as stack:
+        where = {"host": "127.0.0.1", "port": 0, "protocol": "tls", "dashboard_address": LOOPBACK}
+        scheduler = Scheduler(**where, security=security)
+        await stack.enter_async_context(scheduler)
+        client = await stack.enter_async_context(Client(scheduler.address, security=security, asynchronous=True))
+        yield Engine(client, security, stack)
+
+
+@asynccontextmanager
+async def engine_at(address: str) -> AsyncIterator[Engine]:
+    """Connect to a scheduler that runs already, with the certificates of Dask's own configuration.
+
+    Raises BenchError if it cannot be reached within a time limit.
+    """
+    dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT_LIMIT_SECONDS}s"})
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(Client(address, asynchronous=True))
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            reason = explain(str(error))
+            raise BenchError(f"the scheduler {address} cannot be reached ({reason}): check its address.") from error
+        yield Engine(client, None, stack)
