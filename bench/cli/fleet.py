@@ -62,13 +62,15 @@ def fleet(**options: Any) -> None:
       3    no host was measured
       130  interrupted; the measurements so far are kept
     """
-    from bench.measure.fleet.session import measure_fleet, open_fleet, source_of
+    from bench.measure.fleet.session import is_open, measure_fleet, open_fleet, source_of
     from bench.report.fleet.baseline import read_baseline
 
     run_options = click.get_current_context().meta[RUN_OPTIONS]
     _check_run_options(run_options)
     baseline = read_baseline(options["baseline"])
     source = source_of(options["hosts_file"], options["local"], options["scheduler"])
+    if is_open(options["scheduler"]):
+        cli.warn("a scheduler at tcp:// runs code of all that reach it: let Dask use TLS, and name it by tls://")
     folder, data = open_fleet(source, options["resume"], options["data"], options["output"], run_options, baseline)
     console = cli.errors if options["as_json"] else cli.console
     console.print(f"fleet {folder.path}", markup=False, highlight=False)

@@ -14,6 +14,7 @@ from bench.measure.fleet import on_host
 from bench.measure.fleet.engine import Engine, Unreachable
 from bench.measure.fleet.hosts import Host
 from bench.measure.fleet.on_host import Request
+from bench.measure.fleet.worker import differing_versions, versions
 from bench.measure.process import describe as describe_error
 from bench.records.fleet import FleetFolder, HostState
 from bench.units import short_commit
@@ -31,12 +32,20 @@ class Progress(Protocol):
     def __call__(self, host: str, text: str) -> None: ...
 
 
+Task = Callable[[Request], None]
+
+
 @dataclass(frozen=True)
 class Programs:
-    """Programs of Python that describe a host and that measure it; ``silence_seconds`` until it counts as lost."""
+    """Programs of Python that describe a host and that measure it, with the tasks that run them there.
+
+    A host counts as lost after ``silence_seconds`` without a message.
+    """
 
     describe: tuple[str, ...] = DESCRIBE
     run: tuple[str, ...] = RUN
+    describe_task: Task = on_host.describe
+    measure_task: Task = on_host.measure
     silence_seconds: float = SILENCE_SECONDS
 
 
@@ -110,7 +119,9 @@ class Fleet:
         self.addresses[host.name] = address
         options = [host.data] if host.data else []
         request = Request(self._topic, host.name, list(self.programs.describe), host.is_alone, options=options)
-        described = await self._converse(on_host.describe, request, address, until="described")
+        described = await self._converse(self.programs.describe_task, request, address, until="described")
+        if other := differing_versions(described["versions"], versions()):
+            raise Ended(f"it has {other}: install requirements/fleet.txt on both")
         data = self._verify(host, described["facts"])
         self.tell(host.name, "verified: it has the same code and data")
         await self._run(host, address, described["facts"]["folder"], data)
@@ -153,7 +164,7 @@ class Fleet:
         )
         self.folder.update_host(host.name, state=HostState.MEASURING, reason=None)
         self.tell(host.name, "goes on measuring" if held else "measures")
-        ended = await self._converse(on_host.measure, request, address, until="ended")
+        ended = await self._converse(self.programs.measure_task, request, address, until="ended")
         if ended["reason"]:
             raise Ended(ended["reason"])
         notes = ("some of its processes failed: see its record",) if ended["exit_code"] else ()
@@ -162,7 +173,7 @@ class Fleet:
         self.tell(host.name, f"complete: {num_replicates} processes")
 
     async def _converse(
-        self, task: Callable[[Request], None], request: Request, address: str, until: str
+        self, task: Task, request: Request, address: str, until: str
     ) -> dict[str, Any]:
         """Run a task and keep the files that it sends until its last message, which is returned.
 

@@ -2,7 +2,7 @@
 
 Workers are started host by host with a time limit.  Scheduler and workers listen on loopback with TLS, whose
 certificates live as long as the fleet run; a host is reached through SSH, which forwards the scheduler's port.  Nothing
-connects to a worker: tasks and events take the connection that it opened.
+connects to a worker, whose ports are closed: tasks and events take the connection that it opened.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from distributed import Client, Scheduler, Security, Worker
 from bench.errors import BenchError
 from bench.measure.fleet import on_host
 from bench.measure.fleet.hosts import Host, remote_command
-from bench.measure.fleet.worker import BOOTSTRAP, versions
+from bench.measure.fleet.worker import BOOTSTRAP, differing_versions, versions
 from bench.measure.process import explain, running
 
 START_LIMIT_SECONDS = 90.0
@@ -73,7 +73,7 @@ def be_quiet() -> None:
 
 
 async def plain_worker(settings: Mapping[str, Any]) -> Worker:
-    """Start a worker, without a nanny, that has one thread; see ``Engine.start`` for its settings."""
+    """Start a worker without a nanny and with one thread, and close its ports; see ``Engine`` for its settings."""
     be_quiet()
     security = Security(
         tls_ca_file=settings["certificate"],
@@ -81,7 +81,7 @@ async def plain_worker(settings: Mapping[str, Any]) -> Worker:
         tls_worker_key=settings["key"],
         require_encryption=True,
     )
-    return await Worker(
+    worker = await Worker(
         settings["scheduler"],
         name=settings["name"],
         nthreads=1,
@@ -94,6 +94,10 @@ async def plain_worker(settings: Mapping[str, Any]) -> Worker:
         metrics={},
         dashboard_address=LOOPBACK,
     )
+    for listener in worker.listeners:
+        listener.stop()
+    worker.http_server.stop()
+    return worker
 
 
 class Engine:
@@ -116,6 +120,11 @@ class Engine:
 
         self.subscribe("all", handle)
 
+    @property
+    def port(self) -> str:
+        """Port of the scheduler."""
+        return self._client.scheduler.address.rpartition(":")[2]
+
     async def workers(self) -> dict[str, dict[str, Any]]:
         """Return {address: what the scheduler knows} of all workers."""
         return (await self._client.scheduler.identity(n_workers=-1))["workers"]
@@ -134,7 +143,7 @@ class Engine:
         try:
             async with asyncio.timeout(START_LIMIT_SECONDS):
                 port = await self._scheduler_port(host, process, output)
-                settings = self._settings(host, number, port)
+                settings = self.settings(host, number, port)
                 process.stdin.write(json.dumps(settings).encode() + b"\n")
                 process.stdin.flush()
                 return await self._address(host, process, output)
@@ -147,23 +156,22 @@ class Engine:
         program = ["-c", BOOTSTRAP]
         if host.address is None:
             return [host.python, *program], host.checkout
-        port = self._client.scheduler.address.rpartition(":")[2]
-        return [*SSH, "-R", f"127.0.0.1:0:127.0.0.1:{port}", host.address, remote_command(host, program)], None
+        return [*SSH, "-R", f"127.0.0.1:0:127.0.0.1:{self.port}", host.address, remote_command(host, program)], None
 
     async def _scheduler_port(self, host: Host, process: subprocess.Popen, output: IO[bytes]) -> str:
         """Return the port of the scheduler as the host sees it: on another one, what SSH forwards."""
         if host.address is None:
-            return self._client.scheduler.address.rpartition(":")[2]
+            return self.port
         while not (found := FORWARDED.search(_text(output))):
             if process.poll() is not None:
                 raise Unreachable(await self._why_ended(process, output))
             await asyncio.sleep(0.1)
         return found[1]
 
-    def _settings(self, host: Host, number: int, port: str) -> dict[str, Any]:
-        """Return the settings of a worker.
+    def settings(self, host: Host, number: int, port: str) -> dict[str, Any]:
+        """Return the settings of the worker of a host, by its number and the scheduler's port as the host sees it.
 
-        Each listens on a loopback address of its own: the scheduler knows workers by address, and none is ever dialled.
+        Each listens on a loopback address of its own: the scheduler knows workers by address.
         """
         certificate = self._security.get_tls_config_for_role("worker")
         own = f"127.{number // 62500 + 1}.{number // 250 % 250}.{number % 250 + 1}"
@@ -235,7 +243,10 @@ async def engine_at(address: str) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(Client(address, asynchronous=True))
+            packages = (await client.scheduler.versions(packages={}))["packages"]
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             reason = explain(str(error))
             raise BenchError(f"the scheduler {address} cannot be reached ({reason}): check its address.") from error
+        if other := differing_versions(packages, versions()):
+            raise BenchError(f"the scheduler {address} has {other}: install requirements/fleet.txt on both.")
         yield Engine(client, None, stack)

@@ -83,13 +83,13 @@ def read_hosts(path: Path) -> list[Host]:
 
 
 def _host(entry: HostEntry, path: Path) -> Host:
+    if not re.fullmatch(r"[^-\s][^\s]*", entry.address):
+        raise BenchError(f"the hosts file {path} has the address {entry.address!r}, which ssh cannot take.")
     name = entry.name or re.sub(r"[^A-Za-z0-9._-]", "-", entry.address.rpartition("@")[2])
     if not NAME.fullmatch(name):
         raise BenchError(
             f"the hosts file {path} has the host name {name!r}: letters, digits, dots and hyphens name a folder."
         )
-    if not re.fullmatch(r"[^-\s][^\s]*", entry.address):
-        raise BenchError(f"the hosts file {path} has the address {entry.address!r}, which ssh cannot take.")
     if entry.python is None and entry.checkout is None:
         raise BenchError(f"the hosts file {path} names neither python nor checkout of host {name}: give one.")
     if entry.price_per_hour is not None and not 0 <= entry.price_per_hour < float("inf"):

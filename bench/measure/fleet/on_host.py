@@ -23,6 +23,7 @@ from typing import Any
 from distributed import get_worker
 
 from bench.errors import BenchError
+from bench.measure.fleet.worker import versions
 from bench.measure.process import end_group, explain, how_ended, run_to_end, running, why_ended
 from bench.records.fleet import RUN_FILE
 
@@ -78,7 +79,7 @@ def describe(request: Request) -> None:
     argv = [sys.executable, *request.program, *request.options]
     ended = run_to_end(argv, environment(), DESCRIBE_LIMIT_SECONDS, Path.cwd())
     try:
-        post("described", facts=json.loads(ended.text.strip().splitlines()[-1]))
+        post("described", facts=json.loads(ended.text.strip().splitlines()[-1]), versions=versions())
     except (ValueError, IndexError):
         post("failed", reason=ended.cut_short or why_ended(ended.exit_code or 0, ended.text))
 

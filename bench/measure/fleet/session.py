@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -54,6 +55,11 @@ def source_of(hosts_file: Path | None, local: int | None, scheduler: str | None)
     if not scheduler.startswith(("tls://", "tcp://")):
         raise BenchError(f"--scheduler {scheduler!r} is no address of Dask: it begins with tls:// or tcp://.")
     return Source(SCHEDULER, scheduler=scheduler)
+
+
+def is_open(scheduler: str | None) -> bool:
+    """Return whether the address of a scheduler is neither protected by TLS nor on loopback."""
+    return scheduler is not None and re.match(r"tcp://(?!127\.|localhost|\[::1\])", scheduler) is not None
 
 
 def _check_installed() -> None:

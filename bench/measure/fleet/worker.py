@@ -43,11 +43,14 @@ def main() -> None:
 
 def check_versions(wanted: dict[str, str]) -> None:
     """End with a sentence if Dask is not of the coordinator's version."""
-    here = versions()
-    other = [f"{name} {here[name]} (the coordinator has {version})" for name, version in wanted.items()
-             if here[name] != version]  # fmt: skip
-    if other:
-        sys.exit(f"error: it has {', '.join(other)}: install requirements/fleet.txt on both")
+    if other := differing_versions(versions(), wanted):
+        sys.exit(f"error: it has {other}: install requirements/fleet.txt on both")
+
+
+def differing_versions(there: dict[str, str], here: dict[str, str]) -> str:
+    """Return the packages whose versions on a host differ from those of the coordinator; empty if they fit."""
+    found = {name: (there.get(name), version) for name, version in here.items() if there.get(name) != version}
+    return ", ".join(f"{name} {other} (the coordinator has {version})" for name, (other, version) in found.items())
 
 
 def versions() -> dict[str, str]:
