@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import IO, Any
 
 import dask
@@ -29,6 +29,7 @@ from bench.measure.process import explain, running
 
 START_LIMIT_SECONDS = 90.0
 CONNECT_LIMIT_SECONDS = 20
+END_SECONDS = 3.0
 KEPT_EVENTS = 8  # of each topic: their receiver has written them
 SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_LIMIT_SECONDS}")
 SSH += ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-o", "ExitOnForwardFailure=yes")
@@ -68,7 +69,7 @@ class Unreachable(Exception):
 def be_quiet() -> None:
     """Turn off what Dask does beside tasks, and its log: the coordinator says what happens."""
     dask.config.set(QUIET)
-    for name in ("distributed", "tornado"):
+    for name in ("distributed", "tornado", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
@@ -105,7 +106,7 @@ class Engine:
 
     def __init__(self, client: Client, security: Security | None, stack: AsyncExitStack) -> None:
         self._client, self._security, self._stack = client, security, stack
-        self._started = 0
+        self._processes: list[subprocess.Popen] = []
 
     def subscribe(self, topic: str, receive: Receive) -> None:
         """Let ``receive`` get the messages of a topic in their order."""
@@ -131,8 +132,6 @@ class Engine:
 
     async def start(self, host: Host) -> str:
         """Start a worker on the host, and return its address; raises Unreachable with the reason."""
-        self._started += 1
-        number = self._started
         output = self._stack.enter_context(tempfile.TemporaryFile())
         argv, folder = self._argv(host)
         streams = {"stdin": subprocess.PIPE, "stdout": output, "stderr": subprocess.STDOUT}
@@ -140,6 +139,8 @@ class Engine:
             process = self._stack.enter_context(running(argv, cwd=folder, **streams))
         except OSError as error:
             raise Unreachable(f"could not be started by {argv[0]} ({error.strerror})") from error
+        self._processes.append(process)
+        number = len(self._processes)
         try:
             async with asyncio.timeout(START_LIMIT_SECONDS):
                 port = await self._scheduler_port(host, process, output)
@@ -200,6 +201,16 @@ class Engine:
         lines = [line.removeprefix("error: ") for line in _text(output).splitlines() if line.startswith("error: ")]
         return f"ended at the start: {lines[-1] if lines else explain(_text(output))}"
 
+    async def end_workers(self) -> None:
+        """Close the stdin of all workers, and give them a moment to end what they carry."""
+        for process in self._processes:
+            with suppress(OSError):
+                process.stdin.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                while any(process.poll() is None for process in self._processes):
+                    await asyncio.sleep(0.1)
+
     async def run(self, task: Callable[[on_host.Request], None], request: on_host.Request, worker: str) -> None:
         """Run a task on one worker, once; cancel it if this is cancelled.  Raises the exception of the task."""
         future = self._client.submit(task, request, workers=[worker], allow_other_workers=False, retries=0, pure=False)
@@ -230,7 +241,11 @@ async def own_engine() -> AsyncIterator[Engine]:
         scheduler = Scheduler(**where, security=security)
         await stack.enter_async_context(scheduler)
         client = await stack.enter_async_context(Client(scheduler.address, security=security, asynchronous=True))
-        yield Engine(client, security, stack)
+        engine = Engine(client, security, stack)
+        try:
+            yield engine
+        finally:
+            await engine.end_workers()
 
 
 @asynccontextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import BenchError
 from bench.measure.code import suite_digest
@@ -17,6 +19,7 @@ from bench.measure.fleet.hosts import NAME, Host, local_hosts, read_hosts
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT
 from bench.measure.runner import now
+from bench.measure.signals import NAMES as SIGNALS
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.version import __version__
 from mlp.dataset import identify, locate
@@ -139,16 +142,36 @@ def measure_fleet(
     from bench.measure.fleet.coordinate import Fleet, Programs
 
     async def measure() -> None:
+        _cancel_on_signals()
         async with _engine(source) as engine:
             hosts = await _hosts(source, engine, folder)
             await Fleet(folder, engine, data, tell, programs or Programs()).measure(hosts)
 
     try:
-        asyncio.run(measure())
+        _run(measure())
     except* BenchError as group:
         raise _first(group) from None
     finally:
         folder.update(finished_at=now())
+
+
+def _cancel_on_signals() -> None:
+    """Let the signals that end a command cancel the current task; ignored ones stay ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    task = asyncio.current_task()
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(work)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:

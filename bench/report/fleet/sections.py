@@ -86,8 +86,8 @@ def _sentence(host: str, found: Sequence[Outlier]) -> str:
     parts = list(dict.fromkeys(one.part for one in slow if one.part))
     named = [one for one in slow if one.part] or slow or list(found)
     details = [f"{one.metric.measurement} {format_number_with_range(*_ratio(one))}" for one in named[:FIRST_METRICS]]
-    what = f"slow {' and '.join(parts)}" if parts else "slower" if slow else "faster"
-    return f"{host}: {what} than equal hosts ({'; '.join(details)} times as long)."
+    what = f"has a slower {' and '.join(parts)}" if parts else "is slower" if slow else "is faster"
+    return f"{host} {what} than equal hosts: {', '.join(details)} times as long."
 
 
 def _ranking(judgement: FleetJudgement) -> list[Section]:

@@ -83,7 +83,8 @@ def write_fleet(report: FleetReport) -> list[str]:
     if judgement.baseline is not None:
         files.write(path / "healthy.json", as_json(judgement.baseline.to_json()))
     problems = []
-    for what, write in (("comparison", _write_comparison), ("board", _write_board)):
+    outputs = (("comparison", _write_comparison), ("board", _write_board))
+    for what, write in outputs if report.num_measured else ():
         try:
             write(report.folder)
         except BenchError as error:
@@ -93,8 +94,6 @@ def write_fleet(report: FleetReport) -> list[str]:
 
 def _write_comparison(folder: FleetFolder) -> None:
     sides = [comparable_run(path, path.name) for path in folder.runs()]
-    if not sides:
-        raise BenchError("no host was measured.")
     prices = {host.name: host.price_per_hour for host in folder.header.hosts if host.price_per_hour is not None}
     compared = compare(sides[0], sides[1:], prices)
     parts = [*sections.comparison_sections(compared), *sections.detail_sections(compared)]
