@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.gate.verdict import Decision, Metric, ProcessSample, Verdict, decide
 from bench.measure.fleet import on_host
 from bench.measure.fleet.engine import own_engine
-from bench.measure.fleet.hosts import Host
+from bench.measure.fleet.hosts import FleetHost
 from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.records.run_folder import RunFolder
 
@@ -49,7 +49,7 @@ async def under_worker(folder: Path, options: Sequence[str]) -> int:
     """Run the suite under a worker, and return the number of files that arrived."""
     messages: list[dict] = []
     async with own_engine() as engine:
-        address = await engine.start(Host("worker"))
+        address = await engine.start(FleetHost("worker"))
         engine.subscribe(folder.name, messages.append)
         request = on_host.Request(folder.name, "worker", list(RUN), False, str(folder), list(options))
         await engine.run(on_host.measure, request, address)

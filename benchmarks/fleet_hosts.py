@@ -23,11 +23,11 @@ from typing import Any
 import click
 
 from bench.measure.fleet.coordinate import Fleet, Programs
-from bench.measure.fleet.engine import Engine, own_engine, plain_worker
-from bench.measure.fleet.hosts import Host
+from bench.measure.fleet.engine import FleetEngine, own_engine
+from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.on_host import Request
+from bench.measure.fleet.quiet_dask import plain_worker, versions
 from bench.measure.fleet.session import record_of
-from bench.measure.fleet.worker import versions
 from bench.measure.process import running
 from bench.records.fleet import FleetFolder, FleetHeader
 from bench.records.run_folder import RunFolder
@@ -85,7 +85,7 @@ async def serve(all_settings: list[dict[str, Any]]) -> None:
 async def collect(folder: FleetFolder, programs: Programs) -> None:
     """Run a fleet over workers that another process holds."""
     async with own_engine() as engine:
-        hosts = [Host(one.name) for one in folder.header.hosts]
+        hosts = [FleetHost(one.name) for one in folder.header.hosts]
         with running([sys.executable, "-m", "benchmarks.fleet_hosts", "--serve"], **_pipes()) as farm:
             settings = [engine.settings(host, number, engine.port) for number, host in enumerate(hosts, 1)]
             farm.stdin.write(json.dumps(settings).encode() + b"\n")
@@ -103,7 +103,7 @@ def _pipes() -> dict[str, int]:
 times: dict[str, float] = {}
 
 
-async def _timed(folder: FleetFolder, engine: Engine, hosts: list[Host], programs: Programs) -> None:
+async def _timed(folder: FleetFolder, engine: FleetEngine, hosts: list[FleetHost], programs: Programs) -> None:
     start, cpu = time.perf_counter(), time.process_time()
     await Fleet(folder, engine, None, lambda host, text: None, programs).measure(hosts)
     times.update(collection_seconds=time.perf_counter() - start, collection_cpu_seconds=time.process_time() - cpu)
@@ -122,7 +122,7 @@ def timed_report(folder: FleetFolder) -> tuple[FleetReport, dict[str, float]]:
 
 def measure(num_hosts: int, record: Path, pause_seconds: float, parent: Path) -> dict[str, Any]:
     """Return the measurements of a fleet of ``num_hosts``."""
-    hosts = [Host(f"host-{number:03d}") for number in range(1, num_hosts + 1)]
+    hosts = [FleetHost(f"host-{number:03d}") for number in range(1, num_hosts + 1)]
     slow = hosts[num_hosts // 2].name
     header = FleetHeader("simulated", "scheduler", (), None, "", {}, tuple(map(record_of, hosts)))
     folder = FleetFolder.create(parent, header)

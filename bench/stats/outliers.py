@@ -35,7 +35,7 @@ class Healthy:
 
 
 @dataclass(frozen=True)
-class Deviation:
+class MachineDeviation:
     """Time of a machine relative to healthy ones; ``low`` to ``high`` is its 95 % interval.
 
     The interval contains the ratio of two healthy machines' times.  ``p`` is adjusted for all machines and metrics.
@@ -57,7 +57,7 @@ def healthy_of(values: Mapping[Name, float]) -> Healthy:
     return Healthy(float(logs.mean()), float(logs.std(ddof=1)), len(logs))
 
 
-def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, Deviation]]:
+def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, MachineDeviation]]:
     """Judge every machine by every metric against the others; metrics of too few machines are left out.
 
     The machines of a metric leave one after the other, the most extreme first, up to a quarter of them.  Each is
@@ -80,7 +80,7 @@ def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict
 
 def against(
     healthy: Mapping[Metric, Healthy], values: Mapping[Metric, Mapping[Name, float]]
-) -> dict[Metric, dict[Name, Deviation]]:
+) -> dict[Metric, dict[Name, MachineDeviation]]:
     """Judge every machine by the metrics of a known healthy distribution; one machine suffices."""
     common = {metric: found for metric, found in values.items() if metric in healthy}
     raw = {
@@ -124,10 +124,10 @@ def _prediction_error(healthy: Healthy) -> float:
     return healthy.deviation * math.sqrt(1 + 1 / healthy.num_machines)
 
 
-def _deviation(value: float, healthy: Healthy, p: float) -> Deviation:
+def _deviation(value: float, healthy: Healthy, p: float) -> MachineDeviation:
     reach = float(special.stdtrit(healthy.num_machines - 1, (1 + COVERAGE) / 2)) * _prediction_error(healthy)
     difference = value - healthy.mean
-    return Deviation(*(math.exp(difference + change) for change in (0.0, -reach, reach)), p)
+    return MachineDeviation(*(math.exp(difference + change) for change in (0.0, -reach, reach)), p)
 
 
 def _adjusted(raw: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, float]]:

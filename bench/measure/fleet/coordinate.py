@@ -1,4 +1,4 @@
-"""Coordinator of a fleet: every host is verified, measured once, and its record kept whatever becomes of the host."""
+"""Coordinator of a fleet: every host is verified, measured once, and its record is kept."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.measure.fleet import on_host
-from bench.measure.fleet.engine import Engine, Unreachable
-from bench.measure.fleet.hosts import Host
+from bench.measure.fleet.engine import FleetEngine, Unreachable
+from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.on_host import Request
-from bench.measure.fleet.worker import differing_versions, versions
+from bench.measure.fleet.quiet_dask import differing_versions, versions
 from bench.measure.process import describe as describe_error
 from bench.records.fleet import FleetFolder, HostState
 from bench.units import short_commit
@@ -26,7 +26,7 @@ DESCRIBE = ("-m", "bench.measure.fleet.describe")
 RUN = ("-m", "bench", "run")
 
 
-class Progress(Protocol):
+class Tell(Protocol):
     """Receiver of a line about a host."""
 
     def __call__(self, host: str, text: str) -> None: ...
@@ -61,15 +61,15 @@ class Fleet:
     """
 
     folder: FleetFolder
-    engine: Engine
+    engine: FleetEngine
     data_directory: Path | None
-    tell: Progress
+    tell: Tell
     programs: Programs = field(default_factory=Programs)
     machines: dict[str, str] = field(default_factory=dict)
     inboxes: dict[str, asyncio.Queue[dict[str, Any]]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
 
-    async def measure(self, hosts: list[Host]) -> None:
+    async def measure(self, hosts: list[FleetHost]) -> None:
         """Measure all hosts that are not complete, concurrently; their states are in the folder."""
         for host in self.folder.header.hosts:
             if host.state is HostState.COMPLETE and host.boot:
@@ -95,8 +95,8 @@ class Fleet:
             if known == address:
                 self.inboxes[name].put_nowait({"kind": "failed", "reason": "its worker is gone: it was killed or lost"})
 
-    async def _measure(self, host: Host) -> None:
-        """Measure one host; whatever happens to it becomes its state and reason."""
+    async def _measure(self, host: FleetHost) -> None:
+        """Measure one host; any end becomes its state and reason."""
         try:
             await self._verified_and_measured(host)
         except (Ended, Unreachable) as error:
@@ -105,7 +105,7 @@ class Fleet:
             self._end(host, "the fleet run was interrupted")
             raise
 
-    def _end(self, host: Host, reason: str) -> None:
+    def _end(self, host: FleetHost, reason: str) -> None:
         if self.folder.host(host.name).state is HostState.DUPLICATE:
             return self.tell(host.name, reason)
         num_replicates = self._num_replicates(host)
@@ -114,7 +114,7 @@ class Fleet:
         self.folder.update_host(host.name, state=state, reason=reason, num_replicates=num_replicates)
         self.tell(host.name, f"{state}: {reason}")
 
-    async def _verified_and_measured(self, host: Host) -> None:
+    async def _verified_and_measured(self, host: FleetHost) -> None:
         address = host.worker or await self.engine.start(host)
         self.addresses[host.name] = address
         options = [host.data] if host.data else []
@@ -126,7 +126,7 @@ class Fleet:
         self.tell(host.name, "verified: it has the same code and data")
         await self._run(host, address, described["facts"]["folder"], data)
 
-    def _verify(self, host: Host, facts: dict[str, Any]) -> dict[str, bytes]:
+    def _verify(self, host: FleetHost, facts: dict[str, Any]) -> dict[str, bytes]:
         """Return the files of the dataset that the host needs; raise Ended if it may not be measured."""
         header, identity = self.folder.header, facts.get("boot") or facts.get("machine")
         changes = {name: facts.get(name) for name in ("machine", "boot")}
@@ -151,7 +151,7 @@ class Fleet:
         paths = [find_file(self.data_directory, stem) for stem in STEMS]
         return {path.name: path.read_bytes() for path in paths}
 
-    async def _run(self, host: Host, address: str, folder: str, data: dict[str, bytes]) -> None:
+    async def _run(self, host: FleetHost, address: str, folder: str, data: dict[str, bytes]) -> None:
         header, held = self.folder.header, self.folder.held(host.name)
         options = ["--data", host.data] if host.data else []
         options += [] if "run.json" in held else header.options
@@ -172,9 +172,7 @@ class Fleet:
         self.folder.update_host(host.name, state=HostState.COMPLETE, notes=notes, num_replicates=num_replicates)
         self.tell(host.name, f"complete: {num_replicates} processes")
 
-    async def _converse(
-        self, task: Task, request: Request, address: str, until: str
-    ) -> dict[str, Any]:
+    async def _converse(self, task: Task, request: Request, address: str, until: str) -> dict[str, Any]:
         """Run a task and keep the files that it sends until its last message, which is returned.
 
         Raises Ended if the task fails, its worker is lost, or nothing arrives for too long.
@@ -209,7 +207,7 @@ class Fleet:
         if done * REPORTED_SHARES // total > (done - 1) * REPORTED_SHARES // total:
             self.tell(host, f"{done} of {total} processes")
 
-    def _num_replicates(self, host: Host) -> int:
+    def _num_replicates(self, host: FleetHost) -> int:
         return len(list((self.folder.run_path(host.name) / "replicates").glob("*.json")))
 
 

@@ -1,4 +1,4 @@
-"""Dask ``distributed`` as the engine of a fleet: plain workers, pinned tasks, events, and nothing that disturbs.
+"""Dask ``distributed`` as the engine of a fleet: plain workers, pinned tasks, events.
 
 Workers are started host by host with a time limit.  Scheduler and workers listen on loopback with TLS, whose
 certificates live as long as the fleet run; a host is reached through SSH, which forwards the scheduler's port.  Nothing
@@ -9,56 +9,43 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import IO, Any
 
 import dask
-from distributed import Client, Scheduler, Security, Worker
+from distributed import Client, Scheduler, Security
 
 from bench.errors import BenchError
 from bench.measure.fleet import on_host
-from bench.measure.fleet.hosts import Host, remote_command
-from bench.measure.fleet.worker import BOOTSTRAP, differing_versions, versions
+from bench.measure.fleet.hosts import FleetHost, remote_command
+from bench.measure.fleet.quiet_dask import (
+    LOOPBACK,
+    START_LIMIT_SECONDS,
+    be_quiet,
+    differing_versions,
+    versions,
+)
 from bench.measure.process import explain, running
 
-START_LIMIT_SECONDS = 90.0
 CONNECT_LIMIT_SECONDS = 20
 END_SECONDS = 3.0
-KEPT_EVENTS = 8  # of each topic: their receiver has written them
 SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_LIMIT_SECONDS}")
 SSH += ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-o", "ExitOnForwardFailure=yes")
 FORWARDED = re.compile(r"Allocated port (\d+) for remote forward")
-RARELY = "1h"
-LOOPBACK = "127.0.0.1:0"  # of the HTTP servers, which have no pages
-# What Dask does beside tasks is off or rare: profiler (by default 100 times a second), ticks, monitors, stealing.
-QUIET = {
-    "distributed.worker.profile.enabled": False,
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.worker.http.routes": [],
-    "distributed.worker.use-file-locking": False,
-    "distributed.scheduler.http.routes": [],
-    "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.active-memory-manager.start": False,
-    "distributed.scheduler.worker-ttl": None,  # the coordinator judges silence, by the events of a task
-    "distributed.admin.system-monitor.interval": RARELY,
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.tick.interval": RARELY,
-    "distributed.admin.tick.limit": "10h",
-    "distributed.admin.low-level-log-length": KEPT_EVENTS,
-    "distributed.diagnostics.nvml": False,
-    "distributed.client.heartbeat": "60s",
-    "distributed.comm.timeouts.tcp": "300s",
-}
+OLDEST_PYTHON = (3, 11)
+# For the interpreter of a host, which may be too old to read this file.
+BOOTSTRAP = f"""
+import sys
+if sys.version_info < {OLDEST_PYTHON}:
+    sys.exit("error: its Python is %d.%d, and the suite needs 3.11 or newer" % sys.version_info[:2])
+from bench.measure.fleet.worker import main
+main()
+"""
 Receive = Callable[[dict[str, Any]], None]
 
 
@@ -66,42 +53,7 @@ class Unreachable(Exception):
     """Host without a worker, for a reason that follows "it"."""
 
 
-def be_quiet() -> None:
-    """Turn off what Dask does beside tasks, and its log: the coordinator says what happens."""
-    dask.config.set(QUIET)
-    for name in ("distributed", "tornado", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-async def plain_worker(settings: Mapping[str, Any]) -> Worker:
-    """Start a worker without a nanny and with one thread, and close its ports; see ``Engine`` for its settings."""
-    be_quiet()
-    security = Security(
-        tls_ca_file=settings["certificate"],
-        tls_worker_cert=settings["certificate"],
-        tls_worker_key=settings["key"],
-        require_encryption=True,
-    )
-    worker = await Worker(
-        settings["scheduler"],
-        name=settings["name"],
-        nthreads=1,
-        host=settings["listen"],
-        security=security,
-        memory_limit=0,
-        heartbeat_interval="10s",
-        death_timeout=START_LIMIT_SECONDS,
-        local_directory=settings["folder"] or tempfile.mkdtemp(prefix="mlp-bench-worker-"),
-        metrics={},
-        dashboard_address=LOOPBACK,
-    )
-    for listener in worker.listeners:
-        listener.stop()
-    worker.http_server.stop()
-    return worker
-
-
-class Engine:
+class FleetEngine:
     """Client of a scheduler: it starts workers and submits tasks that stay where they are."""
 
     def __init__(self, client: Client, security: Security | None, stack: AsyncExitStack) -> None:
@@ -130,7 +82,7 @@ class Engine:
         """Return {address: what the scheduler knows} of all workers."""
         return (await self._client.scheduler.identity(n_workers=-1))["workers"]
 
-    async def start(self, host: Host) -> str:
+    async def start(self, host: FleetHost) -> str:
         """Start a worker on the host, and return its address; raises Unreachable with the reason."""
         output = self._stack.enter_context(tempfile.TemporaryFile())
         argv, folder = self._argv(host)
@@ -153,13 +105,13 @@ class Engine:
         except BrokenPipeError:
             raise Unreachable(await self._why_ended(process, output)) from None
 
-    def _argv(self, host: Host) -> tuple[list[str], str | None]:
+    def _argv(self, host: FleetHost) -> tuple[list[str], str | None]:
         program = ["-c", BOOTSTRAP]
         if host.address is None:
             return [host.python, *program], host.checkout
         return [*SSH, "-R", f"127.0.0.1:0:127.0.0.1:{self.port}", host.address, remote_command(host, program)], None
 
-    async def _scheduler_port(self, host: Host, process: subprocess.Popen, output: IO[bytes]) -> str:
+    async def _scheduler_port(self, host: FleetHost, process: subprocess.Popen, output: IO[bytes]) -> str:
         """Return the port of the scheduler as the host sees it: on another one, what SSH forwards."""
         if host.address is None:
             return self.port
@@ -169,7 +121,7 @@ class Engine:
             await asyncio.sleep(0.1)
         return found[1]
 
-    def settings(self, host: Host, number: int, port: str) -> dict[str, Any]:
+    def settings(self, host: FleetHost, number: int, port: str) -> dict[str, Any]:
         """Return the settings of the worker of a host, by its number and the scheduler's port as the host sees it.
 
         Each listens on a loopback address of its own: the scheduler knows workers by address.
@@ -186,7 +138,7 @@ class Engine:
             "versions": versions(),
         }
 
-    async def _address(self, host: Host, process: subprocess.Popen, output: IO[bytes]) -> str:
+    async def _address(self, host: FleetHost, process: subprocess.Popen, output: IO[bytes]) -> str:
         while True:
             for address, worker in (await self.workers()).items():
                 if worker["name"] == host.name:
@@ -222,7 +174,7 @@ class Engine:
             raise error
 
 
-def _is_linux(host: Host) -> bool:
+def _is_linux(host: FleetHost) -> bool:
     return host.address is not None or sys.platform == "linux"
 
 
@@ -232,7 +184,7 @@ def _text(output: IO[bytes]) -> str:
 
 
 @asynccontextmanager
-async def own_engine() -> AsyncIterator[Engine]:
+async def own_engine() -> AsyncIterator[FleetEngine]:
     """Start a scheduler on loopback, with TLS; its workers end with it."""
     be_quiet()
     security = Security.temporary()
@@ -241,7 +193,7 @@ async def own_engine() -> AsyncIterator[Engine]:
         scheduler = Scheduler(**where, security=security)
         await stack.enter_async_context(scheduler)
         client = await stack.enter_async_context(Client(scheduler.address, security=security, asynchronous=True))
-        engine = Engine(client, security, stack)
+        engine = FleetEngine(client, security, stack)
         try:
             yield engine
         finally:
@@ -249,7 +201,7 @@ async def own_engine() -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def engine_at(address: str) -> AsyncIterator[Engine]:
+async def engine_at(address: str) -> AsyncIterator[FleetEngine]:
     """Connect to a scheduler that runs already, with the certificates of Dask's own configuration.
 
     Raises BenchError if it cannot be reached within a time limit.
@@ -264,4 +216,4 @@ async def engine_at(address: str) -> AsyncIterator[Engine]:
             raise BenchError(f"the scheduler {address} cannot be reached ({reason}): check its address.") from error
         if other := differing_versions(packages, versions()):
             raise BenchError(f"the scheduler {address} has {other}: install requirements/fleet.txt on both.")
-        yield Engine(client, None, stack)
+        yield FleetEngine(client, None, stack)

@@ -36,7 +36,7 @@ class HostsFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Host:
+class FleetHost:
     """Host to measure; without an ``address`` it is this machine, and shares it with the other hosts.
 
     ``worker`` is the address of its worker in a cluster that runs already.
@@ -57,14 +57,14 @@ class Host:
         return self.address is not None or self.worker is not None
 
 
-def local_hosts(count: int) -> list[Host]:
+def local_hosts(count: int) -> list[FleetHost]:
     """Return ``count`` hosts that are processes of this machine; raise BenchError for none or too many."""
     if not 1 <= count <= MOST_LOCAL:
         raise BenchError(f"--local {count}: give 1 to {MOST_LOCAL} processes.")
-    return [Host(f"local-{number}") for number in range(1, count + 1)]
+    return [FleetHost(f"local-{number}") for number in range(1, count + 1)]
 
 
-def read_hosts(path: Path) -> list[Host]:
+def read_hosts(path: Path) -> list[FleetHost]:
     """Read a hosts file; raise BenchError, with the place, if it is empty, malformed or names a host twice."""
     try:
         entries = msgspec.toml.decode(path.read_bytes(), type=HostsFile).host
@@ -82,7 +82,7 @@ def read_hosts(path: Path) -> list[Host]:
     return hosts
 
 
-def _host(entry: HostEntry, path: Path) -> Host:
+def _host(entry: HostEntry, path: Path) -> FleetHost:
     if not re.fullmatch(r"[^-\s][^\s]*", entry.address):
         raise BenchError(f"the hosts file {path} has the address {entry.address!r}, which ssh cannot take.")
     name = entry.name or re.sub(r"[^A-Za-z0-9._-]", "-", entry.address.rpartition("@")[2])
@@ -95,10 +95,10 @@ def _host(entry: HostEntry, path: Path) -> Host:
     if entry.price_per_hour is not None and not 0 <= entry.price_per_hour < float("inf"):
         raise BenchError(f"the hosts file {path} has a price_per_hour of host {name} that is no price.")
     python = entry.python or ".venv/bin/python"  # in the checkout
-    return Host(name, entry.address, python, entry.checkout, entry.data, dict(entry.labels), entry.price_per_hour)
+    return FleetHost(name, entry.address, python, entry.checkout, entry.data, dict(entry.labels), entry.price_per_hour)
 
 
-def remote_command(host: Host, program: list[str]) -> str:
+def remote_command(host: FleetHost, program: list[str]) -> str:
     """Return the shell command that runs ``program`` by the host's Python, in its checkout if it has one."""
     words = [_with_home(host.python), *map(shlex.quote, program)]
     folder = f"cd {_with_home(host.checkout)} && " if host.checkout else ""

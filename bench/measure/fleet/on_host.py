@@ -23,7 +23,7 @@ from typing import Any
 from distributed import get_worker
 
 from bench.errors import BenchError
-from bench.measure.fleet.worker import versions
+from bench.measure.fleet.quiet_dask import versions
 from bench.measure.process import end_group, explain, how_ended, run_to_end, running, why_ended
 from bench.records.fleet import RUN_FILE
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import BenchError
 from bench.measure.code import suite_digest
-from bench.measure.fleet.hosts import NAME, Host, local_hosts, read_hosts
+from bench.measure.fleet.hosts import NAME, FleetHost, local_hosts, read_hosts
 from bench.measure.git import state_of
 from bench.measure.process import PROJECT
 from bench.measure.runner import now
@@ -25,8 +25,8 @@ from bench.version import __version__
 from mlp.dataset import identify, locate
 
 if TYPE_CHECKING:
-    from bench.measure.fleet.coordinate import Programs, Progress
-    from bench.measure.fleet.engine import Engine
+    from bench.measure.fleet.coordinate import Programs, Tell
+    from bench.measure.fleet.engine import FleetEngine
 
 LOCAL, HOSTS, SCHEDULER = "local", "hosts", "scheduler"
 
@@ -38,26 +38,26 @@ class Checked(Protocol):
 
 
 @dataclass(frozen=True)
-class Source:
+class FleetSource:
     """Hosts of a fleet, or the ``scheduler`` whose workers they are."""
 
     kind: str
-    hosts: tuple[Host, ...] = ()
+    hosts: tuple[FleetHost, ...] = ()
     scheduler: str | None = None
 
 
-def source_of(hosts_file: Path | None, local: int | None, scheduler: str | None) -> Source:
+def source_of(hosts_file: Path | None, local: int | None, scheduler: str | None) -> FleetSource:
     """Return the source that one of the arguments names; raise BenchError for none or several."""
     if (hosts_file is not None) + (local is not None) + (scheduler is not None) != 1:
         raise BenchError("name the hosts in one way: a hosts file, --local N or --scheduler ADDRESS.")
     _check_installed()
     if local is not None:
-        return Source(LOCAL, tuple(local_hosts(local)))
+        return FleetSource(LOCAL, tuple(local_hosts(local)))
     if hosts_file is not None:
-        return Source(HOSTS, tuple(read_hosts(hosts_file)))
+        return FleetSource(HOSTS, tuple(read_hosts(hosts_file)))
     if not scheduler.startswith(("tls://", "tcp://")):
         raise BenchError(f"--scheduler {scheduler!r} is no address of Dask: it begins with tls:// or tcp://.")
-    return Source(SCHEDULER, scheduler=scheduler)
+    return FleetSource(SCHEDULER, scheduler=scheduler)
 
 
 def is_open(scheduler: str | None) -> bool:
@@ -77,7 +77,7 @@ def _check_installed() -> None:
 
 
 def open_fleet(
-    source: Source,
+    source: FleetSource,
     resume: Path | None,
     data: Path | None,
     output: Path,
@@ -112,7 +112,7 @@ def open_fleet(
     return folder, found.directory
 
 
-def record_of(host: Host) -> HostRecord:
+def record_of(host: FleetHost) -> HostRecord:
     return HostRecord(host.name, labels=dict(host.labels), price_per_hour=host.price_per_hour)
 
 
@@ -136,7 +136,7 @@ def _check_same(folder: FleetFolder, here: FleetHeader) -> None:
 
 
 def measure_fleet(
-    folder: FleetFolder, source: Source, data: Path | None, tell: Progress, programs: Programs | None = None
+    folder: FleetFolder, source: FleetSource, data: Path | None, tell: Tell, programs: Programs | None = None
 ) -> None:
     """Measure the hosts that are not complete; raise KeyboardInterrupt after their partial records are marked."""
     from bench.measure.fleet.coordinate import Fleet, Programs
@@ -179,13 +179,13 @@ def _first(group: BaseExceptionGroup) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _engine(source: Source) -> AbstractAsyncContextManager[Engine]:
+def _engine(source: FleetSource) -> AbstractAsyncContextManager[FleetEngine]:
     from bench.measure.fleet.engine import engine_at, own_engine
 
     return own_engine() if source.scheduler is None else engine_at(source.scheduler)
 
 
-async def _hosts(source: Source, engine: Engine, folder: FleetFolder) -> list[Host]:
+async def _hosts(source: FleetSource, engine: FleetEngine, folder: FleetFolder) -> list[FleetHost]:
     """Return the hosts; of a scheduler its workers, which are added to the record."""
     if source.scheduler is None:
         return list(source.hosts)
@@ -195,7 +195,7 @@ async def _hosts(source: Source, engine: Engine, folder: FleetFolder) -> list[Ho
             f"the scheduler {source.scheduler} has no workers: start one on each host, with one thread and no nanny."
         )
     names = _names([str(worker["name"]) for worker in workers.values()])
-    hosts = [Host(name, worker=address) for name, address in zip(names, workers, strict=True)]
+    hosts = [FleetHost(name, worker=address) for name, address in zip(names, workers, strict=True)]
     known = {host.name: host for host in folder.header.hosts}
     records = known | {host.name: known.get(host.name, record_of(host)) for host in hosts}
     folder.update(hosts=tuple(records.values()))

@@ -13,15 +13,6 @@ import sys
 import threading
 from typing import Any
 
-OLDEST_PYTHON = (3, 11)
-# For the interpreter of a host, which may be too old to read this file.
-BOOTSTRAP = f"""
-import sys
-if sys.version_info < {OLDEST_PYTHON}:
-    sys.exit("error: its Python is %d.%d, and the suite needs 3.11 or newer" % sys.version_info[:2])
-from bench.measure.fleet.worker import main
-main()
-"""
 LAST_SECONDS = 30.0
 
 
@@ -30,7 +21,7 @@ def main() -> None:
     before_dask = dict(os.environ)
     settings = json.loads(sys.stdin.readline())
     try:
-        check_versions(settings["versions"])
+        _check_versions(settings["versions"])
     except ImportError as error:
         sys.exit(f"error: it has no {error.name}: make .venv/installed-fleet adds it")
     from bench.measure.fleet import on_host
@@ -41,28 +32,16 @@ def main() -> None:
     os._exit(0)  # a task that does not stop is ended with this process
 
 
-def check_versions(wanted: dict[str, str]) -> None:
+def _check_versions(wanted: dict[str, str]) -> None:
     """End with a sentence if Dask is not of the coordinator's version."""
+    from bench.measure.fleet.quiet_dask import differing_versions, versions
+
     if other := differing_versions(versions(), wanted):
         sys.exit(f"error: it has {other}: install requirements/fleet.txt on both")
 
 
-def differing_versions(there: dict[str, str], here: dict[str, str]) -> str:
-    """Return the packages whose versions on a host differ from those of the coordinator; empty if they fit."""
-    found = {name: (there.get(name), version) for name, version in here.items() if there.get(name) != version}
-    return ", ".join(f"{name} {other} (the coordinator has {version})" for name, (other, version) in found.items())
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that must be equal on all hosts."""
-    import dask
-    import distributed
-
-    return {"dask": dask.__version__, "distributed": distributed.__version__}
-
-
 async def _serve(settings: dict[str, Any], on_host: Any) -> None:
-    from bench.measure.fleet.engine import plain_worker
+    from bench.measure.fleet.quiet_dask import plain_worker
 
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     threading.Thread(target=_wait_for_end, args=(loop, ended), daemon=True).start()

@@ -16,7 +16,7 @@ from bench.records.fleet import FleetHeader
 from bench.records.json_file import decode, read_json
 from bench.report.compare.comparable import StackMeasurement
 from bench.report.fleet.hosts import EqualHosts
-from bench.stats.outliers import LEAST_MACHINES, Deviation, Healthy, healthy_of
+from bench.stats.outliers import LEAST_MACHINES, Healthy, MachineDeviation, healthy_of
 
 BASELINE_SCHEMA_VERSION = 1
 
@@ -96,7 +96,7 @@ def read_baseline(path: Path | None) -> Baseline | None:
 def learn(
     header: FleetHeader,
     groups: Sequence[EqualHosts],
-    judged: Sequence[Mapping[StackMeasurement, Mapping[str, Deviation]]],
+    judged: Sequence[Mapping[StackMeasurement, Mapping[str, MachineDeviation]]],
 ) -> Baseline | None:
     """Return the baseline of the hosts that are not outliers; None if no group has enough of them."""
     machines = []

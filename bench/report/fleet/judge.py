@@ -13,7 +13,7 @@ from bench.records.fleet import FleetFolder, HostState
 from bench.report.compare.comparable import TRAIN_EPOCH, StackMeasurement
 from bench.report.fleet.baseline import Baseline, learn
 from bench.report.fleet.hosts import EqualHosts, MeasuredHost, equal_hosts, measured_host
-from bench.stats.outliers import Deviation, against, outliers
+from bench.stats.outliers import MachineDeviation, against, outliers
 from bench.stats.ranking import Rank, rank_unpaired
 
 CLOCK, MEMORY, DISK, COMPILER = "clock", "memory", "disk", "compiler"
@@ -40,7 +40,7 @@ class Outlier:
 
     host: str
     metric: StackMeasurement
-    deviation: Deviation
+    deviation: MachineDeviation
 
     @property
     def part(self) -> str | None:

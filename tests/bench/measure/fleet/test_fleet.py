@@ -17,8 +17,8 @@ pytest.importorskip("cryptography", reason="cryptography is not installed: make 
 from distributed import Client
 
 from bench.measure.fleet.coordinate import Programs
-from bench.measure.fleet.hosts import Host
-from bench.measure.fleet.session import Source, measure_fleet
+from bench.measure.fleet.hosts import FleetHost
+from bench.measure.fleet.session import FleetSource, measure_fleet
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.records.run_folder import RunFolder
 
@@ -45,7 +45,7 @@ def host(where, name, **facts):
     """A local host that describes itself as ``facts``."""
     path = where / f"{name}-facts.json"
     path.write_text(json.dumps({**FACTS, "folder": str(where / "parts"), **facts}))
-    return Host(name, data=str(path))
+    return FleetHost(name, data=str(path))
 
 
 def new_fleet(folder, hosts):
@@ -55,7 +55,7 @@ def new_fleet(folder, hosts):
 
 def measure(fleet, hosts, programs):
     lines = []
-    measure_fleet(fleet, Source("local", tuple(hosts)), fleet.path, lambda *line: lines.append(line), programs)
+    measure_fleet(fleet, FleetSource("local", tuple(hosts)), fleet.path, lambda *line: lines.append(line), programs)
     return lines
 
 
@@ -173,7 +173,7 @@ def test_two_workers_of_one_host_are_one_host(cluster, tmp_path, programs):
     facts = host(tmp_path, "any").data
     fleet = new_fleet(tmp_path, [])
     described = replace(programs, describe=("-c", f"print(open({facts!r}).read())"))
-    source = Source("scheduler", scheduler=cluster)
+    source = FleetSource("scheduler", scheduler=cluster)
     measure_fleet(fleet, source, fleet.path, lambda *line: None, described)
     states = {one.name: one.state for one in fleet.header.hosts}
     assert set(states) == {"one", "two"}

@@ -15,8 +15,8 @@ pytest.importorskip("cryptography", reason="cryptography is not installed: make 
 
 from test_fleet import DATASET, FACTS, programs  # noqa: F401
 
-from bench.measure.fleet.hosts import Host
-from bench.measure.fleet.session import Source, measure_fleet
+from bench.measure.fleet.hosts import FleetHost
+from bench.measure.fleet.session import FleetSource, measure_fleet
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 
 pytestmark = pytest.mark.slow
@@ -63,14 +63,14 @@ def test_hosts_are_reached_by_ssh_and_one_that_is_not_does_not_stop_the_others(s
     old.chmod(0o755)
     common = {"checkout": str(PROJECT), "data": str(facts)}
     hosts = [
-        Host("near", "loop", sys.executable, **common),
-        Host("closed", "ssh://127.0.0.1:1", sys.executable, **common),
-        Host("old", "loop", str(old), **common),
-        Host("no-python", "loop", ".venv/none", **common),
+        FleetHost("near", "loop", sys.executable, **common),
+        FleetHost("closed", "ssh://127.0.0.1:1", sys.executable, **common),
+        FleetHost("old", "loop", str(old), **common),
+        FleetHost("no-python", "loop", ".venv/none", **common),
     ]
     records = tuple(HostRecord(one.name) for one in hosts)
     fleet = FleetFolder.create(tmp_path, FleetHeader("fleet", "hosts", (), "1" * 40, "code", DATASET, records))
-    measure_fleet(fleet, Source("hosts", tuple(hosts)), None, lambda *line: None, programs)
+    measure_fleet(fleet, FleetSource("hosts", tuple(hosts)), None, lambda *line: None, programs)
     found = {one.name: (one.state, one.reason) for one in fleet.header.hosts}
     assert found["near"] == (HostState.COMPLETE, None)
     assert fleet.host("near").num_replicates == 5
