@@ -40,12 +40,17 @@ def code_digest(modules: Iterable[str] | None = None, package: Path = PACKAGE) -
     return digest.hexdigest()[:DIGITS]
 
 
-def suite_digest(packages: Iterable[Path] = (PACKAGE, PACKAGE.with_name("bench"))) -> str:
-    """Return the first 12 hexadecimal digits of the SHA-256 of all source files of the suite, byte by byte."""
+def suite_files() -> list[Path]:
+    """Return all files of the suite's two packages."""
+    found = [path for package in (PACKAGE, PACKAGE.with_name("bench")) for path in sorted(package.rglob("*"))]
+    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+
+
+def suite_digest() -> str:
+    """Return the first 12 hexadecimal digits of the SHA-256 of all files of the suite, byte by byte."""
     digest = hashlib.sha256()
-    for package in packages:
-        for path in sorted(one for one in package.rglob("*") if one.suffix in (*SOURCES, ".c", ".js")):
-            digest.update(f"{path.relative_to(package.parent).as_posix()}\n".encode() + path.read_bytes())
+    for path in suite_files():
+        digest.update(f"{path.relative_to(PACKAGE.parent).as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:DIGITS]
 
 

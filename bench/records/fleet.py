@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ from bench.records.json_file import decode, read_json
 from bench.records.run_folder import RunFolder, as_json
 
 FLEET_SCHEMA_VERSION = 1
-FILE = "fleet.json"
+FILE, DOCTOR = "fleet.json", "doctor.json"
 REMEDY = "free space, then go on with --resume"
 RUN_FILE = re.compile(r"run\.json|replicates/\d{4,9}\.json")  # names that a host may write
 
@@ -44,8 +45,6 @@ class HostRecord:
     ----------
     machine, boot : str or None
         Digests of the machine's identity and of its boot.
-    doctor : tuple of dict
-        Findings of ``python -m bench doctor`` on the host.
     notes : tuple of str
         Sentences on what limits the host's result.
     """
@@ -57,7 +56,6 @@ class HostRecord:
     boot: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     price_per_hour: float | None = None
-    doctor: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     num_replicates: int = 0
 
@@ -77,6 +75,7 @@ class FleetHeader:
     dataset: dict[str, Any]
     hosts: tuple[HostRecord, ...]
     fleet_schema_version: int = FLEET_SCHEMA_VERSION
+    dirty: bool | None = None
     mlp_bench: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
@@ -141,27 +140,45 @@ class FleetFolder:
         found = sorted(one.relative_to(path).as_posix() for one in path.rglob("*.json"))
         return {one: (path / one).read_text(encoding="utf-8") for one in found if RUN_FILE.fullmatch(one)}
 
+    def keep_doctor(self, name: str, findings: Sequence[dict[str, Any]]) -> None:
+        """Write the findings of ``python -m bench doctor`` on a host beside its run."""
+        self._write_of(name, DOCTOR, as_json(findings))
+
+    def doctor(self, name: str) -> list[dict[str, Any]]:
+        """Return the doctor's findings on a host; empty if none arrived."""
+        try:
+            return read_json(self.run_path(name) / DOCTOR)
+        except (OSError, ValueError):
+            return []
+
     def keep(self, name: str, file: str, text: str) -> None:
         """Write a file of a host's run; raise RecordError for another name, or if it cannot be written."""
         if not RUN_FILE.fullmatch(file):
             raise RecordError(f"host {name} sent {file!r}, which is no file of a run: nothing of it was written.")
+        self._write_of(name, file, self._completed(name, text) if file == "run.json" else text)
+
+    def _write_of(self, name: str, file: str, text: str) -> None:
         path = self.run_path(name) / file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RecordError(f"cannot make {path.parent} ({error.strerror}): {REMEDY}.") from error
-        files.write(path, self._numbered(name, text) if file == "run.json" else text, REMEDY)
+        files.write(path, text, REMEDY)
 
-    def _numbered(self, name: str, text: str) -> str:
-        """Return run.json with the number of its host in the run id: equal hosts start in the same second."""
+    def _completed(self, name: str, text: str) -> str:
+        """Return run.json with the number of its host in the run id, as equal hosts start in the same second.
+
+        Files that were shipped have no repository there: their commit is the one here, whose digest they have.
+        """
         number = [host.name for host in self.header.hosts].index(name) + 1
         try:
             content = json.loads(text)
-            run_id = content["run_id"]
+            run_id, commit = content["run_id"], content.get("commit") or {}
         except (ValueError, TypeError, KeyError):
             return text
-        ending = f"-host-{number}"
-        return text if run_id.endswith(ending) else as_json({**content, "run_id": run_id + ending})
+        if commit.get("id") is None and self.header.commit is not None:
+            content["commit"] = {"id": self.header.commit, "dirty": self.header.dirty}
+        return as_json({**content, "run_id": f"{run_id.removesuffix(ending := f'-host-{number}')}{ending}"})
 
     def interrupt(self, name: str) -> None:
         """Mark the record of a host that was lost as interrupted, if there is one that says it is running."""

@@ -20,7 +20,7 @@ from bench.records.fleet import FleetFolder, HostState
 from bench.units import short_commit
 from mlp.dataset import STEMS, find_file
 
-SILENCE_SECONDS = 90.0  # a task sends something every few seconds
+SILENCE_SECONDS = 90.0  # a task sends something every 15 s
 REPORTED_SHARES = 4  # of the processes of a host: a line at each quarter
 DESCRIBE = ("-m", "bench.measure.fleet.describe")
 RUN = ("-m", "bench", "run")
@@ -130,7 +130,8 @@ class Fleet:
         """Return the files of the dataset that the host needs; raise Ended if it may not be measured."""
         header, identity = self.folder.header, facts.get("boot") or facts.get("machine")
         changes = {name: facts.get(name) for name in ("machine", "boot")}
-        self.folder.update_host(host.name, doctor=tuple(facts["doctor"]), **changes)
+        self.folder.update_host(host.name, **changes)
+        self.folder.keep_doctor(host.name, facts["doctor"])
         if host.is_alone and self.machines.setdefault(identity, host.name) != host.name:
             reason = f"it is the same machine as {self.machines[identity]}, which is measured once"
             self.folder.update_host(host.name, state=HostState.DUPLICATE, reason=reason)

@@ -8,10 +8,12 @@ connects to a worker, whose ports are closed: tasks and events take the connecti
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -21,8 +23,9 @@ import dask
 from distributed import Client, Scheduler, Security
 
 from bench.errors import BenchError
+from bench.measure.code import suite_files
 from bench.measure.fleet import on_host
-from bench.measure.fleet.hosts import FleetHost, remote_command
+from bench.measure.fleet.hosts import FleetHost, remote_command, unpack_command
 from bench.measure.fleet.quiet_dask import (
     LOOPBACK,
     START_LIMIT_SECONDS,
@@ -30,10 +33,11 @@ from bench.measure.fleet.quiet_dask import (
     differing_versions,
     versions,
 )
-from bench.measure.process import explain, running
+from bench.measure.process import PROJECT, explain, running
 
 CONNECT_LIMIT_SECONDS = 20
 END_SECONDS = 3.0
+SHIP_LIMIT_SECONDS = 120.0
 SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_LIMIT_SECONDS}")
 SSH += ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-o", "ExitOnForwardFailure=yes")
 FORWARDED = re.compile(r"Allocated port (\d+) for remote forward")
@@ -84,6 +88,8 @@ class FleetEngine:
 
     async def start(self, host: FleetHost) -> str:
         """Start a worker on the host, and return its address; raises Unreachable with the reason."""
+        if host.ship:
+            await asyncio.to_thread(ship, host)
         output = self._stack.enter_context(tempfile.TemporaryFile())
         argv, folder = self._argv(host)
         streams = {"stdin": subprocess.PIPE, "stdout": output, "stderr": subprocess.STDOUT}
@@ -172,6 +178,21 @@ class FleetEngine:
             future.release()
         if error is not None:
             raise error
+
+
+def ship(host: FleetHost) -> None:
+    """Send the files of the suite to a host; raises Unreachable if that fails."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for path in suite_files():
+            tar.add(path, path.relative_to(PROJECT).as_posix())
+    argv = [*SSH, host.address, unpack_command(host)]
+    try:
+        done = subprocess.run(argv, input=archive.getvalue(), capture_output=True, timeout=SHIP_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unreachable(f"did not take the files of the suite within {SHIP_LIMIT_SECONDS:g} s") from None
+    if done.returncode != 0:
+        raise Unreachable(f"did not take the files of the suite: {explain(done.stderr.decode(errors='replace'))}")
 
 
 def _is_linux(host: FleetHost) -> bool:

@@ -11,9 +11,11 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import BenchError
+from bench.measure.code import suite_digest
 from bench.measure.process import PROJECT
 
 MOST_LOCAL = 64
+SHIPPED = "~/.cache/mlp-bench/source-"  # and the digest of the files that are sent there
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -27,6 +29,7 @@ class HostEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     data: str | None = None
     labels: dict[str, str] = {}
     price_per_hour: float | None = None
+    ship: bool = False
 
 
 class HostsFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,7 +42,8 @@ class HostsFile(msgspec.Struct, forbid_unknown_fields=True):
 class FleetHost:
     """Host to measure; without an ``address`` it is this machine, and shares it with the other hosts.
 
-    ``worker`` is the address of its worker in a cluster that runs already.
+    ``worker`` is the address of its worker in a cluster that runs already; with ``ship``, the files of the suite are
+    sent to its checkout first.
     """
 
     name: str
@@ -50,6 +54,7 @@ class FleetHost:
     labels: dict[str, str] = field(default_factory=dict)
     price_per_hour: float | None = None
     worker: str | None = None
+    ship: bool = False
 
     @property
     def is_alone(self) -> bool:
@@ -90,12 +95,22 @@ def _host(entry: HostEntry, path: Path) -> FleetHost:
         raise BenchError(
             f"the hosts file {path} has the host name {name!r}: letters, digits, dots and hyphens name a folder."
         )
+    if entry.ship and (entry.python is None or entry.checkout is not None):
+        raise BenchError(f"the hosts file {path} sends the suite to host {name}: name its python, and no checkout.")
     if entry.python is None and entry.checkout is None:
         raise BenchError(f"the hosts file {path} names neither python nor checkout of host {name}: give one.")
     if entry.price_per_hour is not None and not 0 <= entry.price_per_hour < float("inf"):
         raise BenchError(f"the hosts file {path} has a price_per_hour of host {name} that is no price.")
     python = entry.python or ".venv/bin/python"  # in the checkout
-    return FleetHost(name, entry.address, python, entry.checkout, entry.data, dict(entry.labels), entry.price_per_hour)
+    checkout = SHIPPED + suite_digest() if entry.ship else entry.checkout
+    more = {"labels": dict(entry.labels), "price_per_hour": entry.price_per_hour, "ship": entry.ship}
+    return FleetHost(name, entry.address, python, checkout, entry.data, **more)
+
+
+def unpack_command(host: FleetHost) -> str:
+    """Return the shell command that unpacks an archive from stdin as the host's checkout."""
+    folder = _with_home(host.checkout)
+    return f"mkdir -p {folder} && cd {folder} && tar -xzf -"
 
 
 def remote_command(host: FleetHost, program: list[str]) -> str:

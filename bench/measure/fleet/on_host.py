@@ -32,7 +32,7 @@ DESCRIBE_LIMIT_SECONDS = 300.0
 START_LIMIT_SECONDS = 1800.0  # until the run folder exists; plugins are checked before
 BEYOND_LIMIT_SECONDS = 600.0  # after the longest time limit of a process, in which the suite must have ended it
 END_SECONDS = 20.0  # to write the record after the first signal
-POLL_SECONDS, ALIVE_SECONDS = 1.0, 5.0
+POLL_SECONDS, ALIVE_SECONDS = 1.0, 15.0
 
 _before_dask: dict[str, str] = {}
 stopping = threading.Event()  # set when the coordinator is gone

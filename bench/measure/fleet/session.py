@@ -96,6 +96,7 @@ def open_fleet(
         source=source.kind,
         options=tuple(options),
         commit=state.commit,
+        dirty=state.dirty,
         code=suite_digest(),
         dataset={"identity": identity.name, "sha256": identity.sha256},
         hosts=tuple(map(record_of, source.hosts)),

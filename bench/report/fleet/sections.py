@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.document.section import Section
 from bench.document.table import COUNT, NUMBER_WITH_INTERVAL, PROBABILITY, SECONDS_WITH_INTERVAL, Column
-from bench.records.fleet import FleetHeader, HostRecord, HostState
+from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.report.fleet.judge import FleetJudgement, Outlier
 from bench.stats.estimates import estimate
 from bench.stats.outliers import LEAST_MACHINES, MOST_OUTLIERS
@@ -103,11 +103,11 @@ def _ranking(judgement: FleetJudgement) -> list[Section]:
     return found
 
 
-def doctor_section(header: FleetHeader) -> Section:
+def doctor_section(folder: FleetFolder) -> Section:
     """Return what the doctor found on the hosts, each finding once; a terminal omits it."""
     hosts: dict[tuple[str, ...], list[str]] = {}
-    for host in header.hosts:
-        for finding in host.doctor:
+    for host in folder.header.hosts:
+        for finding in folder.doctor(host.name):
             if finding["state"] != "ok":
                 what = tuple(finding.get(name) or "" for name in ("subject", "detail", "remedy"))
                 hosts.setdefault(what, []).append(host.name)

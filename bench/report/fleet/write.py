@@ -77,7 +77,7 @@ def fleet_report(folder: FleetFolder, baseline: Baseline | None = None) -> Fleet
 def write_fleet(report: FleetReport) -> list[str]:
     """Write all files into the folder, and return a sentence for each that the hosts do not allow."""
     path, judgement = report.folder.path, report.judgement
-    parts = [*report.sections, doctor_section(report.folder.header)]
+    parts = [*report.sections, doctor_section(report.folder)]
     files.write(path / "fleet.md", to_markdown(report.first_line, parts))
     files.write(path / "outliers.json", as_json(report.to_json()))
     if judgement.baseline is not None:

@@ -64,6 +64,7 @@ def test_hosts_are_reached_by_ssh_and_one_that_is_not_does_not_stop_the_others(s
     common = {"checkout": str(PROJECT), "data": str(facts)}
     hosts = [
         FleetHost("near", "loop", sys.executable, **common),
+        FleetHost("shipped", "loop", sys.executable, str(tmp_path / "sent here"), str(facts), ship=True),
         FleetHost("closed", "ssh://127.0.0.1:1", sys.executable, **common),
         FleetHost("old", "loop", str(old), **common),
         FleetHost("no-python", "loop", ".venv/none", **common),
@@ -72,8 +73,10 @@ def test_hosts_are_reached_by_ssh_and_one_that_is_not_does_not_stop_the_others(s
     fleet = FleetFolder.create(tmp_path, FleetHeader("fleet", "hosts", (), "1" * 40, "code", DATASET, records))
     measure_fleet(fleet, FleetSource("hosts", tuple(hosts)), None, lambda *line: None, programs)
     found = {one.name: (one.state, one.reason) for one in fleet.header.hosts}
-    assert found["near"] == (HostState.COMPLETE, None)
-    assert fleet.host("near").num_replicates == 5
+    states = {name: found[name][0] for name in ("near", "shipped")}  # of one machine, the first to answer is measured
+    assert sorted(states.values()) == [HostState.COMPLETE, HostState.DUPLICATE]
+    assert sum(fleet.host(name).num_replicates for name in states) == 5
+    assert (tmp_path / "sent here/bench/measure/fleet/worker.py").is_file()
     closed = "it ended at the start: ssh: connect to host 127.0.0.1 port 1: Connection refused"
     assert found["closed"] == (HostState.NOT_MEASURED, closed)
     too_old = "it ended at the start: its Python is 3.8, and the suite needs 3.11 or newer"

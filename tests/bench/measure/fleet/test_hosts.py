@@ -55,6 +55,7 @@ def test_the_remote_command_runs_in_the_checkout_and_is_quoted(write):
         ("[[host]]\naddress = 'a'", "names neither python nor checkout of host a"),
         ("[[host]]\naddress = 'a'\npython = 'p'\n" * 2, "has 'a' twice"),
         ("[[host]]\naddress = 'a'\npython = 'p'\n[[host]]\naddress = 'b@a'\npython = 'p'", "has 'a' twice"),
+        ("[[host]]\naddress = 'a'\ncheckout = 'c'\nship = true", "sends the suite to host a: name its python"),
         ("[[host]]\naddress = '-oProxyCommand=x'\npython = 'p'", "which ssh cannot take"),
         ("[[host]]\naddress = 'a'\nname = '../x'\npython = 'p'", "has the host name '../x'"),
         ("[[host]]\naddress = 'a'\npython = 'p'\nprice_per_hour = -1.0", "that is no price"),
