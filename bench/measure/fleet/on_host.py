@@ -156,7 +156,7 @@ def _error_line(lines: deque[str]) -> str | None:
 
 def _data_options(request: Request, runs: Path) -> list[str]:
     """Write the dataset if it was sent, and return the option that names it."""
-    folder = runs.parent / "data"
+    folder = runs / "data"
     if request.data:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in request.data.items():

@@ -21,6 +21,7 @@ from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.session import FleetSource, measure_fleet
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.records.run_folder import RunFolder
+from mlp.dataset import STEMS
 
 pytestmark = pytest.mark.slow
 FAKE = Path(__file__).with_name("fake_suite.py")
@@ -75,6 +76,7 @@ def measured(tmp_path_factory, programs, small_disk):
     hosts = [
         host(folder, "healthy"),
         host(folder, "killed"),
+        host(folder, "no-data", dataset=None, origin="surrogate"),
         host(folder, "hanging"),
         host(folder, "other-commit", commit="2" * 40),
         host(folder, "changed", code="other"),
@@ -83,6 +85,8 @@ def measured(tmp_path_factory, programs, small_disk):
     ]
     hosts += [host(folder, "full", folder=str(small_disk))] if small_disk else []
     fleet = new_fleet(folder, hosts)
+    for stem in STEMS:
+        (fleet.path / stem).write_text(f"content of {stem}")
     lines = measure(fleet, hosts, programs)
     return fleet, hosts, lines
 
@@ -95,6 +99,13 @@ def test_a_healthy_host_is_measured_completely_beside_all_others(measured):
     assert len(run.replicates()) == 5 and not run.problems
     assert run.header.status == "complete" and run.header.run_id.endswith("-host-1")
     assert ("healthy", "5 of 5 processes") in lines
+
+
+def test_data_that_a_host_lacks_are_sent_to_it(measured):
+    fleet = measured[0]
+    assert fleet.host("no-data").state is HostState.COMPLETE
+    sent = fleet.path.parent / "parts" / "fleet" / "no-data" / "data"
+    assert {path.name: path.read_text() for path in sent.iterdir()} == {one: f"content of {one}" for one in STEMS}
 
 
 @pytest.mark.parametrize(
