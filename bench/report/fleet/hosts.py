@@ -24,11 +24,15 @@ Values = dict[StackMeasurement, dict[str, float]]  # metric -> host -> logarithm
 
 @dataclass(frozen=True)
 class MeasuredHost:
-    """Host with its durations: those of a comparison, and for each ceiling the fastest sample of each process."""
+    """Host with its durations: those of a comparison, and for each ceiling the fastest sample of each process.
+
+    ``plan`` has the planned cases, without their threads: the default is the cores of each host.
+    """
 
     name: str
     timed: Comparable
     ceilings: Mapping[StackMeasurement, Sequence[float]]
+    plan: frozenset[tuple[tuple[str, Any], ...]]
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -64,7 +68,11 @@ class EqualHosts:
 def measured_host(path: Path) -> MeasuredHost:
     """Return the host whose run folder is ``path``; raises RecordError if it cannot be read."""
     folder = RunFolder.open(path)
-    return MeasuredHost(path.name, timed_run(folder, path.name), _ceilings(measured_replicates(folder)))
+    plan = frozenset(
+        tuple(sorted((name, value) for name, value in entry.case.items() if name != "threads"))
+        for entry in (*folder.header.plan, *folder.header.candidates)
+    )
+    return MeasuredHost(path.name, timed_run(folder, path.name), _ceilings(measured_replicates(folder)), plan)
 
 
 def _ceilings(replicates: Sequence[Mapping[str, Any]]) -> dict[StackMeasurement, list[float]]:

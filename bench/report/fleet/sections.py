@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.document.section import Section
 from bench.document.table import COUNT, NUMBER_WITH_INTERVAL, PROBABILITY, SECONDS_WITH_INTERVAL, Column
@@ -38,9 +38,10 @@ def fleet_sections(header: FleetHeader, judgement: FleetJudgement) -> list[Secti
 
 
 def _hosts(header: FleetHeader, judgement: FleetJudgement) -> Section:
+    plans = {host.name: host.plan for group in judgement.groups for host in group.hosts}
     machine = {host.name: group.machine for group in judgement.groups for host in group.hosts}
     rows = [
-        [one.name, str(one.state), one.num_replicates, machine.get(one.name), _labels(one), _why(one)]
+        [one.name, str(one.state), one.num_replicates, machine.get(one.name), _labels(one), _why(one, plans)]
         for one in header.hosts
     ]
     columns = ["host", "state", Column("processes", COUNT), "machine", "labels", "reason"]
@@ -52,8 +53,12 @@ def _labels(host: HostRecord) -> str | None:
     return ", ".join(f"{name}={value}" for name, value in host.labels.items()) or None
 
 
-def _why(host: HostRecord) -> str | None:
-    return "; ".join([*([host.reason] if host.reason else []), *host.notes]) or None
+def _why(host: HostRecord, plans: Mapping[str, frozenset]) -> str | None:
+    """Return the reason of a host's state, and a note if its plan differs from that of the first host."""
+    first = next(iter(plans), None)
+    others = len(plans.get(host.name, frozenset()) ^ plans[first]) if host.name in plans else 0
+    note = [f"its plan differs from that of {first} in {others} case{'s'[: others > 1]}"] if others else []
+    return "; ".join([*([host.reason] if host.reason else []), *host.notes, *note]) or None
 
 
 def _outliers(judgement: FleetJudgement) -> Section:

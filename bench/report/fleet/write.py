@@ -83,8 +83,9 @@ def write_fleet(report: FleetReport) -> list[str]:
     if judgement.baseline is not None:
         files.write(path / "healthy.json", as_json(judgement.baseline.to_json()))
     problems = []
-    outputs = (("comparison", _write_comparison), ("board", _write_board))
-    for what, write in outputs if report.num_measured else ():
+    outputs = {"comparison": _write_comparison} if report.num_measured > 1 else {}
+    outputs |= {"board": _write_board} if report.num_measured else {}
+    for what, write in outputs.items():
         try:
             write(report.folder)
         except BenchError as error:

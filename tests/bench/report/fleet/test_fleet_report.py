@@ -88,7 +88,15 @@ def test_hosts_without_equals_are_not_judged_and_named(tmp_path):
     assert report.judgement.alone == ("a",) and report.judgement.baseline is None
     assert "no outliers are sought: too few equal hosts" in report.first_line
     assert not report.all_complete and not report.has_outliers
-    assert write_fleet(report) == ["no comparison: a comparison needs at least two runs: name another."]
+    assert write_fleet(report) == []
+
+
+def test_a_host_with_another_plan_says_so(fleet):
+    run = RunFolder.open(fleet.run_path("node-2"))
+    run.update_header(plan=[planned(case("epoch", threads=4)), planned(case("data"))])
+    (hosts,) = [section for section in fleet_report(fleet).sections if section.title == "Hosts"]
+    reasons = {row[0]: row[-1] for row in hosts.rows}
+    assert reasons["node-2"] == "its plan differs from that of node-1 in 1 case" and reasons["node-3"] is None
 
 
 def test_a_damaged_run_costs_one_host(fleet):
