@@ -12,7 +12,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -130,7 +129,7 @@ class FleetEngine:
     def settings(self, host: FleetHost, number: int, port: str) -> dict[str, Any]:
         """Return the settings of the worker of a host, by its number and the scheduler's port as the host sees it.
 
-        Each listens on a loopback address of its own: the scheduler knows workers by address.
+        Each has an address of its own, by which the scheduler knows it, although nothing listens there.
         """
         certificate = self._security.get_tls_config_for_role("worker")
         own = f"127.{number // 62500 + 1}.{number // 250 % 250}.{number % 250 + 1}"
@@ -139,7 +138,7 @@ class FleetEngine:
             "certificate": certificate["ca_file"],
             "key": certificate["key"],
             "name": host.name,
-            "listen": own if _is_linux(host) else "127.0.0.1",
+            "address": f"tls://{own}:1",
             "folder": None,
             "versions": versions(),
         }
@@ -193,10 +192,6 @@ def ship(host: FleetHost) -> None:
         raise Unreachable(f"did not take the files of the suite within {SHIP_LIMIT_SECONDS:g} s") from None
     if done.returncode != 0:
         raise Unreachable(f"did not take the files of the suite: {explain(done.stderr.decode(errors='replace'))}")
-
-
-def _is_linux(host: FleetHost) -> bool:
-    return host.address is not None or sys.platform == "linux"
 
 
 def _text(output: IO[bytes]) -> str:

@@ -14,11 +14,14 @@ import pytest
 pytest.importorskip("distributed", reason="Dask is not installed: make .venv/installed-fleet adds it")
 pytest.importorskip("cryptography", reason="cryptography is not installed: make .venv/installed-fleet adds it")
 
+import distributed
 from distributed import Client
 
 from bench.measure.fleet.coordinate import Programs
+from bench.measure.fleet.engine import BOOTSTRAP
 from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.session import FleetSource, measure_fleet
+from bench.measure.process import PROJECT
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.records.run_folder import RunFolder
 from mlp.dataset import STEMS
@@ -39,7 +42,7 @@ def programs(tmp_path_factory):
     case = replicates[0]["case"]
     header = example_run.header(plan=[example_run.planned(case, num_processes=5)])
     recorded.write_text(json.dumps({"header": header, "replicates": replicates}))
-    return Programs(describe=PRINT, run=(str(FAKE), str(recorded)), silence_seconds=5.0)
+    return Programs(describe=PRINT, run=(str(FAKE), str(recorded)), silence_seconds=4.0)
 
 
 def host(where, name, **facts):
@@ -112,7 +115,7 @@ def test_data_that_a_host_lacks_are_sent_to_it(measured):
     ("name", "reason"),
     [
         ("killed", "its worker is gone: it was killed or lost"),
-        ("hanging", "it sent nothing for 5 s: it hangs or is cut off"),
+        ("hanging", "it sent nothing for 4 s: it hangs or is cut off"),
         ("full", "No space left on device"),
     ],
 )
@@ -200,3 +203,11 @@ def test_a_host_is_measured_by_one_fleet_run_at_a_time(tmp_path):
         pass
     with host_lock(lock) as descriptor:
         assert os.fstat(descriptor)
+
+
+def test_a_host_with_another_dask_is_refused_in_one_sentence():
+    settings = json.dumps({"versions": {"dask": "1.0.0", "distributed": distributed.__version__}})
+    program = [sys.executable, "-c", BOOTSTRAP]
+    done = subprocess.run(program, input=settings + "\n", capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: it has dask 20") and "(the coordinator has 1.0.0)" in done.stderr
