@@ -33,6 +33,7 @@ QUIET = {
     "distributed.admin.tick.interval": RARELY,
     "distributed.admin.tick.limit": "10h",
     "distributed.admin.low-level-log-length": KEPT_EVENTS,
+    "distributed.admin.large-graph-warning-threshold": "1GB",  # the dataset
     "distributed.diagnostics.nvml": False,
     "distributed.client.heartbeat": "60s",
     "distributed.comm.timeouts.tcp": "300s",
