@@ -54,8 +54,10 @@ def test_every_command_option_and_link_of_a_page_exists(page):
     text = page.read_text()
     for command, rest in re.findall(r"python -m bench ([a-z]+)([^`\n]*)", text):
         assert command in cli.COMMANDS
-        known = {option for parameter in cli.main.get_command(None, command).params for option in parameter.opts}
-        assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known | {"--help"}, command
+        own, _, of_run = rest.partition(" -- ")  # of fleet
+        for name, options in ((command, own), ("run", f" {of_run}")):
+            known = {option for parameter in cli.main.get_command(None, name).params for option in parameter.opts}
+            assert set(re.findall(r"(?<= )--[a-z-]+", options)) <= known | {"--help"}, name
     for target in re.findall(r"make ([a-z-]+)(?=[`\s])", " ".join(re.findall(r"`[^`]+`", text))):
         assert target in makefile_targets(), target
     for link in re.findall(r"\]\(([^)#:]+)\)|srcset=\"([^\"]+)\"|src=\"([^\"]+)\"", text):

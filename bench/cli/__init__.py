@@ -45,7 +45,7 @@ RUNS, RECORDS = Path("results/runs"), Path("results/records")
 STDOUT = Path("-")  # as the value of an option that names a file
 # In the order of ``--help``.  The command ``x`` is the function ``x`` of ``bench/cli/x.py``, imported lazily.
 COMMANDS = ("run", "report", "gate", "bisect", "compare", "history", "board", "export", "profile", "doctor", "conform")
-COMMANDS += ("completion",)
+COMMANDS += ("fleet", "completion")
 
 COMPLETE_VARIABLE = "_MLP_BENCH_COMPLETE"  # what click derives from the name mlp-bench
 WIDE = 160  # columns without a terminal: logs and pipes scroll

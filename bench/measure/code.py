@@ -40,6 +40,20 @@ def code_digest(modules: Iterable[str] | None = None, package: Path = PACKAGE) -
     return digest.hexdigest()[:DIGITS]
 
 
+def suite_files() -> list[Path]:
+    """Return all files of the suite's two packages."""
+    found = [path for package in (PACKAGE, PACKAGE.with_name("bench")) for path in sorted(package.rglob("*"))]
+    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+
+
+def suite_digest() -> str:
+    """Return the first 12 hexadecimal digits of the SHA-256 of all files of the suite, byte by byte."""
+    digest = hashlib.sha256()
+    for path in suite_files():
+        digest.update(f"{path.relative_to(PACKAGE.parent).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:DIGITS]
+
+
 def plugin_digest(implementation: str) -> str | None:
     """Return the same digits for the source of a plugin, whose backend is ``module:CLASS``; None if it has no files.
 

@@ -1,0 +1,61 @@
+"""Program that is started on each host: a plain Dask worker, which ends when the coordinator closes its stdin.
+
+The first line of stdin holds the settings of ``bench.measure.fleet.engine``: scheduler, certificates, name, address and
+versions.  They are not on the command line, which all users of a host can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+LAST_SECONDS = 30.0
+
+
+def main() -> None:
+    """Run the worker until stdin ends."""
+    before_dask = dict(os.environ)
+    settings = json.loads(sys.stdin.readline())
+    try:
+        _check_versions(settings["versions"])
+    except ImportError as error:
+        sys.exit(f"error: it has no {error.name}: make .venv/installed-fleet adds it")
+    from bench.measure.fleet import on_host
+
+    on_host.capture_environment(before_dask)
+    asyncio.run(_serve(settings, on_host))
+    sys.stderr.flush()
+    os._exit(0)  # a task that does not stop is ended with this process
+
+
+def _check_versions(wanted: dict[str, str]) -> None:
+    """End with a sentence if Dask is not of the coordinator's version."""
+    from bench.measure.fleet.quiet_dask import differing_versions, versions
+
+    if other := differing_versions(versions(), wanted):
+        sys.exit(f"error: it has {other}: install requirements/fleet.txt on both")
+
+
+async def _serve(settings: dict[str, Any], on_host: Any) -> None:
+    from bench.measure.fleet.quiet_dask import plain_worker
+
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    threading.Thread(target=_wait_for_end, args=(loop, ended), daemon=True).start()
+    worker = await plain_worker(settings)
+    print("ready", file=sys.stderr, flush=True)
+    watched = [asyncio.create_task(ended.wait()), asyncio.create_task(worker.finished())]
+    await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+    on_host.stopping.set()
+    for _ in range(int(LAST_SECONDS)):
+        if not worker.state.executing:
+            break
+        await asyncio.sleep(1)
+
+
+def _wait_for_end(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    sys.stdin.read()
+    loop.call_soon_threadsafe(ended.set)

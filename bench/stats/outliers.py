@@ -1,0 +1,143 @@
+"""Outliers among equal machines, on plain sequences: one value for each machine and metric.
+
+Values are logarithms of seconds, so that a difference is a ratio.  Machines differ a little when all are healthy; an
+outlier is one whose difference from the others is improbable given how much the others differ from each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from scipy import special
+
+from bench.stats.learning import holm
+
+ALPHA = 0.05  # family-wise error rate over all machines and metrics
+COVERAGE = 0.95
+LEAST_MACHINES = 4  # of which one can be told from the others
+MOST_OUTLIERS = 0.25  # of the machines; where more differ, it is not known which are healthy
+
+Name = TypeVar("Name", bound=Hashable)
+Metric = TypeVar("Metric", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Healthy:
+    """Distribution of the logarithms of seconds of healthy machines."""
+
+    mean: float
+    deviation: float
+    num_machines: int
+
+
+@dataclass(frozen=True)
+class MachineDeviation:
+    """Time of a machine relative to healthy ones; ``low`` to ``high`` is its 95 % interval.
+
+    The interval contains the ratio of two healthy machines' times.  ``p`` is adjusted for all machines and metrics.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def is_outlier(self) -> bool:
+        return self.p < ALPHA
+
+
+def healthy_of(values: Mapping[Name, float]) -> Healthy:
+    """Return the distribution of at least two machines."""
+    logs = np.array(list(values.values()))
+    return Healthy(float(logs.mean()), float(logs.std(ddof=1)), len(logs))
+
+
+def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, MachineDeviation]]:
+    """Judge every machine by every metric against the others; metrics of too few machines are left out.
+
+    The machines of a metric leave one after the other, the most extreme first, up to a quarter of them.  Each is
+    compared with those that are left (B. Rosner 1983, "Percentage points for a generalized ESD many-outlier procedure",
+    Technometrics 25), so that several outliers do not hide each other.  Holm's method adjusts the p-values for the
+    number of machines and metrics, where Rosner's percentage points adjust for the machines only.
+    """
+    enough = {metric: found for metric, found in values.items() if len(found) >= LEAST_MACHINES}
+    raw = {metric: _p_values(found) for metric, found in enough.items()}
+    adjusted = _adjusted(raw)
+    judged = {}
+    for metric, found in enough.items():
+        well = {name: value for name, value in found.items() if adjusted[metric][name] >= ALPHA}
+        judged[metric] = {
+            name: _deviation(value, healthy_of(_without(well, name)), adjusted[metric][name])
+            for name, value in found.items()
+        }
+    return judged
+
+
+def against(
+    healthy: Mapping[Metric, Healthy], values: Mapping[Metric, Mapping[Name, float]]
+) -> dict[Metric, dict[Name, MachineDeviation]]:
+    """Judge every machine by the metrics of a known healthy distribution; one machine suffices."""
+    common = {metric: found for metric, found in values.items() if metric in healthy}
+    raw = {
+        metric: {name: _p(value, healthy[metric]) for name, value in found.items()} for metric, found in common.items()
+    }
+    adjusted = _adjusted(raw)
+    return {
+        metric: {name: _deviation(value, healthy[metric], adjusted[metric][name]) for name, value in found.items()}
+        for metric, found in common.items()
+    }
+
+
+def _p_values(values: Mapping[Name, float]) -> dict[Name, float]:
+    """Return a p-value for each machine; it is never above that of a machine that leaves later.
+
+    The p-value of the k-th to leave is multiplied by the square of k: there are that many chances to be wrong.
+    """
+    left, order = dict(values), []
+    found = dict.fromkeys(values, 1.0)
+    for number in range(1, 1 + max(1, int(len(values) * MOST_OUTLIERS))):
+        center = float(np.mean(list(left.values())))
+        name = max(left, key=lambda one: abs(left[one] - center))
+        value = left.pop(name)
+        found[name] = min(1.0, number**2 * _p(value, healthy_of(left)))
+        order.append(name)
+    least = 1.0
+    for name in reversed(order):
+        least = found[name] = min(least, found[name])
+    return found
+
+
+def _p(value: float, healthy: Healthy) -> float:
+    """Return the two-sided p-value of another healthy machine's value (Student's t, prediction)."""
+    error = _prediction_error(healthy)
+    if error == 0:
+        return 1.0 if value == healthy.mean else 0.0
+    return 2 * float(special.stdtr(healthy.num_machines - 1, -abs(value - healthy.mean) / error))
+
+
+def _prediction_error(healthy: Healthy) -> float:
+    return healthy.deviation * math.sqrt(1 + 1 / healthy.num_machines)
+
+
+def _deviation(value: float, healthy: Healthy, p: float) -> MachineDeviation:
+    reach = float(special.stdtrit(healthy.num_machines - 1, (1 + COVERAGE) / 2)) * _prediction_error(healthy)
+    difference = value - healthy.mean
+    return MachineDeviation(*(math.exp(difference + change) for change in (0.0, -reach, reach)), p)
+
+
+def _adjusted(raw: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, float]]:
+    places = [(metric, name) for metric, found in raw.items() for name in found]
+    adjusted = holm([raw[metric][name] for metric, name in places])
+    result: dict[Metric, dict[Name, float]] = {metric: {} for metric in raw}
+    for (metric, name), p in zip(places, adjusted, strict=True):
+        result[metric][name] = p
+    return result
+
+
+def _without(values: Mapping[Name, float], name: Name) -> dict[Name, float]:
+    return {other: value for other, value in values.items() if other != name}

@@ -1,0 +1,213 @@
+"""A fleet of real processes: a scheduler and workers on loopback, each with a fate of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import example_run
+import pytest
+
+pytest.importorskip("distributed", reason="Dask is not installed: make .venv/installed-fleet adds it")
+pytest.importorskip("cryptography", reason="cryptography is not installed: make .venv/installed-fleet adds it")
+
+import distributed
+from distributed import Client
+
+from bench.measure.fleet.coordinate import Programs
+from bench.measure.fleet.engine import BOOTSTRAP
+from bench.measure.fleet.hosts import FleetHost
+from bench.measure.fleet.session import FleetSource, measure_fleet
+from bench.measure.process import PROJECT
+from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
+from bench.records.run_folder import RunFolder
+from mlp.dataset import STEMS
+
+pytestmark = pytest.mark.slow
+FAKE = Path(__file__).with_name("fake_suite.py")
+PRINT = ("-c", "import sys; print(open(sys.argv[1]).read())")
+DATASET = {"identity": "mnist", "sha256": {"images": "ab"}}
+FACTS = {"commit": "1" * 40, "code": "code", "machine": "m", "boot": "b", "dataset": DATASET, "origin": "directory"}
+FACTS |= {"data_problem": None, "doctor": []}
+LOST = ("killed", "hanging", "full")
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    recorded = tmp_path_factory.mktemp("recorded") / "recorded.json"
+    replicates = [{**one, "sequence": number} for number, one in enumerate(example_run.replicates()[:5], 1)]
+    case = replicates[0]["case"]
+    header = example_run.header(plan=[example_run.planned(case, num_processes=5)])
+    recorded.write_text(json.dumps({"header": header, "replicates": replicates}))
+    return Programs(describe=PRINT, run=(str(FAKE), str(recorded)), silence_seconds=4.0)
+
+
+def host(where, name, **facts):
+    """A local host that describes itself as ``facts``."""
+    path = where / f"{name}-facts.json"
+    path.write_text(json.dumps({**FACTS, "folder": str(where / "parts"), **facts}))
+    return FleetHost(name, data=str(path))
+
+
+def new_fleet(folder, hosts):
+    records = tuple(HostRecord(one.name) for one in hosts)
+    return FleetFolder.create(folder, FleetHeader("fleet", "local", (), "1" * 40, "code", DATASET, records))
+
+
+def measure(fleet, hosts, programs):
+    lines = []
+    measure_fleet(fleet, FleetSource("local", tuple(hosts)), fleet.path, lambda *line: lines.append(line), programs)
+    return lines
+
+
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory):
+    """A file system of 128 kB, or None where none can be mounted."""
+    folder = tmp_path_factory.mktemp("small-disk")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], capture_output=True)
+    yield folder if mounted.returncode == 0 else None
+    if mounted.returncode == 0:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, programs, small_disk):
+    folder = tmp_path_factory.mktemp("fleet")
+    hosts = [
+        host(folder, "healthy"),
+        host(folder, "killed"),
+        host(folder, "no-data", dataset=None, origin="surrogate"),
+        host(folder, "hanging"),
+        host(folder, "other-commit", commit="2" * 40),
+        host(folder, "changed", code="other"),
+        host(folder, "damaged", dataset=None, data_problem="train-images is damaged."),
+        replace(host(folder, "missing"), python="/nowhere/python"),
+    ]
+    hosts += [host(folder, "full", folder=str(small_disk))] if small_disk else []
+    fleet = new_fleet(folder, hosts)
+    for stem in STEMS:
+        (fleet.path / stem).write_text(f"content of {stem}")
+    lines = measure(fleet, hosts, programs)
+    return fleet, hosts, lines
+
+
+def test_a_healthy_host_is_measured_completely_beside_all_others(measured):
+    fleet, _, lines = measured
+    record = fleet.host("healthy")
+    assert (record.state, record.num_replicates, record.reason) == (HostState.COMPLETE, 5, None)
+    run = RunFolder.open(fleet.run_path("healthy"))
+    assert len(run.replicates()) == 5 and not run.problems
+    assert run.header.status == "complete" and run.header.run_id.endswith("-host-1")
+    assert ("healthy", "5 of 5 processes") in lines
+
+
+def test_data_that_a_host_lacks_are_sent_to_it(measured):
+    fleet = measured[0]
+    assert fleet.host("no-data").state is HostState.COMPLETE
+    sent = fleet.path.parent / "parts" / "fleet" / "no-data" / "data"
+    assert {path.name: path.read_text() for path in sent.iterdir()} == {one: f"content of {one}" for one in STEMS}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("killed", "its worker is gone: it was killed or lost"),
+        ("hanging", "it sent nothing for 4 s: it hangs or is cut off"),
+        ("full", "No space left on device"),
+    ],
+)
+def test_a_lost_host_keeps_its_partial_record_which_says_so(measured, small_disk, name, reason):
+    if name == "full" and small_disk is None:
+        pytest.skip("a small file system cannot be mounted here")
+    fleet = measured[0]
+    record = fleet.host(name)
+    assert record.state is HostState.PARTIAL and reason in record.reason
+    run = RunFolder.open(fleet.run_path(name))
+    assert 0 < len(run.replicates()) == record.num_replicates < 5
+    assert run.header.status == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("other-commit", "it has the commit 2222222, and the fleet measures 1111111: check that out there"),
+        ("changed", "its files of the suite differ from those here: check out the same commit, without changes"),
+        ("damaged", "train-images is damaged"),
+        ("missing", "it could not be started by /nowhere/python (No such file or directory)"),
+    ],
+)
+def test_an_unfit_host_is_not_measured_and_says_why(measured, name, reason):
+    record = measured[0].host(name)
+    assert (record.state, record.reason, record.num_replicates) == (HostState.NOT_MEASURED, reason, 0)
+
+
+def test_resume_asks_only_for_what_is_missing(measured, programs):
+    """The killed host goes on where it was, and the one with a new folder from the copy of its record."""
+    before, hosts, _ = measured
+    fleet = FleetFolder.open(before.path)
+    again = [one for one in hosts if one.name in ("healthy", "killed", "hanging")]
+    first = (fleet.run_path("killed") / "replicates/0001.json").stat().st_mtime_ns
+    moved = json.loads(Path(again[2].data).read_text()) | {"folder": str(before.path.parent / "elsewhere")}
+    Path(again[2].data).write_text(json.dumps(moved))
+    lines = measure(fleet, again, programs)
+    assert {name for name, _ in lines} == {"killed", "hanging"}
+    for name in ("killed", "hanging"):
+        assert (fleet.host(name).state, fleet.host(name).num_replicates) == (HostState.COMPLETE, 5)
+        assert RunFolder.open(fleet.run_path(name)).header.status == "complete"
+    assert (fleet.run_path("killed") / "replicates/0001.json").stat().st_mtime_ns == first
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler that runs already, on loopback, with two workers of this host."""
+    file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    common = ["--no-dashboard", "--scheduler-file", str(file)]
+    argvs = [[*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *common]]
+    for name in ("one", "two"):
+        place = ["--name", name, "--local-directory", str(tmp_path), "--nthreads", "1"]
+        argvs.append([*dask, "worker", "--no-nanny", *place, *common])
+    processes = [subprocess.Popen(argv, **quiet) for argv in argvs]
+    while not file.exists():
+        time.sleep(0.1)
+    address = json.loads(file.read_text())["address"]
+    with Client(address) as client:
+        client.wait_for_workers(2)
+    yield address
+    for process in reversed(processes):
+        process.kill()
+        process.wait()
+
+
+def test_two_workers_of_one_host_are_one_host(cluster, tmp_path, programs):
+    facts = host(tmp_path, "any").data
+    fleet = new_fleet(tmp_path, [])
+    described = replace(programs, describe=("-c", f"print(open({facts!r}).read())"))
+    source = FleetSource("scheduler", scheduler=cluster)
+    measure_fleet(fleet, source, fleet.path, lambda *line: None, described)
+    states = {one.name: one.state for one in fleet.header.hosts}
+    assert set(states) == {"one", "two"}
+    assert sorted(states.values()) == [HostState.COMPLETE, HostState.DUPLICATE]
+
+
+def test_a_host_is_measured_by_one_fleet_run_at_a_time(tmp_path):
+    from bench.errors import BenchError
+    from bench.measure.fleet.on_host import host_lock
+
+    lock = str(tmp_path / "lock")
+    with host_lock(lock), pytest.raises(BenchError, match="another fleet run measures on this host"), host_lock(lock):
+        pass
+    with host_lock(lock) as descriptor:
+        assert os.fstat(descriptor)
+
+
+def test_a_host_with_another_dask_is_refused_in_one_sentence():
+    settings = json.dumps({"versions": {"dask": "1.0.0", "distributed": distributed.__version__}})
+    program = [sys.executable, "-c", BOOTSTRAP]
+    done = subprocess.run(program, input=settings + "\n", capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: it has dask 20") and "(the coordinator has 1.0.0)" in done.stderr
