@@ -68,7 +68,7 @@ async def under_worker(folder: Path, options: Sequence[str]) -> WorkerUse:
     async with own_engine() as engine:
         address = await engine.start(FleetHost("worker"))
         engine.subscribe(folder.name, messages.append)
-        request = on_host.Request(folder.name, "worker", list(RUN), False, str(folder), list(options))
+        request = on_host.Request(folder.name, "worker", list(RUN), None, str(folder), list(options))
         (worker,) = (one for one in psutil.Process().children() if BOOTSTRAP in one.cmdline())
         start, before = time.perf_counter(), _used(worker)
         await engine.run(on_host.measure, request, address)

@@ -29,6 +29,7 @@ from bench.measure.fleet.on_host import Request
 from bench.measure.fleet.quiet_dask import plain_worker, versions
 from bench.measure.fleet.session import record_of
 from bench.measure.process import running
+from bench.measure.scratch import scratch_folder
 from bench.records.fleet import FleetFolder, FleetHeader
 from bench.records.run_folder import RunFolder
 from bench.report.fleet.write import FleetReport, fleet_report, write_fleet
@@ -76,10 +77,11 @@ def _replicates(folder: RunFolder, host: str, is_slow: bool) -> Iterator[tuple[s
 
 async def serve(all_settings: list[dict[str, Any]]) -> None:
     """Run all workers in this process until stdin ends."""
-    for settings in all_settings:
-        await plain_worker(settings)
-    print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    with scratch_folder() as folder:
+        for settings in all_settings:
+            await plain_worker(settings, folder)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 async def collect(folder: FleetFolder, programs: Programs) -> None:

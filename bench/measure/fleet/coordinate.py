@@ -39,7 +39,8 @@ Task = Callable[[Request], None]
 class Programs:
     """Programs of Python that describe a host and that measure it, with the tasks that run them there.
 
-    A host counts as lost after ``silence_seconds`` without a message.
+    A host counts as lost after ``silence_seconds`` without a message.  ``lock`` is the file that a host on its own
+    locks.
     """
 
     describe: tuple[str, ...] = DESCRIBE
@@ -47,6 +48,7 @@ class Programs:
     describe_task: Task = on_host.describe
     measure_task: Task = on_host.measure
     silence_seconds: float = SILENCE_SECONDS
+    lock: str = on_host.LOCK
 
 
 class Ended(Exception):
@@ -72,8 +74,8 @@ class Fleet:
     async def measure(self, hosts: list[FleetHost]) -> None:
         """Measure all hosts that are not complete, concurrently; their states are in the folder."""
         for host in self.folder.header.hosts:
-            if host.state is HostState.COMPLETE and host.boot:
-                self.machines[host.boot] = host.name
+            if host.state is HostState.COMPLETE and (identity := host.boot or host.machine):
+                self.machines[identity] = host.name
         self.engine.subscribe(self._topic, self._receive)
         self.engine.on_departure(self._depart)
         async with asyncio.TaskGroup() as group:
@@ -118,7 +120,7 @@ class Fleet:
         address = host.worker or await self.engine.start(host)
         self.addresses[host.name] = address
         options = [host.data] if host.data else []
-        request = Request(self._topic, host.name, list(self.programs.describe), host.is_alone, options=options)
+        request = Request(self._topic, host.name, list(self.programs.describe), options=options)
         described = await self._converse(self.programs.describe_task, request, address, until="described")
         if other := differing_versions(described["versions"], versions()):
             raise Ended(f"it has {other}: install requirements/fleet.txt on both")
@@ -157,7 +159,7 @@ class Fleet:
         options = ["--data", host.data] if host.data else []
         options += [] if "run.json" in held else header.options
         request = Request(
-            *(self._topic, host.name, list(self.programs.run), host.is_alone),
+            *(self._topic, host.name, list(self.programs.run), self.programs.lock if host.is_alone else None),
             folder=f"{folder}/{header.fleet_id}/{host.name}",
             options=options,
             held=held,

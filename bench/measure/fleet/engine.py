@@ -62,6 +62,9 @@ class FleetEngine:
     def __init__(self, client: Client, security: Security | None, stack: AsyncExitStack) -> None:
         self._client, self._security, self._stack = client, security, stack
         self._processes: list[subprocess.Popen] = []
+        self._arrived: set[str] = set()
+        self._depart: Callable[[str], None] = lambda address: None
+        self.subscribe("all", self._worker_changed)
 
     def subscribe(self, topic: str, receive: Receive) -> None:
         """Let ``receive`` get the messages of a topic in their order."""
@@ -69,12 +72,13 @@ class FleetEngine:
 
     def on_departure(self, depart: Callable[[str], None]) -> None:
         """Let ``depart`` get the address of each worker that the scheduler loses."""
+        self._depart = depart
 
-        def handle(message: dict[str, Any]) -> None:
-            if message.get("action") == "remove-worker":
-                depart(message["worker"])
-
-        self.subscribe("all", handle)
+    def _worker_changed(self, message: dict[str, Any]) -> None:
+        if message.get("action") == "add-worker":
+            self._arrived.add(message["worker"])
+        elif message.get("action") == "remove-worker":
+            self._depart(message["worker"])
 
     @property
     def port(self) -> str:
@@ -104,7 +108,8 @@ class FleetEngine:
                 settings = self.settings(host, number, port)
                 process.stdin.write(json.dumps(settings).encode() + b"\n")
                 process.stdin.flush()
-                return await self._address(host, process, output)
+                await self._arrival(settings["address"], process, output)
+                return settings["address"]
         except TimeoutError:
             raise Unreachable(f"did not answer within {START_LIMIT_SECONDS:g} s") from None
         except BrokenPipeError:
@@ -139,22 +144,20 @@ class FleetEngine:
             "key": certificate["key"],
             "name": host.name,
             "address": f"tls://{own}:1",
-            "folder": None,
             "versions": versions(),
         }
 
-    async def _address(self, host: FleetHost, process: subprocess.Popen, output: IO[bytes]) -> str:
-        while True:
-            for address, worker in (await self.workers()).items():
-                if worker["name"] == host.name:
-                    return address
+    async def _arrival(self, address: str, process: subprocess.Popen, output: IO[bytes]) -> None:
+        while address not in self._arrived:
             if process.poll() is not None:
                 raise Unreachable(await self._why_ended(process, output))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
 
     async def _why_ended(self, process: subprocess.Popen, output: IO[bytes]) -> str:
-        while process.poll() is None:
-            await asyncio.sleep(0.1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                while process.poll() is None:
+                    await asyncio.sleep(0.1)
         lines = [line.removeprefix("error: ") for line in _text(output).splitlines() if line.startswith("error: ")]
         return f"ended at the start: {lines[-1] if lines else explain(_text(output))}"
 

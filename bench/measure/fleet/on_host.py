@@ -42,14 +42,14 @@ stopping = threading.Event()  # set when the coordinator is gone
 class Request:
     """Request for a task: ``topic`` of its events, ``host`` by name, and the ``program`` that Python runs.
 
-    ``folder`` holds the host's part of the fleet run, ``held`` the files that have arrived, ``data`` the files of the
-    dataset if the host lacks them.
+    ``lock`` is the file whose lock a measurement holds, ``folder`` the host's part of the fleet run, ``held`` the files
+    that have arrived, ``data`` the files of the dataset if the host lacks them.
     """
 
     topic: str
     host: str
     program: list[str]
-    is_alone: bool = True
+    lock: str | None = None
     folder: str = ""
     options: list[str] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def measure(request: Request) -> None:
     """Run the suite, send the files of its run folder as they appear, and at last how it ended."""
     post = _poster(request)
     try:
-        with host_lock(LOCK if request.is_alone else None) as lock:
+        with host_lock(request.lock) as lock:
             post("ended", **_measured(request, lock, post))
     except BenchError as error:
         post("failed", reason=str(error))

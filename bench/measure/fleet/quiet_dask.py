@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -48,8 +48,11 @@ def be_quiet() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
-async def plain_worker(settings: Mapping[str, Any]) -> Worker:
-    """Start a worker without a nanny and with one thread, and close its ports; see ``FleetEngine`` for its settings."""
+async def plain_worker(settings: Mapping[str, Any], folder: Path) -> Worker:
+    """Start a worker without a nanny and with one thread, and close its ports.
+
+    ``folder`` is for its files; see ``FleetEngine`` for its settings.
+    """
     be_quiet()
     security = Security(
         tls_ca_file=settings["certificate"],
@@ -67,7 +70,7 @@ async def plain_worker(settings: Mapping[str, Any]) -> Worker:
         memory_limit=0,
         heartbeat_interval="10s",
         death_timeout=START_LIMIT_SECONDS,
-        local_directory=settings["folder"] or tempfile.mkdtemp(prefix="mlp-bench-worker-"),
+        local_directory=str(folder),
         metrics={},
         dashboard_address=LOOPBACK,
     )

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 LAST_SECONDS = 30.0
@@ -25,9 +26,11 @@ def main() -> None:
     except ImportError as error:
         sys.exit(f"error: it has no {error.name}: make .venv/installed-fleet adds it")
     from bench.measure.fleet import on_host
+    from bench.measure.scratch import scratch_folder
 
     on_host.capture_environment(before_dask)
-    asyncio.run(_serve(settings, on_host))
+    with scratch_folder() as folder:
+        asyncio.run(_serve(settings, folder, on_host))
     sys.stderr.flush()
     os._exit(0)  # a task that does not stop is ended with this process
 
@@ -40,12 +43,12 @@ def _check_versions(wanted: dict[str, str]) -> None:
         sys.exit(f"error: it has {other}: install requirements/fleet.txt on both")
 
 
-async def _serve(settings: dict[str, Any], on_host: Any) -> None:
+async def _serve(settings: dict[str, Any], folder: Path, on_host: Any) -> None:
     from bench.measure.fleet.quiet_dask import plain_worker
 
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     threading.Thread(target=_wait_for_end, args=(loop, ended), daemon=True).start()
-    worker = await plain_worker(settings)
+    worker = await plain_worker(settings, folder)
     print("ready", file=sys.stderr, flush=True)
     watched = [asyncio.create_task(ended.wait()), asyncio.create_task(worker.finished())]
     await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)

@@ -37,12 +37,13 @@ LOST = ("killed", "hanging", "full")
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    recorded = tmp_path_factory.mktemp("recorded") / "recorded.json"
+    folder = tmp_path_factory.mktemp("recorded")
+    recorded = folder / "recorded.json"
     replicates = [{**one, "sequence": number} for number, one in enumerate(example_run.replicates()[:5], 1)]
     case = replicates[0]["case"]
     header = example_run.header(plan=[example_run.planned(case, num_processes=5)])
     recorded.write_text(json.dumps({"header": header, "replicates": replicates}))
-    return Programs(describe=PRINT, run=(str(FAKE), str(recorded)), silence_seconds=4.0)
+    return Programs(PRINT, (str(FAKE), str(recorded)), silence_seconds=4.0, lock=str(folder / "lock"))
 
 
 def host(where, name, **facts):
