@@ -10,6 +10,7 @@ import html
 import io
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,9 @@ def svg_of_figure(size_inches: tuple[float, float], draw: Callable[[Figure], Non
     with matplotlib.style.context(["default", SETTINGS, DARK if dark else {}]):
         figure = Figure(figsize=size_inches, layout="constrained")
         draw(figure)
-        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "constrained_layout not applied")  # names longer than the paper
+            FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
     return text.getvalue()
 
 
