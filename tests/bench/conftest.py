@@ -1,5 +1,6 @@
 """Shared by the tests of the command line: calling it in this process, and data that costs nothing to identify."""
 
+import asyncio
 import signal
 
 import pytest
@@ -36,6 +37,15 @@ def browser():
     """A headless Chromium, one for all tests of a worker."""
     with chromium() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def no_other_loop():
+    """No event loop in this thread, where Playwright leaves its own running after the first test in a browser."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
 
 
 @pytest.fixture

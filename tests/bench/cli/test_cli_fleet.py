@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("no_other_loop")
 HOSTS = "[[host]]\naddress = 'somewhere'\npython = 'python3'\n"
 
 
