@@ -11,7 +11,5 @@ if here is not None and sys.path[0] == here and Path(here) != Path(__file__).res
     del sys.path[0]
 
 from bench.cli import COMPLETE_VARIABLE, main
-from bench.measure.process import end_with_parent
 
-end_with_parent()  # the one that started it by ``running``: a worker of a fleet
 main(prog_name="python -m bench", complete_var=COMPLETE_VARIABLE)

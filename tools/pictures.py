@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.document.chart import Chart
-from bench.document.html import to_html
+from bench.document.html import Page, to_html
 from bench.document.svg import draw_chart, svg_of_chart, svg_of_figure
 from bench.errors import BenchError
 from bench.gate.error_rates.noise_trace import read_trace
@@ -126,12 +126,19 @@ def _noise(axes: Axes) -> None:
 
 def first_screen_digest(record: Path) -> str:
     """Return a digest of what the first screen shows: text, charts, style; not of Plotly's or a browser's version."""
+    return _digest(_page(record))
+
+
+def _page(record: Path) -> Page:
     analysis = RunAnalysis(RunFolder.open(record))
     charts, _ = draw_charts(analysis)
-    page = page_of(analysis, sections(analysis), charts)
+    return page_of(analysis, sections(analysis), charts)
+
+
+def _digest(page: Page) -> str:
     titles, seen = [section.title for section in page.sections], page.sections[:NUM_SECTIONS]
     text = to_html(replace(page, sections=seen, charts={}))
-    figures = [charts[name].figure for section in seen for name in section.plots if name in charts]
+    figures = [page.charts[name].figure for section in seen for name in section.plots if name in page.charts]
     return hashlib.sha256(f"{text}{titles}{figures}".encode()).hexdigest()
 
 
@@ -147,12 +154,11 @@ def digest_of_picture(path: Path) -> str | None:
 
 def write_first_screen(record: Path) -> list[Path]:
     """Take the photographs that are not current, in a headless Chromium; return their paths."""
-    digest = first_screen_digest(record)
+    page = _page(record)
+    digest = _digest(page)
     stale = {scheme: path for scheme, path in FIRST_SCREEN.items() if digest_of_picture(path) != digest}
     if stale:
-        analysis = RunAnalysis(RunFolder.open(record))
-        charts, _ = draw_charts(analysis)
-        _photograph(to_html(page_of(analysis, sections(analysis), charts)), stale, digest)
+        _photograph(to_html(page), stale, digest)
     return list(stale.values())
 
 

@@ -124,9 +124,11 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
       130  interrupted; the measurements so far are kept and reported
     """
     from bench.measure.begin import begin, reopen
+    from bench.measure.process import end_with_parent
     from bench.report.load import REMEDY, start_notice
     from bench.report.write import analysis_of, print_report, write_report
 
+    end_with_parent()  # the one that started it by ``running``: a worker of a fleet
     if resume:
         more = {name: options[name] for name in ("data", "seeds", "settings")}
         folder, data = reopen(cli.run_folder(resume, runs_dir), **more)

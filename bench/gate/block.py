@@ -43,6 +43,15 @@ class SchedulerCounters:
     steal_seconds: float | None = None
     pressure_seconds: float | None = None
 
+    def running_seconds(self, seconds: float) -> float | None:
+        """Return the ``seconds`` of a turn less those in which its longest-waiting thread waited for a core.
+
+        All of them where the kernel does not count; None if the wait, counted from just before the turn to just after
+        it, is as long as the turn.
+        """
+        waited_seconds = self.longest_wait_seconds or 0.0
+        return seconds - waited_seconds if waited_seconds < seconds else None
+
 
 @dataclass(frozen=True)
 class Turn:

@@ -99,10 +99,7 @@ class FleetFolder:
     def open(cls, path: Path) -> FleetFolder:
         """Open an earlier fleet run; raise RecordError if it is missing, damaged, or of a newer schema."""
         try:
-            content = read_json(path / FILE)
-            if not isinstance(content, dict):
-                raise ValueError("it is no JSON object")
-            header = decode(content, FleetHeader)
+            header = decode(read_json(path / FILE), FleetHeader)
         except FileNotFoundError:
             raise RecordError(f"{path} is not a fleet run, it has no {FILE}: name the folder of one.") from None
         except OSError as error:
@@ -129,10 +126,14 @@ class FleetFolder:
     def run_path(self, name: str) -> Path:
         return self.path / "runs" / name
 
+    def num_replicates(self, name: str) -> int:
+        """Return the number of process replicates of a host that have arrived."""
+        return sum(1 for _ in (self.run_path(name) / "replicates").glob("*.json"))
+
     def runs(self) -> list[Path]:
         """Return the run folders of the hosts that measured anything, in the order of the hosts."""
         paths = [self.run_path(host.name) for host in self.header.hosts]
-        return [path for path in paths if (path / "run.json").is_file() and any((path / "replicates").glob("*.json"))]
+        return [path for path in paths if (path / "run.json").is_file() and self.num_replicates(path.name)]
 
     def held(self, name: str) -> dict[str, str]:
         """Return the files of a host's run that have arrived, {name: text}."""

@@ -52,11 +52,13 @@ def read_json(path: Path) -> Any:
         raise ValueError("it nests too deeply") from error
 
 
-def decode(fields: dict[str, Any], kind: type[Decoded]) -> Decoded:
+def decode(fields: Any, kind: type[Decoded]) -> Decoded:
     """Decode a JSON object as the dataclass ``kind``; a null field has its default, unknown fields are ignored.
 
-    Raises ValueError with the place of a missing or invalid field.
+    Raises ValueError with the place of a missing or invalid field, or if ``fields`` is no object.
     """
+    if not isinstance(fields, dict):
+        raise ValueError("it is no JSON object")
     return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
 
 

@@ -78,8 +78,7 @@ def _waited(turn: TraceTurn) -> bool:
 
 
 def _running(turn: TraceTurn) -> float | None:
-    running = (turn.seconds or 0.0) - turn.scheduler.longest_wait_seconds
-    return running if running > 0 else None
+    return None if turn.seconds is None else turn.scheduler.running_seconds(turn.seconds)
 
 
 def _assignments() -> np.ndarray:

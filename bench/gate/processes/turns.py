@@ -187,13 +187,9 @@ def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
 
 
 def _running_seconds(reply: dict[str, Any], scale: int) -> float | None:
-    """Return ``scale`` times the seconds of a turn less those in which its longest-waiting thread waited for a core.
-
-    All of them where the kernel does not count; None if the wait, counted from just before the turn to just after it,
-    is as long as the turn.
-    """
-    waited_seconds = SchedulerCounters(**reply.get("scheduler", {})).longest_wait_seconds or 0.0
-    return (reply["seconds"] - waited_seconds) * scale if waited_seconds < reply["seconds"] else None
+    """Return ``scale`` times the ``running_seconds`` of a turn."""
+    running_seconds = SchedulerCounters(**reply.get("scheduler", {})).running_seconds(reply["seconds"])
+    return None if running_seconds is None else running_seconds * scale
 
 
 def _step(workers: _BlockWorkers, program: BlockPlan) -> None:

@@ -110,7 +110,7 @@ class Fleet:
     def _end(self, host: FleetHost, reason: str) -> None:
         if self.folder.host(host.name).state is HostState.DUPLICATE:
             return self.tell(host.name, reason)
-        num_replicates = self._num_replicates(host)
+        num_replicates = self.folder.num_replicates(host.name)
         state = HostState.PARTIAL if num_replicates else HostState.NOT_MEASURED
         self.folder.interrupt(host.name)
         self.folder.update_host(host.name, state=state, reason=reason, num_replicates=num_replicates)
@@ -171,7 +171,7 @@ class Fleet:
         if ended["reason"]:
             raise Ended(ended["reason"])
         notes = ("some of its processes failed: see its record",) if ended["exit_code"] else ()
-        num_replicates = self._num_replicates(host)
+        num_replicates = self.folder.num_replicates(host.name)
         self.folder.update_host(host.name, state=HostState.COMPLETE, notes=notes, num_replicates=num_replicates)
         self.tell(host.name, f"complete: {num_replicates} processes")
 
@@ -206,12 +206,9 @@ class Fleet:
             return
         run = json.loads((self.folder.run_path(host) / "run.json").read_text(encoding="utf-8"))
         total = max(1, sum(entry["replicates"] for entry in run["plan"]))
-        done = len(list((self.folder.run_path(host) / "replicates").glob("*.json")))
+        done = self.folder.num_replicates(host)
         if done * REPORTED_SHARES // total > (done - 1) * REPORTED_SHARES // total:
             self.tell(host, f"{done} of {total} processes")
-
-    def _num_replicates(self, host: FleetHost) -> int:
-        return len(list((self.folder.run_path(host.name) / "replicates").glob("*.json")))
 
 
 def _report_error(done: asyncio.Task, inbox: asyncio.Queue[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.machine import sysfs
 from bench.measure.code import suite_digest
 from bench.measure.doctor import examine
 from bench.measure.git import state_of
@@ -29,8 +30,8 @@ def describe(data: Path | None) -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": state.commit,
         "code": suite_digest(),
-        "machine": _digest(_text(MACHINE_ID) or platform.node()),
-        "boot": _digest(_text(BOOT_ID)),
+        "machine": _digest(sysfs.read(MACHINE_ID) or platform.node()),
+        "boot": _digest(sysfs.read(BOOT_ID)),
         "folder": str(cache_directory() / "fleet"),
         **_dataset(data),
         "doctor": [finding.to_json() for finding in examine(data)],
@@ -46,13 +47,6 @@ def _dataset(data: Path | None) -> dict[str, Any]:
         return {"dataset": None, "origin": "directory", "data_problem": str(error)}
     dataset = {"identity": identity.name, "sha256": identity.sha256}
     return {"dataset": dataset, "origin": source.origin, "data_problem": None}
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text().strip() or None
-    except OSError:
-        return None
 
 
 def _digest(text: str | None) -> str | None:

@@ -83,10 +83,7 @@ def read_baseline(path: Path | None) -> Baseline | None:
     if path is None:
         return None
     try:
-        content = read_json(path)
-        if not isinstance(content, dict):
-            raise ValueError("it is no JSON object")
-        return decode(content, Baseline)
+        return decode(read_json(path), Baseline)
     except OSError as error:
         raise BenchError(f"the baseline {path} cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
