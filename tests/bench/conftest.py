@@ -33,19 +33,26 @@ def everything(once):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium, one for all tests of a worker."""
+def browser_process():
+    """A headless Chromium, one for all tests of a worker, and Playwright's event loop.
+
+    Playwright leaves its loop running in this thread, where ``asyncio.run`` then refuses to start another: outside the
+    tests of a browser it is out of sight.
+    """
     with chromium() as found:
-        yield found
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        yield found, loop
+        asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="module")
-def no_other_loop():
-    """No event loop in this thread, where Playwright leaves its own running after the first test in a browser."""
-    running = asyncio._get_running_loop()
+def browser(browser_process):
+    """A headless Chromium for the tests of a module."""
+    found, loop = browser_process
+    asyncio._set_running_loop(loop)
+    yield found
     asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(running)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("no_other_loop")
 HOSTS = "[[host]]\naddress = 'somewhere'\npython = 'python3'\n"
 
 

@@ -26,7 +26,7 @@ from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.records.run_folder import RunFolder
 from mlp.dataset import STEMS
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_other_loop")]
+pytestmark = pytest.mark.slow
 FAKE = Path(__file__).with_name("fake_suite.py")
 PRINT = ("-c", "import sys; print(open(sys.argv[1]).read())")
 DATASET = {"identity": "mnist", "sha256": {"images": "ab"}}

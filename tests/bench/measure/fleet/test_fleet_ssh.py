@@ -19,7 +19,7 @@ from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.session import FleetSource, measure_fleet
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_other_loop")]
+pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[4]
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
