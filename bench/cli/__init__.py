@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console as RichConsole
 
+from bench.advice import OF_CHECKOUT, PROGRAM
 from bench.errors import BenchError
 from bench.measure.signals import ends_on_signals, know_exit_codes
 from bench.records import files
@@ -168,7 +169,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f"bench.cli.{cmd_name}"), cmd_name)
+        return _as_called(getattr(importlib.import_module(f"bench.cli.{cmd_name}"), cmd_name))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Report the failed import of a package anywhere below as a sentence, and exit with code 2."""
@@ -183,6 +184,12 @@ class Commands(click.Group):
 
             errors.print(f"error: {hint(why_not_imported(error), {})}", markup=False, highlight=False)
             sys.exit(BAD_INPUT)
+
+
+def _as_called(command: click.Command) -> click.Command:
+    """Name commands in the help of ``command`` as they are called here: ``mlp-bench run`` in an installation."""
+    command.help = (command.help or "").replace(OF_CHECKOUT, PROGRAM)
+    return command
 
 
 def _check_current_folder() -> None:
@@ -211,3 +218,6 @@ def main() -> None:
     """
     settle(os.environ)
     know_exit_codes()
+
+
+_as_called(main)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import cli
+from bench.advice import make_command
 from bench.cli import candidates as completions
 from bench.errors import RecordError
 from bench.measure.case import EVERY_HARNESS, planned_cases
@@ -148,7 +149,8 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         _measure(folder, data, console)
     except KeyboardInterrupt:
         interrupted = True
-        cli.errors.print(f"interrupted; what was measured is kept: make bench RESUME={folder.path.name} goes on")
+        again = make_command("bench", RESUME=folder.path.name)
+        cli.errors.print(f"interrupted; what was measured is kept: {again} goes on")
     analysis = analysis_of(folder.path)
     try:
         written = f"report: {write_report(analysis)}, and report.html beside it"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from bench.advice import bench_command, make_command
 from bench.errors import BenchError
 from bench.gate.block import Block
 from bench.gate.error_rates.replay import replay_blocks
@@ -99,7 +100,7 @@ def fastest_stack() -> Stack:
         for one in registry.BUILT_IN.values():
             if isinstance(probe(one.name, one.fastest_on_cpu), Available):
                 return resolve_stack(one.name, one.fastest_on_cpu, "cpu")
-    raise BenchError("no backend runs here: make doctor names what each of them lacks.")
+    raise BenchError(f"no backend runs here: {make_command('doctor')} names what each of them lacks.")
 
 
 def measured_blocks(session: Session) -> list[Block]:
@@ -155,7 +156,7 @@ def recorded(blocks: Sequence[Block]) -> list[RecordedBlock]:
         if turns and all(value is not None for row in turns for value in row):
             found.append(RecordedBlock(turns, block.seconds))
     if not found:
-        raise BenchError("the fitness was not measured: its processes failed, as python -m bench gate would show.")
+        raise BenchError(f"the fitness was not measured: its processes failed, as {bench_command('gate')} would show.")
     return found
 
 

@@ -19,6 +19,7 @@ from itertools import combinations
 from pathlib import Path
 from random import Random
 
+from bench.advice import make_command
 from mlp.theano_compat.compiler import NO_COMPILER, find_compiler
 from mlp.theano_compat.toolchain import NOEXEC, is_noexec
 
@@ -87,7 +88,8 @@ def _compiled() -> tuple[RoundTrips | None, str | None]:
             argv = [compiler, *OPTIONS, str(SOURCE), "-o", str(library)]
             subprocess.run(argv, capture_output=True, timeout=COMPILE_LIMIT_SECONDS, check=True)
         except (OSError, subprocess.SubprocessError):
-            return None, f"{Path(compiler).name} could not compile {SOURCE.name}: make doctor checks the compiler"
+            compiling = f"{Path(compiler).name} could not compile {SOURCE.name}"
+            return None, f"{compiling}: {make_command('doctor')} checks the compiler"
         try:
             return _callable(ctypes.CDLL(str(library))), None
         except OSError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bench.advice import make_command
 from bench.measure.case import Stack
 from bench.records.header import Skipped
 from mlp import backends, registry
@@ -78,7 +79,7 @@ def leave_out_slow_starts(choice: Choice) -> None:
     """Skip the stacks whose processes start slowly, for a quick run that names none of them."""
     for stack in [stack for stack in choice.stacks if stack.slow_start]:
         choice.stacks.remove(stack)
-        remedy = f"make bench QUICK=1 BACKENDS={stack.backend} VARIANTS={stack.variant}, or make bench"
+        remedy = make_command("bench", QUICK=1, BACKENDS=stack.backend, VARIANTS=stack.variant)
         choice.skipped.append(Skipped(stack.label, "compiles for a minute, too long for a quick run", remedy))
 
 
@@ -160,7 +161,7 @@ def _not_asked_for(wanted: set[str], probe: Probe) -> list[Skipped]:
         first = next((variant for variant in one.variants if variant.standard), one.variants[0])
         answers[one.name] = probe(one.name, first.name, first.devices[0])
     return [
-        Skipped(name, "installed, but not chosen", f"make bench BACKENDS={name}, or all")
+        Skipped(name, "installed, but not chosen", make_command("bench", BACKENDS=name))
         if isinstance(answer, Available)
         else Skipped(name, answer.reason, answer.remedy)
         for name, answer in answers.items()

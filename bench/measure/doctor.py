@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+from bench.advice import bench_command, make_command
 from bench.machine import fingerprint
 from bench.machine.fitness import fitness_now
 from bench.machine.nvml import describe_gpus
@@ -79,7 +80,8 @@ def _python() -> list[CheckResult]:
     origin = _installed_from()
     if origin is not None and origin != PROJECT:
         copied = f"this environment was made for {origin}, and elsewhere runs the code that is there"
-        findings.append(CheckResult("Python", WARNING, copied, "make doctor, which makes the environment again"))
+        remedy = f"{make_command('doctor')}, which makes the environment again"
+        findings.append(CheckResult("Python", WARNING, copied, remedy))
     return findings
 
 
@@ -277,7 +279,7 @@ def _plugins(broken: dict[str, Unavailable]) -> list[CheckResult]:
     """List the plugins, those that cannot be used with the reason."""
     used = [one for one in registry.plugins() if one.name not in (*broken, *registry.BUILT_IN)]
     return [
-        *(CheckResult("Plugin", OK, f"{one.label}; python -m bench conform {one.name} checks it") for one in used),
+        *(CheckResult("Plugin", OK, f"{one.label}; {bench_command(f'conform {one.name}')} checks it") for one in used),
         *(CheckResult("Plugin", WARNING, answer.reason, answer.remedy) for answer in broken.values()),
         *(CheckResult("Plugin", WARNING, sentence, "rename or uninstall it") for sentence in registry.claimed_names()),
     ]

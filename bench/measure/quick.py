@@ -13,6 +13,7 @@ from math import inf
 from statistics import median
 from typing import Any
 
+from bench.advice import make_command
 from bench.measure.case import Case, PlannedCase, planned_cases
 from bench.records.header import Skipped
 from bench.records.run_folder import RunFolder
@@ -25,7 +26,7 @@ OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the
 HARNESSES_LEFT_OUT = Skipped(
     "the harnesses compile, batch_size, ablation and those of scaling; the ceilings of frameworks",
     "a quick run has no time for them",
-    "make bench",
+    make_command("bench"),
 )
 
 
@@ -169,7 +170,7 @@ def _not_run(references: Sequence[PlannedCase], run: Sequence[PlannedCase]) -> l
     ran = {one.case for one in run}
     names = _names(one.case for one in references if one.case not in ran)
     reason = "a quick run runs all epochs only with the fastest stack on each device and projects the others"
-    return [Skipped(f"reference run of {names}", reason, "make bench")] if names else []
+    return [Skipped(f"reference run of {names}", reason, make_command("bench"))] if names else []
 
 
 def _not_repeated(
@@ -184,7 +185,7 @@ def _not_repeated(
     ):
         if cases:
             what = f"more than one process of epochs of {_names(cases)}"
-            found.append(Skipped(what, reason, "make bench QUICK=1 PROCESSES=3, or make bench"))
+            found.append(Skipped(what, reason, make_command("bench", QUICK=1, PROCESSES=3)))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.advice import bench_command, make_command
 from bench.errors import BenchError
 from bench.machine.sysfs import ROOT
 from bench.machine.topology import LogicalCore, counts_up_to, logical_cores, share_cores, usable_threads
@@ -20,7 +21,7 @@ DATA_PARALLEL = {"jax": ("step", "sharded"), "torch": ("eager", "ddp")}
 SCALING_LEFT_OUT = Skipped(
     "the harnesses copies and devices",
     "they train for as long as all others together",
-    "make bench OPTIONS='--harness copies', or devices",
+    bench_command("run --harness copies") + ", or devices",
 )
 
 
@@ -89,7 +90,7 @@ def check_threads(threads: int, most: int, option: str) -> None:
     if threads > most:
         raise BenchError(
             f"{option} {threads} is more than the {most} threads that can run at once here, by the affinity (taskset, "
-            "cpuset) and the CPU quota of this process: python -m bench doctor shows both. Ask for fewer."
+            f"cpuset) and the CPU quota of this process: {bench_command('doctor')} shows both. Ask for fewer."
         )
 
 
@@ -164,7 +165,8 @@ def check_devices(counts: ScalingCounts, stacks: Sequence[Stack], asked: tuple[i
     if not own:
         names = " or ".join(DATA_PARALLEL)
         raise BenchError(
-            f"the harness devices needs {names} among the stacks: make bench BACKENDS='jax torch' adds them."
+            f"the harness devices needs {names} among the stacks: "
+            f"{make_command('bench', BACKENDS='jax torch')} adds them."
         )
     gpus = counts.devices.get("cuda", ())
     if any(stack.device != "cpu" for stack in own) and set(asked) - set(gpus):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
+from bench.advice import make_command
 from bench.errors import RecordError, RecordWarning
 from bench.records.blocks import RowBlocks
 from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, KEYS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
@@ -67,7 +68,7 @@ def open_runs(path: Path) -> list[RunFolder]:
         return [RunFolder.open(path)]
     found = sorted(file.parent for file in path.glob("*/run.json"))
     if not found:
-        raise RecordError(f"{path} holds no runs: measure one with make bench.")
+        raise RecordError(f"{path} holds no runs: measure one with {make_command('bench')}.")
     return read_each(found, RunFolder.open, stacklevel=4)
 
 

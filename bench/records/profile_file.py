@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.advice import bench_command
 from bench.errors import RecordError
 from bench.records.json_file import decode, read_text
 from bench.records.profile import SCHEMA_VERSION, Profile
@@ -33,12 +34,12 @@ def load(path: str | Path) -> Profile:
     try:
         text = read_text(file)
         if not text.strip():
-            raise RecordError(f"{file} is empty: measure again with python -m bench profile.")
+            raise RecordError(f"{file} is empty: measure again with {bench_command('profile')}.")
         content = msgspec.json.decode(text)
     except OSError as error:
         reason = "it has no profile.json" if path.is_dir() else error.strerror
         raise RecordError(
-            f"{path} is not a profile ({reason}): name a folder that python -m bench profile wrote."
+            f"{path} is not a profile ({reason}): name a folder that {bench_command('profile')} wrote."
         ) from None
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{file} is damaged or not a profile ({error}): measure again.") from None

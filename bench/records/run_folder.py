@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from bench.advice import make_command
 from bench.errors import RecordError
 from bench.records import files
 from bench.records.header import RunHeader
@@ -116,7 +117,8 @@ class RunFolder:
         return sorted(found, key=lambda replicate: replicate["sequence"])
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
-        kept = f"the measurements before it are kept: free space, then go on with make bench RESUME={self.path.name}"
+        again = make_command("bench", RESUME=self.path.name)
+        kept = f"the measurements before it are kept: free space, then go on with {again}"
         write_json(path, content, kept)
 
 
@@ -139,7 +141,8 @@ def latest_run(runs_dir: Path) -> Path:
     """Return the run that started last, or of several the last by name; raise RecordError if there is none."""
     runs = sorted(path.parent for path in Path(runs_dir).glob("*/run.json"))
     if not runs:
-        raise RecordError(f"{runs_dir} holds no runs: measure one with make bench, or name another with --runs-dir.")
+        measure = make_command("bench")
+        raise RecordError(f"{runs_dir} holds no runs: measure one with {measure}, or name another with --runs-dir.")
     return max(runs, key=lambda run: (started_seconds(run), run.name))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.advice import make_command
 from bench.document.chart import Chart
 from bench.document.html import Page, to_html
 from bench.document.section import Section, to_markdown, to_terminal, with_plots
@@ -85,7 +86,7 @@ def page_of(analysis: RunAnalysis, found: list[Section], charts: Mapping[str, Ch
 
 
 def _write(path: Path, text: str) -> None:
-    files.write(path, text, "the record itself is kept: make room, then run make report")
+    files.write(path, text, f"the record itself is kept: make room, then run {make_command('report')}")
 
 
 def print_report(run: Path | RunAnalysis, console: Console, whole: bool = False) -> None:

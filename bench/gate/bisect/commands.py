@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from bench.advice import bench_command
 from bench.document.section import to_markdown, to_terminal
 from bench.errors import BenchError, RecordError
 from bench.gate.bisect import report
@@ -61,7 +62,7 @@ def run(console: Console, **options: Any) -> int:
                 seconds = search.seconds
         except KeyboardInterrupt:
             if keeper.written:
-                click.echo(f"Go on with: python -m bench bisect --resume {keeper.path}", err=True)
+                click.echo(f"Go on with: {bench_command(f'bisect --resume {keeper.path}')}", err=True)
             raise
     done = _finished(record, search, result, keeper, seconds, project)
     _write(done, lines, options)
@@ -136,7 +137,7 @@ def _new(options: dict[str, Any]) -> tuple[Path, BisectionRecord]:
         click.echo(step.sentence, err=True)
         good, bad = step.good, step.bad
     if not (good and bad):
-        raise BenchError("name a good revision and a bad one, as in: python -m bench bisect v1.0 main.")
+        raise BenchError(f"name a good revision and a bad one, as in: {bench_command('bisect v1.0 main')}.")
     commits = commit_range(good, bad, project)
     return new_path(options["runs_dir"], commits.commits[-1], "bisect"), _record(commits, options)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.advice import bench_command
 from bench.errors import BenchError, RecordError
 from bench.gate.bisect.commits import CommitRange
 from bench.gate.block import Block
@@ -70,7 +71,7 @@ def read_record(path: Path) -> BisectionRecord:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise RecordError(
-            f"the bisection {path} cannot be read ({why}): name a file that python -m bench bisect kept."
+            f"the bisection {path} cannot be read ({why}): name a file that {bench_command('bisect')} kept."
         ) from error
 
 

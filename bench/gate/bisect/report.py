@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from bench.advice import bench_command
 from bench.document.section import Section
 from bench.document.table import INTEGER, SHARE, Column
 from bench.gate.bisect.commits import MEASURED, CommitInfo, CommitRange
@@ -101,7 +102,7 @@ def sentences(done: Bisection) -> list[str]:
     found += [_ratio(done, step) for step in result.steps if step.ratio is not None]
     found += [_merge(done, step) for step in result.steps if _is_merge(done, step)]
     if result.outcome is Outcome.TWO_STEPS:
-        found.append("Two steps are not confirmed against their parents: python -m bench gate compares each.")
+        found.append(f"Two steps are not confirmed against their parents: {bench_command('gate')} compares each.")
     if result.outcome is not Outcome.NO_STEP:
         size = wording.change(done.metric, from_scale(done.metric, result.posterior.step))
         found.append(f"The whole step, if there is one, is about {size}.")
@@ -210,5 +211,5 @@ def _merge(done: Bisection, step: Culprit) -> str:
     mainline, branch = (parent[:12] for parent in info.parents[:2])
     return (
         f"{info.short} is a merge: to search the branch that it merged, bisect from their common ancestor, "
-        f"python -m bench bisect $(git merge-base {mainline} {branch}) {branch}"
+        + bench_command(f"bisect $(git merge-base {mainline} {branch}) {branch}")
     )

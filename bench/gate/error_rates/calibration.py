@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.advice import bench_command
 from bench.errors import RecordError
 from bench.records import files
 from bench.records.json_file import Integer, decode, read_json
@@ -133,7 +134,8 @@ def calibration_sentence(calibration: Calibration | None) -> str:
     """
     if calibration is None or not calibration.rows:
         return (
-            "How often this gate is wrong on this machine has not been measured: run python -m bench gate --calibrate."
+            f"How often this gate is wrong on this machine has not been measured: run "
+            f"{bench_command('gate --calibrate')}."
         )
     rows = calibration.rows
     alarms = Rate(sum(row.false_alarms for row in rows), sum(row.runs for row in rows))

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench.advice import bench_command
 from bench.errors import BenchError
 from bench.gate.block import CANDIDATE, Block
 from bench.gate.processes.launch import Launcher, Primed, SideError, check_comparable, pins_of
@@ -112,7 +113,7 @@ def _check_conformance(sides: Iterable[Side], request: GateRequest) -> None:
         if known[what] is not None:
             raise SideError(
                 f"side {side.name} ({side.label}) is not judged: {request.stack.label} does not conform there: "
-                f"{known[what]}. See python -m bench conform {request.stack.backend}."
+                f"{known[what]}. See {bench_command(f'conform {request.stack.backend}')}."
             )
 
 

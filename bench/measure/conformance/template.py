@@ -1,14 +1,14 @@
-"""New plugin from the template in ``examples/backend-template``."""
+"""New plugin from the template ``backend-template``, which an installation holds as well."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from bench.advice import bench_command
 from bench.errors import BenchError
-from bench.measure.process import PROJECT
 from mlp import registry
 
-TEMPLATE = PROJECT / "examples" / "backend-template"
+TEMPLATE = Path(__file__).with_name("backend-template")
 NAME, CLASS = "backend_template", "TemplateBackend"
 
 
@@ -26,7 +26,7 @@ def write_template(folder: Path, template: Path = TEMPLATE) -> list[str]:
     if name in registry.names():
         raise BenchError(f"{name} is the name of a backend already: choose another.")
     if not template.is_dir():
-        raise BenchError(f"{template} is missing: --new needs a checkout of mlp-bench.")
+        raise BenchError(f"{template} is missing: install mlp-bench again.")
     if folder.exists():
         raise BenchError(f"{folder} exists: name a new folder.")
     try:
@@ -40,7 +40,7 @@ def write_template(folder: Path, template: Path = TEMPLATE) -> list[str]:
     return [
         f"{folder} is a plugin that conforms: its five functions are in {name}/backend.py.",
         f"python -m pip install --editable {folder}",
-        f"python -m bench conform {name}",
+        bench_command(f"conform {name}"),
     ]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bench.advice import extra_command
 from bench.errors import BenchError
 from bench.measure.code import suite_digest
 from bench.measure.fleet.hosts import NAME, FleetHost, local_hosts, read_hosts
@@ -71,8 +72,7 @@ def _check_installed() -> None:
         import distributed  # noqa: F401
     except ImportError as error:
         raise BenchError(
-            f"a fleet needs the package {error.name}, which is not installed: make .venv/installed-fleet adds it, or "
-            "pip install 'mlp-bench[fleet]'."
+            f"a fleet needs the package {error.name}, which is not installed: {extra_command('fleet')} adds it."
         ) from error
 
 

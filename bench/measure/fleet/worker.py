@@ -24,7 +24,9 @@ def main() -> None:
     try:
         _check_versions(settings["versions"])
     except ImportError as error:
-        sys.exit(f"error: it has no {error.name}: make .venv/installed-fleet adds it")
+        from bench.advice import extra_command
+
+        sys.exit(f"error: it has no {error.name}: {extra_command('fleet')} adds it")
     from bench.measure.fleet import on_host
     from bench.measure.scratch import scratch_folder
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.advice import make_command
 from bench.errors import BenchError
 from bench.records.frames import Frames, drop_invalid, frames_of
 from bench.records.header import RunHeader
@@ -111,7 +112,7 @@ def open_run(path: Path) -> Run:
     trusted, left_out = drop_invalid(frames)
     series = series_of(trusted)
     if not series:
-        raise BenchError(f"run {folder.path.name} holds no samples to export: measure with make bench.")
+        raise BenchError(f"run {folder.path.name} holds no samples to export: measure with {make_command('bench')}.")
     return Run(folder.header, folder.replicates(), frames, series, folder.problems + left_out)
 
 

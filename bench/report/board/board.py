@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.advice import make_command
 from bench.errors import BenchError, RecordError
 from bench.records.moments import moment, order
 from bench.report.board.machines import BoardMachine, machines_of
@@ -102,6 +103,7 @@ def read_board(found: Iterable[Source], built: date) -> Board:
     board = Board(sorted(records.values(), key=lambda one: (order(one.started_at), one.run_id)), left_out, built)
     if not board.rows:
         raise BenchError(
-            f"there is nothing to rank: none of {len(records)} records has a reference run; make bench measures one."
+            f"there is nothing to rank: none of {len(records)} records has a reference run; "
+            f"{make_command('bench')} measures one."
         )
     return board

@@ -17,6 +17,8 @@ from bench.report.board.rows import BoardRow, StackRuns
 from bench.report.history.sections import sparkline, verdict
 from bench.report.run.copies import HARNESS as COPIES
 from bench.report.run.copies import copies_sections
+from bench.report.run.devices import HARNESS as DEVICES
+from bench.report.run.devices import devices_sections
 from bench.report.run.lower_bound import CEILING_COLUMNS, ceiling_rows
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads_sections import threads_sections
@@ -150,11 +152,12 @@ def _history(rows: Sequence[BoardRow]) -> list[Section]:
 
 
 def _scaling(machine: BoardMachine) -> list[Section]:
-    """Return the scaling with threads and the rates of copies, each of the newest run that measured it."""
+    """Return the scaling with threads and devices and the rates of copies, each of the newest run that measured it."""
     found = []
     for harness, sections in (
         (THREADS, threads_sections(machine.thread_scalings)),
         (COPIES, copies_sections(machine.copy_scalings)),
+        (DEVICES, devices_sections(machine.device_points)),
     ):
         for section in sections:
             origin = f"Of {machine.with_scaling(harness).run_id}, the newest run that measured it."

@@ -20,6 +20,8 @@ from bench.report.board.record import BoardRecord, ceilings_by_device
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.copies import HARNESS as COPIES
 from bench.report.run.copies import CopyScaling
+from bench.report.run.devices import HARNESS as DEVICES
+from bench.report.run.devices import DevicePoint
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads import ThreadScaling
 from bench.roofline.ceilings import Ceilings
@@ -70,6 +72,12 @@ class BoardMachine:
         """The rates of copies of each stack in the newest record of them."""
         record = self.with_scaling(COPIES)
         return [] if record is None else RunAnalysis(RunFolder.open(record.path)).copy_scalings
+
+    @cached_property
+    def device_points(self) -> list[DevicePoint]:
+        """Data-parallel training in the newest record of it."""
+        record = self.with_scaling(DEVICES)
+        return [] if record is None else RunAnalysis(RunFolder.open(record.path)).device_points
 
 
 def machines_of(records: Iterable[BoardRecord]) -> list[BoardMachine]:

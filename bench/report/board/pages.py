@@ -129,7 +129,7 @@ def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence
 def _how_to_read(rows: Sequence[BoardRow]) -> Section:
     sentences = [
         "A rank with = is shared: none of its rows is significantly slower than the first of them, where the 95 % "
-        "interval of their ratio, as in make compare, would exclude 1.",
+        "interval of their ratio, as compare gives it, would exclude 1.",
         "A row is one stack on one machine with one comparison key, which identifies the code and the libraries that "
         "ran. Hardware rank: the same among the machines that ran the same key, where a difference is one of the "
         "hardware. With three runs or more, time and interval are over runs, else over the processes of the newest "

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.advice import make_command
 from bench.errors import RecordError
 from bench.records.json_file import read_json
 from bench.records.reference_run import ReferenceRun, ReferenceRuns
@@ -20,7 +21,7 @@ from bench.units import format_percent, format_seconds
 TOLERANCE, SUM_TOLERANCE = 1e-9, 1e-6  # relative; files hold all digits, and sums may be in another order
 SUMMARY = "summary.json"
 MOST = 1e300  # an integer of JSON may have any number of digits
-WRITE_AGAIN = "if the samples are right, make report writes it again"
+WRITE_AGAIN = f"if the samples are right, {make_command('report')} writes it again"
 
 
 def check_summary(path: Path, runs: ReferenceRuns, answers: Sequence[ReferenceAnswer]) -> None:

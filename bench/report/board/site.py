@@ -74,6 +74,7 @@ def _machine_files(board: Board, machine: BoardMachine, rows: Sequence[BoardRow]
         "ceilings": tables.ceiling_data(machine),
         "threads": tables.threads_data(machine),
         "copies": tables.copies_data(machine),
+        "devices": tables.devices_data(machine),
     }
     about = {**_about(board), **tables.machine_row(machine), "facts": dict(machine.newest.machine)}
     found = {f"{name}.csv": tables.to_csv(view) for name, view in views.items() if view}

@@ -12,6 +12,8 @@ from bench.report.board.record import BoardRecord, StackResult
 from bench.report.board.rows import BoardRow, PlacedRank
 from bench.report.run.copies import HARNESS as COPIES
 from bench.report.run.copies import copy_rows
+from bench.report.run.devices import HARNESS as DEVICES
+from bench.report.run.devices import device_rows
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads_sections import thread_rows
 
@@ -148,6 +150,12 @@ def copies_data(machine: BoardMachine) -> list[Row]:
     """Return the rates of the newest run that measured copies, one row for each split."""
     record = machine.with_scaling(COPIES)
     return [{"run_id": record.run_id, **row} for one in machine.copy_scalings for row in copy_rows(one)]
+
+
+def devices_data(machine: BoardMachine) -> list[Row]:
+    """Return the data-parallel training of the newest run that measured it, one row for each point."""
+    record = machine.with_scaling(DEVICES)
+    return [{"run_id": record.run_id, **row} for row in device_rows(machine.device_points)]
 
 
 def machine_row(machine: BoardMachine) -> Row:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bench.records.ceilings import Ceilings
 from bench.records.comparison_key import ComparisonKey
 from bench.report.run.copies import CopyScaling
+from bench.report.run.devices import DevicePoint
 from bench.report.run.threads import ThreadScaling
 
 REFERENCE_CLOCK = "reference clock"
@@ -76,6 +77,8 @@ class Comparable:
         Of each stack that the run measured with several numbers of threads.
     copy_scalings : Sequence[CopyScaling]
         Of each stack that the run trained in several copies.
+    device_points : Sequence[DevicePoint]
+        Of data-parallel training, and of the plain training beside it.
     per_iteration : bool
         Whether the tool divides durations by the number of calls, so that none is too short to compare.
     notes : Sequence[str]
@@ -101,6 +104,7 @@ class Comparable:
     energy_joules: Mapping[str, float] = field(default_factory=dict)
     thread_scalings: Sequence[ThreadScaling] = ()
     copy_scalings: Sequence[CopyScaling] = ()
+    device_points: Sequence[DevicePoint] = ()
     per_iteration: bool = False
     notes: Sequence[str] = ()
 

@@ -46,6 +46,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
         energy_joules=_energy_joules(frames),
         thread_scalings=analysis.thread_scalings,
         copy_scalings=analysis.copy_scalings,
+        device_points=analysis.device_points,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.advice import make_command
 from bench.errors import BenchError, RecordError
 from bench.records.comparability import FREE, contradictions, identity, machine_name
 from bench.records.comparison_key import ComparisonKey
@@ -99,8 +100,8 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     found = sorted({path.parent for folder in folders for path in folder.glob("**/run.json")})
     if not found:
         raise BenchError(
-            f"there are no runs in {' or '.join(str(folder) for folder in folders)}: measure some with make bench, or "
-            "name a folder that holds runs."
+            f"there are no runs in {' or '.join(str(folder) for folder in folders)}: measure some with "
+            f"{make_command('bench')}, or name a folder that holds runs."
         )
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.advice import bench_command
 from bench.document.section import Section
 from bench.document.table import NUMBER, SECONDS, Column, Kind
 from bench.errors import RecordError
@@ -96,7 +97,7 @@ def diff(before: Profile, after: Profile) -> Diff:
         if not profile.operations:
             raise RecordError(
                 f"profile {profile.profile_id} of {profile.label} holds no operations"
-                f"{_why_empty(profile)}: profile it again with python -m bench profile."
+                f"{_why_empty(profile)}: profile it again with {bench_command('profile')}."
             )
     reasons = [
         f"{name.replace('_', ' ')} {_plain(before.recipe.get(name))} and {_plain(after.recipe.get(name))}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.advice import bench_command
 from bench.errors import RecordError
 from bench.records.columns import NAME, OPERATIONS, dtypes, names
 from bench.records.frames import read_each
@@ -31,7 +32,7 @@ def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
     path = Path(path)
     files = [path] if path.is_file() else sorted(path.rglob(FILE_NAME))
     if not files:
-        raise RecordError(f"{path} holds no profiles: make one with python -m bench profile.")
+        raise RecordError(f"{path} holds no profiles: make one with {bench_command('profile')}.")
     frames = read_each(files, lambda file: frame(load(file)), stacklevel=3)
     whole = pd.concat([one.astype(dict.fromkeys(CATEGORIES, "object")) for one in frames], ignore_index=True)
     return whole.astype(dict.fromkeys(CATEGORIES, "category"))

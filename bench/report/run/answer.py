@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.advice import make_command
 from bench.document.section import Section
 from bench.records.datasets import dataset_line
 from bench.records.header import RunHeader
@@ -27,9 +28,8 @@ def answer_section(analysis: RunAnalysis) -> Section:
     header = analysis.header
     section = Section("The canonical workload on this machine", plots=["phases"])
     if header.status != "complete":
-        section.notices.append(
-            f"This run is partial (status: {header.status}): make bench RESUME={header.run_id} completes it."
-        )
+        again = make_command("bench", RESUME=header.run_id)
+        section.notices.append(f"This run is partial (status: {header.status}): {again} completes it.")
     if header.mode == "quick":
         section.notices.append("Quick mode: few processes, for a first look and not for a claim.")
     section.notices += fitness_notices(analysis.fitness)
@@ -85,7 +85,7 @@ def _certainty(answer: ReferenceAnswer) -> list[str]:
     if answer.agreement is not None:
         within = (answer.agreement.high - answer.agreement.low) / 2 * 100
         sentence += f", and one seed counts as published within {within:.2f} points"
-    return [f"{sentence}; make bench measures five."]
+    return [f"{sentence}; {make_command('bench')} measures five."]
 
 
 def _beside(first: ReferenceAnswer, others: list[ReferenceAnswer]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.advice import OPTIONS, make_command
 from bench.document.section import Section
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey
@@ -18,8 +19,7 @@ from bench.units import MISSING, format_bytes, format_number
 from mlp.recipe import CANONICAL
 
 # The options of ``python -m bench run`` that have a variable of make; the others go through its OPTIONS.
-MAKE_VARIABLES = {"--quick": "QUICK", "--backend": "BACKENDS", "--variant": "VARIANTS", "--device": "DEVICES"}
-MAKE_VARIABLES |= {"--processes": "PROCESSES", "--seeds": "SEEDS"}
+MAKE_VARIABLES = {option: name for name, option in OPTIONS.items()}
 # Defaults of runs up to schema version 4: harnesses without --harness, epochs of a quick run without --epochs.
 ALWAYS_PLANNED, QUICK_EPOCHS = {"data", "compile", "epoch", "batch_size", "reference"}, 2
 FAILED = "Failures"  # section title
@@ -116,8 +116,9 @@ def reproduce_section(header: RunHeader) -> Section:
     return Section(
         "How to reproduce",
         [
-            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. make compare tests whether "
-            "another run or machine differs: it does if the interval of the ratio excludes 1."
+            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. "
+            f"{make_command('compare')} tests whether another run or machine differs: it does if the interval of the "
+            "ratio excludes 1."
         ],
     )
 

@@ -164,6 +164,30 @@ def _section(kind: str, points: list[DevicePoint]) -> Section:
     return Section(title, sentences, columns, rows, [] if emulated else [HARNESS], notices)
 
 
+def device_rows(points: list[DevicePoint]) -> list[dict[str, Any]]:
+    """Return the points as flat rows, for CSV and JSON; None where unknown, as the speed-up of emulated devices is."""
+    return [
+        {
+            "stack": point.name,
+            "scaling": point.mode,
+            "devices": point.devices,
+            "batch_size": point.batch_size,
+            "emulated": point.emulated,
+            "train_epoch_seconds": point.per_epoch.center,
+            **_speedup_row(None if point.emulated else point.speedup),
+            "efficiency": point.efficiency,
+            "all_reduce_seconds": point.all_reduce_seconds,
+            "validation_accuracy": point.validation_accuracy,
+        }
+        for point in points
+    ]
+
+
+def _speedup_row(speedup: estimates.Ratio | None) -> dict[str, float | None]:
+    names = {"speedup": "center", "speedup_low": "low", "speedup_high": "high"}
+    return {name: None if speedup is None else getattr(speedup, bound) for name, bound in names.items()}
+
+
 EMULATION = (
     "Emulation: these devices are host devices or processes that share the cores of one CPU. The numbers show that "
     "training works and learns as on one device, not how fast several devices are, and nothing is ranked by them."

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench.advice import bench_command
 from bench.errors import BenchError, RecordError
 from bench.records.comparability import contradictions, identity
 from bench.records.run_folder import RunFolder
@@ -16,7 +17,7 @@ from bench.report.run.threads import HARNESS, ThreadScaling
 from bench.units import format_number
 
 MOST_RUNS = 5
-MEASURE = "python -m bench run --harness threads"
+MEASURE = bench_command("run --harness threads")
 StackName = tuple[str, str, str]  # backend, variant, device
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from bench.advice import bench_command
 from bench.measure.frameworks.jax.profiler import JaxCollector
 from bench.measure.frameworks.profiler import Collector
 from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
@@ -98,7 +99,8 @@ class WholeCollector(Collector):
         call()
         self.problems.append(
             f"pytensor/{self.backend.variant.name} compiles a step into one function, inside which no profiler sees: "
-            "it is one row; python -m bench profile --backend pytensor --variant c shows the same network by operations"
+            f"it is one row; {bench_command('profile --backend pytensor --variant c')} shows the same network by "
+            "operations"
         )
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.advice import bench_command
 from bench.records.profile import Operation, Profile
 from bench.report.profile.attainable import recipe_of
 from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, step_seconds, total_seconds
@@ -99,8 +100,8 @@ def slow_blas(profile: Profile) -> Finding | None:
         "slow BLAS",
         f"The matrix products run at {format_number(rate / 1e9)} GFLOP/s{against}: {of_step(seconds, profile)}.",
         "Theano links no BLAS of its own and goes through NumPy's." if built_in else _slow_cause(profile, blas),
-        "Name an optimised BLAS (THEANO_FLAGS=blas.ldflags=...), or reinstall SciPy from its wheel; python -m bench "
-        "doctor says which is in use.",
+        "Name an optimised BLAS (THEANO_FLAGS=blas.ldflags=...), or reinstall SciPy from its wheel; "
+        f"{bench_command('doctor')} says which is in use.",
         seconds - sum(one.flop for one in products) / ceiling if ceiling else None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.advice import bench_command
 from bench.records.profile import Profile
 from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, total_seconds
 from bench.units import format_number
@@ -22,7 +23,7 @@ def single_threaded_blas(profile: Profile) -> Finding | None:
         "single-threaded BLAS",
         f"{blas.get('name') or 'The BLAS'} multiplies with 1 thread on {cores} cores: {of_step(seconds, profile)}.",
         "It was built without threads, or an environment variable (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS) says 1.",
-        "Unset it, or link a BLAS with threads; python -m bench doctor says which is in use.",
+        f"Unset it, or link a BLAS with threads; {bench_command('doctor')} says which is in use.",
         seconds * (1 - 1 / min(cores, profile.threads)),
     )
 

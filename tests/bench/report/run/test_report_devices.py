@@ -3,9 +3,11 @@
 import json
 
 import pytest
-from example_run import case, measurement, replicate, write_example_run
+from click.testing import CliRunner
+from example_run import case, measurement, reference_replicate, replicate, write_example_run
 from words import row, titles, write_words
 
+from bench import cli
 from bench.document.svg import svg_of_chart
 from bench.records.run_folder import RunFolder
 from bench.report.charts.scaling import devices_chart
@@ -87,3 +89,29 @@ def test_real_devices_have_a_chart(written):
 def test_without_the_plain_training_there_is_no_speed_up(written):
     _, summary, _ = written(rounds(POINTS[1:]))
     assert all(point["speedup"] is None for point in summary["devices"])
+
+
+def test_two_machines_scale_side_by_side_but_not_with_emulated_devices(tmp_path):
+    faster = [(seconds / 2, *rest) for seconds, *rest in POINTS[:2]] + [(0.64, 2, 500)]  # 1 s by 0.64 s: 1.56
+    for device, shown in (("cuda", True), ("cpu", False)):
+        paths = [
+            write_example_run(tmp_path / device, rounds(points, device=device), run_id=name)
+            for name, points in (("one", POINTS), ("two", faster))
+        ]
+        done = CliRunner().invoke(cli.main, ["compare", *map(str, paths)])
+        assert done.exit_code == 0, done.output
+        part = done.output.partition("Devices: scaling side by side")[2]
+        assert bool(part) == shown
+        if shown:
+            line = next(line for line in part.splitlines() if " 2 " in line and " 500 " in line)
+            assert {"1.25", "62.5", "1.56", "78.1"} <= set(line.split())
+
+
+def test_a_machines_page_on_the_board_has_the_newest_points(tmp_path):
+    record = write_example_run(tmp_path / "records", [*rounds(), reference_replicate(1, 0.9827, 39.0)])
+    done = CliRunner().invoke(cli.main, ["board", str(tmp_path / "records"), "--output", str(tmp_path / "board")])
+    assert done.exit_code == 0, done.output
+    (page,) = (tmp_path / "board" / "machines").glob("*/index.html")
+    assert "Devices: data-parallel training on cuda" in page.read_text()
+    assert f"Of {record.name}, the newest run" in page.read_text()
+    assert "torch/ddp on cuda,strong,2,500,False" in (page.parent / "devices.csv").read_text()
