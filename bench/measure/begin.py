@@ -110,7 +110,8 @@ def begin(
         "num_epochs": recipe.num_epochs,
     }
     plan = make_plan(effort, threads=threads or usable_cores(), optimizations=optimizations, **shared)
-    plan += _scaling_plan(effort, counts, len(facts.get("gpus") or []), shared)
+    few = quick and not harnesses and counts is None
+    plan += _scaling_plan(effort, counts, few, len(facts.get("gpus") or []), shared)
     _check_plan(harnesses, plan)
     first, candidates = first_round(plan) if quick else (plan, [])
     state = state_of(PROJECT)
@@ -156,13 +157,15 @@ def _check_scaling(harnesses: tuple[str, ...], counts: str | None, threads: int 
         scaling_counts(read_counts(counts))
 
 
-def _scaling_plan(effort: Effort, counts: str | None, num_gpus: int, shared: dict[str, Any]) -> list[PlannedCase]:
+def _scaling_plan(
+    effort: Effort, counts: str | None, few: bool, num_gpus: int, shared: dict[str, Any]
+) -> list[PlannedCase]:
     """Return the cases of the scaling harnesses; raise BenchError if more is asked for than there is."""
     asked = () if counts is None else read_counts(counts)
     scaling = scaling_counts(asked, num_gpus=num_gpus)
     if "devices" in shared["harnesses"]:
         check_devices(scaling, shared["stacks"], asked)
-    return scaling_plan(effort, counts=scaling, **shared)
+    return scaling_plan(effort, counts=scaling.with_few_threads() if few else scaling, **shared)
 
 
 def _recipe(batch_size: int, num_epochs: int | None) -> Recipe:

@@ -13,7 +13,7 @@ from mlp import registry
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
 FULL_HARNESSES = (*HARNESSES, "threads")  # default of a full run
 EVERY_HARNESS = (*HARNESSES, *SCALING)
-QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data")  # default of a quick run
+QUICK_HARNESSES = ("epoch", "reference", "ceilings", "data", "threads")  # default of a quick run
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Plan of a quick run, which is completed when every stack was measured once.
 
 The first round has one process of epochs of each stack.  It determines the fastest stack on each device, which runs all
-epochs by the reference clock, and how many further processes fit into the time of a quick run.  Until then the rest of
-the plan is recorded as candidates.
+epochs by the reference clock, and how many further processes fit into the time of a quick run; what is left is for the
+fastest stack on the CPU with other numbers of threads.  Until then the rest of the plan is recorded as candidates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from math import inf
 from statistics import median
 from typing import Any
 
-from bench.advice import make_command
+from bench.advice import bench_command, make_command
 from bench.measure.case import Case, PlannedCase, planned_cases
 from bench.records.header import Skipped
 from bench.records.run_folder import RunFolder
@@ -21,10 +21,11 @@ from bench.records.run_folder import RunFolder
 BUDGET_SECONDS, BUDGET_SECONDS_WITH_GPU = 120.0, 240.0
 MAX_REPEAT_SECONDS = 40.0  # slower processes are started once
 WARM_SHARE = 0.2  # a warm compilation / a cold one: measured 0.15 (Theano) to 0.3 (JAX)
+SWEPT_EPOCHS = 2  # of a process with another number of threads
 OVERHEAD_SECONDS = 3.0  # of a process of the reference run: Python, pytest, the framework's import
 
 HARNESSES_LEFT_OUT = Skipped(
-    "the harnesses compile, batch_size, ablation and those of scaling; the ceilings of frameworks",
+    "the harnesses compile, batch_size, ablation, copies and devices; the ceilings of frameworks",
     "a quick run has no time for them",
     make_command("bench"),
 )
@@ -114,21 +115,25 @@ def settle(
 ) -> Settled:
     """Complete the plan after the first round, from recorded data only, so that a resumed run does the same.
 
-    Without a budget, every candidate is taken except the reference runs of slower stacks.
+    Without a budget, every candidate is taken except the reference runs and numbers of threads of slower stacks.
     """
     processes = first_processes(replicates)
     fastest = fastest_by_device(processes)
-    references, epochs = (_of(candidates, harness) for harness in ("reference", "epoch"))
-    rest = [one for one in candidates if one not in references and one not in epochs]
+    references, epochs, sweeps = (_of(candidates, harness) for harness in ("reference", "epoch", "threads"))
+    rest = [one for one in candidates if one not in (*references, *epochs, *sweeps)]
     run = _reference_runs(references, fastest)
     left_seconds = None
     if budget_seconds is not None:
         expected_seconds = sum(one.replicates * one.expected_seconds for one in (*run, *rest))
         left_seconds = budget_seconds - sum(entry["wall_seconds"] for entry in replicates) - expected_seconds
     repeated = _affordable(epochs, processes, [first.case for first in fastest.values()], left_seconds)
+    if left_seconds is not None:
+        left_seconds -= sum((one.replicates - 1) * one.expected_seconds for one in repeated)
+    sweep = _sweep(sweeps, fastest.get("cpu"), left_seconds)
     epochs_by_case = {planned.case: planned for planned in (*plan, *repeated)}
     left_out = _not_run(references, run) + _not_repeated(epochs, repeated, [first.case for first in processes])
-    return Settled([*epochs_by_case.values(), *run, *rest], left_out)
+    left_out += _not_swept(sweeps, sweep)
+    return Settled([*epochs_by_case.values(), *run, *rest, *sweep], left_out)
 
 
 def _of(candidates: Sequence[PlannedCase], harness: str) -> list[PlannedCase]:
@@ -164,6 +169,31 @@ def _affordable(
             left_seconds -= seconds
         found.append(replace(planned[one.case], expected_seconds=one.repeat))
     return found
+
+
+def _sweep(
+    sweeps: Sequence[PlannedCase], fastest: FirstProcess | None, left_seconds: float | None
+) -> list[PlannedCase]:
+    """Return the cases of the fastest stack on the CPU at each number of threads; none if there is no time for all.
+
+    Expected at most: with fewer threads the epochs take longer in proportion.
+    """
+    own = [one for one in sweeps if fastest is not None and _stack(one.case) == fastest.stack]
+    most = max((one.case.threads for one in own), default=1)
+    found = []
+    for one in own:
+        longer = SWEPT_EPOCHS * fastest.train_epoch * (most / one.case.threads - 1)
+        found.append(replace(one, expected_seconds=fastest.repeat + longer))
+    seconds = sum(one.replicates * one.expected_seconds for one in found)
+    return found if left_seconds is None or seconds <= left_seconds else []
+
+
+def _not_swept(sweeps: Sequence[PlannedCase], swept: Sequence[PlannedCase]) -> list[Skipped]:
+    stacks = {_stack(one.case) for one in swept}
+    names = _names(one.case for one in sweeps if one.case.variant is not None and _stack(one.case) not in stacks)
+    reason = "a quick run tries other numbers of threads only with the fastest stack, if there is time"
+    remedy = bench_command("run --harness threads")
+    return [Skipped(f"scaling with threads of {names}", reason, remedy)] if names else []
 
 
 def _not_run(references: Sequence[PlannedCase], run: Sequence[PlannedCase]) -> list[Skipped]:
@@ -211,7 +241,8 @@ def settle_plan(folder: RunFolder) -> bool:
 def expected_later(folder: RunFolder) -> float:
     """Estimate the seconds that the candidates will add to the plan."""
     candidates = planned_cases(folder.header.candidates)
-    references = {one.case.device: one.expected_seconds for one in candidates if one.case.harness == "reference"}
-    others = [one for one in candidates if one.case.harness != "reference"]
+    of_one = [one for one in candidates if one.case.harness in ("reference", "threads")]  # of the fastest stack only
+    fastest = {(one.case.harness, one.case.device, one.case.threads): one.expected_seconds for one in of_one}
+    others = [one for one in candidates if one not in of_one]
     more = sum((one.replicates - (one.case.harness == "epoch")) * one.expected_seconds for one in others)
-    return sum(references.values()) + more
+    return sum(fastest.values()) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.advice import bench_command, make_command
@@ -45,6 +45,11 @@ class ScalingCounts:
     threads: tuple[int, ...]
     splits: tuple[tuple[int, int], ...]
     devices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def with_few_threads(self) -> ScalingCounts:
+        """Return a copy with at most three numbers of threads: the least, one between, and the most."""
+        few = {self.threads[0], self.threads[len(self.threads) // 2], self.threads[-1]}
+        return replace(self, threads=tuple(sorted(few)))
 
 
 def read_counts(text: str) -> tuple[int, ...]:

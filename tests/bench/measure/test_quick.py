@@ -8,6 +8,7 @@ import pytest
 from bench.measure.case import QUICK, QUICK_HARNESSES, Case, PlannedCase, Stack, make_plan, planned_cases
 from bench.measure.quick import budget_seconds, first_processes, first_round, settle
 from bench.measure.runner import execute
+from bench.measure.scaling import ScalingCounts, scaling_plan
 from bench.measure.worker import WorkerResult
 from bench.records.header import RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
@@ -69,6 +70,8 @@ class Machine:
         if case.harness == "epoch":
             epochs = {"train_epoch": costs.train_epoch, "validate_epoch": 0.0, "compile": compiled}
             return self._outcome(case, compiled + costs.rest, epochs)
+        if case.harness == "threads":
+            return self._outcome(case, compiled + costs.rest + 2 * costs.train_epoch * (2 / case.threads - 1), {})
         return self._outcome(case, 3.0 + compiled + case.num_epochs * costs.train_epoch, {})
 
     def _outcome(self, case, wall_seconds, seconds):
@@ -87,9 +90,9 @@ class Silent:
 def planned(stacks, **more):
     """The whole plan of a quick run of these stacks, before it is split."""
     chosen = tuple(Stack(*stack, caches_code=costs.cold != costs.warm) for stack, costs in stacks.items())
-    return make_plan(
-        QUICK, harnesses=QUICK_HARNESSES, stacks=chosen, threads=2, dataset="mnist", optimizations=(), **more
-    )
+    shared = {"harnesses": QUICK_HARNESSES, "stacks": chosen, "dataset": "mnist", **more}
+    sweep = scaling_plan(QUICK, counts=ScalingCounts(2, (1, 2), ()), **shared)
+    return [*make_plan(QUICK, threads=2, optimizations=(), **shared), *sweep]
 
 
 def quick_run(tmp_path, stacks, budget=None, **more):
@@ -118,6 +121,8 @@ def test_on_two_cores_it_answers_within_a_minute_and_ends_within_two(tmp_path):
     assert reference_runs(machine) == [("theano", "tuned", "cpu")]
     assert [case.num_epochs for case, _ in machine.measured if case.harness == "reference"] == [20]
     assert harnesses.count("epoch") == 6 and {"ceilings", "data"} < set(harnesses)
+    sweep = [(case.variant, case.threads) for case, _ in machine.measured if case.harness == "threads"]
+    assert sweep == [("tuned", 1), ("tuned", 2)]
     assert machine.seconds < 120
 
 
@@ -140,6 +145,15 @@ def test_what_there_is_no_time_for_is_told(tmp_path):
     assert told["more than one process of epochs of torch/compiled on cpu"] == "no time for it in a quick run"
     (reference,) = [what for what in told if what.startswith("reference run of ")]
     assert "theano/as_published on cpu, torch/compiled on cpu" in reference and "tuned" not in reference
+    assert "scaling with threads of theano/as_published on cpu, torch/compiled on cpu" in told
+
+
+def test_a_run_that_has_no_time_left_tries_no_other_numbers_of_threads(tmp_path):
+    folder, machine = quick_run(tmp_path, CORES_2, budget=105.0), Machine(CORES_2)
+    execute(folder, machine.measure, Silent())
+    assert not any(case.harness == "threads" for case, _ in machine.measured)
+    told = [one.what for one in folder.header.left_out]
+    assert "scaling with threads of theano/as_published on cpu, theano/tuned on cpu" in told
 
 
 def test_without_a_budget_every_stack_is_repeated(tmp_path):

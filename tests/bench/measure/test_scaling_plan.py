@@ -146,3 +146,8 @@ def test_the_harness_devices_needs_a_data_parallel_backend_and_enough_gpus():
     with pytest.raises(BenchError, match="--counts 4 is more than the 2 GPUs here"):
         check_devices(scaling_counts((2, 4), cores=cores(8), num_gpus=2), STACKS, (2, 4))
     check_devices(counts, (TORCH,), (4,))
+
+
+@pytest.mark.parametrize("threads, few", [((1,), (1,)), ((1, 2), (1, 2)), ((1, 2, 4, 8, 16), (1, 4, 16))])
+def test_a_quick_run_has_at_most_three_numbers_of_threads(threads, few):
+    assert ScalingCounts(threads[-1], threads, ()).with_few_threads().threads == few
