@@ -17,11 +17,17 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.document.chart import Chart
 from bench.document.html import Page, to_html
 from bench.document.svg import draw_chart, svg_of_chart, svg_of_figure
 from bench.errors import BenchError
+from bench.gate.error_rates.bisection import METRIC, InjectedRange, TraceLaboratory
+from bench.gate.error_rates.calibration import latest_calibration
 from bench.gate.error_rates.noise_trace import read_trace
+from bench.gate.error_rates.resample import recorded_blocks
+from bench.gate.verdict.bisection.search import Search
 from bench.records.run_folder import RunFolder
 from bench.report.charts import draw_charts
 from bench.report.charts.style import COLOURS, GREY, PHASES
@@ -34,8 +40,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from bench.gate.verdict.bisection.posterior import Posterior
+
 IMAGES = Path("docs/images")
 NOISE = Path("results/noise/quiet.jsonl")
+CALIBRATIONS = Path("results/calibration")
+BISECTED = InjectedRange(16, ((11, 1.05),))  # commits, and (position, factor) of the one that made it slower
 SMALL_INCHES = (2.0, 1.0)
 FIRST_SCREEN = {"light": IMAGES / "first-screen-light.png", "dark": IMAGES / "first-screen-dark.png"}
 SCREEN_PIXELS = {"width": 1280, "height": 800}
@@ -51,6 +61,8 @@ def pictures(record: Path, records: Path) -> dict[Path, str]:
         "fast": lambda axes: _clocks(axes, analysis),
         "stacks": lambda axes: _thin(axes, charts["throughput"]),
         "time": lambda axes: _phases(axes, analysis),
+        "gate": lambda axes: _power(axes, record.parent.name),
+        "bisect": _search,
         "trend": lambda axes: _trend(axes, records),
         "scaling": lambda axes: _thin(axes, charts["threads"]),
         "fitness": _noise,
@@ -111,6 +123,34 @@ def _trend(axes: Axes, records: Path) -> None:
         centers = [point.center for point in one.points]
         axes.plot(range(len(centers)), centers, color=color, marker="o", markersize=3, linewidth=1)
     axes.set_yscale("log")
+
+
+def _power(axes: Axes, machine: str) -> None:
+    """Draw the share of the gate's runs that found a slowdown against its size, with 95 % intervals."""
+    rows = [row for row in latest_calibration(machine, [CALIBRATIONS]).rows if row.kind == "seconds" and row.power]
+    sizes, rates = [row.inject for row in rows], [row.power for row in rows]
+    found = [rate.count / rate.trials for rate in rates]
+    bounds = [[share - rate.interval[0], rate.interval[1] - share] for share, rate in zip(found, rates, strict=True)]
+    axes.errorbar(sizes, found, np.transpose(bounds), color=COLOURS[0], marker="o", markersize=3, linewidth=1)
+
+
+def _search(axes: Axes) -> None:
+    """Draw the probability of each commit after each block of a bisection on recorded noise, the first on top."""
+    laboratory = TraceLaboratory(recorded_blocks(read_trace(NOISE)), BISECTED, np.random.default_rng(1))
+    search = Search(BISECTED.last, METRIC, laboratory, budget_seconds=900.0, confidence=0.99, confirms=False)
+    search.built |= {0, BISECTED.last}
+    looks: list[np.ndarray] = []
+
+    def watch(posterior: Posterior) -> None:
+        sizes = np.diff(posterior.hypotheses.positions)  # a step is as probable at each commit of an interval
+        looks.append(np.repeat(np.asarray(posterior.one_step) / sizes, sizes))
+
+    search.watch = watch
+    search.run()
+    for row, probabilities in enumerate(reversed(looks)):
+        for commit in np.flatnonzero(probabilities > 0.01):
+            axes.barh(row, 1, left=commit, height=1, color=COLOURS[0], alpha=probabilities[commit], linewidth=0)
+    axes.set(xlim=(0, BISECTED.last))
 
 
 def _noise(axes: Axes) -> None:
