@@ -124,7 +124,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
       3    every process failed
       130  interrupted; the measurements so far are kept and reported
     """
-    from bench.measure.begin import begin, reopen
+    from bench.measure.begin import RunRequest, begin, reopen
     from bench.measure.process import end_with_parent
     from bench.report.load import REMEDY, start_notice
     from bench.report.write import analysis_of, print_report, write_report
@@ -135,8 +135,8 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
         folder, data = reopen(cli.run_folder(resume, runs_dir), **more)
     else:
         given = _options_given(click.get_current_context())
-        resolved = _resolved(options, runs_dir)
-        folder, data = begin(runs_dir, given, cli.warn_unknown_commit, tell=cli.errors.print, **resolved)
+        request = RunRequest(**_resolved(options, runs_dir))
+        folder, data = begin(runs_dir, request, given, cli.warn_unknown_commit, tell=cli.errors.print)
     cli.warn_dropped(folder.header.environment)
     console = cli.errors if as_json else cli.console
     console.print(f"run {folder.path.name}", highlight=False)
@@ -166,7 +166,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
 
 
 def _resolved(options: dict[str, Any], runs_dir: Path) -> dict[str, Any]:
-    """Return the options of ``begin``, with ``--threads best`` as a function that looks the threads up."""
+    """Return the fields of a ``RunRequest``, with ``--threads best`` as a function that looks the threads up."""
     if options["threads"] != BEST:
         return options
     from bench.machine.fingerprint import fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from bench.measure.quick import HARNESSES_LEFT_OUT, budget_seconds, first_round
 from bench.measure.runner import new_run_id, now
 from bench.measure.scaling import (
     SCALING_LEFT_OUT,
+    ScalingCounts,
     check_devices,
     check_threads,
     read_counts,
@@ -57,131 +58,158 @@ class Data(NamedTuple):
     digest: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """Options of a new run; None or empty where none was given.
+
+    ``best_threads`` returns the threads of each of the stacks (backend, variant, device) on a CPU, instead of
+    ``threads``.
+    """
+
+    quick: bool = False
+    data: Path | None = None
+    backends: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    harnesses: tuple[str, ...] = ()
+    threads: int | None = None
+    counts: str | None = None
+    best_threads: BestThreads | None = None
+    batch_size: int = CANONICAL.batch_size
+    epochs: int | None = None
+    processes: int | None = None
+    seeds: str | None = None
+    settings: tuple[str, ...] = ()
+
+    @property
+    def has_limit(self) -> bool:
+        """True for a quick run that names no work of its own: what is named is measured whatever it takes."""
+        named = self.backends or self.variants or self.devices or self.processes or self.seeds
+        return self.quick and not named
+
+    @property
+    def planned_harnesses(self) -> tuple[str, ...]:
+        return self.harnesses or (QUICK_HARNESSES if self.quick else FULL_HARNESSES)
+
+    @property
+    def num_threads(self) -> int:
+        return self.threads or usable_cores()
+
+
 def begin(
     runs_dir: Path,
+    request: RunRequest,
     options: dict[str, list[str]],
     warn: Callable[[State], None],
-    *,
-    quick: bool,
-    data: Path | None,
-    backends: tuple[str, ...],
-    variants: tuple[str, ...],
-    devices: tuple[str, ...],
-    harnesses: tuple[str, ...],
-    threads: int | None,
-    counts: str | None,
-    best_threads: BestThreads | None = None,
-    batch_size: int,
-    epochs: int | None,
-    processes: int | None,
-    seeds: str | None,
-    settings: tuple[str, ...],
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[RunFolder, Data]:
     """Check all input before measuring, then open the record of a new run.
 
     ``options`` are those given on the command line, for the record; ``warn`` gets the state of the repository, ``tell``
-    the progress of checks that take long; ``best_threads`` returns the threads of each of the stacks (backend, variant,
-    device) on a CPU, instead of ``threads``.  Raises BenchError or MlpError for invalid input.
+    the progress of checks that take long.  Raises BenchError or MlpError for invalid input.
     """
     check_alone()
-    _check_harnesses(harnesses)
-    _check_at_least_1(threads=threads, processes=processes)
-    _check_scaling(harnesses, counts, threads)
-    passed = read_passed(settings)
-    effort = _effort(quick, processes, seeds, harnesses)
-    recipe = _recipe(batch_size, epochs)
+    _check(request)
+    passed, recipe = read_passed(request.settings), _recipe(request)
     with planning(passed):
-        choice = _choose(harnesses, backends, variants, devices)
+        choice = _choose(request)
         optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
-    if best_threads is not None:
-        _take_best_threads(choice, best_threads)
-    named = backends or variants or devices or processes or seeds
-    has_limit = quick and not named  # harnesses named explicitly are measured in full
-    if has_limit:
+    if request.best_threads is not None:
+        _take_best_threads(choice, request.best_threads)
+    if request.has_limit:
         leave_out_slow_starts(choice)
 
-    dataset, where = _dataset(data, needed=set(harnesses) != {"ceilings"})
-    shared = {
-        "harnesses": harnesses or (QUICK_HARNESSES if quick else FULL_HARNESSES),
-        "stacks": tuple(choice.stacks),
-        "dataset": dataset["identity"],
-        "batch_size": recipe.batch_size,
-        "num_epochs": recipe.num_epochs,
-    }
-    plan = make_plan(effort, threads=threads or usable_cores(), optimizations=optimizations, **shared)
-    few = quick and not harnesses and counts is None
-    plan += _scaling_plan(effort, counts, few, len(facts.get("gpus") or []), shared)
-    _check_plan(harnesses, plan)
-    first, candidates = first_round(plan) if quick else (plan, [])
+    dataset, where = _dataset(request.data, needed=set(request.harnesses) != {"ceilings"})
+    plan = _plan(request, choice, dataset["identity"], recipe, optimizations, num_gpus=len(facts.get("gpus") or []))
+    first, candidates = first_round(plan) if request.quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
-    conformance = check_plugins(choice.stacks, threads or usable_cores(), passed, tell)
     header = RunHeader(
         schema_version=SCHEMA_VERSION,
         mlp_bench=__version__,
         run_id=new_run_id(state.commit),
         started_at=now(),
         status="running",
-        mode="quick" if quick else "full",
+        mode="quick" if request.quick else "full",
         dataset=dataset,
         recipe=asdict(recipe),
         commit=state.facts,
         machine=facts,
         plan=tuple(planned.to_entry() for planned in first),
         candidates=tuple(planned.to_entry() for planned in candidates),
-        budget_seconds=budget_seconds(planned.case for planned in plan) if has_limit else None,
+        budget_seconds=budget_seconds(planned.case for planned in plan) if request.has_limit else None,
         options=options,
         skipped=tuple(choice.skipped),
         dropout_masks={f"{stack.backend}/{stack.variant}": stack.masks for stack in choice.stacks if stack.masks},
         environment=Environment(passed, tuple(dropped(passed=passed))),
-        left_out=() if harnesses else (HARNESSES_LEFT_OUT if quick else SCALING_LEFT_OUT,),
-        conformance=conformance,
+        left_out=() if request.harnesses else (HARNESSES_LEFT_OUT if request.quick else SCALING_LEFT_OUT,),
+        conformance=check_plugins(choice.stacks, request.num_threads, passed, tell),
     )
     return RunFolder.create(runs_dir, header), where
 
 
-def _check_harnesses(harnesses: tuple[str, ...]) -> None:
-    for harness in harnesses:
+def _check(request: RunRequest) -> None:
+    """Raise BenchError for an unknown harness, counts below 1, and more threads than can run at once."""
+    for harness in request.harnesses:
         if harness not in EVERY_HARNESS:
             raise BenchError(f"unknown harness {harness!r}: choose from {', '.join(EVERY_HARNESS)}.")
+    for name in ("threads", "processes"):
+        count = getattr(request, name)
+        if count is not None and count < 1:
+            raise BenchError(f"--{name} must be at least 1, got {count}.")
+    if request.threads is not None:
+        check_threads(request.threads, usable_cores(), "--threads")
+    if request.counts is not None:
+        if request.harnesses and not set(request.harnesses) & set(SCALING):
+            raise BenchError(f"--counts is of the harnesses {', '.join(SCALING)}: add --harness, or leave it out.")
+        scaling_counts(read_counts(request.counts))
 
 
-def _check_scaling(harnesses: tuple[str, ...], counts: str | None, threads: int | None) -> None:
-    """Raise BenchError for more threads than can run at once, and for counts without a harness for them."""
-    if threads is not None:
-        check_threads(threads, usable_cores(), "--threads")
-    if counts is not None and harnesses and not set(harnesses) & set(SCALING):
-        raise BenchError(f"--counts is of the harnesses {', '.join(SCALING)}: add --harness, or leave it out.")
-    if counts is not None:
-        scaling_counts(read_counts(counts))
-
-
-def _scaling_plan(
-    effort: Effort, counts: str | None, few: bool, num_gpus: int, shared: dict[str, Any]
+def _plan(
+    request: RunRequest,
+    choice: Choice,
+    dataset: str,
+    recipe: Recipe,
+    optimizations: tuple[str, ...],
+    num_gpus: int,
 ) -> list[PlannedCase]:
-    """Return the cases of the scaling harnesses; raise BenchError if more is asked for than there is."""
-    asked = () if counts is None else read_counts(counts)
-    scaling = scaling_counts(asked, num_gpus=num_gpus)
-    if "devices" in shared["harnesses"]:
-        check_devices(scaling, shared["stacks"], asked)
-    return scaling_plan(effort, counts=scaling.with_few_threads() if few else scaling, **shared)
+    """Return the cases of the run; raise BenchError for what cannot be planned here."""
+    effort = _effort(request)
+    shared: dict[str, Any] = {
+        "harnesses": request.planned_harnesses,
+        "stacks": tuple(choice.stacks),
+        "dataset": dataset,
+        "batch_size": recipe.batch_size,
+        "num_epochs": recipe.num_epochs,
+    }
+    plan = make_plan(effort, threads=request.num_threads, optimizations=optimizations, **shared)
+    plan += scaling_plan(effort, counts=_counts(request, choice, num_gpus), **shared)
+    _check_plan(request.harnesses, plan)
+    return plan
 
 
-def _recipe(batch_size: int, num_epochs: int | None) -> Recipe:
-    num_epochs = CANONICAL.num_epochs if num_epochs is None else num_epochs
-    recipe = replace(CANONICAL, batch_size=batch_size, num_epochs=num_epochs)
+def _counts(request: RunRequest, choice: Choice, num_gpus: int) -> ScalingCounts:
+    """Return the counts of the scaling harnesses; raise BenchError if more is asked for than there is."""
+    asked = () if request.counts is None else read_counts(request.counts)
+    counts = scaling_counts(asked, num_gpus=num_gpus)
+    if "devices" in request.planned_harnesses:
+        check_devices(counts, choice.stacks, asked)
+    return counts.with_few_threads() if request.quick and not (asked or request.harnesses) else counts
+
+
+def _recipe(request: RunRequest) -> Recipe:
+    num_epochs = CANONICAL.num_epochs if request.epochs is None else request.epochs
+    recipe = replace(CANONICAL, batch_size=request.batch_size, num_epochs=num_epochs)
     recipe.check_batch_fits(datasets.VALIDATION_EXAMPLES, "validation set")
     return recipe
 
 
-def _choose(
-    harnesses: tuple[str, ...], backends: tuple[str, ...], variants: tuple[str, ...], devices: tuple[str, ...]
-) -> Choice:
+def _choose(request: RunRequest) -> Choice:
     """Return the stacks to measure: none if only loading or ceilings are asked for, which need no compiler either."""
-    if set(harnesses) in ({"data"}, {"ceilings"}) and not (backends or variants or devices):
+    named = request.backends, request.variants, request.devices
+    if set(request.harnesses) in ({"data"}, {"ceilings"}) and not any(named):
         return Choice()
-    return select_stacks(backends, variants, devices)
+    return select_stacks(*named)
 
 
 def _take_best_threads(choice: Choice, best_threads: BestThreads) -> None:
@@ -202,12 +230,12 @@ def _dataset(data: Path | None, needed: bool) -> tuple[dict[str, Any], Data]:
     return record, Data(source.directory, identity.digest)
 
 
-def _effort(quick: bool, processes: int | None, seeds: str | None, harnesses: tuple[str, ...]) -> Effort:
-    effort = QUICK if quick else FULL
-    effort = effort if seeds is None else effort.with_seeds(read_seeds(seeds))
-    if harnesses:
+def _effort(request: RunRequest) -> Effort:
+    effort = QUICK if request.quick else FULL
+    effort = effort if request.seeds is None else effort.with_seeds(read_seeds(request.seeds))
+    if request.harnesses:
         effort = effort.with_framework_ceilings()
-    return effort if processes is None else effort.with_processes(processes)
+    return effort if request.processes is None else effort.with_processes(request.processes)
 
 
 MAX_SEEDS = 1000
@@ -226,12 +254,6 @@ def read_seeds(text: str) -> tuple[int, ...]:
     raise BenchError(
         f"--seeds {text!r} names no seeds: give a count, 1 to {MAX_SEEDS:,}, or the seeds, e.g. 6-15 or 7,9."
     )
-
-
-def _check_at_least_1(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise BenchError(f"--{name} must be at least 1, got {count}.")
 
 
 def _usable_optimizations() -> tuple[str, ...]:
