@@ -276,11 +276,6 @@ def kind_of(column: str) -> ColumnKind:
     return ALL[column].kind if column in ALL else TEXT
 
 
-def dtypes(columns: tuple[FrameColumn, ...]) -> dict[str, str]:
-    """Return {name: dtype} of the columns; texts keep pandas' own."""
-    return {one.name: one.kind.dtype for one in columns if one.kind.dtype is not None}
-
-
 def units(columns: tuple[FrameColumn, ...]) -> dict[str, str]:
     """Return {name: unit} of the columns that have one."""
     return {one.name: one.unit for one in columns if one.unit is not None}

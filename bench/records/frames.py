@@ -16,7 +16,18 @@ import pandas as pd
 from bench.advice import make_command
 from bench.errors import RecordError, RecordWarning
 from bench.records.blocks import RowBlocks
-from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, KEYS, MEASURED, OF_ALL_SAMPLES, OWN, kind_of
+from bench.records.columns import (
+    ALL,
+    CASE_COLUMNS,
+    COLUMNS,
+    FRAMES,
+    KEYS,
+    MEASURED,
+    OF_ALL_SAMPLES,
+    OWN,
+    FrameColumn,
+    kind_of,
+)
 from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
 from bench.records.schema import CASE_FIELDS
@@ -98,7 +109,7 @@ def frames_of(folders: Iterable[RunFolder]) -> Frames:
         _add_header(rows, folder.header)
         for replicate in measured_replicates(folder):
             _add_replicate(rows, folder.header.run_id, replicate)
-    return Frames(**{name: _frame(rows.pop(name), columns) for name, columns in COLUMNS.items()})
+    return Frames(**{name: _frame(rows.pop(name), columns) for name, columns in FRAMES.items()})
 
 
 def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
@@ -216,15 +227,20 @@ def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str
     return {column: [row.get(column) for row in rows] for column in columns}
 
 
-def _frame(rows: list[dict[str, Any]] | RowBlocks, columns: list[str]) -> pd.DataFrame:
+def _frame(rows: list[dict[str, Any]] | RowBlocks, columns: tuple[FrameColumn, ...]) -> pd.DataFrame:
     if isinstance(rows, RowBlocks):
-        return rows.frame(_typed)
-    return pd.DataFrame({name: _typed(name, [row.get(name) for row in rows]) for name in columns}, copy=False)
+        return rows.frame(lambda name, values: _typed(name, kind_of(name).dtype, values))
+    return typed_frame(rows, columns)
 
 
-def _typed(name: str, values: Any) -> Any:
+def typed_frame(rows: list[dict[str, Any]], columns: tuple[FrameColumn, ...]) -> pd.DataFrame:
+    """Return a frame of ``rows`` with these columns, and NA for a missing value."""
+    typed = {one.name: _typed(one.name, one.kind.dtype, [row.get(one.name) for row in rows]) for one in columns}
+    return pd.DataFrame(typed, copy=False)
+
+
+def _typed(name: str, dtype: str | None, values: Any) -> Any:
     """Return a column with names as categories, counts as nullable integers, and measured numbers as float64."""
-    dtype = kind_of(name).dtype
     if dtype == "category":
         return _categories([_joined(value) for value in values] if name == "throttle_reasons" else values)
     if dtype is None:

@@ -11,9 +11,9 @@ from example_run import replicates, write_example_run
 
 import bench
 from bench.errors import RecordError, RecordWarning
+from bench.records.columns import OPERATIONS, names
 from bench.records.profile import Operation, Profile, Timing
 from bench.records.profile_file import save
-from bench.report.profile.frames import COLUMNS
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -101,7 +101,7 @@ def test_operations_of_several_profiles_share_a_frame(tmp_path):
     for variant in ("as_published", "tuned"):
         write_profile(tmp_path, example_profile("20260102-030405-0123456", variant))
     operations = bench.load_operations(tmp_path)
-    assert tuple(operations.columns) == COLUMNS
+    assert list(operations.columns) == names(OPERATIONS)
     assert operations.groupby("variant", observed=True).size().to_dict() == {"as_published": 2, "tuned": 2}
     assert isinstance(operations["kind"].dtype, pd.CategoricalDtype)
     gemm = operations[operations["kind"] == "gemm"].iloc[0]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bench.advice import bench_command
 from bench.errors import RecordError
-from bench.records.columns import NAME, OPERATIONS, dtypes, names
-from bench.records.frames import read_each
+from bench.records.columns import OPERATIONS
+from bench.records.frames import read_each, typed_frame
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load
 from bench.report.profile.attainable import share_of_ceiling
-
-COLUMNS = tuple(names(OPERATIONS))
-CATEGORIES = [column.name for column in OPERATIONS if column.kind is NAME]
 
 
 def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
@@ -33,9 +31,8 @@ def load_operations(path: str | Path = "results/profiles") -> pd.DataFrame:
     files = [path] if path.is_file() else sorted(path.rglob(FILE_NAME))
     if not files:
         raise RecordError(f"{path} holds no profiles: make one with {bench_command('profile')}.")
-    frames = read_each(files, lambda file: frame(load(file)), stacklevel=3)
-    whole = pd.concat([one.astype(dict.fromkeys(CATEGORIES, "object")) for one in frames], ignore_index=True)
-    return whole.astype(dict.fromkeys(CATEGORIES, "category"))
+    rows = read_each(files, lambda file: _rows(load(file)), stacklevel=3)
+    return typed_frame([row for of_profile in rows for row in of_profile], OPERATIONS)
 
 
 def frame(profile: Profile) -> pd.DataFrame:
@@ -44,6 +41,10 @@ def frame(profile: Profile) -> pd.DataFrame:
     ``seconds``, ``flop`` and ``bytes`` are per call of the function; ``share`` is the fraction of its profiled time;
     rates are per second of the operation.  Unknown values are NA.
     """
+    return typed_frame(_rows(profile), OPERATIONS)
+
+
+def _rows(profile: Profile) -> list[dict[str, Any]]:
     rows = []
     for function in dict.fromkeys(operation.function for operation in profile.operations):
         for operation in profile.of(function):
@@ -56,6 +57,5 @@ def frame(profile: Profile) -> pd.DataFrame:
                 row[f"{quantity}_per_second"] = amount / operation.seconds if known else None
             for side in ("input_shapes", "output_shapes"):
                 row[side] = "; ".join("x".join(map(str, shape)) for shape in row[side] if shape) or None
-            rows.append({name: row.get(name) for name in COLUMNS})
-    made = pd.DataFrame(rows, columns=list(COLUMNS))
-    return made.astype(dtypes(OPERATIONS))
+            rows.append(row)
+    return rows
