@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bench.measure.case import Stack
     from bench.records.profile import Profile
     from bench.records.run_folder import RunFolder
+    from mlp.dataset import Identity
 
 PROFILES = Path("results/profiles")
 DEFAULT_BACKEND = "theano"
@@ -118,29 +120,49 @@ def _profile_all(
 
 
 def _profiles(
-    run: RunFolder | None,
-    output: Path,
+    run: RunFolder | None, output: Path, *, steps: int, rounds: int, ceilings: bool, **chosen: Any
+) -> Iterator[tuple[Profile, Path]]:
+    """Check all input before measuring, then profile one stack after another."""
+    from bench.measure.profiling.driver import folder_name
+    from bench.report.run.profiles import FOLDER
+
+    stacks, new_profile, (directory, dataset) = _prepared(**chosen)
+    profile_id = None
+    for stack in stacks:
+        started = new_profile(stack, profile_id=profile_id)
+        if run is not None and profile_id is None:
+            _check_explains(run, started, dataset.sha256)
+        if run is None and profile_id is None:  # two profiles started in the same second must not share a folder
+            made = files.new_folder(output / started.profile_id, "name another with --output")
+            started = replace(started, profile_id=made.name)
+        profile_id = started.profile_id
+        folder = (run.path / FOLDER if run else output / profile_id) / folder_name(started)
+        if run is not None and _is_complete(folder):
+            _not_profiled(stack.label, f"the run has its profile. Remove {folder} to make it again")
+            continue
+        cli.errors.print(f"profiling {stack.label}", markup=False, highlight=False)
+        effort = {"num_calls": steps, "num_rounds": rounds}
+        yield _profile(stack, started, folder, (directory, dataset.digest), ceilings, **effort), folder
+
+
+def _prepared(
     *,
     backends: tuple[str, ...],
     variants: tuple[str, ...],
     device: str,
     data: Path | None,
-    steps: int,
-    rounds: int,
     threads: int | None,
     batch_size: int,
-    ceilings: bool,
     settings: tuple[str, ...],
-) -> Iterator[tuple[Profile, Path]]:
-    """Check all input before measuring, then profile one stack after another."""
+) -> tuple[list[Stack], Callable[..., Profile], tuple[Path, Identity]]:
+    """Check the options; return the stacks, a function that starts the profile of one, and the data."""
     from bench.machine.fingerprint import usable_cores
     from bench.measure.choose import select_stacks
     from bench.measure.environment import check_fit_for_code, dropped, planning, read_passed
     from bench.measure.git import state_of
     from bench.measure.process import PROJECT
-    from bench.measure.profiling.driver import folder_name, new_profile
+    from bench.measure.profiling.driver import new_profile
     from bench.records.header import Environment
-    from bench.report.run.profiles import FOLDER
     from mlp.dataset import VALIDATION_EXAMPLES, identify, locate
 
     recipe = replace(CANONICAL, batch_size=batch_size)
@@ -154,36 +176,11 @@ def _profiles(
     cli.warn_dropped(environment)
     for skipped in choice.skipped:
         _not_profiled(skipped.what, f"{skipped.reason}. {skipped.remedy}")
-    source = locate(data)
-    dataset = identify(source.directory)
+    directory = locate(data).directory
+    dataset = identify(directory)
     cli.warn_unknown_commit(state_of(PROJECT))
-    profile_id = None
-    for stack in choice.stacks:
-        started = new_profile(
-            stack,
-            recipe,
-            threads=threads or usable_cores(),
-            dataset=dataset.name,
-            profile_id=profile_id,
-            environment=environment,
-        )
-        if run is not None and profile_id is None:
-            _check_explains(run, started, dataset.sha256)
-        if run is None and profile_id is None:  # two profiles started in the same second must not share a folder
-            made = files.new_folder(output / started.profile_id, "name another with --output")
-            started = replace(started, profile_id=made.name)
-        profile_id = started.profile_id
-        folder = (run.path / FOLDER if run else output / profile_id) / folder_name(started)
-        if run is not None and _is_complete(folder):
-            _not_profiled(stack.label, f"the run has its profile. Remove {folder} to make it again")
-            continue
-        cli.errors.print(f"profiling {stack.label}", markup=False, highlight=False)
-        yield (
-            _profile(
-                stack, started, folder, (source.directory, dataset.digest), ceilings, num_calls=steps, num_rounds=rounds
-            ),
-            folder,
-        )
+    about = {"threads": threads or usable_cores(), "dataset": dataset.name, "environment": environment}
+    return choice.stacks, partial(new_profile, recipe=recipe, **about), (directory, dataset)
 
 
 def _not_profiled(what: str, why: str) -> None:
