@@ -98,14 +98,16 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
 def log_axis(low: float, high: float) -> dict[str, Any]:
     """Return a logarithmic axis from ``low`` to ``high``, both positive, with few enough labels for a phone.
 
-    Labels are the powers of ten, and three times them if those are fewer than four.
+    Labels are the powers of ten within; if those are fewer than four, also three times them, up to the next outside.
     """
     tens = [10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     inside = [value for value in tens if low <= value <= high]
-    return {
-        "type": "log",
-        "tickvals": inside if len(inside) >= 4 else [value for ten in tens for value in (ten, 3 * ten)],
-    }
+    if len(inside) < 4:
+        finer = [value for ten in tens for value in (ten, 3 * ten)]
+        first = max((value for value in finer if value <= low), default=finer[0])
+        last = min((value for value in finer if value >= high), default=finer[-1])
+        inside = [value for value in finer if first <= value <= last]
+    return {"type": "log", "tickvals": inside}
 
 
 def rows_layout(names: Sequence[str], x_title: str, *, log: tuple[float, float] | None = None) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class RunRequest:
 
     @property
     def has_limit(self) -> bool:
-        """True for a quick run that names no work of its own: what is named is measured whatever it takes."""
+        """True for a quick run that names no work of its own: named work is measured without a limit."""
         named = self.backends or self.variants or self.devices or self.processes or self.seeds
         return self.quick and not named
 

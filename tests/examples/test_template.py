@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_a_plugin_is_one_sentence(tmp_path, name, senten
 def test_without_the_template_a_sentence_says_so(tmp_path):
     from bench.errors import BenchError
 
-    with pytest.raises(BenchError, match="needs a checkout"):
+    with pytest.raises(BenchError, match="install mlp-bench again"):
         write_template(tmp_path / "mine", tmp_path / "nothing")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from example_run import reference_replicate, replicates, write_example_run
 from html_pages import TEN_MEGABYTES, with_plain_spaces
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from plotly import graph_objects
 
@@ -259,6 +259,7 @@ def test_dots_are_thinned_evenly_and_never_lose_the_shortest_or_the_longest(by_p
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1.5, 1e7))
+@example(274448388.0, 3219.0)
 def test_a_logarithmic_axis_has_a_label_within_it_and_few_of_them(low, factor):
     within = [value for value in log_axis(low, low * factor)["tickvals"] if low / 3.4 <= value <= low * factor * 3.4]
     assert 1 <= len(within) <= 9
