@@ -169,10 +169,15 @@ def _over(stacks: tuple[str, ...]) -> str:
 
 
 def _score_clause(score: Score, base: str) -> str:
-    interval = "" if score.speed.low is None else f"95 % interval {format_range(score.speed.low, score.speed.high)}"
-    shown = "" if score.speed.differs else "no difference is shown"
-    known = ", ".join(filter(None, (interval, shown)))
-    told = f"{score.run} is {format_number(score.speed.center)} times as fast as {base}"
+    """State the speed ratio, of a slower run as the ratio of its times."""
+    ratio, verb = score.speed, "is {} times as fast as"
+    center, bounds = ratio.center, (ratio.low, ratio.high)
+    if center < 1:
+        center, verb = 1 / center, "takes {} times as long as"
+        bounds = tuple(None if bound is None else 1 / bound for bound in reversed(bounds))
+    interval = "" if None in bounds else f"95 % interval {format_range(*bounds)}"
+    known = ", ".join(filter(None, (interval, "" if ratio.differs else "no difference is shown")))
+    told = f"{score.run} {verb.format(format_number(center))} {base}"
     return f"{told} ({known})" if known else told
 
 

@@ -164,6 +164,8 @@ def test_two_machines_end_to_end(tmp_path, invoke):
     result = invoke("compare", "old", new, "--runs-dir", old.parent, "--price-per-hour", "new=3.6", *options)
     assert result.exit_code == 0, result.output
     assert "By train_epoch, new is 2.00 times as fast as old (95 % interval" in result.stdout
+    turned = invoke("compare", new, old)
+    assert "By train_epoch, old takes 2.00 times as long as new (95 % interval" in turned.stdout
     assert "torch/graph on cuda" in result.stdout  # listed, though it counts in no score
     assert "Another \\| CPU" in files["markdown"].read_text()
     found = json.loads(files["json"].read_text())
