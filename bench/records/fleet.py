@@ -22,7 +22,7 @@ from bench.records.run_folder import RunFolder, as_json
 
 FLEET_SCHEMA_VERSION = 1
 FILE, DOCTOR = "fleet.json", "doctor.json"
-REMEDY = "free space, then go on with --resume"
+REMEDY = "free space, then continue with --resume"
 RUN_FILE = re.compile(r"run\.json|replicates/\d{4,9}\.json")  # names that a host may write
 
 
