@@ -133,7 +133,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     """
     from bench.measure.begin import RunRequest, begin, reopen
     from bench.measure.process import end_with_parent
-    from bench.report.load import REMEDY, start_notice
+    from bench.report.load import REMEDY_AT_START, start_notice
     from bench.report.write import analysis_of, print_report, write_report
 
     end_with_parent()  # the one that started it by ``running``: a worker of a fleet
@@ -150,7 +150,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     if not resume and options["threads"] is None:
         _advise_threads(folder, runs_dir)
     if busy := start_notice(folder.header.machine, folder.header.measures_gpu):
-        cli.warn(f"{busy} {REMEDY}")
+        cli.warn(f"{busy} {REMEDY_AT_START}")
     interrupted = False
     try:
         _measure(folder, data, console)
