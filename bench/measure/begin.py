@@ -174,16 +174,17 @@ def _plan(
     num_gpus: int,
 ) -> list[PlannedCase]:
     """Return the cases of the run; raise BenchError for what cannot be planned here."""
-    effort = _effort(request)
+    effort, counts = _effort(request), _counts(request, choice, num_gpus)
+    alone = counts.threads == (1,) and not request.harnesses  # one core has nothing to scale with
     shared: dict[str, Any] = {
-        "harnesses": request.planned_harnesses,
+        "harnesses": tuple(name for name in request.planned_harnesses if not (alone and name == "threads")),
         "stacks": tuple(choice.stacks),
         "dataset": dataset,
         "batch_size": recipe.batch_size,
         "num_epochs": recipe.num_epochs,
     }
     plan = make_plan(effort, threads=request.num_threads, optimizations=optimizations, **shared)
-    plan += scaling_plan(effort, counts=_counts(request, choice, num_gpus), **shared)
+    plan += scaling_plan(effort, counts=counts, **shared)
     _check_plan(request.harnesses, plan)
     return plan
 

@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 import pytest
 
+from bench.measure import begin
 from bench.measure.case import QUICK, QUICK_HARNESSES, Case, PlannedCase, Stack, make_plan, planned_cases
+from bench.measure.choose import Choice
 from bench.measure.quick import budget_seconds, first_processes, first_round, settle
 from bench.measure.runner import execute
 from bench.measure.scaling import ScalingCounts, scaling_plan
 from bench.measure.worker import WorkerResult
 from bench.records.header import RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
+from mlp.recipe import CANONICAL
 
 
 class Costs(NamedTuple):
@@ -240,3 +243,15 @@ def test_a_clock_that_went_wrong_makes_no_stack_the_fastest(sample):
 def test_without_epochs_there_is_nothing_to_settle():
     plan = [one for one in planned(CORES_2) if one.case.harness != "epoch"]
     assert first_round(plan) == (plan, [])
+
+
+@pytest.mark.parametrize("threads, swept", [((1,), False), ((1, 2), True)])
+def test_one_core_has_nothing_to_scale_with(monkeypatch, threads, swept):
+    counts = ScalingCounts(threads[-1], threads, ())
+    monkeypatch.setattr(begin, "scaling_counts", lambda asked, num_gpus: counts)
+    choice = Choice(stacks=[Stack("theano", "tuned", "cpu")])
+    for quick in (True, False):
+        plan = begin._plan(begin.RunRequest(quick=quick), choice, "mnist", CANONICAL, (), num_gpus=0)
+        assert any(one.case.harness == "threads" for one in plan) == swept
+    named = begin._plan(begin.RunRequest(harnesses=("threads",)), choice, "mnist", CANONICAL, (), num_gpus=0)
+    assert {one.case.harness for one in named} == {"threads"}
