@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 HARDWARE = (
-    *("cpu_model", "architecture", "physical_cores", "logical_cores", "l3_bytes", "numa_nodes", "usable_cores"),
+    *("cpu_model", "architecture", "physical_cores", "logical_cores", "numa_nodes", "usable_cores"),
+    # Hosts of one cloud call processors of several generations by one name, and their caches differ.
+    *("l1d_bytes", "l2_bytes", "l3_bytes", "simd"),
     *("cpu_quota_cores", "memory_bytes", "memory_limit_bytes", "hypervisor", "smt", "threads"),
 )
 # The memory reserved by kernel and firmware varies a little between updates.
