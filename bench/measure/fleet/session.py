@@ -150,7 +150,9 @@ def measure_fleet(
 
     try:
         _run(measure())
-    except* BenchError as group:
+    except BaseExceptionGroup as group:  # not except*, which raises a group on Python 3.11
+        if group.split(BenchError)[1] is not None:
+            raise
         raise _first(group) from None
     finally:
         folder.update(finished_at=now())
