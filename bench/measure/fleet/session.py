@@ -150,7 +150,7 @@ def measure_fleet(
 
     try:
         _run(measure())
-    except BaseExceptionGroup as group:  # not except*, which raises a group on Python 3.11
+    except BaseExceptionGroup as group:  # not except*: early Python 3.11, as Debian 12 has, would raise a group
         if group.split(BenchError)[1] is not None:
             raise
         raise _first(group) from None
