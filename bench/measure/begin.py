@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
+from bench.machine.cuda_device import num_visible
 from bench.machine.fingerprint import fingerprint, usable_cores
 from bench.measure.case import (
     EVERY_HARNESS,
@@ -114,13 +115,14 @@ def begin(
     with planning(passed):
         choice = _choose(request)
         optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
+        num_gpus = num_visible(len(facts.get("gpus") or []))
     if request.best_threads is not None:
         _take_best_threads(choice, request.best_threads)
     if request.has_limit:
         leave_out_slow_starts(choice)
 
     dataset, where = _dataset(request.data, needed=set(request.harnesses) != {"ceilings"})
-    plan = _plan(request, choice, dataset["identity"], recipe, optimizations, num_gpus=len(facts.get("gpus") or []))
+    plan = _plan(request, choice, dataset["identity"], recipe, optimizations, num_gpus)
     first, candidates = first_round(plan) if request.quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)

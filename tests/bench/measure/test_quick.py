@@ -159,6 +159,15 @@ def test_a_run_that_has_no_time_left_tries_no_other_numbers_of_threads(tmp_path)
     assert "scaling with threads of theano/as_published on cpu, theano/tuned on cpu" in told
 
 
+def test_more_threads_than_the_first_process_had_are_expected_to_take_no_longer():
+    first = Case("epoch", "theano", "tuned", "cpu", 1, "mnist")
+    measured = [{"name": "train_epoch", "seconds": [2.0], "params": {}, "extra": {}}]
+    entry = {"case": first.to_json(), "status": "ok", "wall_seconds": 9.0, "measurements": measured}
+    sweep = [PlannedCase(Case("threads", "theano", "tuned", "cpu", count, "mnist"), 1, 60, 1) for count in (1, 8, 64)]
+    settled = settle([PlannedCase(first, 1, 60, 1)], sweep, [entry], budget_seconds=60.0)
+    assert [(one.case.threads, one.expected_seconds) for one in settled.plan[1:]] == [(1, 9.0), (8, 9.0), (64, 9.0)]
+
+
 def test_without_a_budget_every_stack_is_repeated(tmp_path):
     folder = quick_run(tmp_path, SLOW)
     folder.update_header(budget_seconds=None)
