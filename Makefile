@@ -1,9 +1,9 @@
 # Two commands on a fresh machine: `make bench` measures, `make test` proves.
-# Options: QUICK=1 (two minutes, with a GPU four), RESUME=<id> (go on), MNIST_DIR=<dir>, PYTHON=<interpreter for .venv,
-# 3.11 to 3.13>, PROCESSES=<n> (for each case of the epochs and of the ablation), SEEDS=<n> or 6-15 (of the reference
-# run; with RESUME these, too); what to measure: BACKENDS="theano jax" or all, VARIANTS="scan torch/eager" or all,
-# DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a machine with an NVIDIA GPU gets jax
-# and torch for CUDA.  OPTIONS="--harness epoch --threads 1": any other option of `python -m bench run`.
+# Options: QUICK=1 (two minutes, with a GPU four), RESUME=<id> (continue), MNIST_DIR=<dir>, PYTHON=<interpreter for
+# .venv, 3.11 to 3.13>, PROCESSES=<n> (for each case of epochs, ablation, ceilings and scaling), SEEDS=<n> or 6-15 (of
+# the reference run; with RESUME these, too); what to measure: BACKENDS="theano jax" or all, VARIANTS="scan torch/eager"
+# or all, DEVICES="cpu cuda".  What a chosen backend needs is installed; without a choice a machine with an NVIDIA GPU
+# gets jax and torch for CUDA.  OPTIONS="--harness epoch --threads 1": any other option of `python -m bench run`.
 
 SHELL := /bin/sh
 .NOTPARALLEL:  # also with -j: a measurement must be alone

@@ -57,6 +57,11 @@ def format_count(count: float | None) -> str:
     return MISSING if count is None or not math.isfinite(count) else f"{count:g}"
 
 
+def number_of(count: int, noun: str) -> str:
+    """Format a number of things whose plural ends in s: ``1 stack``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def format_expectation(count: float) -> str:
     """Format a count expected by chance, to the digits that matter: ``3``, ``0.1``."""
     return f"{count:.0f}" if count >= 1 else f"{count:.1g}"

@@ -34,13 +34,13 @@ Item = TypeVar("Item")
 
 FAILED, BAD_INPUT, NOTHING_MEASURED, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
-    0: "fine",
-    FAILED: "something failed while measuring (the rest is on record), a stack learns worse than the canonical one or "
-    "does not conform, or the gate saw a regression, or a bisection no step",
+    0: "success",
+    FAILED: "a measurement failed (the rest is on record), a stack learns worse than the canonical one or does not "
+    "conform, a requirement is missing, a host is an outlier, the gate saw a regression, or a bisection no step",
     BAD_INPUT: "bad input: one sentence on stderr says what, where, and what to do next",
     NOTHING_MEASURED: "nothing was measured",
     UNDECIDED: "the gate or a bisection could not decide",
-    INTERRUPTED: "interrupted; what was measured is kept",
+    INTERRUPTED: "interrupted; the measurements are kept",
 }
 RUNS, RECORDS = Path("results/runs"), Path("results/records")
 STDOUT = Path("-")  # as the value of an option that names a file

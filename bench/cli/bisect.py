@@ -25,19 +25,19 @@ GIT_ABORT = 128  # stops git bisect run, which would take the exit code of bad i
     show_default=True,
     help="Probability at which the search stops.",
 )
-@click.option("--resume", type=cli.PATH, metavar="FILE", help="Go on with a bisection that was kept.")
+@click.option("--resume", type=cli.PATH, metavar="FILE", help="Continue the bisection that this file keeps.")
 @click.option("--from-history", is_flag=True, help="Search the latest step to slower of bench history.")
 @click.option("--git-bisect-run", is_flag=True, help="Judge HEAD: exit code 0 good, 1 bad, 125 skip, 128 abort.")
 @click.option("--repository", type=cli.PATH, default=None, help="Repository of the commits. [default: this checkout]")
-@click.option("--backend", default="theano", show_default=True)
-@click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--backend", default="theano", show_default=True, help="Backend to measure.")
+@click.option("--variant", default=None, help="Its variant. [default: tuned for theano on cpu, else the first]")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:<index>.")
 @click.option("--data", type=cli.PATH, default=None, help="Directory with the four MNIST files (or set MNIST_DIR).")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. [default: usable cores]")
 @click.option("--json", "json_path", type=cli.PATH, metavar="FILE", help="Write the result as JSON; - is stdout.")
 @click.option("--markdown", type=cli.PATH, help="Write the result as Markdown.")
 @click.option("--log", type=cli.PATH, help="Write a log for git bisect replay.")
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
 @cli.one_sentence
 def bisect(git_bisect_run: bool, **options: Any) -> None:
     """Find the commit between GOOD and BAD, along first parents, that made a metric worse.

@@ -26,8 +26,8 @@ from bench.records import files
     *("--json", "json_path"), type=cli.PATH, metavar="FILE|-", help="Write all results to this file; - is stdout."
 )
 @click.option("--html", type=cli.PATH, default=None, help="Write an HTML page with plots to this file.")
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
-@click.option("--records-dir", type=cli.PATH, default=cli.RECORDS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
+@click.option("--records-dir", type=cli.PATH, default=cli.RECORDS, show_default=True, help="Folder of the records.")
 @cli.one_sentence
 def compare(
     runs: tuple[str, ...],

@@ -21,7 +21,7 @@ from bench.records import files
     default=None,
     help="File or folder to write; '-' is stdout, the default of single files.",
 )
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the written files as JSON; needs --output.")
 @cli.one_sentence
 def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, as_json: bool) -> None:

@@ -79,7 +79,7 @@ def fleet(**options: Any) -> None:
         measure_fleet(folder, source, data, lambda host, text: _tell(console, host, text))
     except KeyboardInterrupt:
         interrupted = True
-        cli.errors.print(f"interrupted; what was measured is kept: --resume {folder.path} goes on", markup=False)
+        cli.errors.print(f"interrupted; what was measured is kept: --resume {folder.path} continues it", markup=False)
     _finish(folder, baseline, options["as_json"], console, interrupted)
 
 

@@ -29,9 +29,9 @@ def _side_options(command: Any) -> Any:
 @click.command()
 @_side_options
 @click.option("--baseline", metavar="RUN", help="Base: a run or record of this machine instead of a second side.")
-@click.option("--backend", default="theano", show_default=True)
-@click.option("--variant", default=None, help="[default: tuned for theano on cpu, else the backend's first]")
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--backend", default="theano", show_default=True, help="Backend to measure.")
+@click.option("--variant", default=None, help="Its variant. [default: tuned for theano on cpu, else the first]")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:<index>.")
 @click.option(
     "--metric", "metrics", multiple=True, help="Metric to judge, or all; repeat. [default: those decidable in a minute]"
 )
@@ -43,13 +43,18 @@ def _side_options(command: Any) -> Any:
 @click.option("--inject-memory", type=float, default=1.0, help="Make B hold more memory, e.g. 1.05.")
 @click.option("--calibrate", is_flag=True, help="Measure the gate's error rates here: A/A and injections.")
 @click.option("--replay", "trace", type=cli.PATH, help="Replay a noise trace instead of measuring.")
-@click.option("--trials", type=click.IntRange(min=1), default=None, help="Of --replay, or of each row of --calibrate.")
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Gate runs of --replay, or of each row of --calibrate. [default: 2000, 2]",
+)
 @click.option("--record-noise", type=cli.PATH, help="Record a noise trace of A for --budget.")
-@click.option("--again", type=cli.PATH, help="Judge a kept run again, without measuring.")
+@click.option("--again", type=cli.PATH, help="Judge a kept gate run again, without measuring.")
 @click.option("--json", "json_path", type=cli.PATH, metavar="FILE", help="Write the verdict as JSON; - is stdout.")
 @click.option("--junit", type=cli.PATH, help="Write the verdict as JUnit XML.")
 @click.option("--markdown", type=cli.PATH, help="Write the verdict as Markdown.")
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
 @cli.one_sentence
 def gate(**options: Any) -> None:
     """Compare two sides on this machine and judge if B, the candidate, is worse than A, the base.

@@ -36,14 +36,14 @@ DEFAULT_BACKEND = "theano"
 @click.option("--steps", type=click.IntRange(min=1), default=20, show_default=True, help="Calls in each timed round.")
 @click.option("--rounds", type=click.IntRange(min=1), default=9, show_default=True, help="Plain and profiled rounds.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="BLAS threads. Default: the usable cores.")
-@click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
+@click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True, help="Examples per minibatch.")
 @click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Profile with this variable; repeat.")
 @click.option("--ceilings/--no-ceilings", default=True, help="Measure ceilings and loading, too (20 s more each).")
 @click.option("--diff", "compared", nargs=2, type=cli.PATH, default=None, help="Compare two profiles.")
 @click.option(
     "--run", "run_id", default=None, shell_complete=run_ids, help="Explain this run: id, folder, record or latest."
 )
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
 @click.option("--output", type=cli.PATH, default=None, help=f"Default: {PROFILES}, or the run's folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the profiles as JSON instead.")
 @cli.one_sentence

@@ -12,7 +12,7 @@ from bench.cli.candidates import run_ids
 
 @click.command()
 @click.argument("run_id", required=False, shell_complete=run_ids)
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead.")
 @click.option("--all", "whole", is_flag=True, help="Print every section; without, the answer and the ranking.")
 @cli.one_sentence

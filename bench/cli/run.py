@@ -67,7 +67,7 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not 
     "--harness",
     "harnesses",
     multiple=True,
-    help=f"One of {', '.join(EVERY_HARNESS)}; repeat. Default: all but copies and devices.",
+    help=f"One of {', '.join(EVERY_HARNESS)}; repeat. Default: all but copies and devices; with --quick fewer.",
     shell_complete=completions.harnesses,
 )
 @click.option(
@@ -81,13 +81,19 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not 
     default=None,
     help="Threads, copies or devices of the harnesses of these names, e.g. 1,2,4. Default: powers of two, and all.",
 )
-@click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True)
-@click.option("--epochs", type=int, default=None, help="Epochs of the reference run. Default: 20.")
-@click.option("--processes", type=int, default=None, help="Processes of each case of the harnesses epoch and ablation.")
+@click.option("--batch-size", type=int, default=CANONICAL.batch_size, show_default=True, help="Examples per minibatch.")
+@click.option("--epochs", type=int, default=None, help="Epochs of the reference run, and of copies. Default: 20.")
+@click.option(
+    "--processes",
+    type=int,
+    default=None,
+    help="Processes of each case of epoch, ablation, ceilings, threads, copies and devices.",
+)
 @click.option(
     "--seeds",
     default=None,
-    help="Seeds of the reference run: a count, or which, e.g. 6-15 or 7,9. Default: 5. With --resume: these, too.",
+    help="Seeds of the reference run: a count, or which, e.g. 6-15 or 7,9. Default: 5, with --quick 1. With --resume: "
+    "these, too.",
 )
 @click.option("--env", "settings", multiple=True, metavar="NAME=VALUE", help="Measure with this variable; repeat.")
 @click.option(
@@ -97,7 +103,7 @@ NOT_MEASURED = ("data", "resume", "runs_dir", "as_json")  # options that do not 
     help="Continue an earlier run: its id, or 'latest'.",
     shell_complete=completions.run_ids,
 )
-@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True)
+@click.option("--runs-dir", type=cli.PATH, default=cli.RUNS, show_default=True, help="Folder of the runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end; all else goes to stderr.")
 @cli.one_sentence
 def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> None:
@@ -119,14 +125,15 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     \b
     Exit codes:
       0    all cases were measured
-      1    a measurement failed (the rest is on record), or a stack learns worse than the canonical one
+      1    a measurement failed (the rest is on record), or a stack learns worse than the canonical one or does not
+           conform
       2    bad input; nothing was measured
       3    every process failed
       130  interrupted; the measurements so far are kept and reported
     """
     from bench.measure.begin import RunRequest, begin, reopen
     from bench.measure.process import end_with_parent
-    from bench.report.load import REMEDY, start_notice
+    from bench.report.load import REMEDY_AT_START, start_notice
     from bench.report.write import analysis_of, print_report, write_report
 
     end_with_parent()  # the one that started it by ``running``: a worker of a fleet
@@ -143,14 +150,14 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     if not resume and options["threads"] is None:
         _advise_threads(folder, runs_dir)
     if busy := start_notice(folder.header.machine, folder.header.measures_gpu):
-        cli.warn(f"{busy} {REMEDY}")
+        cli.warn(f"{busy} {REMEDY_AT_START}")
     interrupted = False
     try:
         _measure(folder, data, console)
     except KeyboardInterrupt:
         interrupted = True
         again = make_command("bench", RESUME=folder.path.name)
-        cli.errors.print(f"interrupted; what was measured is kept: {again} goes on")
+        cli.errors.print(f"interrupted; what was measured is kept: {again} continues the run")
     analysis = analysis_of(folder.path)
     try:
         written = f"report: {write_report(analysis)}, and report.html beside it"

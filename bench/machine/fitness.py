@@ -175,14 +175,14 @@ FACTS = (
     Fact("cores_sharing_smt", shared_cores, "the kernel shows no topology of the cores"),
     Fact("core_kinds", core_kinds, "the kernel names no kinds of cores, as on most processors with one kind"),
     Fact("numa_nodes_spanned", numa_nodes_spanned, "the kernel shows no NUMA nodes"),
-    Fact("isolated_cores", isolated_cores, "the kernel does not tell"),
+    Fact("isolated_cores", isolated_cores, "the kernel does not say"),
     Fact("transparent_hugepages", transparent_hugepages, "the kernel has none"),
     Fact("swap_used_bytes", swap_used_bytes, "this system has no /proc/meminfo"),
-    Fact("aslr", lambda root: read_number(root / "proc/sys/kernel/randomize_va_space"), "the kernel does not tell"),
+    Fact("aslr", lambda root: read_number(root / "proc/sys/kernel/randomize_va_space"), "the kernel does not say"),
     Fact(
         "clocksource",
         lambda root: read(root / "sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "the kernel does not tell",
+        "the kernel does not say",
     ),
     Fact("on_battery", on_battery, "no power supply is listed, as on servers and in virtual machines"),
 )

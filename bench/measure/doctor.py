@@ -79,7 +79,7 @@ def _python() -> list[CheckResult]:
     findings = [CheckResult("Python", OK, f"{version}, NumPy {fingerprint.package_version('numpy')}")]
     origin = _installed_from()
     if origin is not None and origin != PROJECT:
-        copied = f"this environment was made for {origin}, and elsewhere runs the code that is there"
+        copied = f"this environment was made for {origin}, and runs the code of that folder"
         remedy = f"{make_command('doctor')}, which makes the environment again"
         findings.append(CheckResult("Python", WARNING, copied, remedy))
     return findings
@@ -102,7 +102,7 @@ def _commit() -> list[CheckResult]:
     state = state_of(PROJECT)
     if state.reason is not None:
         return [
-            CheckResult("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read it, see there")
+            CheckResult("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read the repository")
         ]
     if state.commit is None:
         return [CheckResult("Commit", OK, "none: no git repository tracks these files")]
@@ -119,7 +119,9 @@ def _measured_process() -> list[CheckResult]:
     except (ValueError, IndexError):
         why = ended.cut_short or why_ended(ended.exit_code, ended.text)
         return [
-            CheckResult("Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make")
+            CheckResult(
+                "Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make doctor"
+            )
         ]
     kernels = [f"{one['library']} {one['version']} ({one['architecture']})" for one in facts["libraries"]]
     versions = {name: version for name, version in facts["packages"].items() if name in ("numpy", "scipy")}
@@ -249,7 +251,7 @@ def _gpu_facts(gpu: dict[str, Any]) -> list[str]:
     switches = [(OF_GPU[key], gpu.get(key)) for key in ("persistence_mode", "ecc_mode", "mig_mode")]
     texts += [f"{name} {'on' if value else 'off'}" for name, value in switches if value is not None]
     unknown = [name for key, name in OF_GPU.items() if gpu.get(key) is None]
-    return [*texts, f"not known: {', '.join(unknown)} (the driver does not tell)"] if unknown else texts
+    return [*texts, f"not known: {', '.join(unknown)} (the driver does not report them)"] if unknown else texts
 
 
 def _backends() -> list[CheckResult]:

@@ -22,7 +22,7 @@ from bench.records.run_folder import RunFolder, as_json
 
 FLEET_SCHEMA_VERSION = 1
 FILE, DOCTOR = "fleet.json", "doctor.json"
-REMEDY = "free space, then go on with --resume"
+REMEDY = "free space, then continue with --resume"
 RUN_FILE = re.compile(r"run\.json|replicates/\d{4,9}\.json")  # names that a host may write
 
 
@@ -155,7 +155,7 @@ class FleetFolder:
     def keep(self, name: str, file: str, text: str) -> None:
         """Write a file of a host's run; raise RecordError for another name, or if it cannot be written."""
         if not RUN_FILE.fullmatch(file):
-            raise RecordError(f"host {name} sent {file!r}, which is no file of a run: nothing of it was written.")
+            raise RecordError(f"host {name} sent {file!r}, which is not a file of a run: nothing of it was written.")
         self._write_of(name, file, self._completed(name, text) if file == "run.json" else text)
 
     def _write_of(self, name: str, file: str, text: str) -> None:

@@ -118,7 +118,7 @@ class RunFolder:
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
         again = make_command("bench", RESUME=self.path.name)
-        kept = f"the measurements before it are kept: free space, then go on with {again}"
+        kept = f"the measurements before it are kept: free space, then continue with {again}"
         write_json(path, content, kept)
 
 

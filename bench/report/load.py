@@ -14,6 +14,7 @@ MOST_TAKEN = 0.1  # of the cores that a process needs; if others take more, the 
 MOST_DISTURBED = 0.1  # of a run's processes
 MOST_UTILIZATION_PERCENT = 10  # of a GPU at the start of a run
 REMEDY = "Its times are too long and too variable: measure again on an idle machine."
+REMEDY_AT_START = "Its times will be too long and too variable: end the other work, or measure later."
 
 
 def load_notices(header: RunHeader, frames: Frames) -> list[str]:

@@ -62,7 +62,7 @@ def run(console: Console, **options: Any) -> int:
                 seconds = search.seconds
         except KeyboardInterrupt:
             if keeper.written:
-                click.echo(f"Go on with: {bench_command(f'bisect --resume {keeper.path}')}", err=True)
+                click.echo(f"Continue with: {bench_command(f'bisect --resume {keeper.path}')}", err=True)
             raise
     done = _finished(record, search, result, keeper, seconds, project)
     _write(done, lines, options)
@@ -168,7 +168,7 @@ def _metric(name: str, effect: float | None) -> Metric:
 def _resumed(options: dict[str, Any]) -> tuple[Path, BisectionRecord]:
     given = [name for name in ("good", "bad", "metric", "from_history", "effect", "data") if options[name]]
     if given:
-        raise BenchError(f"--resume goes on with what the file holds: leave out {', '.join(given)}.")
+        raise BenchError(f"--resume takes these from the file: leave out {', '.join(given)}.")
     record = read_record(options["resume"])
     for commit in record.commits.commits:
         if measured_tree(commit, options["repository"] or PROJECT) is None:
@@ -229,7 +229,7 @@ def _finished(
         ratio = wording.change(record.metric, from_scale(record.metric, median(ends)))
         notes.append(f"The bad end is {ratio}, the good end (the median of {len(ends)} blocks).")
     if keeper.written:
-        notes.append(f"What was measured is kept in {keeper.path}; --resume goes on with it.")
+        notes.append(f"What was measured is kept in {keeper.path}; --resume continues from it.")
     return report.Bisection(
         record.commits,
         describe(record.commits.commits, project),

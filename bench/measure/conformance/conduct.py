@@ -111,7 +111,7 @@ def _mapped_files() -> str:
 
 
 OF_CONDUCT = (
-    Clause(device, "its devices are those that it says"),
+    Clause(device, "its devices are those that it declares"),
     Clause(inputs_unchanged, "its inputs are not changed"),
     Clause(builds_are_independent, "one build leaves another alone", compiles=True),
     Clause(bad_input, "bad input is refused"),

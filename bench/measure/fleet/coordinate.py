@@ -166,7 +166,7 @@ class Fleet:
             data=data,
         )
         self.folder.update_host(host.name, state=HostState.MEASURING, reason=None)
-        self.tell(host.name, "goes on measuring" if held else "measures")
+        self.tell(host.name, "continues measuring" if held else "measures")
         ended = await self._converse(self.programs.measure_task, request, address, until="ended")
         if ended["reason"]:
             raise Ended(ended["reason"])

@@ -100,7 +100,7 @@ def _host(entry: HostEntry, path: Path) -> FleetHost:
     if entry.python is None and entry.checkout is None:
         raise BenchError(f"the hosts file {path} names neither python nor checkout of host {name}: give one.")
     if entry.price_per_hour is not None and not 0 <= entry.price_per_hour < float("inf"):
-        raise BenchError(f"the hosts file {path} has a price_per_hour of host {name} that is no price.")
+        raise BenchError(f"the hosts file {path} has a price_per_hour of host {name} that is not a price.")
     python = entry.python or ".venv/bin/python"  # in the checkout
     checkout = SHIPPED + suite_digest() if entry.ship else entry.checkout
     more = {"labels": dict(entry.labels), "price_per_hour": entry.price_per_hour, "ship": entry.ship}

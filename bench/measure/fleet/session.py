@@ -57,7 +57,7 @@ def source_of(hosts_file: Path | None, local: int | None, scheduler: str | None)
     if hosts_file is not None:
         return FleetSource(HOSTS, tuple(read_hosts(hosts_file)))
     if not scheduler.startswith(("tls://", "tcp://")):
-        raise BenchError(f"--scheduler {scheduler!r} is no address of Dask: it begins with tls:// or tcp://.")
+        raise BenchError(f"--scheduler {scheduler!r} is not an address of Dask: it begins with tls:// or tcp://.")
     return FleetSource(SCHEDULER, scheduler=scheduler)
 
 

@@ -13,7 +13,7 @@ from bench.report.board.board import Board
 from bench.report.board.record import StackResult
 from bench.report.board.rows import BoardRow
 from bench.stats.learning import Learning
-from bench.units import format_seconds, short_commit
+from bench.units import format_seconds, number_of, short_commit
 
 UNKNOWN = "unknown"
 KEY_CHARACTERS = 7
@@ -65,17 +65,13 @@ def headline(board: Board) -> str:
     """Return the fastest ranked row, or that there is none."""
     ranked = [row for row in board.rows if row.rank.rank is not None]
     if not ranked:
-        return f"{_count(len(board.rows), 'row')} of {_count(len(board.machines), 'machine')}, none can be ranked"
+        return f"{number_of(len(board.rows), 'row')} of {number_of(len(board.machines), 'machine')}, none can be ranked"
     first, leaders = ranked[0].runs, sum(row.rank.rank.number == 1 for row in ranked)
-    shared = f", which the board cannot distinguish from {_count(leaders - 1, 'other')}" if leaders > 1 else ""
+    shared = f", which the board cannot distinguish from {number_of(leaders - 1, 'other')}" if leaders > 1 else ""
     unranked = board.rows.index(ranked[0])
-    faster = f"; {_count(unranked, 'row')} without a rank had less time" if unranked else ""
+    faster = f"; {number_of(unranked, 'row')} without a rank took less time" if unranked else ""
     time = format_seconds(first.total.center)
     return f"Fastest ranked canonical run: {time}, {first.stack.name}, {first.machine.label}{shared}{faster}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def board_links(board: Board, up: str = "") -> list[tuple[str, str]]:
@@ -89,7 +85,7 @@ def board_links(board: Board, up: str = "") -> list[tuple[str, str]]:
 def age_facts(board: Board) -> list[tuple[str, str]]:
     records = board.records
     return [
-        ("Records", f"{len(records):,} of {_count(len(board.machines), 'machine')}"),
+        ("Records", f"{len(records):,} of {number_of(len(board.machines), 'machine')}"),
         ("Oldest", board.age_text(records[0])),
         ("Newest", board.age_text(records[-1])),
         ("Built", board.built.isoformat()),
@@ -110,7 +106,7 @@ def _warnings(board: Board) -> list[str]:
 
 def _left_out_text(board: Board) -> str:
     count = len(board.left_out)
-    return f"{_count(count, 'record')} {'was' if count == 1 else 'were'} left out"
+    return f"{number_of(count, 'record')} {'was' if count == 1 else 'were'} left out"
 
 
 def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence[str]) -> Section:
@@ -154,7 +150,7 @@ def _missing(rows: Sequence[BoardRow]) -> list[str]:
 
 def _reasons(reasons: Counter[str | None]) -> str:
     known = [(reason, count) for reason, count in reasons.most_common() if reason is not None]
-    texts = [f"{reason} ({_count(count, 'row')})" for reason, count in known[:MOST_NAMED]]
+    texts = [f"{reason} ({number_of(count, 'row')})" for reason, count in known[:MOST_NAMED]]
     return "; ".join([*texts, *(["other reasons"] if len(known) > MOST_NAMED else [])])
 
 

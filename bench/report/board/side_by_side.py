@@ -25,9 +25,9 @@ def side_by_side_page(board: Board, rows: Mapping[str, Sequence[BoardRow]]) -> P
     explanation = Section(
         "How to read",
         [
-            "Times as fast: the second machine as the first, by the medians of the canonical run, with a 95 % interval "
-            "within the two runs. It is shown for equal comparison keys, where a difference is one of the hardware; "
-            "of other rows it would be one of the code or the libraries, too.",
+            "Times as fast: the second machine against the first, by the medians of the canonical run, with a 95 % "
+            "interval within the two runs. It is shown for equal comparison keys, where a difference is one of the "
+            "hardware; of other rows it would be one of the code or the libraries, too.",
             "The command above compares the newest record of each with all phases, ceilings and differences. Without "
             "JavaScript, the page of each machine has the same numbers.",
         ],

@@ -14,7 +14,7 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.learning import TARGET, StackTimesToAccuracy, accuracy_curves
 from bench.stats import estimates
 from bench.stats.learning import TARGET_VALIDATION_ACCURACY
-from bench.units import format_percent, format_seconds
+from bench.units import format_percent, format_seconds, number_of
 from mlp.recipe import REFERENCE
 
 
@@ -126,7 +126,8 @@ def test_accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     ends = [low, high, *(value for *_, value in points)]
     layout["xaxis"]["range"] = [min(ends) * 100 - 0.05, max(ends) * 100 + 0.05]
     alt = (
-        f"Test accuracy of every seed of {len(accuracies)} stacks, {format_percent(min(v for *_, v in points))} to "
+        f"Test accuracy of every seed of {number_of(len(accuracies), 'stack')}, "
+        f"{format_percent(min(v for *_, v in points))} to "
         f"{format_percent(max(v for *_, v in points))}; published: {format_percent(published)}, binomial 95 % interval "
         f"{format_percent(low)} to {format_percent(high)}."
     )

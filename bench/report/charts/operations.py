@@ -10,7 +10,7 @@ import pandas as pd
 from bench.document.chart import Chart, figure, hover_text, label, rows_layout
 from bench.report.charts.style import KINDS, REST
 from bench.report.run.profiles import CHART, StepOfStack, kinds_of
-from bench.units import format_percent, format_seconds
+from bench.units import format_percent, format_seconds, number_of
 
 UNATTRIBUTED = "not attributed"
 
@@ -75,6 +75,6 @@ def _alt(steps: Sequence[StepOfStack]) -> str:
     best = steps[0]
     parts = ", ".join(f"{kind} {format_percent(best.share(seconds), 1)}" for kind, seconds in _parts(best).items())
     return (
-        f"Stacked bars of a profiled training step for {len(steps)} stacks, by kind of operation. The shortest is "
-        f"{best.stack.name} with {format_seconds(best.profiled_seconds)}: {parts}."
+        f"Stacked bars of a profiled training step for {number_of(len(steps), 'stack')}, by kind of operation. The "
+        f"shortest is {best.stack.name} with {format_seconds(best.profiled_seconds)}: {parts}."
     )

@@ -11,7 +11,7 @@ from bench.records.stack_key import StackKey, by_stack
 from bench.report.charts.style import DOT, GREY, PHASES
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.reference_runs import PhaseMedians
-from bench.units import format_seconds
+from bench.units import format_seconds, number_of
 from mlp.recipe import REFERENCE
 
 PUBLISHED = "2016 reference"
@@ -120,6 +120,6 @@ def _alt(medians: list[PhaseMedians], compared: bool) -> str:
     best = medians[0]
     parts = ", ".join(f"{phase} {format_seconds(seconds)}" for phase, seconds in best.seconds_by_phase.items())
     return (
-        f"Stacked bars of the phases of the reference run for {len(medians)} stacks{beside}. The shortest is "
-        f"{best.stack.name} with {format_seconds(best.total_seconds)}: {parts}."
+        f"Stacked bars of the phases of the reference run for {number_of(len(medians), 'stack')}{beside}. The shortest "
+        f"is {best.stack.name} with {format_seconds(best.total_seconds)}: {parts}."
     )

@@ -12,7 +12,7 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.ranking import RankedStack
 from bench.report.run.rates import examples_per_second
 from bench.report.run.tables import select
-from bench.units import format_number, format_range
+from bench.units import format_number, format_range, number_of
 
 
 def throughput_chart(name: str, analysis: RunAnalysis) -> Chart | None:
@@ -29,7 +29,7 @@ def throughput_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     layout["xaxis"]["tickformat"] = "~s"
     best, slowest = rows[0], rows[-1]
     alt = (
-        f"Training throughput of {len(rows)} stacks with 95 % intervals, fastest first: from "
+        f"Training throughput of {number_of(len(rows), 'stack')} with 95 % intervals, fastest first: from "
         f"{format_number(best['examples_per_second'])} examples/s ({best['stack']}) to "
         f"{format_number(slowest['examples_per_second'])} examples/s ({slowest['stack']})."
     )

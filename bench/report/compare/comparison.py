@@ -95,7 +95,7 @@ def compare(
         If ``others`` is empty, or a side may not be compared; the message lists every reason.
     """
     if not others:
-        raise BenchError("a comparison needs at least two runs: name another.")
+        raise BenchError("a comparison needs at least two runs: name each by its id, folder or record, or latest.")
     against = {other.name: reasons_against(base, other) for other in others}
     if any(against.values()):
         listed = [f"{name}: {'; '.join(reasons)}" for name, reasons in against.items() if reasons]

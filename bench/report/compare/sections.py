@@ -109,8 +109,8 @@ def _runs(comparison: Comparison) -> Section:
     silent = [side.name for side in comparison.sides if side.dataset is None]
     if silent and identities:
         sentences.append(
-            f"{named(silent)}: the file names neither dataset nor recipe, so whether it measured the same work "
-            "is not checked."
+            f"{named(silent)}: the file names neither dataset nor recipe, so it is not checked whether it measured the "
+            "same work."
         )
     return Section("Runs compared", sentences, ["run", "measured by", "on", "CPU", "mode"], rows)
 

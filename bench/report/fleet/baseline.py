@@ -87,7 +87,7 @@ def read_baseline(path: Path | None) -> Baseline | None:
     except OSError as error:
         raise BenchError(f"the baseline {path} cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
-        raise BenchError(f"{path} is no baseline of a fleet ({error}): name a healthy.json.") from error
+        raise BenchError(f"{path} is not a baseline of a fleet ({error}): name a healthy.json.") from error
 
 
 def learn(

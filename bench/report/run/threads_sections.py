@@ -62,7 +62,7 @@ def _without_laws(scalings: list[ThreadScaling]) -> list[str]:
             f"{'is' if most == 1 else 'are'} {most}."
         )
     if any((point.products_seconds or 0) > point.epoch.center for one in scalings for point in one.points):
-        found.append("Products that take longer than the epoch: the stack skips zeros, or they were disturbed.")
+        found.append("Where products take longer than the epoch, the stack skips zeros, or they were disturbed.")
     return found
 
 
@@ -116,16 +116,16 @@ def _advice(scaling: ThreadScaling) -> str:
         gain = scaling.gain
         return (
             f"{name} is {format_number(gain.center)} times as fast with {_threads(fastest.threads)} as with the "
-            f"{default} that a run takes here (95 % interval {format_range(gain.low, gain.high)}): --threads best "
-            "takes them."
+            f"default of {default} (95 % interval {format_range(gain.low, gain.high)}): --threads best takes that "
+            "number."
         )
     if default == fastest.threads:
-        return f"{name} is fastest with {_threads(fastest.threads)}, which a run takes here."
+        return f"{name} is fastest with {_threads(fastest.threads)}, the default here."
     if scaling.gain is None:
         return f"{name} is fastest with {_threads(fastest.threads)} of those measured."
     return (
-        f"{name}: no number of threads is shown to be faster than the {default} that a run takes here; the shortest "
-        f"median is that of {_threads(fastest.threads)}."
+        f"{name}: no number of threads is shown to be faster than the default of {default}; the shortest median is "
+        f"that of {_threads(fastest.threads)}."
     )
 
 

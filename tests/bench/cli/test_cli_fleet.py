@@ -45,14 +45,14 @@ def test_a_file_that_is_no_baseline_is_refused(invoke, tmp_path, content):
     path = tmp_path / "healthy.json"
     path.write_text(content)
     result = invoke("fleet", "--local", 2, "--baseline", path)
-    assert result.exit_code == 2 and "is no baseline of a fleet" in result.stderr
+    assert result.exit_code == 2 and "is not a baseline of a fleet" in result.stderr
 
 
 @pytest.mark.slow
 def test_what_needs_dask_is_refused_as_well(invoke, hosts, tmp_path):
     pytest.importorskip("distributed", reason="Dask is not installed: make .venv/installed-fleet adds it")
     result = invoke("fleet", "--scheduler", "head:8786")
-    assert "is no address of Dask: it begins with tls:// or tcp://" in result.stderr
+    assert "is not an address of Dask: it begins with tls:// or tcp://" in result.stderr
     result = invoke("fleet", hosts, "--resume", tmp_path)
     assert result.exit_code == 2 and "is not a fleet run, it has no fleet.json" in result.stderr
     (tmp_path / "fleet.json").write_text(json.dumps({"fleet_id": "x", "source": "hosts"}))

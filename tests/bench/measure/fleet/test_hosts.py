@@ -58,7 +58,7 @@ def test_the_remote_command_runs_in_the_checkout_and_is_quoted(write):
         ("[[host]]\naddress = 'a'\ncheckout = 'c'\nship = true", "sends the suite to host a: name its python"),
         ("[[host]]\naddress = '-oProxyCommand=x'\npython = 'p'", "which ssh cannot take"),
         ("[[host]]\naddress = 'a'\nname = '../x'\npython = 'p'", "has the host name '../x'"),
-        ("[[host]]\naddress = 'a'\npython = 'p'\nprice_per_hour = -1.0", "that is no price"),
+        ("[[host]]\naddress = 'a'\npython = 'p'\nprice_per_hour = -1.0", "that is not a price"),
     ],
 )
 def test_a_bad_hosts_file_is_refused_in_one_sentence(write, text, sentence):

@@ -108,7 +108,7 @@ def test_a_damaged_run_costs_one_host(fleet):
 
 def test_a_host_cannot_write_outside_its_run(fleet):
     for name in ("../../x.json", "/etc/x", "replicates/../x.json", "report.html"):
-        with pytest.raises(BenchError, match="which is no file of a run"):
+        with pytest.raises(BenchError, match="which is not a file of a run"):
             fleet.keep("node-1", name, "{}")
 
 

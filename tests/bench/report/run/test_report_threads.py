@@ -67,7 +67,7 @@ def test_two_cores_give_an_honest_table_of_two_points_and_no_law(written):
     assert row(text, "2")[1:2] + row(text, "2")[4:6] == ["0-1", "1.60", "1.60 to 1.60"]
     assert "80.0 %" in row(text, "2")
     assert "No law of scaling is fitted to fewer than 4 numbers of threads on equal physical cores; here are 2." in text
-    assert f"{NAME} is fastest with 2 threads, which a run takes here." in text
+    assert f"{NAME} is fastest with 2 threads, the default here." in text
     assert summary["laws"] is None and summary["advised_threads"] is None
 
 
@@ -79,13 +79,13 @@ def test_a_single_core_is_one_row_and_compares_nothing(written):
 
 def test_a_smaller_number_of_threads_that_is_shown_to_be_faster_is_advised(written):
     text, (summary,), _ = written(rounds({1: 1.0, 2: 1.5}))
-    assert f"{NAME} is 1.50 times as fast with 1 thread as with the 2 that a run takes here" in text
+    assert f"{NAME} is 1.50 times as fast with 1 thread as with the default of 2 (" in text
     assert "--threads best" in text and summary["advised_threads"] == 1
 
 
 def test_one_round_advises_nothing(written):
     text, (summary,), _ = written(rounds({1: 1.0, 2: 1.5}, num_rounds=1))
-    assert "no number of threads is shown to be faster than the 2 that a run takes here" in text
+    assert "no number of threads is shown to be faster than the default of 2; the shortest" in text
     assert (summary["advised_threads"], summary["fastest_threads"]) == (None, 1)
 
 
