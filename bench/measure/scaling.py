@@ -47,9 +47,9 @@ class ScalingCounts:
     devices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def with_few_threads(self) -> ScalingCounts:
-        """Return a copy with the least number of threads, one between, and the most; none if there is only one."""
+        """Return a copy with at most three numbers of threads: the least, one between, and the most."""
         few = {self.threads[0], self.threads[len(self.threads) // 2], self.threads[-1]}
-        return replace(self, threads=tuple(sorted(few)) if len(few) > 1 else ())
+        return replace(self, threads=tuple(sorted(few)))
 
 
 def read_counts(text: str) -> tuple[int, ...]:

@@ -148,6 +148,6 @@ def test_the_harness_devices_needs_a_data_parallel_backend_and_enough_gpus():
     check_devices(counts, (TORCH,), (4,))
 
 
-@pytest.mark.parametrize("threads, few", [((1,), ()), ((1, 2), (1, 2)), ((1, 2, 4, 8, 16), (1, 4, 16))])
+@pytest.mark.parametrize("threads, few", [((1,), (1,)), ((1, 2), (1, 2)), ((1, 2, 4, 8, 16), (1, 4, 16))])
 def test_a_quick_run_has_at_most_three_numbers_of_threads(threads, few):
     assert ScalingCounts(threads[-1], threads, ()).with_few_threads().threads == few
