@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from bench.machine.sysfs import ROOT, read, read_number
+from bench.records.comparability import OF_FAMILY
 
 
 def facts(root: Path = ROOT) -> dict[str, Any]:
@@ -43,10 +45,16 @@ def _cpuinfo(root: Path) -> dict[str, str]:
 
 
 def _model(cpuinfo: dict[str, str]) -> str | None:
-    """Return the name of the CPU; on Arm, where the kernel has none, the numbers by which lscpu looks it up."""
+    """Return the name of the CPU; on Arm, where the kernel has none, the numbers by which lscpu looks it up.
+
+    A name without a number, as virtual machines give to processors of several generations, gets family and model.
+    """
     implementer, part = cpuinfo.get("CPU implementer"), cpuinfo.get("CPU part")
     numbers = f"Arm, implementer {implementer}, part {part}" if implementer and part else None
-    return cpuinfo.get("model name") or numbers
+    name, family, model = (cpuinfo.get(key) for key in ("model name", "cpu family", "model"))
+    if name and family and model and not re.search(r"\d", name):
+        return f"{name}{OF_FAMILY}{family} model {model})"
+    return name or numbers
 
 
 def _simd(flags: list[str]) -> str | None:

@@ -107,8 +107,8 @@ def sentences(done: Bisection) -> list[str]:
         size = wording.change(done.metric, from_scale(done.metric, result.posterior.step))
         found.append(f"The whole step, if there is one, is about {size}.")
     found.append(
-        f"{done.num_processes} processes in {done.num_blocks} blocks; this session took {format_seconds(done.seconds)}, "
-        f"building included. An outcome is stated at a probability of {format_percent(done.confidence, 1)}."
+        f"{done.num_processes} processes in {done.num_blocks} blocks; this session took "
+        f"{format_seconds(done.seconds)}, building included. An outcome is stated at a probability of {format_percent(done.confidence, 1)}."
     )
     return [*found, *done.notes]
 
