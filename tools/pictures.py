@@ -24,10 +24,11 @@ from bench.document.html import Page, to_html
 from bench.document.svg import draw_chart, svg_of_chart, svg_of_figure
 from bench.errors import BenchError
 from bench.gate.error_rates.bisection import METRIC, InjectedRange, TraceLaboratory
-from bench.gate.error_rates.calibration import latest_calibration
+from bench.gate.error_rates.calibration import read_calibration
 from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.resample import recorded_blocks
 from bench.gate.verdict.bisection.search import Search
+from bench.records.moments import order
 from bench.records.run_folder import RunFolder
 from bench.report.charts import draw_charts
 from bench.report.charts.style import COLOURS, GREY, PHASES
@@ -61,7 +62,7 @@ def pictures(record: Path, records: Path) -> dict[Path, str]:
         "fast": lambda axes: _clocks(axes, analysis),
         "stacks": lambda axes: _thin(axes, charts["throughput"]),
         "time": lambda axes: _phases(axes, analysis),
-        "gate": lambda axes: _power(axes, record.parent.name),
+        "gate": _power,
         "bisect": _search,
         "trend": lambda axes: _trend(axes, records),
         "scaling": lambda axes: _thin(axes, charts["threads"]),
@@ -125,9 +126,11 @@ def _trend(axes: Axes, records: Path) -> None:
     axes.set_yscale("log")
 
 
-def _power(axes: Axes, machine: str) -> None:
+def _power(axes: Axes) -> None:
     """Draw the share of the gate's runs that found a slowdown against its size, with 95 % intervals."""
-    rows = [row for row in latest_calibration(machine, [CALIBRATIONS]).rows if row.kind == "seconds" and row.power]
+    calibrations = [read_calibration(path) for path in CALIBRATIONS.glob("*/*.json")]
+    newest = max(calibrations, key=lambda one: order(one.date))
+    rows = [row for row in newest.rows if row.kind == "seconds" and row.power]
     sizes, rates = [row.inject for row in rows], [row.power for row in rows]
     found = [rate.count / rate.trials for rate in rates]
     bounds = [[share - rate.interval[0], rate.interval[1] - share] for share, rate in zip(found, rates, strict=True)]

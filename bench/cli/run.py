@@ -224,8 +224,10 @@ def _options_given(context: click.Context) -> dict[str, list[str]]:
 
 
 def _exit_code(analysis: RunAnalysis) -> int:
-    states = [entry["status"] for entry in analysis.folder.replicates()]
-    if "ok" not in states:
+    from bench.measure.runner import measured, replicate_of
+
+    done = measured(analysis.folder)
+    if not done:
         return cli.NOTHING_MEASURED
-    failed = "failed" in states or analysis.learns_worse or analysis.violations
-    return cli.FAILED if failed else 0
+    failed = any(replicate_of(one) not in done for one in analysis.folder.replicates())  # a resumed run repeats them
+    return cli.FAILED if failed or analysis.learns_worse or analysis.violations else 0

@@ -48,6 +48,9 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
     """Judge the working tree against a record; raise BenchError if its machine, recipe or dataset differs."""
     from mlp.dataset import identify, locate
 
+    metrics = tuple(metric for metric in config.metrics() if metric.name in JUDGED)
+    if not metrics:
+        raise BenchError(f"a record can only judge {', '.join(JUDGED)}: name one of them with --metric.")
     folder = RunFolder.open(options["baseline"])
     source = locate(options["data"])
     identity = identify(source.directory)
@@ -68,16 +71,12 @@ def against_record(console: Console, config: GateConfig, options: dict[str, Any]
         WorkerPool(plan, source.directory, quick, warnings.append, identity.digest) as pool,
     ):
         fresh, seconds = _measure(pool.measure, cases, config.budget_seconds, status.update)
-    names = [metric.name for metric in config.metrics() if metric.name in JUDGED]
-    if not names:
-        raise BenchError(f"a record can only judge {', '.join(JUDGED)}: name one of them with --metric.")
     data = BaselineData(
-        base={name: process_values(recorded, epochs, name) for name in names},
-        candidate={name: process_values(fresh, epochs, name) for name in names},
+        base={one.name: process_values(recorded, epochs, one.name) for one in metrics},
+        candidate={one.name: process_values(fresh, epochs, one.name) for one in metrics},
         base_floor=floor_values(recorded, floor),
         candidate_floor=floor_values(fresh, floor),
     )
-    metrics = tuple(metric for metric in config.metrics() if metric.name in names)
     decision = Decision(judge_against(data, metrics), None, (), False)
     report = GateReport(
         headline(decision),

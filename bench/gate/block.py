@@ -10,7 +10,7 @@ from bench.gate.verdict import ProcessSample, process_values
 from bench.gate.verdict.turns import Summary, log_values
 from bench.records.json_file import Integer
 
-# Measures that are sums of others; a block has either the warm or the cold compilation.
+# Measures that are sums of others: of all but one, as a block has either the warm or the cold compilation.
 SUMS = {"end_to_end": ("load", "compile_warm", "compile_cold", "train_epoch", "validate_epoch")}
 KINDS = ("comparison", "confirmation")
 BISECTION_KINDS = ("bisection", "confirmation of a culprit")  # the roles are the ids of their commits
@@ -105,6 +105,8 @@ class Block:
         """
         if measure in SUMS:
             parts = [self.values(part, slots, summary) for part in SUMS[measure] if self._has(part)]
+            if len(parts) < len(SUMS[measure]) - 1:  # all processes failed before a part: the others are no sum
+                return [None] * len(slots)
             return [None if None in of_slot else sum(of_slot) for of_slot in zip(*parts, strict=True)]
         rounds: dict[int, list[float | None]] = {}
         for turn in self.turns:

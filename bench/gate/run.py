@@ -24,7 +24,7 @@ from bench.measure.runner import now
 def measured_and_kept(
     session: Session, config: GateConfig, path: Path, say: Callable[[str], None]
 ) -> tuple[live.GateOutcome, str]:
-    """Run the gate and save its measurements at ``path``, also after an interruption; return a sentence on that, too.
+    """Run the gate and save its measurements at ``path``, also if it is cut short; return a sentence on that, too.
 
     A write error is reported in the sentence and does not affect the verdict.
     """
@@ -44,7 +44,7 @@ def measured_and_kept(
 
     try:
         outcome = live.run(measure, metrics, config.budget_seconds, session.clock)
-    except KeyboardInterrupt:
+    except BaseException:  # an interruption or, e.g., a full disk
         if blocks:
             click.echo(keep(), err=True)
         raise

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from bench.machine.sysfs import ROOT, read, read_number
+from bench.records.comparability import OF_FAMILY
 
 
 def facts(root: Path = ROOT) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def facts(root: Path = ROOT) -> dict[str, Any]:
     flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()  # "Features" on Arm
     frequency = quietly(psutil.cpu_freq)
     return {
-        "cpu_model": cpuinfo.get("model name") or platform.processor() or None,
+        "cpu_model": _model(cpuinfo) or platform.processor() or None,
         "architecture": platform.machine(),
         "physical_cores": psutil.cpu_count(logical=False),
         "logical_cores": psutil.cpu_count(),
@@ -40,6 +42,19 @@ def _cpuinfo(root: Path) -> dict[str, str]:
     first_cpu = (read(root / "proc/cpuinfo") or "").split("\n\n")[0]
     pairs = (line.partition(":") for line in first_cpu.splitlines())
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _model(cpuinfo: dict[str, str]) -> str | None:
+    """Return the name of the CPU; on Arm, where the kernel has none, the numbers by which lscpu looks it up.
+
+    A name without a number, as virtual machines give to processors of several generations, gets family and model.
+    """
+    implementer, part = cpuinfo.get("CPU implementer"), cpuinfo.get("CPU part")
+    numbers = f"Arm, implementer {implementer}, part {part}" if implementer and part else None
+    name, family, model = (cpuinfo.get(key) for key in ("model name", "cpu family", "model"))
+    if name and family and model and not re.search(r"\d", name):
+        return f"{name}{OF_FAMILY}{family} model {model})"
+    return name or numbers
 
 
 def _simd(flags: list[str]) -> str | None:

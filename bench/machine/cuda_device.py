@@ -43,6 +43,12 @@ def find_gpu(nvml: Nvml, device: str, environment: Mapping[str, str] = os.enviro
     return gpu
 
 
+def num_visible(num_gpus: int, environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of GPUs, of the machine's ``num_gpus``, that CUDA sees in a process with ``environment``."""
+    names = visible_devices(environment)
+    return num_gpus if names is None else min(num_gpus, len(names))
+
+
 def _by_uuid(nvml: Nvml, name: str) -> Gpu:
     """Find a GPU by its UUID or a unique prefix of it, among those that respond."""
     if name.startswith("MIG-"):

@@ -90,7 +90,12 @@ def _fields(path: Path, name: str) -> list[str]:
 
 
 def allowed_cores(root: Path) -> list[int] | None:
-    """Return the cores of this process's affinity."""
+    """Return the cores of this process's affinity that it can run on.
+
+    Its file lists those, too, that are off or that a virtual machine might get later; the system call does not.
+    """
+    if root == ROOT and hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
     text = next(iter(_fields(root / "proc/self/status", "Cpus_allowed_list:")), None)
     return None if text is None else cores_of(text)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
+from bench.machine import sysfs
 from mlp.cores import allowed_cores
 
 NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")  # guest time is included in user and nice
@@ -26,18 +29,27 @@ class CpuTimes(NamedTuple):
     steal: float | None = None
 
 
-def read() -> CpuTimes | None:
-    """Read the clocks; None if the system does not report them."""
+def read(root: Path = sysfs.ROOT) -> CpuTimes | None:
+    """Read the clocks; None if the system does not report them for every allowed core."""
     try:
         by_core = psutil.cpu_times(percpu=True)
     except (OSError, RuntimeError, NotImplementedError):
         return None
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(by_core))
-    times = [by_core[core]._asdict() for core in range(len(by_core)) if core in allowed]
+    numbers = _numbers(len(by_core), root)
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else numbers
+    times = [one._asdict() for core, one in zip(numbers, by_core, strict=True) if core in allowed]
+    if len(times) < len(allowed):
+        return None
     busy = sum(seconds for one in times for name, seconds in one.items() if name not in NOT_BUSY)
     steal = sum(one["steal"] for one in times) if all("steal" in one for one in times) else None
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return CpuTimes(time.perf_counter(), busy, sum(one.ru_utime + one.ru_stime for one in used), steal)
+
+
+def _numbers(count: int, root: Path) -> Sequence[int]:
+    """Return the numbers of the ``count`` cores that psutil reports without them: those that are on."""
+    online = sysfs.cores_of(sysfs.read(root / "sys/devices/system/cpu/online") or "")
+    return online if len(online) == count else range(count)
 
 
 def other_cpu_percent(before: CpuTimes | None, after: CpuTimes | None, usable_cores: int) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import BenchError
+from bench.machine.cuda_device import num_visible
 from bench.machine.fingerprint import fingerprint, usable_cores
 from bench.measure.case import (
     EVERY_HARNESS,
@@ -114,13 +115,14 @@ def begin(
     with planning(passed):
         choice = _choose(request)
         optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
+        num_gpus = num_visible(len(facts.get("gpus") or []))
     if request.best_threads is not None:
         _take_best_threads(choice, request.best_threads)
     if request.has_limit:
         leave_out_slow_starts(choice)
 
     dataset, where = _dataset(request.data, needed=set(request.harnesses) != {"ceilings"})
-    plan = _plan(request, choice, dataset["identity"], recipe, optimizations, num_gpus=len(facts.get("gpus") or []))
+    plan = _plan(request, choice, dataset["identity"], recipe, optimizations, num_gpus)
     first, candidates = first_round(plan) if request.quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
@@ -174,16 +176,17 @@ def _plan(
     num_gpus: int,
 ) -> list[PlannedCase]:
     """Return the cases of the run; raise BenchError for what cannot be planned here."""
-    effort = _effort(request)
+    effort, counts = _effort(request), _counts(request, choice, num_gpus)
+    alone = counts.threads == (1,) and not request.harnesses  # one core has nothing to scale with
     shared: dict[str, Any] = {
-        "harnesses": request.planned_harnesses,
+        "harnesses": tuple(name for name in request.planned_harnesses if not (alone and name == "threads")),
         "stacks": tuple(choice.stacks),
         "dataset": dataset,
         "batch_size": recipe.batch_size,
         "num_epochs": recipe.num_epochs,
     }
     plan = make_plan(effort, threads=request.num_threads, optimizations=optimizations, **shared)
-    plan += scaling_plan(effort, counts=_counts(request, choice, num_gpus), **shared)
+    plan += scaling_plan(effort, counts=counts, **shared)
     _check_plan(request.harnesses, plan)
     return plan
 

@@ -176,13 +176,12 @@ def _sweep(
 ) -> list[PlannedCase]:
     """Return the cases of the fastest stack on the CPU at each number of threads; none if there is no time for all.
 
-    Expected at most: with fewer threads the epochs take longer in proportion.
+    Expected at most: with fewer threads than ``fastest`` had the epochs take longer in proportion.
     """
     own = [one for one in sweeps if fastest is not None and _stack(one.case) == fastest.stack]
-    most = max((one.case.threads for one in own), default=1)
     found = []
     for one in own:
-        longer = SWEPT_EPOCHS * fastest.train_epoch * (most / one.case.threads - 1)
+        longer = SWEPT_EPOCHS * fastest.train_epoch * max(0.0, fastest.case.threads / one.case.threads - 1)
         found.append(replace(one, expected_seconds=fastest.repeat + longer))
     seconds = sum(one.replicates * one.expected_seconds for one in found)
     return found if left_seconds is None or seconds <= left_seconds else []

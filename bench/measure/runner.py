@@ -129,11 +129,12 @@ def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any]) -> None:
 
 def measured(folder: RunFolder) -> set[tuple[Case, int]]:
     """Return the successful replicates as {(case, interleaved round)}; failed ones are repeated on resume."""
-    return {
-        (Case.from_json(entry["case"]), entry.get("round") or 0)
-        for entry in folder.replicates()
-        if entry["status"] == "ok"
-    }
+    return {replicate_of(entry) for entry in folder.replicates() if entry["status"] == "ok"}
+
+
+def replicate_of(entry: Mapping[str, Any]) -> tuple[Case, int]:
+    """Return (case, interleaved round) of a replicate on record."""
+    return Case.from_json(entry["case"]), entry.get("round") or 0
 
 
 def _replicate(step: Step, outcome: worker.WorkerResult, started_at: str) -> dict[str, Any]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 HARDWARE = (
-    *("cpu_model", "architecture", "physical_cores", "logical_cores", "l3_bytes", "numa_nodes", "usable_cores"),
+    *("cpu_model", "architecture", "physical_cores", "logical_cores", "numa_nodes", "usable_cores"),
+    # Hosts of one cloud call processors of several generations by one name, and their caches differ.
+    *("l1d_bytes", "l2_bytes", "l3_bytes", "simd"),
     *("cpu_quota_cores", "memory_bytes", "memory_limit_bytes", "hypervisor", "smt", "threads"),
 )
 # The memory reserved by kernel and firmware varies a little between updates.
 TOLERANCE = 0.02
+OF_FAMILY = " (family "  # in the name of a CPU, followed by its numbers; records until 2026-11-27 have none
 # These may differ: each process has its own seed, and the number of epochs does not affect the duration of one epoch;
 # it does affect the reference clock, which is left out then.
 FREE = ("seed", "num_epochs")
@@ -69,7 +72,11 @@ def contradictions(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[
 
 def _same(first: Any, second: Any) -> bool:
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (first, second))
-    return math.isclose(first, second, rel_tol=TOLERANCE) if numbers else first == second
+    if numbers:
+        return math.isclose(first, second, rel_tol=TOLERANCE)
+    if isinstance(first, str) and isinstance(second, str) and (OF_FAMILY in first) != (OF_FAMILY in second):
+        return first.partition(OF_FAMILY)[0] == second.partition(OF_FAMILY)[0]
+    return first == second
 
 
 def machine_reasons(run: Described, profiled: Described) -> list[str]:

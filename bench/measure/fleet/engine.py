@@ -193,6 +193,8 @@ def ship(host: FleetHost) -> None:
         done = subprocess.run(argv, input=archive.getvalue(), capture_output=True, timeout=SHIP_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Unreachable(f"did not take the files of the suite within {SHIP_LIMIT_SECONDS:g} s") from None
+    except OSError as error:
+        raise Unreachable(f"could not be reached by {argv[0]} ({error.strerror})") from error
     if done.returncode != 0:
         raise Unreachable(f"did not take the files of the suite: {explain(done.stderr.decode(errors='replace'))}")
 

@@ -136,8 +136,10 @@ def _measured(request: Request, lock: int | None, post: Callable[..., None]) -> 
     kept = () if lock is None else (lock,)  # until the suite has ended, even if this worker is killed
     text: deque[str] = deque(maxlen=200)
     with running(argv, environment(), pass_fds=kept, **streams) as process:
-        threading.Thread(target=lambda: text.extend(map(_decoded, process.stdout)), daemon=True).start()
+        reader = threading.Thread(target=lambda: text.extend(map(_decoded, process.stdout)), daemon=True)
+        reader.start()
         reason = _follow(process, Journal(runs, request.held, post))
+    reader.join(END_SECONDS)  # it may not have come to the last lines, which say why
     exit_code = process.returncode
     if reason is None and exit_code not in (0, 1):
         reason = _error_line(text) or f"the suite {how_ended(exit_code)}: {explain(''.join(text))}"

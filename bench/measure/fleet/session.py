@@ -150,7 +150,9 @@ def measure_fleet(
 
     try:
         _run(measure())
-    except* BenchError as group:
+    except BaseExceptionGroup as group:  # not except*: early Python 3.11, as Debian 12 has, would raise a group
+        if group.split(BenchError)[1] is not None:
+            raise
         raise _first(group) from None
     finally:
         folder.update(finished_at=now())

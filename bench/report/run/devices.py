@@ -195,13 +195,14 @@ EMULATION = (
 
 
 def _how_to_read(points: list[DevicePoint]) -> str:
-    first = next(point for point in points)
+    plain = ", ".join(point.name for point in points if point.devices is None)
+    base = f"{plain}: the plain training without communication. " if plain else "The plain training is missing. "
     size = min(point.batch_size for point in points)
     return (
         f"Strong: the minibatch of {size} is divided among the devices; weak: each device has {size}, so that an epoch "
-        f"has fewer updates. {first.name} is the plain training without communication, one device of a data-parallel "
-        "stack has its overhead alone. All-reduce: of all gradients, measured alone; their share of the epoch is an "
-        "upper bound, as they may travel during the backward pass."
+        f"has fewer updates. {base}One device of a data-parallel stack has its overhead alone. All-reduce: of all "
+        "gradients, measured alone; their share of the epoch is an upper bound, as they may travel during the backward "
+        "pass."
     )
 
 

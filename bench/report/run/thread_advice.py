@@ -14,6 +14,7 @@ from bench.records.comparability import contradictions, identity
 from bench.records.run_folder import RunFolder
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.threads import HARNESS, ThreadScaling
+from bench.stats.estimates import INTERVAL_FROM
 from bench.units import format_number
 
 MOST_RUNS = 5
@@ -44,8 +45,9 @@ class ThreadAdvice:
 def thread_advice(runs_dir: Path, machine: Mapping[str, Any], batch_size: int) -> dict[StackName, ThreadAdvice]:
     """Return the latest scaling of each stack on the ``machine`` of this fingerprint, from the runs in ``runs_dir``.
 
-    Runs with another batch size or with variables of --env are other work, and left out.  Only the latest ``MOST_RUNS``
-    of the others are read, which takes a fraction of a second for each.
+    Left out are runs with another batch size or with variables of --env, which are other work, and those with too few
+    processes to show a difference, as a quick run has.  Only the latest ``MOST_RUNS`` of the others are read, which
+    takes a fraction of a second for each.
     """
     found: dict[StackName, ThreadAdvice] = {}
     for folder in islice(_sweeps(runs_dir, machine, batch_size), MOST_RUNS):
@@ -63,7 +65,8 @@ def _sweeps(runs_dir: Path, machine: Mapping[str, Any], batch_size: int) -> Iter
         except RecordError:
             continue
         header = folder.header
-        measured = any(entry.case.get("harness") == HARNESS for entry in header.plan)
+        own = [entry for entry in header.plan if entry.case.get("harness") == HARNESS]
+        measured = any(entry.replicates >= INTERVAL_FROM for entry in own)
         same_work = header.recipe.get("batch_size") == batch_size and not header.environment.passed
         if measured and same_work and not contradictions(identity(header.machine), identity(machine)):
             yield folder
@@ -81,6 +84,6 @@ def best_threads(advice: Mapping[StackName, ThreadAdvice], stacks: list[StackNam
     if missing:
         raise BenchError(
             f"--threads best: no run here measured {', '.join(missing)} with several numbers of threads on this "
-            f"machine. Measure them first: {MEASURE}."
+            f"machine, each in {INTERVAL_FROM} processes or more. Measure them first: {MEASURE}."
         )
     return {stack: advice[stack].scaling.best_threads for stack in stacks}

@@ -139,11 +139,16 @@ def test_nothing_measured_has_its_own_exit_code(invoke, small_data, tmp_path, mo
 
 
 @pytest.mark.slow
-def test_some_failures_exit_with_one_and_keep_the_rest(invoke, small_data, tmp_path, monkeypatch):
+def test_failures_exit_with_one_and_keep_the_rest_until_they_are_repeated(invoke, small_data, tmp_path, monkeypatch):
     outcomes = iter([GOOD, BAD, GOOD, GOOD])
     monkeypatch.setattr(WorkerPool, "measure", lambda self, case: next(outcomes))
     assert run_data(invoke, tmp_path).exit_code == cli.FAILED
     assert len(list((tmp_path / "runs").glob("*/replicates/*.json"))) == 4
+    monkeypatch.setattr(WorkerPool, "measure", answers(BAD))
+    resume = ("run", "--resume", "latest", "--runs-dir", tmp_path / "runs")
+    assert invoke(*resume).exit_code == cli.FAILED
+    monkeypatch.setattr(WorkerPool, "measure", answers(GOOD))
+    assert invoke(*resume).exit_code == 0  # all cases were measured
 
 
 @pytest.mark.slow

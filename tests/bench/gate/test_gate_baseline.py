@@ -14,6 +14,7 @@ from scipy import stats
 from bench import cli
 from bench.errors import BenchError
 from bench.gate import baseline
+from bench.gate.config import GateConfig
 from bench.gate.drift import BaselineData, judge_against
 from bench.gate.verdict import Metric, Verdict
 from bench.measure.case import Case, Stack
@@ -253,6 +254,11 @@ def test_the_command_refuses_the_record_of_another_machine(monkeypatch, record):
     monkeypatch.setattr(baseline.fingerprint, "fingerprint", lambda: other)
     result = CliRunner().invoke(cli.main, ["gate", "--baseline", str(RECORD)])
     assert result.exit_code == cli.BAD_INPUT
+
+
+def test_a_metric_that_no_record_can_judge_is_refused_before_anything_is_measured():
+    with pytest.raises(BenchError, match="a record can only judge train_epoch, validate_epoch, train_step"):
+        baseline.against_record(None, GateConfig(measures=("load",)), {})
 
 
 def test_the_floor_is_the_sum_of_the_ceilings_products_without_the_square_one():

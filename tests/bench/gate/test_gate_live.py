@@ -1,11 +1,15 @@
 """The loop: when it goes on, when it stops, when it confirms; decided by the real verdict on blocks from literals."""
 
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from fakes import FakeClock
 
+from bench.gate import run as live_run
+from bench.gate import run_file
 from bench.gate.block import Block, Slot, Turn
+from bench.gate.config import GateConfig
 from bench.gate.live import GIVE_UP_AFTER, rejudge, run
 from bench.gate.report import Exit, exit_code
 from bench.gate.verdict import DESIGN, Metric, Verdict
@@ -158,3 +162,20 @@ def test_undecided_passes_only_if_configured_and_red_never_does():
 def test_one_red_metric_outweighs_all_others():
     machine = Machine(lambda kind, number: 1.10)
     assert exit_code(gate(machine, (STEP, MEMORY)).decision, undecided_passes=False) is Exit.REGRESSED
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_cuts_a_run_short_loses_no_block_before_it(monkeypatch, tmp_path, error):
+    machine = Machine()
+
+    def measure(number, *more):
+        if number == 1:
+            raise error
+        return machine.measure(number, *more)
+
+    monkeypatch.setattr(live_run, "context_of", lambda session, config: {})
+    session = SimpleNamespace(measure=measure, clock=machine.clock)
+    with pytest.raises(type(error)):
+        live_run.measured_and_kept(session, GateConfig(measures=("train_epoch",)), tmp_path / "gate.json", print)
+    _, _, (block,) = run_file.read_run(tmp_path / "gate.json")
+    assert block.number == 0 and len(block.turns) == 5

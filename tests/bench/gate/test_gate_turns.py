@@ -40,6 +40,13 @@ def test_a_turn_is_scaled_to_its_epoch_and_the_parts_of_a_run_add_up_end_to_end(
     assert block.values("end_to_end", [0, 1]) == [pytest.approx(0.5 + 0.25 + TURNS * 0.125 + 0.0625)] * 2
 
 
+@pytest.mark.parametrize("fails", ["prepare", "load", "train", "validate"])
+def test_a_run_that_no_process_ended_has_no_end_to_end(fails):
+    block = measure(Stage(lambda role, seed: {"fails": fails}), roles=("A", "B"))
+    assert block.values("end_to_end", [0, 1]) == [None, None]
+    assert [one.value for one in samples([block], ["end_to_end"])["end_to_end"]] == [None, None]
+
+
 @pytest.mark.parametrize(("waited", "running"), [(0.025, 0.1), (None, 0.125), (0.2, None)])
 def test_running_leaves_the_longest_wait_of_a_thread_out(waited, running):
     stage = Stage(lambda role, seed: {"waited": waited})

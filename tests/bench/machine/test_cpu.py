@@ -57,3 +57,22 @@ def test_turbo_is_a_switch_against_it_or_one_for_it(tmp_path, file, content, tur
 def test_an_arm_cpu_has_a_simd_level_too(tmp_path):
     write(tmp_path, {"proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd sve"})
     assert cpu.facts(tmp_path)["simd"] == "sve"
+
+
+def test_an_arm_cpu_without_a_name_is_told_from_others_by_its_numbers(tmp_path, monkeypatch):
+    """/proc/cpuinfo of a Neoverse N1: without a name a record could not enter the board, nor be a baseline."""
+    monkeypatch.setattr(cpu.platform, "processor", lambda: "aarch64")
+    write(tmp_path, {"proc/cpuinfo": "processor\t: 0\nCPU implementer\t: 0x41\nCPU variant\t: 0x3\nCPU part\t: 0xd0c"})
+    assert cpu.facts(tmp_path)["cpu_model"] == "Arm, implementer 0x41, part 0xd0c"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("AMD EPYC", "AMD EPYC (family 26 model 2)"),  # as a cloud calls Zen 4 and Zen 5
+        ("Intel(R) Xeon(R) CPU E5-2690 v4 @ 2.60GHz", "Intel(R) Xeon(R) CPU E5-2690 v4 @ 2.60GHz"),
+    ],
+)
+def test_a_name_of_several_generations_gets_family_and_model(tmp_path, name, shown):
+    write(tmp_path, {"proc/cpuinfo": f"cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: {name}\n"})
+    assert cpu.facts(tmp_path)["cpu_model"] == shown

@@ -5,7 +5,7 @@ import pytest
 from fake_nvml import H200, UNSUPPORTED, FakeNvml
 
 from bench.machine import nvml
-from bench.machine.cuda_device import find_gpu
+from bench.machine.cuda_device import find_gpu, num_visible
 from bench.machine.nvml import NvmlUnavailable
 
 
@@ -86,3 +86,10 @@ def test_different_gpus_are_told_only_when_cuda_numbers_them_as_the_bus_does():
     with pytest.raises(NvmlUnavailable, match="CUDA_DEVICE_ORDER=PCI_BUS_ID"):
         found("cuda:1", gpus=mixed)
     assert found("cuda:1", gpus=mixed, CUDA_DEVICE_ORDER="PCI_BUS_ID") == 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [(None, 4), ("0", 1), ("2,1", 2), ("", 0), ("0,2,-1,1", 2), ("GPU-aa", 1), ("0,1,2,3,4", 4)]
+)
+def test_hidden_gpus_are_not_counted(visible, count):
+    assert num_visible(4, {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}) == count

@@ -6,8 +6,8 @@ import os
 import pytest
 from fakes import write
 
-from bench.machine.fitness import CPU, NODE, fitness_now, read_fitness
-from bench.machine.sysfs import cores_of
+from bench.machine.fitness import CPU, NODE, allowed_cores, fitness_now, read_fitness
+from bench.machine.sysfs import ROOT, cores_of
 from bench.records.fitness import disturbances, hindrances
 
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -39,6 +39,12 @@ def test_this_machine_has_facts_that_fit_into_a_record(monkeypatch):
     found = fitness_now()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert all(found[name] is None for name in found["missing"] if name in found)
+
+
+def test_a_core_that_is_off_is_not_allowed(monkeypatch):
+    """A virtual machine with two of 128 possible cores: its /proc/self/status says 0-127."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {2, 0}, raising=False)
+    assert allowed_cores(ROOT) == [0, 2]
 
 
 def test_a_virtual_machine_shows_steal_and_no_frequencies(tmp_path):

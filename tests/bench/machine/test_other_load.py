@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 from example_run import header, planned, replicates, run_header, write_example_run
+from fakes import write
 
 from bench.machine import other_load
 from bench.machine.other_load import CpuTimes, other_cpu_percent
@@ -26,6 +28,21 @@ def test_under_a_quota_others_may_use_the_cores_that_we_leave_free(monkeypatch):
     before = CpuTimes(0.0, 0.0, 0.0)
     assert other_cpu_percent(before, CpuTimes(1.0, 24.0, 4.0), usable_cores=4) == 0
     assert other_cpu_percent(before, CpuTimes(1.0, 65.5, 4.0), usable_cores=4) == pytest.approx(150.0)
+
+
+class Times(NamedTuple):
+    user: float
+    idle: float
+    steal: float
+
+
+@pytest.mark.parametrize(("online", "busy_and_steal"), [("0,2", (5.5, 0.5)), ("0-1", None), ("0-3", None)])
+def test_cores_that_are_off_do_not_shift_the_others(monkeypatch, tmp_path, online, busy_and_steal):
+    """Two cores are reported without their numbers; the load is unknown if an allowed one may not be among them."""
+    monkeypatch.setattr(other_load.psutil, "cpu_times", lambda percpu: [Times(1.0, 9.0, 0.0), Times(4.0, 9.0, 0.5)])
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 2}, raising=False)
+    found = other_load.read(write(tmp_path, {"sys/devices/system/cpu/online": online}))
+    assert (found and (found.busy, found.steal)) == busy_and_steal
 
 
 def test_a_child_that_has_ended_is_ours():

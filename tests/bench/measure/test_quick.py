@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 import pytest
 
+from bench.measure import begin
 from bench.measure.case import QUICK, QUICK_HARNESSES, Case, PlannedCase, Stack, make_plan, planned_cases
+from bench.measure.choose import Choice
 from bench.measure.quick import budget_seconds, first_processes, first_round, settle
 from bench.measure.runner import execute
 from bench.measure.scaling import ScalingCounts, scaling_plan
 from bench.measure.worker import WorkerResult
 from bench.records.header import RunHeader
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder
+from mlp.recipe import CANONICAL
 
 
 class Costs(NamedTuple):
@@ -156,6 +159,15 @@ def test_a_run_that_has_no_time_left_tries_no_other_numbers_of_threads(tmp_path)
     assert "scaling with threads of theano/as_published on cpu, theano/tuned on cpu" in told
 
 
+def test_more_threads_than_the_first_process_had_are_expected_to_take_no_longer():
+    first = Case("epoch", "theano", "tuned", "cpu", 1, "mnist")
+    measured = [{"name": "train_epoch", "seconds": [2.0], "params": {}, "extra": {}}]
+    entry = {"case": first.to_json(), "status": "ok", "wall_seconds": 9.0, "measurements": measured}
+    sweep = [PlannedCase(Case("threads", "theano", "tuned", "cpu", count, "mnist"), 1, 60, 1) for count in (1, 8, 64)]
+    settled = settle([PlannedCase(first, 1, 60, 1)], sweep, [entry], budget_seconds=60.0)
+    assert [(one.case.threads, one.expected_seconds) for one in settled.plan[1:]] == [(1, 9.0), (8, 9.0), (64, 9.0)]
+
+
 def test_without_a_budget_every_stack_is_repeated(tmp_path):
     folder = quick_run(tmp_path, SLOW)
     folder.update_header(budget_seconds=None)
@@ -240,3 +252,15 @@ def test_a_clock_that_went_wrong_makes_no_stack_the_fastest(sample):
 def test_without_epochs_there_is_nothing_to_settle():
     plan = [one for one in planned(CORES_2) if one.case.harness != "epoch"]
     assert first_round(plan) == (plan, [])
+
+
+@pytest.mark.parametrize("threads, swept", [((1,), False), ((1, 2), True)])
+def test_one_core_has_nothing_to_scale_with(monkeypatch, threads, swept):
+    counts = ScalingCounts(threads[-1], threads, ())
+    monkeypatch.setattr(begin, "scaling_counts", lambda asked, num_gpus: counts)
+    choice = Choice(stacks=[Stack("theano", "tuned", "cpu")])
+    for quick in (True, False):
+        plan = begin._plan(begin.RunRequest(quick=quick), choice, "mnist", CANONICAL, (), num_gpus=0)
+        assert any(one.case.harness == "threads" for one in plan) == swept
+    named = begin._plan(begin.RunRequest(harnesses=("threads",)), choice, "mnist", CANONICAL, (), num_gpus=0)
+    assert {one.case.harness for one in named} == {"threads"}

@@ -6,6 +6,7 @@ from bench.records.comparability import contradictions, identity
 
 FACTS = {
     "cpu_model": "Example CPU @ 3.50GHz",
+    "l1d_bytes": 32 * 2**10,
     "usable_cores": 2,
     "memory_bytes": 25_276_502_016,
     "gpus": [{"name": "Example GPU", "driver": "550.1"}],
@@ -29,6 +30,7 @@ def test_a_kernel_that_reports_some_pages_less_is_no_other_machine():
     ("name", "value"),
     [
         ("cpu_model", "Another CPU"),
+        ("l1d_bytes", 48 * 2**10),
         ("usable_cores", 4),
         ("memory_bytes", 2 * 25_276_502_016),
         ("gpus", []),
@@ -43,3 +45,9 @@ def test_what_an_older_record_does_not_tell_contradicts_nothing():
     old = {"cpu_model": FACTS["cpu_model"], "numa_nodes": None}
     assert contradictions(identity(old), identity({**FACTS, "numa_nodes": 2})) == []
     assert "numa_nodes" not in identity(old)
+
+
+@pytest.mark.parametrize("name, same", [("AMD EPYC", True), ("AMD EPYC (family 25 model 17)", False)])
+def test_the_numbers_of_a_cpu_tell_generations_apart_where_both_records_have_them(name, same):
+    now = {**FACTS, "cpu_model": "AMD EPYC (family 26 model 2)"}
+    assert (contradictions(identity({**FACTS, "cpu_model": name}), identity(now)) == []) == same

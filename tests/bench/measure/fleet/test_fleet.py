@@ -17,6 +17,8 @@ pytest.importorskip("cryptography", reason="cryptography is not installed: make 
 import distributed
 from distributed import Client
 
+from bench.errors import RecordError
+from bench.measure.fleet import engine, on_host
 from bench.measure.fleet.coordinate import Programs
 from bench.measure.fleet.engine import BOOTSTRAP
 from bench.measure.fleet.hosts import FleetHost
@@ -212,3 +214,39 @@ def test_a_host_with_another_dask_is_refused_in_one_sentence():
     done = subprocess.run(program, input=settings + "\n", capture_output=True, text=True, cwd=PROJECT)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: it has dask 20") and "(the coordinator has 1.0.0)" in done.stderr
+
+
+def test_a_record_that_cannot_be_written_here_is_one_error_and_no_group(tmp_path, monkeypatch):
+    def full(self, *file):
+        raise RecordError("cannot write run.json (No space left on device).")
+
+    monkeypatch.setattr(FleetFolder, "keep", full)
+    hosts = [host(tmp_path, "healthy")]
+    programs = Programs(PRINT, ("-c", WRITES_ONE_FILE), lock=str(tmp_path / "lock"))
+    with pytest.raises(RecordError, match="No space left on device"):
+        measure(new_fleet(tmp_path, hosts), hosts, programs)
+
+
+WRITES_ONE_FILE = """
+import pathlib, sys, time
+run = pathlib.Path(sys.argv[sys.argv.index("--runs-dir") + 1], "run")
+run.mkdir()
+(run / "run.json").write_text("{}")
+time.sleep(60)
+"""
+
+
+def test_the_last_words_of_a_suite_that_ends_at_once_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(on_host, "_is_to_stop", lambda: False)
+    monkeypatch.setattr(on_host, "_decoded", lambda line: time.sleep(2) or line.decode())
+    program = ["-c", "print('error: no such option.'); raise SystemExit(2)"]
+    request = on_host.Request("topic", "host", program, folder=str(tmp_path))
+    ended = on_host._measured(request, None, lambda kind, **content: None)
+    assert ended == {"exit_code": 2, "reason": "no such option"}
+
+
+def test_without_ssh_a_host_is_unreachable(monkeypatch):
+    monkeypatch.setattr(engine, "SSH", ("/nowhere/ssh",))
+    shipped = FleetHost("one", "one.example", "python3", "~/source", ship=True)
+    with pytest.raises(engine.Unreachable, match=r"could not be reached by /nowhere/ssh \(No such file"):
+        engine.ship(shipped)

@@ -51,6 +51,7 @@ def written(tmp_path):
 def test_strong_and_weak_are_apart_and_both_against_the_plain_training(written):
     text, summary, _ = written(rounds())
     assert "Devices: data-parallel training on cuda" in titles(text)
+    assert "torch/eager on cuda: the plain training without communication." in text
     strong, weak = (row(text, "torch/ddp on cuda", mode) for mode in ("strong", "weak"))
     assert strong[6:9] == ["1.25", "1.25 to 1.25", "62.5 %"] and weak[6:9] == ["1.60", "1.60 to 1.60", "80.0 %"]
     assert row(text, "torch/ddp on cuda", "strong and weak")[6] == "0.909"  # DDP alone costs a tenth
@@ -87,8 +88,9 @@ def test_real_devices_have_a_chart(written):
 
 
 def test_without_the_plain_training_there_is_no_speed_up(written):
-    _, summary, _ = written(rounds(POINTS[1:]))
+    text, summary, _ = written(rounds(POINTS[1:]))
     assert all(point["speedup"] is None for point in summary["devices"])
+    assert "The plain training is missing." in text and "ddp on cuda: the plain training" not in text
 
 
 def test_two_machines_scale_side_by_side_but_not_with_emulated_devices(tmp_path):

@@ -164,6 +164,15 @@ def test_the_latest_sweep_of_the_same_machine_gives_the_best_threads(tmp_path):
         best_threads(advice, [TUNED, ("jax", "scan", "cpu")])
 
 
+def test_a_quick_sweep_does_not_hide_what_an_earlier_one_has_shown(tmp_path):
+    machine = header()["machine"]
+    for run_id, seconds, num_rounds in [("20260101", {1: 1.0, 2: 1.5}, 3), ("20260102", {1: 2.0, 2: 1.0}, 1)]:
+        plan = [{"case": case("threads"), "replicates": num_rounds, "limit_seconds": 9.0, "expected_seconds": 1.0}]
+        write_example_run(tmp_path, rounds(seconds, num_rounds), run_id=run_id, plan=plan)
+    advice = thread_advice(tmp_path, machine, 500)
+    assert advice[TUNED].run_id == "20260101" and best_threads(advice, [TUNED]) == {TUNED: 1}
+
+
 def test_best_threads_are_the_default_unless_others_are_shown_to_be_faster(tmp_path):
     (found,) = analysed(tmp_path, rounds({1: 1.0, 2: 1.5}, num_rounds=1))
     assert found.best_threads == 2
