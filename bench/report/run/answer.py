@@ -80,6 +80,7 @@ def _certainty(answer: ReferenceAnswer) -> list[str]:
         text = f"Median of {total.num_processes} runs"
         if total.low is not None:
             text += f", 95 % interval {format_interval(total.low, total.high)}, which is {answer.ratio_range} times"
+            text += f" {answer.relation}"
         return [f"{text}."]
     sentence = "One run: the spread between runs is unknown"
     if answer.agreement is not None:

@@ -77,7 +77,12 @@ class ReferenceAnswer:
     def compared(self) -> str:
         """Comparison with the 2016 reference, ``1.48 times as long as`` or ``2 times as fast as``."""
         ratio = REFERENCE.total_seconds / self.total.center
-        return f"{ratio:.3g} times as fast as" if ratio >= 1 else f"{1 / ratio:.3g} times as long as"
+        return f"{max(ratio, 1 / ratio):.3g} times {self.relation} as"
+
+    @property
+    def relation(self) -> str:
+        """``as fast`` or ``as long``, for a ratio to the 2016 reference that is at least 1."""
+        return "as fast" if self.total.center <= REFERENCE.total_seconds else "as long"
 
     @property
     def ratio_range(self) -> str | None:
@@ -85,7 +90,7 @@ class ReferenceAnswer:
         if self.total.low is None or self.total.high is None:
             return None
         ratios = [REFERENCE.total_seconds / self.total.high, REFERENCE.total_seconds / self.total.low]
-        if self.total.center > REFERENCE.total_seconds:
+        if self.relation == "as long":
             ratios = [1 / ratio for ratio in ratios[::-1]]
         return format_range(*ratios)
 

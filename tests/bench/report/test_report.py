@@ -220,7 +220,7 @@ def test_a_quick_run_of_20_epochs_is_compared_and_still_called_quick(report):
 
 def test_the_ratio_to_2016_has_the_interval_of_the_time(report):
     text = report(replicates())
-    assert "95 % interval 44.0 s to 44.4 s, which is 1.36 to 1.38 times." in text.splitlines()[0]
+    assert "95 % interval 44.0 s to 44.4 s, which is 1.36 to 1.38 times as long." in text.splitlines()[0]
     assert "January 2016), 95 % interval 1.36 to 1.38." in text
 
 
