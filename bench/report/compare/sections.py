@@ -15,12 +15,8 @@ from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.compare.scaling import scaling_sections
-from bench.stats.unpaired import SpeedRatio
-from bench.units import (
-    format_expectation,
-    format_number,
-    format_range,
-)
+from bench.report.run.tables import ratio_cells
+from bench.units import format_expectation, format_number, format_range
 
 NOT_IN_THE_INTERVAL = (
     "Times as fast: the base's median duration over that of the run, so above 1 the run is the faster one. The runs "
@@ -105,7 +101,7 @@ def _runs(comparison: Comparison) -> Section:
     ]
     identities = {side.dataset.get("identity") for side in comparison.sides if side.dataset}
     data = f"Dataset: {', '.join(sorted(str(name or 'unknown') for name in identities))}." if identities else ""
-    sentences = [sentence for sentence in (f"The base is {comparison.base.name}. {data}".strip(),) if sentence]
+    sentences = [f"The base is {comparison.base.name}. {data}".strip()]
     silent = [side.name for side in comparison.sides if side.dataset is None]
     if silent and identities:
         sentences.append(
@@ -182,11 +178,7 @@ def _score_clause(score: Score, base: str) -> str:
 
 
 def _score_cells(scores: dict[str, Score], names: list[str]) -> list[Any]:
-    return [cell for name in names for cell in _ratio_cells(scores[name].speed if name in scores else None)]
-
-
-def _ratio_cells(ratio: SpeedRatio | None) -> list[Any]:
-    return [None, None] if ratio is None else [ratio.center, (ratio.low, ratio.high)]
+    return [cell for name in names for cell in ratio_cells(scores[name].speed if name in scores else None)]
 
 
 def _hardware(comparison: Comparison) -> list[Section]:
@@ -215,8 +207,8 @@ def _hardware(comparison: Comparison) -> list[Section]:
             share.metric.stack,
             share.metric.measurement,
             share.speed.center,
-            *_ratio_cells(share.hardware),
-            *_ratio_cells(share.use),
+            *ratio_cells(share.hardware),
+            *ratio_cells(share.use),
         ]
         for share in comparison.hardware
     ]
@@ -266,7 +258,7 @@ def _ratio_row(ratio: MetricRatio, comparison: Comparison) -> list[Any]:
         ratio.base_seconds.center,
         ratio.seconds.center,
         f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
-        *_ratio_cells(ratio.speed),
+        *ratio_cells(ratio.speed),
         comparison.code_note(ratio.run, ratio.metric.stack) or None,
     ]
 

@@ -20,6 +20,7 @@ from bench.report.profile.explains import reasons_against
 from bench.report.profile.findings import findings
 from bench.report.profile.rules.finding import Finding
 from bench.report.profile.sections import FINDINGS, sections
+from bench.report.run.tables import ratio_cells
 from bench.stats.estimates import Ratio
 from mlp.errors import MlpError
 
@@ -157,13 +158,11 @@ def _why(step: StepOfStack) -> str:
 
 
 def _row(step: StepOfStack, kinds: Sequence[str], compilation: Sequence[str]) -> list[Any]:
-    overhead = step.overhead
     return [
         step.stack.name,
         step.plain_seconds,
         step.profiled_seconds,
-        None if overhead is None else overhead.center,
-        None if overhead is None else (overhead.low, overhead.high),
+        *ratio_cells(step.overhead),
         *(step.share(step.seconds_by_kind.get(kind)) for kind in kinds),
         step.share(step.unattributed_seconds),
         *(step.compile_seconds.get(cache) for cache in compilation),

@@ -17,6 +17,7 @@ from bench.records.select import estimate_of
 from bench.records.stack_key import StackKey, groups
 from bench.roofline.ceilings import HARNESS as CEILINGS
 from bench.stats import estimates
+from bench.stats.unpaired import SpeedRatio
 from bench.units import format_seconds
 
 ABLATION = "ablation"  # harness whose samples are of stacks without one of their optimizations
@@ -41,7 +42,7 @@ def estimate_cells(measured: estimates.Estimate) -> list[Any]:
     return [measured.num_processes, measured.num_samples, measured.center, (measured.low, measured.high)]
 
 
-def ratio_cells(ratio: estimates.Ratio | None) -> list[Any]:
+def ratio_cells(ratio: estimates.Ratio | SpeedRatio | None) -> list[Any]:
     """Return centre and interval; one round has no interval."""
     return [None, None] if ratio is None else [ratio.center, (ratio.low, ratio.high)]
 

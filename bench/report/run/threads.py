@@ -53,11 +53,6 @@ class ThreadPoint:
         return None if self.speedup is None else self.speedup.center / self.threads
 
     @property
-    def efficiency_bounds(self) -> tuple[float | None, float | None]:
-        known = self.speedup is not None and self.speedup.low is not None and self.speedup.high is not None
-        return (self.speedup.low / self.threads, self.speedup.high / self.threads) if known else (None, None)
-
-    @property
     def has_equal_cores(self) -> bool:
         """True if every thread has a physical core of one kind, as the laws of scaling assume."""
         return self.physical_cores == self.threads and self.core_kinds == 1
