@@ -95,6 +95,17 @@ def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
     return json.loads(to_json_plotly(made))
 
 
+def error_bars(points: Sequence[tuple[float, float | None, float | None]], scale: float = 1) -> dict[str, Any]:
+    """Return Plotly's error bars of (center, low, high), times ``scale``; a missing bound has length 0."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [0 if high is None else (high - center) * scale for center, _, high in points],
+        "arrayminus": [0 if low is None else (center - low) * scale for center, low, _ in points],
+        "thickness": 1.5,
+    }
+
+
 def log_axis(low: float, high: float) -> dict[str, Any]:
     """Return a logarithmic axis from ``low`` to ``high``, both positive, with few enough labels for a phone.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, rows_layout
+from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout
 from bench.report.charts.style import ACCENT, GREY
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.lower_bound import Share
@@ -59,13 +59,7 @@ def _trace(kind: str, rows: list[dict[str, Any]]) -> Any:
         mode="markers",
         name=kind,
         marker={"color": color, "symbol": symbol, "size": 8},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [0 if row["high"] is None else (row["high"] - row["share"]) * 100 for row in rows],
-            "arrayminus": [0 if row["low"] is None else (row["share"] - row["low"]) * 100 for row in rows],
-            "thickness": 1.5,
-        },
+        error_x=error_bars([(row["share"], row["low"], row["high"]) for row in rows], scale=100),
         text=[f"{hover_text(row['stack'])}<br>{kind}, {row['rounds']} rounds" for row in rows],
         hovertemplate="%{text}: %{x:.4g} %<extra></extra>",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, label
+from bench.document.chart import Chart, error_bars, figure, hover_text, label
 from bench.records.stack_key import StackKey
 from bench.report.charts.style import COLOURS, GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
@@ -52,17 +52,6 @@ def ideal_line(counts: list[int]) -> Any:
 
     line = {"color": GREY, "dash": "dash", "width": 1}
     return go.Scatter(x=[1, counts[-1]], y=[1, counts[-1]], mode="lines", name="ideal", line=line, hoverinfo="skip")
-
-
-def error_bars(points: list[tuple[float, float | None, float | None]]) -> dict[str, Any]:
-    """Return Plotly's error bars of (center, low, high); a missing bound has length 0."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [0 if high is None else high - center for center, _, high in points],
-        "arrayminus": [0 if low is None else center - low for center, low, _ in points],
-        "thickness": 1.5,
-    }
 
 
 def _drawn(scaling: ThreadScaling) -> list:

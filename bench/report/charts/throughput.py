@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, rows_layout
+from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout
 from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.ranking import RankedStack
@@ -77,13 +77,7 @@ def _centers(rows: list[dict[str, Any]]) -> Any:
         mode="markers",
         name="median and 95 % interval",
         marker={"color": ACCENT, "size": 9},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [0 if row["high"] is None else row["high"] - row["examples_per_second"] for row in rows],
-            "arrayminus": [0 if row["low"] is None else row["examples_per_second"] - row["low"] for row in rows],
-            "thickness": 1.5,
-        },
+        error_x=error_bars([(row["examples_per_second"], row["low"], row["high"]) for row in rows]),
         text=[f"{hover_text(row['stack'])}<br>95 % interval {format_range(row['low'], row['high'])}" for row in rows],
         hovertemplate="%{text}<br>%{x:,.6g} examples/s<extra></extra>",
     )

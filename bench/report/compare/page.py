@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import figure, hover_text, label, rows_layout
+from bench.document.chart import error_bars, figure, hover_text, label, rows_layout
 from bench.document.html import Chart, Page
 from bench.document.section import named
 from bench.report.charts.style import COLOURS, GREY
@@ -117,13 +117,7 @@ def _trace(
         mode="markers",
         name=label(name),
         marker={"color": COLOURS[number % len(COLOURS)], "size": 9},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [0 if speed.high is None else speed.high - speed.center for speed in speeds],
-            "arrayminus": [0 if speed.low is None else speed.center - speed.low for speed in speeds],
-            "thickness": 1.5,
-        },
+        error_x=error_bars([(speed.center, speed.low, speed.high) for speed in speeds]),
         text=[
             f"{hover_text(ratio.run)}<br>{hover_text(ratio.metric.stack)}<br>95 % interval "
             f"{format_range(ratio.speed.low, ratio.speed.high)}"
