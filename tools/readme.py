@@ -107,23 +107,19 @@ def _canonical_table(summary: dict[str, Any]) -> list[str]:
     """Return the canonical stack's table, one row per part."""
     rows = []
     for run in summary["reference_runs"]:
-        if _is_canonical(run):
+        if StackKey.of(run).is_canonical:
             name = f"canonical run, {run['backend']}/{run['variant']} on {run['device']}"
             rows.append([name, *_cells(run["total_seconds"])])
     measured = {
         (one["harness"], one["cache"], one["measurement"]): one
         for one in summary["measurements"]
-        if one["backend"] is None or _is_canonical(one)
+        if one["backend"] is None or StackKey.of(one).is_canonical
     }
     if FIRST_LOAD in measured:  # part of the reference clock; older records have only repeated loads
         measured.pop(REPEATED_LOAD, None)
     rows += [[name, *_cells(measured[key])] for key, name in WANTED.items() if key in measured]
     headers = ["what", "processes", "median", "95 % interval"]
     return [tabulate(rows, headers, tablefmt="github", disable_numparse=True)]
-
-
-def _is_canonical(keys: dict[str, Any]) -> bool:
-    return StackKey(**{name: keys.get(name) for name in StackKey._fields}).is_canonical
 
 
 def _cells(estimate: dict[str, Any]) -> list[str]:
@@ -259,7 +255,8 @@ def _headers(records: Path) -> dict[Path, RunHeader]:
 
 
 def _has_reference_runs(header: RunHeader) -> bool:
-    return any(entry.case.get("harness") == "reference" and _is_canonical(entry.case) for entry in header.plan)
+    own = (StackKey.of(entry.case) for entry in header.plan if entry.case.get("harness") == "reference")
+    return any(stack.is_canonical for stack in own)
 
 
 def generated(records: Path) -> dict[Path, str]:

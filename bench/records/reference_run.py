@@ -57,7 +57,7 @@ def runs_of_replicates(replicates: Iterable[Mapping[str, Any]]) -> ReferenceRuns
             if measurement["extra"].get("phases") and seconds and is_duration(seconds[0]):
                 keys = {name: replicate["case"].get(name) for name in CASE_COLUMNS}
                 keys |= {name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}
-                stack = StackKey(**{name: keys[name] for name in StackKey._fields})
+                stack = StackKey.of(keys)
                 found.setdefault(stack, []).append(_run(replicate["sequence"], keys, measurement))
     return found
 

@@ -21,6 +21,11 @@ class StackKey(NamedTuple):
     precision: str | None
     threads: int | None
 
+    @classmethod
+    def of(cls, keys: Mapping[str, Any]) -> StackKey:
+        """Return the stack of a mapping that may have other keys too; a missing one is None."""
+        return cls(*map(keys.get, cls._fields))
+
     @property
     def name(self) -> str:
         """Name for display, e.g. ``jax/scan on cuda``, with the precision unless it is the canonical one."""
@@ -55,7 +60,7 @@ CANONICAL_NAME = StackKey("theano", "as_published", "cpu", CANONICAL_PRECISION, 
 
 def stack_from_keys(keys: Mapping[str, Any]) -> StackKey | None:
     """Return the stack of a case, or None for loading, which has none."""
-    stack = StackKey(**{name: keys.get(name) for name in StackKey._fields})
+    stack = StackKey.of(keys)
     return None if stack.backend is None else stack
 
 

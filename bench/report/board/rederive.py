@@ -36,7 +36,7 @@ def check_summary(path: Path, runs: ReferenceRuns, answers: Sequence[ReferenceAn
         _check_sum(run)
     try:
         published = read_json(path / SUMMARY)["reference_runs"]
-        by_stack = {_stack_of(one): one for one in published}
+        by_stack = {StackKey.of(one): one for one in published}
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -52,10 +52,6 @@ def _check_sum(run: ReferenceRun) -> None:
     if None not in parts and not math.isclose(math.fsum(parts), run.total_seconds, rel_tol=SUM_TOLERANCE):
         total = format_seconds(run.total_seconds)
         raise RecordError(f"the reference clock of its process {run.process}, {total}, is not the sum of its phases.")
-
-
-def _stack_of(published: Mapping[str, Any]) -> StackKey:
-    return StackKey(**{name: published.get(name) for name in StackKey._fields})
 
 
 def _check_answer(answer: ReferenceAnswer, published: Mapping[str, Any] | None) -> None:

@@ -12,7 +12,6 @@ from bench.records.stack_key import StackKey, groups
 from bench.report.charts.style import ACCENT, VERMILION
 from bench.report.run.ablation import ablation_rows
 from bench.report.run.analysis import RunAnalysis
-from bench.report.run.tables import stack_from_keys
 from bench.roofline.ceilings import HARNESS as CEILINGS
 from bench.units import format_seconds
 
@@ -69,7 +68,7 @@ def ablation_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 
 def _stack_name(rows: pd.DataFrame) -> str:
-    return stack_from_keys({name: rows[name].iloc[0] for name in StackKey._fields}).name
+    return StackKey.of(rows.iloc[0]).name
 
 
 def lanes_chart(

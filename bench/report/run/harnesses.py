@@ -23,7 +23,6 @@ from bench.report.run.tables import (
     groups_sentences,
     interval_sentences,
     ratio_cells,
-    stack_from_keys,
     without_columns_of,
 )
 from bench.stats import estimates
@@ -44,7 +43,7 @@ def _about(measured: Mapping[str, estimates.Estimate]) -> list[str]:
 
 def _loaded(keys: dict[str, Any]) -> str:
     """Return the measurement, with the stack of its process if any: a framework changes memory allocation."""
-    return keys["measurement"] if keys["backend"] is None else f"{keys['measurement']}, {stack_from_keys(keys).name}"
+    return keys["measurement"] if keys["backend"] is None else f"{keys['measurement']}, {StackKey.of(keys).name}"
 
 
 def compile_sections(frames: Frames) -> list[Section]:
@@ -52,7 +51,7 @@ def compile_sections(frames: Frames) -> list[Section]:
     parts: dict[tuple[str, str], dict[str, list[Any]]] = {}
     found = list(estimates_by(frames, "compile", [*StackKey._fields, "cache", "measurement"]))
     for keys, _, measured in found:
-        row = parts.setdefault((stack_from_keys(keys).name_with_threads, keys["measurement"]), {})
+        row = parts.setdefault((StackKey.of(keys).name_with_threads, keys["measurement"]), {})
         row[keys["cache"] or "no"] = [
             measured.center,
             (measured.low, measured.high),
@@ -79,7 +78,7 @@ def epoch_sections(frames: Frames) -> list[Section]:
             rate = f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}, p99 {format_seconds(p99)}"
         else:
             rate = examples_rate(keys["measurement"], samples, measured)
-        name = stack_from_keys(keys).name_with_threads
+        name = StackKey.of(keys).name_with_threads
         found[f"{name}, {keys['measurement']}"] = measured
         rows.append([name, keys["measurement"], *estimate_cells(measured), rate])
     columns = ["backend", "measurement", *ESTIMATE_COLUMNS, "rate"]

@@ -89,7 +89,7 @@ def _explained(folder: RunFolder, path: Path) -> ProfiledStack:
 def _step(profile: Profile) -> StepOfStack:
     operations, timing = profile.of(STEP), profile.timings.get(STEP)
     return StepOfStack(
-        stack=StackKey(**{name: profile.stack.get(name) for name in StackKey._fields} | {"threads": profile.threads}),
+        stack=StackKey.of(profile.stack | {"threads": profile.threads}),
         profile_id=profile.profile_id,
         complete=profile.complete,
         plain_seconds=timing.median_plain_seconds if timing else None,

@@ -73,10 +73,6 @@ def groups_sentences(measured: Mapping[str, estimates.Estimate | None]) -> list[
     ]
 
 
-def stack_from_keys(keys: dict[str, Any]) -> StackKey:
-    return StackKey(*(keys[name] for name in StackKey._fields))
-
-
 def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
     """Return the rows of ``stack``."""
     chosen = np.ones(len(frame), bool)
