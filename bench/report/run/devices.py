@@ -16,7 +16,7 @@ from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups, or_none
-from bench.report.run.tables import interval_sentences, ratio_cells
+from bench.report.run.tables import interval_sentences, ratio_cells, rows_with
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
 from bench.units import format_percent
@@ -133,9 +133,7 @@ def _mode(devices: int | None, batch_size: int, own_batch_size: int) -> str:
 
 def _accuracy(placements: pd.DataFrame, key: tuple[Any, ...]) -> float | None:
     """Return the median validation accuracy of the case of ``key``, values of ``KEYS``."""
-    chosen = placements
-    for name, value in zip(KEYS, key, strict=True):
-        chosen = chosen[chosen[name].isna() if value is None else chosen[name].eq(value).fillna(False).astype(bool)]
+    chosen = rows_with(placements, dict(zip(KEYS, key, strict=True)))
     return or_none(chosen["validation_accuracy"].median())
 
 

@@ -75,8 +75,13 @@ def groups_sentences(measured: Mapping[str, estimates.Estimate | None]) -> list[
 
 def select(frame: pd.DataFrame, stack: StackKey) -> pd.DataFrame:
     """Return the rows of ``stack``."""
+    return rows_with(frame, stack._asdict())
+
+
+def rows_with(frame: pd.DataFrame, keys: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows with these values in their columns; None is a missing value."""
     chosen = np.ones(len(frame), bool)
-    for name, value in stack._asdict().items():
+    for name, value in keys.items():
         chosen &= (frame[name].isna() if value is None else frame[name].eq(value)).to_numpy(bool, na_value=False)
     return frame[chosen]
 

@@ -12,6 +12,7 @@ from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import PairKey, estimate_of, paired_rounds
 from bench.records.stack_key import StackKey, by_stack, or_none
+from bench.report.run.tables import rows_with
 from bench.stats import estimates
 from bench.stats.scaling import ScalingLaws, fit_laws
 
@@ -121,7 +122,7 @@ def _scaling(
 ) -> ThreadScaling:
     rounds: Rounds = paired_rounds(by_threads, states)
     of_engine = engines["backend"].eq(stack.backend) if stack.backend in OWN_ENGINES else engines["backend"].isna()
-    own = placements[_is_of(placements, stack).to_numpy(bool)]
+    own = rows_with(placements, {name: getattr(stack, name) for name in ("backend", "variant", "device")})
     alone = own[own["threads"] == 1]["validation_accuracy"].median()
     points = tuple(
         _point(threads, by_threads[threads], rounds, engines[of_engine.to_numpy(bool, na_value=False)], own, alone)
@@ -133,12 +134,6 @@ def _scaling(
         gain = estimates.paired_ratio(rounds[default], rounds[fastest])
         return ThreadScaling(stack, points, found.laws, default, gain)
     return found
-
-
-def _is_of(rows: pd.DataFrame, stack: StackKey) -> pd.Series:
-    names = ("backend", "variant", "device")
-    same = [rows[name].astype("object").eq(getattr(stack, name)).fillna(False) for name in names]
-    return same[0] & same[1] & same[2]
 
 
 def _point(
