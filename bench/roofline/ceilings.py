@@ -23,6 +23,11 @@ def product_name(role: str, precision: str | None = None) -> str:
     return f"gemm_{role}_{precision}" if precision in LOWER_PRECISIONS else f"gemm_{role}"
 
 
+def lower_precision(name: str) -> str | None:
+    """Return which of ``LOWER_PRECISIONS`` the ceiling of a product has; None for float32."""
+    return next((precision for precision in LOWER_PRECISIONS if name.endswith(precision)), None)
+
+
 def is_step_product(name: str) -> bool:
     """Return True for the ceiling of one of a step's products at full precision."""
     return name.startswith("gemm_") and not name.startswith(SQUARE) and not name.endswith(LOWER_PRECISIONS)
@@ -51,3 +56,9 @@ def ceilings_of(frames: Frames, device: str) -> Ceilings | None:
             )
         )
     return Ceilings(device, or_none(own["threads"].max()), tuple(measured))
+
+
+def ceilings_by_device(frames: Frames) -> dict[str, Ceilings]:
+    """Return the ceilings of each device in ``frames`` that has any, the CPU first."""
+    devices = dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()])
+    return {device: found for device in devices if (found := ceilings_of(frames, device)) is not None}

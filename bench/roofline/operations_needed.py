@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.records.ceilings import Ceiling, Ceilings
-from bench.roofline.ceilings import LOWER_PRECISIONS
+from bench.roofline.ceilings import LOWER_PRECISIONS, lower_precision
 from mlp.recipe import CANONICAL, TRAINING_EXAMPLES, VALIDATION_EXAMPLES, Recipe
 
 
@@ -60,19 +60,15 @@ def operations_needed_of(
     """
     counted = COUNTED.get(dataset or "")
     is_canonical = (recipe.layer_widths, recipe.dropout) == (CANONICAL.layer_widths, CANONICAL.dropout)
-    suffix = f"_{precision}" if precision in LOWER_PRECISIONS else ""
+    lower = precision if precision in LOWER_PRECISIONS else None
     products = [
         one
         for one in ceilings.measured
-        if one.name.startswith("gemm_") and one.flop_per_second and _suffix(one.name) == suffix
+        if one.name.startswith("gemm_") and one.flop_per_second and lower_precision(one.name) == lower
     ]
     if counted is None or not is_canonical or not products:
         return None
     return OperationsNeeded(counted, max(products, key=lambda one: one.flop_per_second or 0.0))
-
-
-def _suffix(name: str) -> str:
-    return next((f"_{precision}" for precision in LOWER_PRECISIONS if name.endswith(precision)), "")
 
 
 def training_flop(inputs: Sequence[np.ndarray], kept: Sequence[np.ndarray], num_classes: int) -> int:

@@ -16,7 +16,7 @@ from bench.document.section import clean
 from bench.records.comparability import contradictions, identity, machine_name
 from bench.records.moments import order
 from bench.records.run_folder import RunFolder
-from bench.report.board.record import BoardRecord, ceilings_by_device
+from bench.report.board.record import BoardRecord
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.copies import HARNESS as COPIES
 from bench.report.run.copies import CopyScaling
@@ -24,7 +24,7 @@ from bench.report.run.devices import HARNESS as DEVICES
 from bench.report.run.devices import DevicePoint
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads import ThreadScaling
-from bench.roofline.ceilings import Ceilings
+from bench.roofline.ceilings import Ceilings, ceilings_by_device
 
 SLUG_CHARACTERS, DIGEST_CHARACTERS, NAME_CHARACTERS = 60, 6, 80
 
@@ -55,7 +55,8 @@ class BoardMachine:
     @cached_property
     def ceilings(self) -> dict[str, Ceilings]:
         """The ceilings of each device in ``with_ceilings``."""
-        return {} if self.with_ceilings is None else ceilings_by_device(self.with_ceilings)
+        record = self.with_ceilings
+        return {} if record is None else ceilings_by_device(RunAnalysis(RunFolder.open(record.path)).frames)
 
     def with_scaling(self, harness: str) -> BoardRecord | None:
         """The newest record of a scaling harness."""

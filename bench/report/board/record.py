@@ -13,11 +13,10 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import RecordError
-from bench.records.ceilings import Ceilings
 from bench.records.columns import SCALING
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey, comparison_keys
-from bench.records.frames import OF_PROCESSES, drop_invalid, frames_of, measured_replicates
+from bench.records.frames import OF_PROCESSES, measured_replicates
 from bench.records.header import RunHeader
 from bench.records.moments import day
 from bench.records.reference_run import ReferenceRun, runs_of_replicates
@@ -31,7 +30,7 @@ from bench.report.run.context import machine_section
 from bench.report.run.fitness import run_fitness
 from bench.report.run.learning import accuracies_by_stack, differences_by_seed, learning_verdicts
 from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
-from bench.roofline.ceilings import HARNESS, ceilings_of
+from bench.roofline.ceilings import HARNESS
 from bench.stats import estimates
 from bench.stats.learning import Learning
 from mlp.recipe import CANONICAL
@@ -141,14 +140,6 @@ def read_record(path: Path, source: str, verified_here: bool) -> BoardRecord:
         ),
         notes=_notes(header, replicates),
     )
-
-
-def ceilings_by_device(record: BoardRecord) -> dict[str, Ceilings]:
-    """Return the ceilings of each device, from the run's frames."""
-    frames, _ = drop_invalid(frames_of([RunFolder.open(record.path)]))
-    devices = dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()])
-    found = {device: ceilings_of(frames, device) for device in devices}
-    return {device: one for device, one in found.items() if one is not None}
 
 
 def _fitness(header: RunHeader, replicates: Sequence[Mapping[str, Any]]) -> Known:

@@ -14,7 +14,7 @@ from bench.records.header import RunHeader
 from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.run.tables import ratio_cells, select
-from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, ceilings_of
+from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, ceilings_by_device, lower_precision, product_name
 from bench.roofline.dense_calls import DenseCalls, Part, dense_calls_of
 from bench.roofline.operations_needed import OperationsNeeded, operations_needed_of
 from bench.stats import estimates
@@ -58,12 +58,10 @@ def bounds_by_device(header: RunHeader, frames: Frames) -> list[DeviceBounds]:
     """Return one for each device whose ceilings the run measured, the CPU first."""
     recipe, dataset = recipe_of(header.recipe), header.dataset_identity
     found = []
-    for device in dict.fromkeys(["cpu", *frames.samples["device"].dropna().unique()]):
-        ceilings = ceilings_of(frames, device)
-        if ceilings is not None:
-            needed = operations_needed_of(ceilings, recipe, dataset)
-            shares = _shares(frames, ceilings, recipe, dataset)
-            found.append(DeviceBounds(device, ceilings, dense_calls_of(ceilings, recipe), needed, shares))
+    for device, ceilings in ceilings_by_device(frames).items():
+        needed = operations_needed_of(ceilings, recipe, dataset)
+        shares = _shares(frames, ceilings, recipe, dataset)
+        found.append(DeviceBounds(device, ceilings, dense_calls_of(ceilings, recipe), needed, shares))
     return found
 
 
@@ -247,8 +245,7 @@ def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:
 def _rate(one: Ceiling, ceilings: Ceilings) -> str | None:
     if one.flop_per_second is not None and one.name.startswith("gemm_"):
         rate = f"{format_number(one.flop_per_second / 1e9)} GFLOP/s"
-        suffix = next((f"_{name}" for name in LOWER_PRECISIONS if one.name.endswith(name)), "")
-        square = ceilings.best(f"{SQUARE}{suffix}")
+        square = ceilings.best(product_name("square", lower_precision(one.name)))
         if square is None or one.name.startswith(SQUARE) or not square.flop_per_second:
             return rate
         return f"{rate}, {format_percent(one.flop_per_second / square.flop_per_second, 0)} of the square product's rate"
