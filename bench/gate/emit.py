@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,16 @@ def write(report: GateReport, options: dict[str, Any]) -> None:
     """Write the files; a write error is a warning and changes neither the verdict nor the exit code."""
     markdown = to_markdown(report.headline, sections(report))
     texts = {"--json": as_json(to_json(report)), "--junit": to_junit(report), "--markdown": markdown}
-    for option, text in texts.items():
-        if target := options[OPTIONS[option]]:
-            _or_warn(files.write, target, text, f"name another file with {option}")
+    write_each(texts, {option: options[name] for option, name in OPTIONS.items()})
     if summary := os.environ.get(SUMMARY):
         _or_warn(files.append, summary, markdown, f"name another file with {SUMMARY}")
+
+
+def write_each(texts: Mapping[str, str], targets: Mapping[str, Path | str | None]) -> None:
+    """Write the text of each option to its target, if it has one; a write error is a warning."""
+    for option, text in texts.items():
+        if target := targets[option]:
+            _or_warn(files.write, target, text, f"name another file with {option}")
 
 
 def json_only(target: Path | str | None, content: dict[str, Any]) -> bool:

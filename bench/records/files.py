@@ -47,6 +47,15 @@ def write(target: str | Path, content: str | bytes, remedy: str = ELSEWHERE) -> 
             _to_path(Path(target), data)
 
 
+def write_with_folders(path: Path, text: str, remedy: str = ELSEWHERE) -> None:
+    """Write a file, and make the folders above it; raise RecordError if one of them cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"cannot make {path.parent} ({error.strerror}): {remedy}.") from error
+    write(path, text, remedy)
+
+
 def append(target: str | Path, text: str, remedy: str = ELSEWHERE) -> None:
     """Append ``text`` to a file, which may be new; raise RecordError if it cannot be written."""
     with _one_sentence(target, remedy), open(target, "ab") as file:

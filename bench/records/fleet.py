@@ -143,7 +143,7 @@ class FleetFolder:
 
     def keep_doctor(self, name: str, findings: Sequence[dict[str, Any]]) -> None:
         """Write the findings of ``python -m bench doctor`` on a host beside its run."""
-        self._write_of(name, DOCTOR, as_json(findings))
+        files.write_with_folders(self.run_path(name) / DOCTOR, as_json(findings), REMEDY)
 
     def doctor(self, name: str) -> list[dict[str, Any]]:
         """Return the doctor's findings on a host; empty if none arrived."""
@@ -156,15 +156,8 @@ class FleetFolder:
         """Write a file of a host's run; raise RecordError for another name, or if it cannot be written."""
         if not RUN_FILE.fullmatch(file):
             raise RecordError(f"host {name} sent {file!r}, which is not a file of a run: nothing of it was written.")
-        self._write_of(name, file, self._completed(name, text) if file == "run.json" else text)
-
-    def _write_of(self, name: str, file: str, text: str) -> None:
-        path = self.run_path(name) / file
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(f"cannot make {path.parent} ({error.strerror}): {REMEDY}.") from error
-        files.write(path, text, REMEDY)
+        text = self._completed(name, text) if file == "run.json" else text
+        files.write_with_folders(self.run_path(name) / file, text, REMEDY)
 
     def _completed(self, name: str, text: str) -> str:
         """Return run.json with the number of its host in the run id, as equal hosts start in the same second.

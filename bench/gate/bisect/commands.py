@@ -13,16 +13,12 @@ from rich.console import Console
 from bench.advice import bench_command
 from bench.document.section import to_markdown, to_terminal
 from bench.errors import BenchError, RecordError
+from bench.gate import emit
 from bench.gate.bisect import report
 from bench.gate.bisect.commits import CommitRange, commit_range, describe, measured_tree, single_commit_range
 from bench.gate.bisect.from_history import latest_step
 from bench.gate.bisect.laboratory import CommitLaboratory, opened_range, values_of
-from bench.gate.bisect.record import (
-    BisectionRecord,
-    as_decoded,
-    read_record,
-    write_record,
-)
+from bench.gate.bisect.record import BisectionRecord, as_decoded, read_record, write_record
 from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.processes.session import GateRequest, resolve_stack
 from bench.gate.processes.sides import SideSpec
@@ -46,7 +42,8 @@ GIT_GOOD, GIT_BAD, GIT_SKIP = 0, 1, 125  # exit codes that git bisect run unders
 def run(console: Console, **options: Any) -> int:
     """Bisect, or resume a bisection; return the exit code.  Raise BenchError for bad input."""
     sources = [options["resume"]] if options["resume"] else []
-    quiet = files.check({option: options[name] for option, name in OUTPUTS.items()}, sources)
+    targets = {option: options[name] for option, name in OUTPUTS.items()}
+    quiet = files.check(targets, sources)
     path, record = _resumed(options) if options["resume"] else _new(options)
     project = options["repository"] or PROJECT
     budget_seconds = parse_duration(options["budget"] or DEFAULT_BUDGET)
@@ -65,7 +62,7 @@ def run(console: Console, **options: Any) -> int:
                 click.echo(f"Continue with: {bench_command(f'bisect --resume {keeper.path}')}", err=True)
             raise
     done = _finished(record, search, result, keeper, seconds, project)
-    _write(done, lines, options)
+    _write(done, lines, targets)
     if not quiet:
         to_terminal(report.headline(done), report.sections(done), console)
     return done.exit_code
@@ -244,16 +241,11 @@ def _finished(
     )
 
 
-def _write(done: report.Bisection, lines: list[str], options: dict[str, Any]) -> None:
-    """Write the files that ``options`` name; a write error is a warning, as the result is known."""
+def _write(done: report.Bisection, lines: list[str], targets: dict[str, str | None]) -> None:
+    """Write the result to ``targets``, {option: file}; a write error is a warning, as the result is known."""
     texts = {
         "--json": as_json(report.to_json(done)),
         "--markdown": to_markdown(report.headline(done), report.sections(done)),
         "--log": report.to_log(done, lines),
     }
-    for option, text in texts.items():
-        if target := options[OUTPUTS[option]]:
-            try:
-                files.write(target, text, f"name another file with {option}")
-            except RecordError as error:
-                click.echo(f"warning: {error}", err=True)
+    emit.write_each(texts, targets)

@@ -25,6 +25,7 @@ from bench.report.board.side_by_side import side_by_side_page
 
 MARKER = "mlp-bench-board.json"
 BOARD_SCHEMA_VERSION = 1
+REMEDY = "free space, or name another folder with --output"
 
 Files = dict[str, str]  # path relative to the site's folder -> content
 
@@ -131,7 +132,7 @@ def write_site(folder: Path, content: Files) -> None:
             )
     _write_marker(folder, before | content.keys())  # first, so that an interrupted board is still one
     for name, text in content.items():
-        _write(folder / name, text)
+        files.write_with_folders(folder / name, text, REMEDY)
     for name in before - content.keys():
         (folder / name).unlink(missing_ok=True)
         _remove_if_empty((folder / name).parent, folder)
@@ -139,16 +140,8 @@ def write_site(folder: Path, content: Files) -> None:
 
 
 def _write_marker(folder: Path, names: set[str]) -> None:
-    _write(folder / MARKER, as_json({"board_schema_version": BOARD_SCHEMA_VERSION, "files": sorted(names)}))
-
-
-def _write(path: Path, text: str) -> None:
-    remedy = "free space, or name another folder with --output"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(f"cannot make {path.parent} ({error.strerror}): {remedy}.") from error
-    files.write(path, text, remedy)
+    marker = as_json({"board_schema_version": BOARD_SCHEMA_VERSION, "files": sorted(names)})
+    files.write_with_folders(folder / MARKER, marker, REMEDY)
 
 
 def _remove_if_empty(folder: Path, site: Path) -> None:
