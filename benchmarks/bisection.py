@@ -39,7 +39,7 @@ from bench.gate.error_rates.resample import RecordedBlock, recorded_blocks
 from bench.gate.verdict import Verdict
 from bench.gate.verdict.bisection.posterior import NO_STEP, TWO_STEPS
 from bench.stats.rate import Rate
-from bench.units import format_percent, format_seconds
+from bench.units import format_seconds
 
 LENGTHS = (8, 16, 32, 64, 128, 256)
 STEPS = (1.02, 1.05, 1.10)
@@ -74,15 +74,10 @@ def rates(name: str, runs: Sequence[ReplayedSearch]) -> list:
     return [
         name,
         len(runs),
-        *(_rate(count, len(runs)) for count in (*counts, undecided)),
+        *(str(Rate(count, len(runs))) for count in (*counts, undecided)),
         f"{np.median(processes):.0f}, {np.quantile(processes, 0.95):.0f}",
         f"{format_seconds(float(np.median(seconds)))}, {format_seconds(float(np.quantile(seconds, 0.95)))}",
     ]
-
-
-def _rate(count: int, trials: int) -> str:
-    low, high = Rate(count, trials).interval
-    return f"{format_percent(count / trials, 1)} ({format_percent(low, 1)} to {format_percent(high, 1)})"
 
 
 def calibration_rows(runs: Sequence[ReplayedSearch]) -> list[list]:
@@ -175,7 +170,7 @@ def rival_rows(blocks: Sequence[RecordedBlock], name: str, draw: Draw, ours: Seq
 
     def row(method: str, right: Sequence[bool], processes: Sequence[int], seconds: Sequence[float]) -> list:
         duration = format_seconds(float(np.median(seconds)))
-        return [name, method, trials, _rate(sum(right), trials), f"{np.median(processes):.0f}", duration]
+        return [name, method, trials, str(Rate(sum(right), trials)), f"{np.median(processes):.0f}", duration]
 
     good = [run.is_right for run in ours]
     rows = [row("ours", good, [run.num_processes for run in ours], [run.seconds for run in ours])]

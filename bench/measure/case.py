@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.records.columns import SCALING
 from bench.records.header import PlanEntry
+from bench.units import number_of
 from mlp import registry
 
 HARNESSES = ("ceilings", "data", "compile", "epoch", "batch_size", "reference", "ablation")
@@ -89,7 +90,7 @@ class Case:
 
     @property
     def _scale(self) -> str:
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        threads = number_of(self.threads, "thread")
         if self.copies is not None:
             return f"{self.copies} x {threads}"
         if self.harness == "devices":

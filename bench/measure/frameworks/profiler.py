@@ -16,6 +16,7 @@ from mlp.backends import Backend
 from mlp.patching import replaced
 
 MINIBATCH = "minibatch"
+SHOWN_CALLS = 3  # of the calls of a function, in the timeline
 
 
 class Collector(ABC):

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 
 from bench.measure.frameworks.concurrency import Span, shared_seconds
-from bench.measure.frameworks.profiler import MINIBATCH, Collector
+from bench.measure.frameworks.profiler import MINIBATCH, SHOWN_CALLS, Collector
 from bench.records.profile import Event, Operation
 
 MOST_EVENTS = 500
-SHOWN_CALLS = 3
 
 
 class TimelineCollector(Collector):

@@ -18,7 +18,7 @@ from bench.records.stack_key import StackKey, by_stack, groups, or_none
 from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
-from bench.units import format_number, format_range
+from bench.units import format_number, format_range, number_of
 from mlp.recipe import CANONICAL
 
 HARNESS = SCALING[1]
@@ -59,7 +59,7 @@ class Split:
 
     @property
     def name(self) -> str:
-        return f"{self.copies} x {'1 thread' if self.threads == 1 else f'{self.threads} threads'}"
+        return f"{self.copies} x {number_of(self.threads, 'thread')}"
 
 
 @dataclass(frozen=True)

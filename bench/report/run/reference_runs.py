@@ -17,7 +17,7 @@ from bench.records.reference_run import ReferenceRuns
 from bench.records.stack_key import StackKey, by_stack, or_none
 from bench.report.run.canonical import agreement_of, is_comparable
 from bench.stats import estimates
-from bench.units import format_range
+from bench.units import format_range, number_of
 from mlp.recipe import REFERENCE
 
 
@@ -96,7 +96,7 @@ class ReferenceAnswer:
 
     @property
     def ran(self) -> str:
-        return "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
+        return number_of(self.num_epochs, "epoch")
 
 
 def reference_answers(header: RunHeader, runs: ReferenceRuns) -> list[ReferenceAnswer]:

@@ -15,7 +15,7 @@ from bench.records.run_folder import RunFolder
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.threads import HARNESS, ThreadScaling
 from bench.stats.estimates import INTERVAL_FROM
-from bench.units import format_number
+from bench.units import format_number, number_of
 
 MOST_RUNS = 5
 MEASURE = bench_command("run --harness threads")
@@ -35,10 +35,10 @@ class ThreadAdvice:
         one = self.scaling
         if one.advised_threads is None:
             return None
-        count = "1 thread" if one.advised_threads == 1 else f"{one.advised_threads} threads"
         return (
-            f"{one.stack.name} was {format_number(one.gain.center)} times as fast with {count} "
-            f"as with {one.default_threads} in run {self.run_id}: --threads best takes the fastest number"
+            f"{one.stack.name} was {format_number(one.gain.center)} times as fast with "
+            f"{number_of(one.advised_threads, 'thread')} as with {one.default_threads} in run {self.run_id}: "
+            "--threads best takes the fastest number"
         )
 
 

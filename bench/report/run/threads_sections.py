@@ -9,7 +9,7 @@ from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SEC
 from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
 from bench.report.run.threads import ThreadPoint, ThreadScaling
 from bench.stats.scaling import FIT_FROM, Bounds, ScalingLaw
-from bench.units import format_number, format_number_with_range, format_percent, format_range, format_seconds
+from bench.units import format_number, format_number_with_range, format_percent, format_range, format_seconds, number_of
 
 COLUMNS = [
     "stack",
@@ -44,7 +44,7 @@ def threads_sections(scalings: list[ThreadScaling]) -> list[Section]:
     ]
     section = Section("Threads: scaling of one training", sentences, COLUMNS, rows, ["threads"])
     section.notices = [
-        f"{one.stack.name} with {_threads(point.threads)} learns worse than with one: it is not advised."
+        f"{one.stack.name} with {number_of(point.threads, 'thread')} learns worse than with one: it is not advised."
         for one in scalings
         for point in one.points
         if point.learns_worse
@@ -104,28 +104,25 @@ def stack_sentences(scaling: ThreadScaling) -> list[str]:
     return [_advice(scaling), *_limits(scaling), *law_sentences(scaling)]
 
 
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
-
-
 def _advice(scaling: ThreadScaling) -> str:
-    name, fastest, default = scaling.stack.name, scaling.fastest, scaling.default_threads
+    name, fastest, default = scaling.stack.name, scaling.fastest.threads, scaling.default_threads
+    threads = number_of(fastest, "thread")
     if len(scaling.points) == 1:
-        return f"{name} was measured with {_threads(fastest.threads)} only: nothing is compared."
+        return f"{name} was measured with {threads} only: nothing is compared."
     if scaling.advised_threads is not None:
         gain = scaling.gain
         return (
-            f"{name} is {format_number(gain.center)} times as fast with {_threads(fastest.threads)} as with the "
+            f"{name} is {format_number(gain.center)} times as fast with {threads} as with the "
             f"default of {default} (95 % interval {format_range(gain.low, gain.high)}): --threads best takes that "
             "number."
         )
-    if default == fastest.threads:
-        return f"{name} is fastest with {_threads(fastest.threads)}, the default here."
+    if default == fastest:
+        return f"{name} is fastest with {threads}, the default here."
     if scaling.gain is None:
-        return f"{name} is fastest with {_threads(fastest.threads)} of those measured."
+        return f"{name} is fastest with {threads} of those measured."
     return (
         f"{name}: no number of threads is shown to be faster than the default of {default}; the shortest median is "
-        f"that of {_threads(fastest.threads)}."
+        f"that of {threads}."
     )
 
 
@@ -136,7 +133,7 @@ def _limits(scaling: ThreadScaling) -> list[str]:
         return []
     count = last.threads
     lost = last.epoch.center - first.epoch.center / count
-    text = f"{scaling.stack.name} with {_threads(count)}: {format_seconds(abs(lost))} "
+    text = f"{scaling.stack.name} with {number_of(count, 'thread')}: {format_seconds(abs(lost))} "
     text += f"{'more' if lost > 0 else 'less'} than 1/{count} of the one-thread epoch"
     dense = [point.products_seconds for point in (first, last)]
     if None not in dense and dense[0] <= first.epoch.center and dense[1] <= last.epoch.center:

@@ -17,11 +17,10 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from bench.measure.frameworks.profiler import Collector
+from bench.measure.frameworks.profiler import SHOWN_CALLS, Collector
 from bench.records.profile import ArrayShape, Event, Operation
 
 TRACED = ("train_step", "evaluate", "loss_and_gradients", "_forward")
-SHOWN_CALLS = 3
 # Patterns of a line -> kind, tried in order; a line without a match is control flow.
 KINDS = (
     ("@", "gemm"),

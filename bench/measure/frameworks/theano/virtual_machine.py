@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from bench.measure.frameworks.profiler import Collector
+from bench.measure.frameworks.profiler import SHOWN_CALLS, Collector
 from bench.measure.frameworks.section_clock import TimedFunction
 from bench.measure.frameworks.theano.apply_nodes import Graph, size_of
 from bench.records.profile import Event, Operation
-
-SHOWN_CALLS = 3
 
 
 def linker_functions(linker: type, cmodule: Any) -> tuple[TimedFunction, ...]:
