@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,15 +53,8 @@ def write_runs(target: Path, record: Path, num_runs: int, num_machines: int, num
         (run / "replicates").mkdir(parents=True)
         _write(run / "run.json", _header(folder.header.to_json(), run.name, number, machine, commit))
         _write(run / "summary.json", {"reference_runs": scaled(summary, factor)})
-        for name, replicate in zip(_names(), replicates, strict=False):
-            _write(run / "replicates" / name, scaled(replicate, factor))
-
-
-def _names() -> Iterator[str]:
-    number = 0
-    while True:
-        number += 1
-        yield f"{number:04d}.json"
+        for place, replicate in enumerate(replicates, 1):
+            _write(run / "replicates" / f"{place:04d}.json", scaled(replicate, factor))
 
 
 def _write(path: Path, content: Any) -> None:

@@ -83,7 +83,7 @@ def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
         str(clock.num_processes),
         format_seconds(clock.center),
         format_number(REFERENCE.total_seconds / clock.center),
-        MISSING if one.mean_test_accuracy is None else format_percent(one.mean_test_accuracy),
+        format_percent(one.mean_test_accuracy),
     ]
 
 
@@ -177,7 +177,7 @@ def _gpu_table(analyses: dict[Path, RunAnalysis]) -> list[str]:
             *_center_and_count(one.train_epoch),
             *_center_and_count(one.validate_epoch)[:1],
             *_center_and_count(one.reference_clock),
-            MISSING if one.mean_test_accuracy is None else format_percent(one.mean_test_accuracy),
+            format_percent(one.mean_test_accuracy),
             record.name,
         ]
         for record, one in stacks

@@ -216,7 +216,7 @@ class Journal:
 
     def __init__(self, runs: Path, held: Mapping[str, str], post: Callable[..., None]) -> None:
         self._runs, self._post = runs, post
-        self._sent = {name: 0 for name in held if name != "run.json"}
+        self._sent = {name for name in held if name != "run.json"}
         self._run_written = 0
         self._last_seconds = self._alive_seconds = time.monotonic()
         self.limit_seconds = START_LIMIT_SECONDS
@@ -253,7 +253,7 @@ class Journal:
         for path in sorted((run / "replicates").glob("*.json")):
             name = f"replicates/{path.name}"
             if name not in self._sent and RUN_FILE.fullmatch(name):
-                self._sent[name] = 1
+                self._sent.add(name)
                 yield name, path.read_text(encoding="utf-8")
 
 

@@ -75,7 +75,7 @@ class ContextRun:
 
     def added_to(self, profile: Profile) -> Profile:
         """Return ``profile`` with ceilings and loading, and a sentence for each failed process."""
-        frames = drop_invalid(self._frames())[0]
+        frames = drop_invalid(frames_of([self._folder]))[0]
         found = ceilings_of(frames, self._device)
         failed = [f"ceilings and loading: {reason}" for reason in frames.failures["reason"].dropna()]
         return replace(
@@ -84,9 +84,6 @@ class ContextRun:
             data=loading_steps(frames),
             problems=(*profile.problems, *failed),
         )
-
-    def _frames(self) -> Frames:
-        return frames_of([self._folder])
 
 
 def loading_steps(frames: Frames) -> dict[str, Any] | None:

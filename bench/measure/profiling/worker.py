@@ -82,7 +82,8 @@ class Worker:
                     self.phase = function
                     with memory.paused():
                         self._measure(collector, function, call)
-                self._keep(facts={**self.profile.facts, **collector.facts(), **self._own_facts(collector)})
+                own = {"profiler": collector.profiler, "process": process_facts()}
+                self._keep(facts={**self.profile.facts, **collector.facts(), **own})
                 self.phase = "watch"
                 with memory.paused():
                     self._watch_host(*calls["train_step"])
@@ -92,9 +93,6 @@ class Worker:
             beside = {"timeline": memory.timeline, "memory_by_phase": memory_by_phase(memory.timeline)}
             self._keep(host={**self.profile.host, **beside})
         self._keep(problems=(*self.profile.problems, *dict.fromkeys(collector.problems)), complete=True)
-
-    def _own_facts(self, collector: Collector) -> dict[str, Any]:
-        return {"profiler": collector.profiler, "process": process_facts()}
 
     def fail(self, reason: str) -> None:
         self._keep(problems=(*self.profile.problems, reason))

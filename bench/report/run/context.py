@@ -125,7 +125,7 @@ def reproduce_section(header: RunHeader) -> Section:
 
 def _make_arguments(header: RunHeader) -> list[str]:
     """Return the options of a run as arguments of ``make bench``; those without a variable are in OPTIONS."""
-    options = _options(header)
+    options = _options_of_older(header) if header.options is None else header.options
     rest = {option: values for option, values in options.items() if option not in MAKE_VARIABLES}
     name = "OPTIONS"
     if rest and header.options is None:  # the Makefile of its commit has no OPTIONS: replace all of them
@@ -142,11 +142,6 @@ def _make_arguments(header: RunHeader) -> list[str]:
 def _quoted(text: str) -> str:
     """Quote ``text`` as one word of a shell, with $ doubled for make."""
     return shlex.quote(text.replace("$", "$$"))
-
-
-def _options(header: RunHeader) -> dict[str, list[str]]:
-    """Return each option given to ``python -m bench run`` with its values; a switch has none."""
-    return _options_of_older(header) if header.options is None else header.options
 
 
 def _options_of_older(header: RunHeader) -> dict[str, list[str]]:
