@@ -93,7 +93,7 @@ class BlockResampler:
     The turns of the candidates are those of ``candidates``, the same blocks with other turns, if given.
 
     ``comparison[b, s]`` are the four differences candidate - base of block b under assignment s of its processes to
-    ROLES (row s of SEATS), and ``control[b, s]`` the two differences control - base: logarithms of ratios.
+    ROLES (row s of SLOTS), and ``control[b, s]`` the two differences control - base: logarithms of ratios.
     ``seconds[b]`` is the duration of block b, including the start of its processes.
     """
 

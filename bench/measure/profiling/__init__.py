@@ -1,11 +1,8 @@
-"""Profilers: one module for each framework, each run in a fresh process.
+"""Profiling of a stack in a fresh process; the collector of each framework is in ``bench.measure.frameworks``.
 
 * ``driver``: starts the processes of a stack and collects their results
 * ``worker``: the program of these processes
-* ``base``, ``rounds``: the contract of a collector; plain and profiled calls in turn
-* ``sections``: nested clocks around a framework's own functions, for the compile profile
-* ``theano``, ``pytensor`` (and ``apply_nodes``, which they share), ``jax``, ``torch``, ``numpy``: a collector each
-* ``concurrency``: attribution of wall-clock time to concurrent operations
+* ``rounds``: plain and profiled calls in turn; ``host``, ``context``: the host during a step, ceilings and loading
 """
 
 from __future__ import annotations

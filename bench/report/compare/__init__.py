@@ -3,7 +3,7 @@
 * ``comparable``: the type of a side; ``runs`` makes it from a run folder, ``files`` from another tool's file;
   ``naming`` gives the same work the same name in both; ``sides`` reads the arguments of a command line
 * ``refusal``: reasons for which two sides may not be compared
-* ``ratios``: speed ratios with intervals, from processes that were not interleaved; ``metric_ratios`` for each metric,
+* ``metric_ratios``: the speed ratio of each metric, from processes that were not interleaved;
   ``hardware`` with the ceilings beside it
 * ``comparison``: all of it as values, with scores and costs; ``facts``: differences between the machines
 * ``sections``, ``page``, ``tables``: as text, as HTML, as CSV and JSON

@@ -1,7 +1,6 @@
 """Many runs over time: ``history`` returns series, the other modules analyse and show them.
 
 * ``series``: run folders -> one series for each machine, stack and measurement
-* ``change_points``: constant, steps or a drift, on plain numbers
 * ``sections``, ``tables``, ``plot``: as text, as CSV and JSON, as SVG
 """
 
