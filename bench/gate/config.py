@@ -37,7 +37,7 @@ class GateConfig:
     def metrics(self) -> tuple[Metric, ...]:
         """Return the judged metrics in the order of MEASURES."""
         known = (measure for measure in MEASURES.values() if measure.name in self.measures)
-        return tuple(Metric(one.name, one.unit, self.effects.get(one.name, one.effect)) for one in known)
+        return tuple(replace(one, effect=self.effects.get(one.name, one.effect)) for one in known)
 
     def with_measures(self, names: Sequence[str]) -> GateConfig:
         """Return a copy with other measures; raise BenchError for an unknown one, or two that exclude each other."""

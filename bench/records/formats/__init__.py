@@ -24,20 +24,19 @@ class Format:
     """Format by the name of its module; ``is_folder`` if it has several files."""
 
     module: str
-    about: str
     is_folder: bool = False
 
 
 FORMATS = {
-    "pytest-benchmark": Format("pytest_benchmark", "JSON that pytest-benchmark compare reads"),
-    "pyperf": Format("pyperf", "JSON that pyperf compare_to reads"),
-    "hyperfine": Format("hyperfine", "JSON that hyperfine's scripts read"),
-    "github-action-benchmark": Format("github_action", "JSON for its tool customSmallerIsBetter"),
-    "bencher": Format("bencher", "Bencher Metric Format (BMF), JSON"),
-    "chrome-trace": Format("chrome_trace", "JSON that Perfetto and chrome://tracing show"),
-    "asv": Format("asv", "a results folder of airspeed velocity", is_folder=True),
-    "mlperf": Format("mlperf", "a result_N.txt of :::MLLOG lines for each reference run", is_folder=True),
-    "parquet": Format("parquet", "a Parquet file for each pandas frame", is_folder=True),
+    "pytest-benchmark": Format("pytest_benchmark"),  # JSON that pytest-benchmark compare reads
+    "pyperf": Format("pyperf"),  # JSON that pyperf compare_to reads
+    "hyperfine": Format("hyperfine"),  # JSON that hyperfine's scripts read
+    "github-action-benchmark": Format("github_action"),  # JSON for its tool customSmallerIsBetter
+    "bencher": Format("bencher"),  # Bencher Metric Format (BMF), JSON
+    "chrome-trace": Format("chrome_trace"),  # JSON that Perfetto and chrome://tracing show
+    "asv": Format("asv", is_folder=True),  # a results folder of airspeed velocity
+    "mlperf": Format("mlperf", is_folder=True),  # a result_N.txt of :::MLLOG lines for each reference run
+    "parquet": Format("parquet", is_folder=True),  # a Parquet file for each pandas frame
 }
 
 
