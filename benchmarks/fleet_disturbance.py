@@ -97,21 +97,19 @@ def values_of(folder: Path) -> Values:
     return {name: median(seconds) for name, seconds in found.items() if seconds}
 
 
-def judge(blocks: Sequence[dict[str, Values]], order: Sequence[Sequence[str]]) -> Decision:
+def judge(blocks: Sequence[dict[str, Values]]) -> Decision:
     """Judge B against A, with A against A as the control, by the rules of the gate."""
     names = [name for name in METRICS if all(name in values for block in blocks for values in block.values())]
     return decide(
-        {name: _samples(blocks, order, name, WORKER) for name in names},
-        {name: _samples(blocks, order, name, CONTROL) for name in names},
+        {name: _samples(blocks, name, WORKER) for name in names},
+        {name: _samples(blocks, name, CONTROL) for name in names},
         [Metric(name) for name in names],
     )
 
 
-def _samples(
-    blocks: Sequence[dict[str, Values]], order: Sequence[Sequence[str]], name: str, other: str
-) -> list[ProcessSample]:
+def _samples(blocks: Sequence[dict[str, Values]], name: str, other: str) -> list[ProcessSample]:
     return [
-        ProcessSample(number, order[number].index(side), letter, block[side][name])
+        ProcessSample(number, letter, block[side][name])
         for number, block in enumerate(blocks)
         for side, letter in ((ALONE, "A"), (other, "B"))
     ]
@@ -120,7 +118,7 @@ def _samples(
 def measure(num_blocks: int, options: Sequence[str], seed: int, parent: Path) -> tuple[Decision, list[WorkerUse]]:
     """Measure the blocks, and return the decision on them and what the worker used in each."""
     generator = random.Random(seed)
-    blocks, orders, uses = [], [], []
+    blocks, uses = [], []
     for number in range(num_blocks):
         order = generator.sample((ALONE, CONTROL, WORKER), 3)
         block = {}
@@ -132,9 +130,8 @@ def measure(num_blocks: int, options: Sequence[str], seed: int, parent: Path) ->
                 alone(folder, options)
             block[side] = values_of(folder)
         blocks.append(block)
-        orders.append(order)
         click.echo(f"block {number + 1} of {num_blocks}: {', '.join(order)}", err=True)
-    return judge(blocks, orders), uses
+    return judge(blocks), uses
 
 
 @click.command()

@@ -129,6 +129,6 @@ def samples(
             continue
         slots = [number for number, slot in enumerate(block.slots) if slot.role in sides]
         for name, collected in found.items():
-            for order, (slot, value) in enumerate(zip(slots, block.values(name, slots), strict=True)):
-                collected.append(ProcessSample(block.number, order, sides[block.slots[slot].role], value))
+            for slot, value in zip(slots, block.values(name, slots), strict=True):
+                collected.append(ProcessSample(block.number, sides[block.slots[slot].role], value))
     return found

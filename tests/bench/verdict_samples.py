@@ -11,7 +11,7 @@ def blocks_of(values_of_a, values_of_b, start=0):
     for block, (a, b) in enumerate(zip(values_of_a, values_of_b, strict=True), start=start):
         slots = [("A", value) for value in a] + [("B", value) for value in b]
         slots.insert(0, slots.pop())
-        samples += [ProcessSample(block, order, side, value) for order, (side, value) in enumerate(slots)]
+        samples += [ProcessSample(block, side, value) for side, value in slots]
     return samples
 
 
@@ -25,4 +25,4 @@ def noisy(random, num_blocks=6, factor=1.0, sigma=0.005, num_a=2, num_b=2, level
 
 def swapped(samples):
     other = {"A": "B", "B": "A"}
-    return [ProcessSample(one.block, one.order, other[one.side], one.value) for one in samples]
+    return [ProcessSample(one.block, other[one.side], one.value) for one in samples]

@@ -27,8 +27,7 @@ def blocks(factor, num_blocks=8):
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, Verdict.UNCHANGED), (1.2, Verdict.UNDECIDED)])
 def test_the_gate_judges_the_suite_under_a_worker(factor, verdict):
-    order = [(ALONE, CONTROL, WORKER)] * 8
-    decision = fleet_disturbance.judge(blocks(factor), order)
+    decision = fleet_disturbance.judge(blocks(factor))
     assert [one.verdict for one in decision.judgements] == [verdict]
     assert decision.to_confirm == (("copy",) if factor > 1 else ())
 

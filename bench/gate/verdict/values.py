@@ -60,12 +60,10 @@ class ProcessSample:
     """Summary of one metric in one fresh process, e.g. the median of its turns: the unit of statistics.
 
     ``side`` is A for the base and B for the candidate.  A ``block`` is a set of concurrent processes with randomly
-    assigned sides, and ``order`` is the position of the process in it.  ``value`` is in the unit of the metric; None if
-    the process failed to measure it.
+    assigned sides.  ``value`` is in the unit of the metric; None if the process failed to measure it.
     """
 
     block: int
-    order: int
     side: SideName
     value: float | None
 

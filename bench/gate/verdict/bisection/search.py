@@ -203,8 +203,8 @@ class Search:
             number = len(samples)
             roles = (parent, child, child, parent)
             values = self._measure(roles, confirming=True)
-            for order, (role, value) in enumerate(zip(roles, values, strict=True)):
-                samples.append(ProcessSample(number, order, "B" if role == child else "A", value))
+            for role, value in zip(roles, values, strict=True):
+                samples.append(ProcessSample(number, "B" if role == child else "A", value))
             decision = confirm(decision, {metric.name: samples}, DESIGN)
         judged = decision.judgements[0]
         if judged.verdict is Verdict.REGRESSED:

@@ -100,7 +100,7 @@ def step_by_step(blocks, slots, inject, first, assigned, budget_seconds):
                 for row in blocks[first + number].turns
             ]
             for order, value in enumerate(process_values(turns)):
-                found.append(ProcessSample(number, order, "A" if order < 2 else "B", value))
+                found.append(ProcessSample(number, "A" if order < 2 else "B", value))
         return {"m": found}
 
     def has_time(count, limit):

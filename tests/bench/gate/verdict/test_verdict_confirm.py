@@ -75,7 +75,7 @@ def test_after_the_last_look_an_open_confirmation_fails(suspicion):
 @pytest.mark.parametrize("bad", [float("nan"), 0.0, float("inf")])
 def test_an_impossible_fresh_value_confirms_nothing(suspicion, random, bad):
     fresh = noisy(random, 3, 1.2)
-    broken = confirm(suspicion, {"step": [*fresh, ProcessSample(9, 0, "B", bad)], "epoch": fresh})
+    broken = confirm(suspicion, {"step": [*fresh, ProcessSample(9, "B", bad)], "epoch": fresh})
     assert broken.verdicts() == {Verdict.UNDECIDED}
     assert "was not confirmed" in broken.judgements[1].reason
 

@@ -210,7 +210,7 @@ def test_a_side_without_any_value_is_not_measured(side):
     assert f"none of the 12 processes of the {'base' if side == 'A' else 'candidate'} measured it" in judgement.reason
 
 
-@pytest.mark.parametrize("samples", [[], [ProcessSample(0, 0, "A", 1.0)], [ProcessSample(0, 0, "B", 1.0)]])
+@pytest.mark.parametrize("samples", [[], [ProcessSample(0, "A", 1.0)], [ProcessSample(0, "B", 1.0)]])
 def test_a_side_that_was_never_started_is_not_measured(samples):
     _, judgement = judge(samples, [])
     assert judgement.verdict is Verdict.NOT_MEASURED
