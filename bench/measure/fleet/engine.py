@@ -25,13 +25,7 @@ from bench.errors import BenchError
 from bench.measure.code import suite_files
 from bench.measure.fleet import on_host
 from bench.measure.fleet.hosts import FleetHost, remote_command, unpack_command
-from bench.measure.fleet.quiet_dask import (
-    LOOPBACK,
-    START_LIMIT_SECONDS,
-    be_quiet,
-    differing_versions,
-    versions,
-)
+from bench.measure.fleet.quiet_dask import LOOPBACK, START_LIMIT_SECONDS, be_quiet, differing_versions, versions
 from bench.measure.process import PROJECT, explain, running
 
 CONNECT_LIMIT_SECONDS = 20

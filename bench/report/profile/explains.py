@@ -5,13 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from bench.records.comparability import (
-    Subject,
-    dataset_reasons,
-    environment_reasons,
-    machine_reasons,
-    recipe_reasons,
-)
+from bench.records.comparability import Subject, dataset_reasons, environment_reasons, machine_reasons, recipe_reasons
 from bench.records.header import RunHeader
 from bench.records.profile import Profile
 

@@ -29,11 +29,7 @@ from bench.stats.learning import (
     judge,
     time_to_accuracy,
 )
-from bench.units import (
-    format_percent,
-    format_points,
-    format_probability,
-)
+from bench.units import format_percent, format_points, format_probability
 
 TARGET = format_percent(TARGET_VALIDATION_ACCURACY, 1)
 CLOCK_BEFORE_TRAINING = ("load", "build", "transfer", "compile")
