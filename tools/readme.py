@@ -87,8 +87,8 @@ def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
     ]
 
 
-def results_block(record: Path, called: str | None = None) -> str:
-    """Return Markdown: the answer, the tables, and their record, under its path or ``called``."""
+def results_block(record: Path) -> str:
+    """Return Markdown: the answer, the tables, and the path of their record."""
     folder = RunFolder.open(record)
     analysis = RunAnalysis(folder)
     summary, frames = summarize(analysis), analysis.recorded
@@ -98,7 +98,7 @@ def results_block(record: Path, called: str | None = None) -> str:
         *_canonical_table(summary),
         "",
         *(line for section in ranking_sections(analysis.ranking) for line in _ranking_table(section)),
-        _provenance(folder, frames, called or record.as_posix()),
+        _provenance(folder, frames, record.as_posix()),
     ]
     return "\n".join(lines)
 
