@@ -126,7 +126,8 @@ def _dataset_line(header: RunHeader) -> str:
 
 def sections(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
     """Return the whole report; ``problems`` are sentences about what failed while it was made."""
-    return [*_findings(analysis), *_details(analysis), *_circumstances(analysis, problems)]
+    ending = [*_missing(analysis, problems), reproduce_section(analysis.header)]
+    return [*_findings(analysis), *_details(analysis), *ending]
 
 
 def _findings(analysis: RunAnalysis) -> list[Section]:
@@ -164,11 +165,6 @@ def _details(analysis: RunAnalysis) -> list[Section]:
         machine_section(analysis.header, analysis.fitness),
         code_section(analysis.keys),
     ]
-
-
-def _circumstances(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
-    """Return failures, skipped stacks and how to reproduce the run."""
-    return [*_missing(analysis, problems), reproduce_section(analysis.header)]
 
 
 def _missing(analysis: RunAnalysis, problems: Sequence[str] = ()) -> list[Section]:
