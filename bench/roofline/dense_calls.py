@@ -86,7 +86,8 @@ def dense_calls_of(ceilings: Ceilings, recipe: Recipe = CANONICAL, precision: st
     forward = forward_products(recipe.layer_widths, recipe.batch_size)
     step = [_product_part(product, ceilings, precision) for product in products]
     step += [_pass_part(one, ceilings) for one in training_passes(recipe)]
-    step += [_random_part(recipe, ceilings)] if random_numbers(recipe) else []
+    if numbers := random_numbers(recipe):
+        step.append(_memory_part("random numbers", RANDOM, FLOAT32_BYTES * numbers, ceilings))
     evaluation = [_product_part(product, ceilings, precision) for product in forward]
     evaluation += [_pass_part(one, ceilings) for one in evaluation_passes(recipe)]
     if None in step or None in evaluation:
@@ -104,15 +105,11 @@ def _product_part(product: Product, ceilings: Ceilings, precision: str | None) -
 
 
 def _pass_part(one: MemoryPass, ceilings: Ceilings) -> Part | None:
-    name = COPY if one.from_memory else ELEMENTWISE
-    ceiling = ceilings.best(name)
-    if ceiling is None or not ceiling.bytes_per_second:
-        return None
-    return Part(one.name, name, one.bytes / ceiling.bytes_per_second, bytes=one.bytes)
+    return _memory_part(one.name, COPY if one.from_memory else ELEMENTWISE, one.bytes, ceilings)
 
 
-def _random_part(recipe: Recipe, ceilings: Ceilings) -> Part | None:
-    ceiling, num_bytes = ceilings.best(RANDOM), FLOAT32_BYTES * random_numbers(recipe)
+def _memory_part(name: str, ceiling_name: str, num_bytes: float, ceilings: Ceilings) -> Part | None:
+    ceiling = ceilings.best(ceiling_name)
     if ceiling is None or not ceiling.bytes_per_second:
         return None
-    return Part("random numbers", RANDOM, num_bytes / ceiling.bytes_per_second, bytes=num_bytes)
+    return Part(name, ceiling_name, num_bytes / ceiling.bytes_per_second, bytes=num_bytes)
