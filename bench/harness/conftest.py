@@ -200,10 +200,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if problem := _other_data(session.config.getoption("--data-digest")):
         measurements = []
         _failures.append({"measurement": "data", "reason": problem})
-    files.write(
-        path,
-        json.dumps({"measurements": measurements, "failures": _failures, "process": facts}),
-    )
+    files.write(path, json.dumps({"measurements": measurements, "failures": _failures, "process": facts}))
 
 
 def _other_data(digest: str | None) -> str | None:

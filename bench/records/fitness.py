@@ -54,12 +54,7 @@ class Hindrance(NamedTuple):
 
 def hindrances(facts: Facts) -> list[Hindrance]:
     """Return what hinders measuring, by one reading of the facts."""
-    found: list[Hindrance | None] = [
-        _governor(facts),
-        _waiting(facts),
-        _several_kinds(facts),
-        _isolated(facts),
-    ]
+    found: list[Hindrance | None] = [_governor(facts), _waiting(facts), _several_kinds(facts), _isolated(facts)]
     if facts.get("on_battery"):
         found.append(Hindrance("it runs on its battery, which limits the clocks", "plug it in"))
     if facts.get("cores_sharing_smt"):

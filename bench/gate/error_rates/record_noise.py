@@ -102,11 +102,7 @@ def replay_trace(console: Console, config: GateConfig, options: dict[str, Any]) 
     )
     section = replay_section([found])
     section.sentences += trace.problems
-    content = {
-        "trace": str(options["trace"]),
-        "replays": [found.to_json()],
-        "notes": section.sentences,
-    }
+    content = {"trace": str(options["trace"]), "replays": [found.to_json()], "notes": section.sentences}
     if not emit.json_only(options["json_path"], content):
         to_terminal(f"{trials} gate runs replayed from {options['trace']}", [section], console)
     return Exit.PASS

@@ -102,14 +102,7 @@ def replay_blocks(
     slowed = [BlockResampler(blocks, inject, candidates)]
     if num_metrics > 1 and all(block.running for block in blocks):
         slowed.append(BlockResampler(_without_waiting(blocks), inject, _without_waiting(candidates or blocks)))
-    gate = _Gate(
-        BlockResampler(blocks, 1.0),
-        slowed,
-        np.log1p(effect),
-        num_metrics,
-        budget_seconds,
-        design,
-    )
+    gate = _Gate(BlockResampler(blocks, 1.0), slowed, np.log1p(effect), num_metrics, budget_seconds, design)
     runs = gate.start(trials, np.random.default_rng(seed))
     gate.compare(runs)
     gate.confirm(runs)

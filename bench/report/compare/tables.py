@@ -85,9 +85,4 @@ def _share(share: HardwareShare) -> dict[str, Any]:
 
 def _cost(cost: Cost) -> dict[str, Any]:
     named = {"run": cost.run, "stack": cost.stack, "canonical_run_seconds": asdict(cost.seconds)}
-    return {
-        **named,
-        "price_per_hour": cost.price_per_hour,
-        "price": cost.price,
-        "energy_joules": cost.energy_joules,
-    }
+    return {**named, "price_per_hour": cost.price_per_hour, "price": cost.price, "energy_joules": cost.energy_joules}

@@ -52,11 +52,7 @@ def compile_sections(frames: Frames) -> list[Section]:
     found = list(estimates_by(frames, "compile", [*StackKey._fields, "cache", "measurement"]))
     for keys, _, measured in found:
         row = parts.setdefault((StackKey.of(keys).name_with_threads, keys["measurement"]), {})
-        row[keys["cache"] or "no"] = [
-            measured.center,
-            (measured.low, measured.high),
-            measured.num_processes,
-        ]
+        row[keys["cache"] or "no"] = [measured.center, (measured.low, measured.high), measured.num_processes]
     caches = [name for name in ("cold", "warm", "no") if any(name in row for row in parts.values())]
     columns = ["backend", "measurement"]
     for name in caches:
