@@ -97,11 +97,7 @@ def write(text: str) -> None:
 
 
 def write_json(value: Any) -> None:
-    write(as_json(value))
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+    write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def progress(items: Sequence[Item], what: str) -> Iterable[Item]:

@@ -118,11 +118,8 @@ def epoch_case(recorded: Iterable[Mapping[str, Any]], stack: Any, path: Path) ->
     """Return the record's case of the epoch harness for ``stack``; raise BenchError if it has none."""
     for entry in recorded:
         case = Case.from_json(entry["case"])
-        if case.harness == "epoch" and (case.backend, case.variant, case.device) == (
-            stack.backend,
-            stack.variant,
-            stack.device,
-        ):
+        names = (case.backend, case.variant, case.device)
+        if case.harness == "epoch" and names == (stack.backend, stack.variant, stack.device):
             return case
     raise BenchError(f"{path} holds no epochs of {stack.label}: choose with --backend, --variant and --device.")
 

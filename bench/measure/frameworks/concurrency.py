@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
@@ -51,8 +52,9 @@ def _innermost(spans: Iterable[Span]) -> Iterator[tuple[Hashable, float, float]]
         by_thread[span.thread].append(span)
     for own in by_thread.values():
         open_spans: list[Span] = []
-        position = float("-inf")
-        for span in sorted(own, key=lambda one: (one.start, -one.end)):
+        position = -math.inf
+        last = Span(None, own[0].thread, math.inf, math.inf)  # at which all others end
+        for span in [*sorted(own, key=lambda one: (one.start, -one.end)), last]:
             while open_spans and open_spans[-1].end <= span.start:
                 ended = open_spans.pop()
                 if ended.end > position:
@@ -62,8 +64,3 @@ def _innermost(spans: Iterable[Span]) -> Iterator[tuple[Hashable, float, float]]
                 yield open_spans[-1].key, max(position, open_spans[-1].start), span.start
             position = max(position, span.start)
             open_spans.append(span)
-        while open_spans:
-            ended = open_spans.pop()
-            if ended.end > position:
-                yield ended.key, max(position, ended.start), ended.end
-                position = ended.end
