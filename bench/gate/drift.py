@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from scipy import stats
 
 from bench.gate.verdict import Judgement, Metric, Verdict, wording
+from bench.stats.estimates import UPPER_TAIL
 from bench.units import format_number
 
 ALPHA = 0.05  # chance of a false regression over all metrics together; there is one look
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _judge(data: BaselineData, metric: Metric, alpha: float) -> Judgement:
         why = f"{wording.change(metric, raw)}, but the drift is unknown or one side has fewer than two processes"
         return Judgement(metric, Verdict.UNDECIDED, why, raw, num_processes=count)
     estimate, error, freedom = _contrast(groups)
-    low, high = (estimate + sign * stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error for sign in (-1, 1))
+    low, high = (estimate + sign * stats.t.ppf(UPPER_TAIL, freedom) * error for sign in (-1, 1))
     limit, red = math.log1p(metric.effect), stats.t.isf(alpha, freedom) * error
     smallest = math.expm1(max(red, limit / 2) + stats.t.ppf(0.95, freedom) * error)
     ratio = [math.exp(value) for value in (estimate, low, high)]
