@@ -13,6 +13,7 @@ from bench.report.charts.style import COLOURS, GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.copies import CopyScaling, copy_rows
 from bench.report.run.devices import STRONG, WEAK, DevicePoint
+from bench.report.run.tables import speedup_row
 from bench.report.run.threads import ThreadScaling
 from bench.report.run.threads_sections import thread_rows
 from bench.units import format_number, format_percent, format_range, format_seconds
@@ -172,9 +173,7 @@ def _device_row(point: DevicePoint) -> dict[str, Any]:
         "devices": point.devices,
         "global_batch_size": point.batch_size,
         "epoch_seconds": point.per_epoch.center,
-        "speedup": point.speedup.center,
-        "speedup_low": point.speedup.low,
-        "speedup_high": point.speedup.high,
+        **speedup_row(point.speedup),
         "efficiency": point.efficiency,
         "all_reduce_seconds": point.all_reduce_seconds,
     }

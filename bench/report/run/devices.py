@@ -16,7 +16,7 @@ from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups, or_none
-from bench.report.run.tables import interval_sentences, ratio_cells, rows_with
+from bench.report.run.tables import interval_sentences, ratio_cells, rows_with, speedup_row
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
 from bench.units import format_percent
@@ -172,18 +172,13 @@ def device_rows(points: list[DevicePoint]) -> list[dict[str, Any]]:
             "batch_size": point.batch_size,
             "emulated": point.emulated,
             "train_epoch_seconds": point.per_epoch.center,
-            **_speedup_row(None if point.emulated else point.speedup),
+            **speedup_row(None if point.emulated else point.speedup),
             "efficiency": point.efficiency,
             "all_reduce_seconds": point.all_reduce_seconds,
             "validation_accuracy": point.validation_accuracy,
         }
         for point in points
     ]
-
-
-def _speedup_row(speedup: estimates.Ratio | None) -> dict[str, float | None]:
-    names = {"speedup": "center", "speedup_low": "low", "speedup_high": "high"}
-    return {name: None if speedup is None else getattr(speedup, bound) for name, bound in names.items()}
 
 
 EMULATION = (

@@ -47,6 +47,12 @@ def ratio_cells(ratio: estimates.Ratio | SpeedRatio | None) -> list[Any]:
     return [None, None] if ratio is None else [ratio.center, (ratio.low, ratio.high)]
 
 
+def speedup_row(speedup: estimates.Ratio | None) -> dict[str, float | None]:
+    """Return centre and bounds by their names in CSV and JSON; None if unknown."""
+    names = {"speedup": "center", "speedup_low": "low", "speedup_high": "high"}
+    return {name: None if speedup is None else getattr(speedup, bound) for name, bound in names.items()}
+
+
 def interval_sentences(*measured: Iterable[estimates.Estimate | estimates.Ratio | None]) -> list[str]:
     """Return a sentence on the method of the intervals of a table."""
     kinds = {one.interval_of for group in measured for one in group if one is not None} - {None}

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.document.section import Section
 from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, SHARE, Column
-from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
+from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells, speedup_row
 from bench.report.run.threads import ThreadPoint, ThreadScaling
 from bench.stats.scaling import FIT_FROM, Bounds, ScalingLaw
 from bench.units import format_number, format_number_with_range, format_percent, format_range, format_seconds, number_of
@@ -190,9 +190,7 @@ def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
             "cpus": point.cpus,
             "physical_cores": point.physical_cores,
             "epoch_seconds": point.epoch.center,
-            "speedup": None if point.speedup is None else point.speedup.center,
-            "speedup_low": None if point.speedup is None else point.speedup.low,
-            "speedup_high": None if point.speedup is None else point.speedup.high,
+            **speedup_row(point.speedup),
             "efficiency": point.efficiency,
             "clock_mhz": point.clock_mhz,
             "validation_accuracy": point.validation_accuracy,
