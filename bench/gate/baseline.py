@@ -8,7 +8,6 @@ metrics dominated by the products are judged; and with less than two processes o
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,6 +33,7 @@ from bench.measure.worker import PROJECT, WorkerResult
 from bench.records.comparability import contradictions, identity
 from bench.records.comparison_key import comparison_keys
 from bench.records.header import Environment, RunHeader
+from bench.records.json_file import finite
 from bench.records.run_folder import RunFolder
 from bench.report.run.context import environment_notices
 from bench.roofline.ceilings import is_step_product
@@ -217,5 +217,5 @@ def _since_then(
 
 
 def _recipe() -> dict[str, Any]:
-    recipe = json.loads(json.dumps(asdict(CANONICAL)))  # tuples become lists, as in a record
+    recipe = finite(asdict(CANONICAL))  # tuples become lists, as in a record
     return {name: value for name, value in recipe.items() if name not in ("seed", "num_epochs")}

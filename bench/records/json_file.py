@@ -63,7 +63,7 @@ def decode(fields: Any, kind: type[Decoded]) -> Decoded:
 
 
 def finite(value: Any) -> Any:
-    """Return ``value`` with NaN and infinity as None: JSON has neither, and a number is missing."""
+    """Return ``value`` as JSON has it: a list for a tuple, and None for NaN and infinity, as a number is missing."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

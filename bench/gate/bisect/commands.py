@@ -18,7 +18,7 @@ from bench.gate.bisect import report
 from bench.gate.bisect.commits import CommitRange, commit_range, describe, measured_tree, single_commit_range
 from bench.gate.bisect.from_history import latest_step
 from bench.gate.bisect.laboratory import CommitLaboratory, opened_range, values_of
-from bench.gate.bisect.record import BisectionRecord, as_decoded, read_record, write_record
+from bench.gate.bisect.record import BisectionRecord, read_record, write_record
 from bench.gate.config import GateConfig, parse_duration, read_config
 from bench.gate.processes.session import GateRequest, resolve_stack
 from bench.gate.processes.sides import SideSpec
@@ -31,6 +31,7 @@ from bench.machine import fingerprint
 from bench.measure.process import PROJECT
 from bench.measure.runner import now
 from bench.records import files
+from bench.records.json_file import finite
 from bench.records.run_folder import as_json
 from bench.units import format_percent, short_commit
 
@@ -112,7 +113,7 @@ class _Keeper:
         if self.written:
             self.record.check_continues(machine, primed.dataset, primed.recipe)
             laboratory.blocks = list(self.record.blocks)
-        recipe = as_decoded(primed.recipe)
+        recipe = finite(primed.recipe)
         self.record = replace(self.record, machine=machine, dataset=primed.dataset, recipe=recipe)
 
     def keep(self, laboratory: CommitLaboratory, failures: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from bench.gate.block import Block
 from bench.gate.verdict import Metric
 from bench.measure.case import Stack
 from bench.records.comparability import contradictions, identity
-from bench.records.json_file import decode, read_json
+from bench.records.json_file import decode, finite, read_json
 from bench.records.run_folder import write_json
 
 # 1 (2026-11): first version.
@@ -43,14 +43,9 @@ class BisectionRecord:
         then, now = identity(self.machine), identity(machine)
         reasons = [f"its {name} is {then[name]}, here is {now[name]}" for name in contradictions(then, now)]
         reasons += ["its dataset differs"] if dataset["sha256"] != self.dataset.get("sha256") else []
-        reasons += ["its recipe differs"] if as_decoded(recipe) != self.recipe else []
+        reasons += ["its recipe differs"] if finite(recipe) != self.recipe else []
         if reasons:
             raise BenchError(f"the bisection cannot be resumed here: {'; '.join(reasons)}. Begin a new one.")
-
-
-def as_decoded(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return ``recipe`` with lists for tuples, as JSON has them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
 
 
 def write_record(path: Path, record: BisectionRecord) -> None:

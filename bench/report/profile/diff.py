@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +12,7 @@ from bench.document.section import Section
 from bench.document.table import NUMBER, SECONDS, Column, Kind
 from bench.errors import RecordError
 from bench.records.comparability import settings_text
+from bench.records.json_file import finite
 from bench.records.profile import FUNCTIONS, KINDS, Operation, Profile
 from bench.report.profile.sections import TITLES
 from bench.units import MISSING, format_number, format_percent, format_seconds
@@ -100,9 +100,9 @@ def diff(before: Profile, after: Profile) -> Diff:
                 f"{_why_empty(profile)}: profile it again with {bench_command('profile')}."
             )
     reasons = [
-        f"{name.replace('_', ' ')} {_plain(before.recipe.get(name))} and {_plain(after.recipe.get(name))}"
+        f"{name.replace('_', ' ')} {finite(before.recipe.get(name))} and {finite(after.recipe.get(name))}"
         for name in SAME_WORK
-        if _plain(before.recipe.get(name)) != _plain(after.recipe.get(name))
+        if finite(before.recipe.get(name)) != finite(after.recipe.get(name))
     ]
     if before.dataset != after.dataset:
         reasons.append(f"dataset {before.dataset} and {after.dataset}")
@@ -113,11 +113,6 @@ def diff(before: Profile, after: Profile) -> Diff:
         )
     changes = [change for function in FUNCTIONS for change in _changes(function, before, after)]
     return Diff(before, after, tuple(changes), tuple(_notes(before, after)))
-
-
-def _plain(value: Any) -> Any:
-    """Convert tuples to lists, as JSON does."""
-    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _why_empty(profile: Profile) -> str:

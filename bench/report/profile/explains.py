@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from bench.records.comparability import Subject, dataset_reasons, environment_reasons, machine_reasons, recipe_reasons
 from bench.records.header import RunHeader
+from bench.records.json_file import finite
 from bench.records.profile import Profile
 
 
@@ -41,6 +41,6 @@ def _profiled(profile: Profile, sha256: Mapping[str, str] | None) -> Subject:
         name="the profile",
         facts={**profile.machine, "threads": profile.threads},
         dataset={"identity": profile.dataset, "sha256": sha256},
-        recipe=json.loads(json.dumps(profile.recipe)),  # tuples become lists, as in a record
+        recipe=finite(profile.recipe),  # tuples become lists, as in a record
         passed=profile.environment.passed,
     )

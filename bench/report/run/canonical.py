@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from bench.records.header import RunHeader
+from bench.records.json_file import finite
 from bench.records.reference_run import ReferenceRun, ReferenceRuns
 from bench.records.stack_key import StackKey
 from bench.stats import estimates
@@ -13,7 +13,7 @@ from mlp.recipe import CANONICAL, REFERENCE
 
 
 def has_canonical_recipe(header: RunHeader) -> bool:
-    canonical = json.loads(json.dumps(vars(CANONICAL)))  # tuples become lists, as in a record
+    canonical = finite(vars(CANONICAL))  # tuples become lists, as in a record
     del canonical["seed"]
     return all(header.recipe.get(name) == value for name, value in canonical.items())
 
