@@ -80,8 +80,6 @@ NUMBER_TEXT = Kind(str)  # numbers that are text already
 
 @dataclass(frozen=True)
 class Column:
-    """Column of a table."""
-
     name: str
     kind: Kind = TEXT
 

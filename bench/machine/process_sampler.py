@@ -34,7 +34,6 @@ class PeriodicSampler(ABC):
         self._start_seconds = self._clock()
 
     def take(self) -> None:
-        """Take one sample."""
         with self._taking:
             t_seconds = round(self._clock() - self._start_seconds, 3)
             quantities = self.read()

@@ -29,8 +29,6 @@ ArrayShape = tuple[Integer, ...]
 
 
 class Details(TypedDict, total=False):
-    """Details of an ``Operation``."""
-
     op: str
     id: str
     inputs: list[str]

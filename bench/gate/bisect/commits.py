@@ -89,7 +89,6 @@ def measured_tree(commit: str, project: Path) -> str | None:
 
 
 def describe(commits: Sequence[str], project: Path) -> dict[str, CommitInfo]:
-    """Return the description of each commit."""
     if not commits:
         return {}
     form = f"--format={SEPARATOR.join(FIELDS)}"

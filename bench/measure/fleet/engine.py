@@ -76,7 +76,6 @@ class FleetEngine:
 
     @property
     def port(self) -> str:
-        """Port of the scheduler."""
         return self._client.scheduler.address.rpartition(":")[2]
 
     async def workers(self) -> dict[str, dict[str, Any]]:

@@ -33,8 +33,6 @@ class HostEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class HostsFile(msgspec.Struct, forbid_unknown_fields=True):
-    """Content of a hosts file."""
-
     host: list[HostEntry] = []
 
 

@@ -171,7 +171,6 @@ class Worker:
         self._keep(host=host, problems=(*self.profile.problems, *problems))
 
     def _draw_flame_graph(self, train_steps: Callable[[], None]) -> None:
-        """Write the flame graph of the driver."""
         problem = flame_graph(train_steps, self.path.with_name(FLAME_GRAPH))
         self._keep(problems=(*self.profile.problems, *filter(None, [problem])))
 

@@ -31,7 +31,6 @@ Files = dict[str, str]  # path relative to the site's folder -> content
 
 
 def site_files(board: Board) -> Files:
-    """Return all files of the site."""
     rows: dict[str, list[BoardRow]] = {machine.address: [] for machine in board.machines}
     for row in board.rows:
         rows[row.runs.machine.address].append(row)

@@ -25,8 +25,6 @@ from bench.report.fleet.sections import doctor_section, fleet_sections, headline
 
 @dataclass(frozen=True)
 class FleetReport:
-    """Fleet run with its judgement."""
-
     folder: FleetFolder
     judgement: FleetJudgement
 

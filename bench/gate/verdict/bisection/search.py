@@ -30,8 +30,6 @@ Parts = tuple[int, ...]  # positions that cannot be told apart: the last can be 
 
 
 class Outcome(StrEnum):
-    """Outcome of a bisection."""
-
     CULPRIT = "culprit"
     TWO_STEPS = "two steps"
     NO_STEP = "no step"
