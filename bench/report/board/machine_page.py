@@ -22,6 +22,7 @@ from bench.report.run.devices import devices_sections
 from bench.report.run.lower_bound import CEILING_COLUMNS, ceiling_rows
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads_sections import threads_sections
+from bench.roofline.ceilings import HARNESS as CEILINGS
 from bench.units import format_seconds, short_commit
 
 UP = "../../"
@@ -160,7 +161,7 @@ def _scaling(machine: BoardMachine) -> list[Section]:
         (DEVICES, devices_sections(machine.device_points)),
     ):
         for section in sections:
-            origin = f"Of {machine.with_scaling(harness).run_id}, the newest run that measured it."
+            origin = f"Of {machine.newest_with(harness).run_id}, the newest run that measured it."
             files = [f"{harness}.csv", "machine.json"]
             found.append(replace(section, sentences=[origin, *section.sentences], plots=[], files=files))
     return found
@@ -172,7 +173,7 @@ def _ceilings(machine: BoardMachine) -> list[Section]:
     return [
         Section(
             f"Ceilings of {device}",
-            [f"Of {machine.with_ceilings.run_id}, the newest run that measured them."],
+            [f"Of {machine.newest_with(CEILINGS).run_id}, the newest run that measured them."],
             CEILING_COLUMNS,
             ceiling_rows(ceilings),
             notices=[ceilings.notice] if ceilings.notice else [],

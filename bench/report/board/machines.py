@@ -24,6 +24,7 @@ from bench.report.run.devices import HARNESS as DEVICES
 from bench.report.run.devices import DevicePoint
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads import ThreadScaling
+from bench.roofline.ceilings import HARNESS as CEILINGS
 from bench.roofline.ceilings import Ceilings, ceilings_by_device
 
 SLUG_CHARACTERS, DIGEST_CHARACTERS, NAME_CHARACTERS = 60, 6, 80
@@ -47,38 +48,34 @@ class BoardMachine:
     def newest(self) -> BoardRecord:
         return self.records[-1]
 
-    @property
-    def with_ceilings(self) -> BoardRecord | None:
-        """The newest record that measured ceilings."""
-        return next((record for record in reversed(self.records) if record.has_ceilings), None)
+    def newest_with(self, harness: str) -> BoardRecord | None:
+        """The newest record in which ``harness`` measured something."""
+        return next((record for record in reversed(self.records) if harness in record.harnesses), None)
+
+    def _analysis_of(self, harness: str) -> RunAnalysis | None:
+        record = self.newest_with(harness)
+        return None if record is None else RunAnalysis(RunFolder.open(record.path))
 
     @cached_property
     def ceilings(self) -> dict[str, Ceilings]:
-        """The ceilings of each device in ``with_ceilings``."""
-        record = self.with_ceilings
-        return {} if record is None else ceilings_by_device(RunAnalysis(RunFolder.open(record.path)).frames)
-
-    def with_scaling(self, harness: str) -> BoardRecord | None:
-        """The newest record of a scaling harness."""
-        return next((record for record in reversed(self.records) if harness in record.scaling_harnesses), None)
+        """The ceilings of each device in the newest record of them, as all below."""
+        found = self._analysis_of(CEILINGS)
+        return {} if found is None else ceilings_by_device(found.frames)
 
     @cached_property
     def thread_scalings(self) -> list[ThreadScaling]:
-        """The scaling with threads of each stack in the newest record of it."""
-        record = self.with_scaling(THREADS)
-        return [] if record is None else RunAnalysis(RunFolder.open(record.path)).thread_scalings
+        found = self._analysis_of(THREADS)
+        return [] if found is None else found.thread_scalings
 
     @cached_property
     def copy_scalings(self) -> list[CopyScaling]:
-        """The rates of copies of each stack in the newest record of them."""
-        record = self.with_scaling(COPIES)
-        return [] if record is None else RunAnalysis(RunFolder.open(record.path)).copy_scalings
+        found = self._analysis_of(COPIES)
+        return [] if found is None else found.copy_scalings
 
     @cached_property
     def device_points(self) -> list[DevicePoint]:
-        """Data-parallel training in the newest record of it."""
-        record = self.with_scaling(DEVICES)
-        return [] if record is None else RunAnalysis(RunFolder.open(record.path)).device_points
+        found = self._analysis_of(DEVICES)
+        return [] if found is None else found.device_points
 
 
 def machines_of(records: Iterable[BoardRecord]) -> list[BoardMachine]:

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import RecordError
-from bench.records.columns import SCALING
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.frames import OF_PROCESSES, measured_replicates
@@ -30,7 +29,6 @@ from bench.report.run.context import machine_section
 from bench.report.run.fitness import run_fitness
 from bench.report.run.learning import accuracies_by_stack, differences_by_seed, learning_verdicts
 from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
-from bench.roofline.ceilings import HARNESS
 from bench.stats import estimates
 from bench.stats.learning import Learning
 from mlp.recipe import CANONICAL
@@ -88,8 +86,7 @@ class BoardRecord:
     fingerprint: list[list[str]]
     fitness: Known
     results: tuple[StackResult, ...]
-    has_ceilings: bool
-    scaling_harnesses: frozenset[str]
+    harnesses: frozenset[str]  # that measured something
     notes: tuple[str, ...]
 
     @property
@@ -134,10 +131,7 @@ def read_record(path: Path, source: str, verified_here: bool) -> BoardRecord:
         fingerprint=machine_section(header).rows,
         fitness=_fitness(header, replicates),
         results=_results(path, header, replicates),
-        has_ceilings=any(one["case"]["harness"] == HARNESS and one["measurements"] for one in replicates),
-        scaling_harnesses=frozenset(
-            one["case"]["harness"] for one in replicates if one["case"]["harness"] in SCALING and one["measurements"]
-        ),
+        harnesses=frozenset(one["case"]["harness"] for one in replicates if one["measurements"]),
         notes=_notes(header, replicates),
     )
 

@@ -72,9 +72,7 @@ def _machine_files(board: Board, machine: BoardMachine, rows: Sequence[BoardRow]
         "runs": tables.run_rows(machine),
         "history": tables.history_rows(rows),
         "ceilings": tables.ceiling_data(machine),
-        "threads": tables.threads_data(machine),
-        "copies": tables.copies_data(machine),
-        "devices": tables.devices_data(machine),
+        **tables.scaling_data(machine),
     }
     about = {**_about(board), **tables.machine_row(machine), "facts": dict(machine.newest.machine)}
     found = {f"{name}.csv": tables.to_csv(view) for name, view in views.items() if view}

@@ -16,6 +16,7 @@ from bench.report.run.devices import HARNESS as DEVICES
 from bench.report.run.devices import device_rows
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads_sections import thread_rows
+from bench.roofline.ceilings import HARNESS as CEILINGS
 
 Row = dict[str, Any]
 
@@ -134,28 +135,23 @@ def history_rows(rows: Sequence[BoardRow]) -> list[Row]:
 def ceiling_data(machine: BoardMachine) -> list[Row]:
     """Return the ceilings of the newest run that measured any, one row for each engine."""
     return [
-        {"run_id": machine.with_ceilings.run_id, "device": device, "threads": ceilings.threads, **measured}
+        {"run_id": machine.newest_with(CEILINGS).run_id, "device": device, "threads": ceilings.threads, **measured}
         for device, ceilings in machine.ceilings.items()
         for measured in ceilings.to_json()["measured"]
     ]
 
 
-def threads_data(machine: BoardMachine) -> list[Row]:
-    """Return the scaling with threads of the newest run that measured it, one row for each number of threads."""
-    record = machine.with_scaling(THREADS)
-    return [{"run_id": record.run_id, **row} for one in machine.thread_scalings for row in thread_rows(one)]
-
-
-def copies_data(machine: BoardMachine) -> list[Row]:
-    """Return the rates of the newest run that measured copies, one row for each split."""
-    record = machine.with_scaling(COPIES)
-    return [{"run_id": record.run_id, **row} for one in machine.copy_scalings for row in copy_rows(one)]
-
-
-def devices_data(machine: BoardMachine) -> list[Row]:
-    """Return the data-parallel training of the newest run that measured it, one row for each point."""
-    record = machine.with_scaling(DEVICES)
-    return [{"run_id": record.run_id, **row} for row in device_rows(machine.device_points)]
+def scaling_data(machine: BoardMachine) -> dict[str, list[Row]]:
+    """Return {harness: its rows} of the scaling harnesses, each from the newest run that measured it."""
+    found = {
+        THREADS: [row for one in machine.thread_scalings for row in thread_rows(one)],
+        COPIES: [row for one in machine.copy_scalings for row in copy_rows(one)],
+        DEVICES: device_rows(machine.device_points),
+    }
+    return {
+        harness: [{"run_id": machine.newest_with(harness).run_id, **row} for row in rows]
+        for harness, rows in found.items()
+    }
 
 
 def machine_row(machine: BoardMachine) -> Row:
