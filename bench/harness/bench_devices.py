@@ -39,7 +39,7 @@ def devices(pytestconfig: pytest.Config) -> int | None:
 def test_train_epoch(benchmark, case, devices, data_directory, tmp_path):
     """Record epochs of the slowest process and, on several devices, the all-reduce of all gradients alone."""
     rounds = QUICK_EPOCHS if case.quick else EPOCHS
-    arguments = (case.backend, case.device, case.recipe, data_directory, rounds)
+    arguments = (case.device, case.recipe, data_directory, rounds)
     found: list[dict[str, Any]] = []
     if devices is not None and case.backend == "torch":
         store = tmp_path / "store"
@@ -53,7 +53,7 @@ def test_train_epoch(benchmark, case, devices, data_directory, tmp_path):
         backend = create(case.backend, case.variant, case.device) if devices is None else _sharded(devices)
 
         def train() -> None:
-            found.append(train_and_time(backend, *arguments[1:]))
+            found.append(train_and_time(backend, *arguments))
 
     benchmark.pedantic(train, rounds=1, iterations=1)
     benchmark.extra_info["samples_seconds"] = _slowest(found, "epochs_seconds")
@@ -83,9 +83,7 @@ def _sharded(num_devices: int) -> Backend:
     return ShardedJaxBackend(num_devices)
 
 
-def prepare_rank(
-    number: int, count: int, store: Path, backend_name: str, *arguments: Any
-) -> Callable[[], dict[str, Any]]:
+def prepare_rank(number: int, count: int, store: Path, *arguments: Any) -> Callable[[], dict[str, Any]]:
     """Import PyTorch; return a function that trains as one of the ranks."""
     from mlp.backends.torch.data_parallel import DdpTorchBackend, Rank
 
