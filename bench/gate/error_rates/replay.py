@@ -7,7 +7,7 @@ and ``confirm`` (evidence.py), vectorized over all runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -184,8 +184,8 @@ class _Gate:
             active = active[self._has_time(runs.first[active], count, limit_seconds)]
 
     def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
-        evidence = self._evidence_of(self._comparison(runs, active, 0, count), count)
-        control = self._of_all(lambda sampler: sampler.control, runs, active, 0, count)
+        evidence = self._evidence_of(self._of_all("comparison", runs, active, 0, count), count)
+        control = self._of_all("control", runs, active, 0, count)
         shapes = (CONTROL_SHAPE,) * count
         _, control_failed = control_evidence(np.sort(control), shapes, self._effect, self._num_metrics, self._design)
         suspected, better = evidence.worse & ~control_failed, evidence.better & ~control_failed
@@ -217,7 +217,8 @@ class _Gate:
             if count < looks.first or not len(active):
                 continue
             metric = runs.clearest[active]
-            differences = self._comparison(runs, active, runs.blocks[active], count)[np.arange(len(active)), metric]
+            differences = self._of_all("comparison", runs, active, runs.blocks[active], count)
+            differences = differences[np.arange(len(active)), metric]
             evidence = evidence_of(
                 np.sort(differences),
                 (COMPARISON_SHAPE,) * count,
@@ -235,21 +236,11 @@ class _Gate:
         so_far = np.where(reach < np.reshape(count, (-1, 1)), self._same.seconds[first[:, None] + reach], 0.0)
         return self.elapsed(first, count) + so_far.max(axis=1) <= limit_seconds
 
-    def _comparison(self, runs: _Runs, active: np.ndarray, skip: int | np.ndarray, count: int) -> np.ndarray:
-        return self._of_all(lambda sampler: sampler.comparison, runs, active, skip, count)
-
-    def _of_all(
-        self,
-        table_of: Callable[[BlockResampler], np.ndarray],
-        runs: _Runs,
-        active: np.ndarray,
-        skip: int | np.ndarray,
-        count: int,
-    ) -> np.ndarray:
-        """Return the differences of all metrics, (active, metrics, count * pairs)."""
+    def _of_all(self, table: str, runs: _Runs, active: np.ndarray, skip: int | np.ndarray, count: int) -> np.ndarray:
+        """Return the differences of all metrics in a table of the resamplers, (active, metrics, count * pairs)."""
         places = [(one, slice(number, number + 1)) for number, one in enumerate(self._slowed)]
         places.append((self._same, slice(len(self._slowed), None)))
-        parts = [self._gather(table_of(one), runs, active, skip, count, metrics) for one, metrics in places]
+        parts = [self._gather(getattr(one, table), runs, active, skip, count, metrics) for one, metrics in places]
         return np.concatenate(parts, axis=1)
 
     def _gather(
