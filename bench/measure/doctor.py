@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,12 @@ class CheckResult:
         return asdict(self)
 
 
+Findings = Iterable[CheckResult]
+
+
 def examine(data: Path | None = None) -> list[CheckResult]:
     """Return all findings; ``missing`` prevents ``make bench``, a warning limits the validity of its numbers."""
-    checks: list[Callable[[], list[CheckResult]]] = [
+    checks: list[Callable[[], Findings]] = [
         _python,
         _commit,
         _measured_process,
@@ -68,21 +71,19 @@ def examine(data: Path | None = None) -> list[CheckResult]:
     return [finding for check in checks for finding in check()]
 
 
-def _planned(check: Callable[[], list[CheckResult]]) -> list[CheckResult]:
+def _planned(check: Callable[[], Findings]) -> list[CheckResult]:
     """Run ``check`` in the environment of measured processes."""
     with planning():
-        return check()
+        return list(check())
 
 
-def _python() -> list[CheckResult]:
+def _python() -> Findings:
     version = ".".join(map(str, sys.version_info[:3]))
-    findings = [CheckResult("Python", OK, f"{version}, NumPy {fingerprint.package_version('numpy')}")]
+    yield CheckResult("Python", OK, f"{version}, NumPy {fingerprint.package_version('numpy')}")
     origin = _installed_from()
     if origin is not None and origin != PROJECT:
         copied = f"this environment was made for {origin}, and runs the code of that folder"
-        remedy = f"{make_command('doctor')}, which makes the environment again"
-        findings.append(CheckResult("Python", WARNING, copied, remedy))
-    return findings
+        yield CheckResult("Python", WARNING, copied, f"{make_command('doctor')}, which makes the environment again")
 
 
 def _installed_from() -> Path | None:
@@ -97,149 +98,135 @@ def _installed_from() -> Path | None:
     return Path(unquote(urlparse(origin["url"]).path)).resolve()
 
 
-def _commit() -> list[CheckResult]:
+def _commit() -> Findings:
     """Find the commit that a record would name, or the reason why it would name none."""
     state = state_of(PROJECT)
     if state.reason is not None:
-        return [
-            CheckResult("Commit", WARNING, f"it would not be on record: {state.reason}", "let git read the repository")
-        ]
-    if state.commit is None:
-        return [CheckResult("Commit", OK, "none: no git repository tracks these files")]
-    changes = " with changes of tracked files" if state.dirty else ""
-    return [CheckResult("Commit", OK, f"{short_commit(state.commit)}{changes}")]
+        why = f"it would not be on record: {state.reason}"
+        yield CheckResult("Commit", WARNING, why, "let git read the repository")
+    elif state.commit is None:
+        yield CheckResult("Commit", OK, "none: no git repository tracks these files")
+    else:
+        changes = " with changes of tracked files" if state.dirty else ""
+        yield CheckResult("Commit", OK, f"{short_commit(state.commit)}{changes}")
 
 
-def _measured_process() -> list[CheckResult]:
+def _measured_process() -> Findings:
     """Compare versions and BLAS of a measured process with those of this one."""
     case = Case("data", None, None, "cpu", fingerprint.usable_cores(), "")
     ended = run_to_end([sys.executable, "-m", "bench.measure.facts"], build(case, None), PROCESS_LIMIT_SECONDS)
     try:
         facts = json.loads(ended.text.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        why = ended.cut_short or why_ended(ended.exit_code, ended.text)
-        return [
-            CheckResult(
-                "Measured process", MISSING, f"it imports no NumPy and SciPy: {why}", "make clean, then make doctor"
-            )
-        ]
+        why = f"it imports no NumPy and SciPy: {ended.cut_short or why_ended(ended.exit_code, ended.text)}"
+        yield CheckResult("Measured process", MISSING, why, "make clean, then make doctor")
+        return
     kernels = [f"{one['library']} {one['version']} ({one['architecture']})" for one in facts["libraries"]]
     versions = {name: version for name, version in facts["packages"].items() if name in ("numpy", "scipy")}
     detail = ", ".join([*(f"{name} {version}" for name, version in versions.items()), *kernels])
     if all(fingerprint.package_version(name) == version for name, version in versions.items()):
-        return [CheckResult("Measured process", OK, detail)]
-    return [CheckResult("Measured process", WARNING, f"other versions than here: {detail}", "unset PYTHONPATH")]
+        yield CheckResult("Measured process", OK, detail)
+    else:
+        yield CheckResult("Measured process", WARNING, f"other versions than here: {detail}", "unset PYTHONPATH")
 
 
-def _environment() -> list[CheckResult]:
+def _environment() -> Findings:
     names = dropped()
-    if not names:
-        return [CheckResult("Environment", OK, "nothing set here changes what is measured")]
-    detail = f"set here, and not passed to measured processes: {', '.join(names)}"
-    return [CheckResult("Environment", WARNING, detail, "unset them, or pass one on purpose: --env NAME=VALUE")]
+    if names:
+        detail = f"set here, and not passed to measured processes: {', '.join(names)}"
+        yield CheckResult("Environment", WARNING, detail, "unset them, or pass one on purpose: --env NAME=VALUE")
+    else:
+        yield CheckResult("Environment", OK, "nothing set here changes what is measured")
 
 
-def _compiler() -> list[CheckResult]:
+def _compiler() -> Findings:
     problem = toolchain_problem()
     if problem is not None:
-        return [CheckResult("C++ compiler", MISSING, problem.reason, problem.remedy)]
-    return [CheckResult("C++ compiler", OK, fingerprint.compiler_version() or "it compiles; its version is unknown")]
+        yield CheckResult("C++ compiler", MISSING, problem.reason, problem.remedy)
+    else:
+        yield CheckResult("C++ compiler", OK, fingerprint.compiler_version() or "it compiles; its version is unknown")
 
 
-def _blas() -> list[CheckResult]:
+def _blas() -> Findings:
     from mlp.theano_compat.blas import choose_blas
 
     blas = choose_blas()
-    if not blas.ldflags:
-        return [
-            CheckResult(
-                "BLAS",
-                WARNING,
-                f"{blas.name}: {blas.note}",
-                "reinstall SciPy from its wheel, or name a BLAS in THEANO_FLAGS=blas.ldflags=...",
-            )
-        ]
-    return [CheckResult("BLAS", OK, f"{blas.name}: {blas.note}")]
+    detail = f"{blas.name}: {blas.note}"
+    if blas.ldflags:
+        yield CheckResult("BLAS", OK, detail)
+    else:
+        remedy = "reinstall SciPy from its wheel, or name a BLAS in THEANO_FLAGS=blas.ldflags=..."
+        yield CheckResult("BLAS", WARNING, detail, remedy)
 
 
-def _optimizations() -> list[CheckResult]:
+def _optimizations() -> Findings:
     """List the optimizations of theano/tuned that are active here, and the inactive ones with their fallback."""
     from mlp.backends.theano.tuned.optimizations import VARIABLE, optimization_states
 
     if not is_installed("theano"):
-        return []  # as the backend's own line says
+        return  # as the backend's own line says
     try:
         states = optimization_states()
     except MlpError as error:
-        return [CheckResult("theano/tuned", MISSING, str(error), f"correct or unset {VARIABLE}")]
+        yield CheckResult("theano/tuned", MISSING, str(error), f"correct or unset {VARIABLE}")
+        return
     active = ", ".join(state.optimization.name for state in states if state.active) or "none"
-    findings = [CheckResult("theano/tuned", OK, f"optimizations: {active}")]
+    yield CheckResult("theano/tuned", OK, f"optimizations: {active}")
     for state in states:
         if not state.active:
             remedy = "install SciPy from its wheel, and name no other BLAS" if state.missed else f"unset {VARIABLE}"
             detail = f"without {state.optimization.name}: {state.reason}; {state.optimization.otherwise}"
-            findings.append(CheckResult("theano/tuned", WARNING, detail, remedy))
-    return findings
+            yield CheckResult("theano/tuned", WARNING, detail, remedy)
 
 
-def _threads() -> list[CheckResult]:
+def _threads() -> Findings:
     usable = fingerprint.usable_cores()
     busy = fingerprint.load_average_1min() or 0.0
-    findings = [CheckResult("Threads", OK, f"{usable} usable cores; bench run uses that many threads")]
+    yield CheckResult("Threads", OK, f"{usable} usable cores; bench run uses that many threads")
     if busy > usable / 2:
-        findings.append(
-            CheckResult(
-                "Load",
-                WARNING,
-                f"load average {busy:.1f} on {usable} cores: something else is computing",
-                "stop it, or expect wide intervals",
-            )
-        )
-    return findings
+        detail = f"load average {busy:.1f} on {usable} cores: something else is computing"
+        yield CheckResult("Load", WARNING, detail, "stop it, or expect wide intervals")
 
 
-def _fitness() -> list[CheckResult]:
+def _fitness() -> Findings:
     """Find what hinders measuring here, how far the cores are apart, and whether the CPU's energy can be read."""
     facts = fitness_now()
     found = [CheckResult("Fitness", WARNING, one.detail, one.advice) for one in hindrances(facts)]
-    found = found or [CheckResult("Fitness", OK, "no setting hinders measuring; --measure tries it")]
+    yield from found or [CheckResult("Fitness", OK, "no setting hinders measuring; --measure tries it")]
     unknown = [f"{name.replace('_', ' ')} ({why})" for name, why in facts["missing"].items() if name in SETTINGS]
-    found += [CheckResult("Fitness", OK, f"not known: {', '.join(unknown)}")] if unknown else []
+    if unknown:
+        yield CheckResult("Fitness", OK, f"not known: {', '.join(unknown)}")
     if facts["core_distance_ns"] is None:
         why = facts["missing"]["core_distance_ns"]
-        found.append(CheckResult("Cores", OK, f"the distance between them is not measured: {why}"))
+        yield CheckResult("Cores", OK, f"the distance between them is not measured: {why}")
     else:
         apart = format_seconds(facts["core_distance_ns"] * 1e-9)
-        found.append(CheckResult("Cores", OK, f"{apart} apart (round trip of a cache line between the farthest)"))
+        yield CheckResult("Cores", OK, f"{apart} apart (round trip of a cache line between the farthest)")
     energy = facts["missing"].get("cpu_energy_joules")
-    found.append(CheckResult("CPU energy", OK, energy or "its counters can be read"))
-    return found
+    yield CheckResult("CPU energy", OK, energy or "its counters can be read")
 
 
-def _compile_directory() -> list[CheckResult]:
+def _compile_directory() -> Findings:
     folder = Path(tempfile.gettempdir())
     if not os.access(folder, os.W_OK):
-        return [
-            CheckResult("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")
-        ]
-    if why := why_unfit_for_code():
-        return [CheckResult("Scratch folder", MISSING, why, "set TMPDIR to another folder")]
-    return [CheckResult("Scratch folder", OK, "writable; compile caches live there as long as a run")]
+        yield CheckResult("Scratch folder", MISSING, f"{folder} cannot be written", "set TMPDIR to a writable folder")
+    elif why := why_unfit_for_code():
+        yield CheckResult("Scratch folder", MISSING, why, "set TMPDIR to another folder")
+    else:
+        yield CheckResult("Scratch folder", OK, "writable; compile caches live there as long as a run")
 
 
-def _gpus() -> list[CheckResult]:
+def _gpus() -> Findings:
     gpus, problem = describe_gpus()
-    findings = []
     for gpu in gpus:
-        findings.append(CheckResult("GPU", OK, ", ".join(_gpu_facts(gpu))))
-        findings += [CheckResult("GPU", WARNING, one.detail, one.advice) for one in gpu_hindrances(gpu)]
+        yield CheckResult("GPU", OK, ", ".join(_gpu_facts(gpu)))
+        yield from (CheckResult("GPU", WARNING, one.detail, one.advice) for one in gpu_hindrances(gpu))
     answer = find_driver()  # as make and run do, so that all three say the same
     if isinstance(answer, Unavailable):
-        findings.append(CheckResult("GPU", WARNING, answer.reason, answer.remedy))
+        yield CheckResult("GPU", WARNING, answer.reason, answer.remedy)
     elif problem is not None:
         unread = f"clocks, power and energy cannot be read: {problem}"
-        findings.append(CheckResult("GPU", WARNING, unread, "nvidia-smi may say more"))
-    return findings
+        yield CheckResult("GPU", WARNING, unread, "nvidia-smi may say more")
 
 
 def _gpu_facts(gpu: dict[str, Any]) -> list[str]:
@@ -254,7 +241,7 @@ def _gpu_facts(gpu: dict[str, Any]) -> list[str]:
     return [*texts, f"not known: {', '.join(unknown)} (the driver does not report them)"] if unknown else texts
 
 
-def _backends() -> list[CheckResult]:
+def _backends() -> Findings:
     """Check each backend on each kind of device; variants with equal results share a line."""
     findings: dict[tuple[str, str, str, str | None], list[str]] = {}
     classes, broken = load_usable(names())
@@ -271,47 +258,45 @@ def _backends() -> list[CheckResult]:
                     state = MISSING if (name, device) == ("theano", "cpu") else WARNING
                     key = (f"{name} on {device}", state, answer.reason, answer.remedy)
                 findings.setdefault(key, []).append(variant.name)
-    return [
-        CheckResult(subject, state, f"{detail} ({', '.join(variants)})", remedy)
-        for (subject, state, detail, remedy), variants in findings.items()
-    ] + _plugins(broken)
+    for (subject, state, detail, remedy), variants in findings.items():
+        yield CheckResult(subject, state, f"{detail} ({', '.join(variants)})", remedy)
+    yield from _plugins(broken)
 
 
-def _plugins(broken: dict[str, Unavailable]) -> list[CheckResult]:
+def _plugins(broken: dict[str, Unavailable]) -> Findings:
     """List the plugins, those that cannot be used with the reason."""
-    used = [one for one in registry.plugins() if one.name not in (*broken, *registry.BUILT_IN)]
-    return [
-        *(CheckResult("Plugin", OK, f"{one.label}; {bench_command(f'conform {one.name}')} checks it") for one in used),
-        *(CheckResult("Plugin", WARNING, answer.reason, answer.remedy) for answer in broken.values()),
-        *(CheckResult("Plugin", WARNING, sentence, "rename or uninstall it") for sentence in registry.claimed_names()),
-    ]
+    for one in registry.plugins():
+        if one.name not in (*broken, *registry.BUILT_IN):
+            yield CheckResult("Plugin", OK, f"{one.label}; {bench_command(f'conform {one.name}')} checks it")
+    for answer in broken.values():
+        yield CheckResult("Plugin", WARNING, answer.reason, answer.remedy)
+    for sentence in registry.claimed_names():
+        yield CheckResult("Plugin", WARNING, sentence, "rename or uninstall it")
 
 
-def _decompression() -> list[CheckResult]:
+def _decompression() -> Findings:
     from mlp import inflate
 
     if inflate.igzip_lib is None:
         slower = f"{inflate.library()}: loading takes more than twice as long as with ISA-L"
-        return [CheckResult("Decompression", WARNING, slower, "pip install isal")]
-    return [CheckResult("Decompression", OK, inflate.library())]
+        yield CheckResult("Decompression", WARNING, slower, "pip install isal")
+    else:
+        yield CheckResult("Decompression", OK, inflate.library())
 
 
-def _dataset(data: Path | None) -> list[CheckResult]:
+def _dataset(data: Path | None) -> Findings:
     from mlp.dataset import identify, locate
 
     try:
         source = locate(data)
         identity = identify(source.directory)
     except MlpError as error:
-        return [CheckResult("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")]
+        yield CheckResult("Dataset", MISSING, str(error), "give --data or MNIST_DIR a directory with the four files")
+        return
     if identity.name == "mnist":
-        return [CheckResult("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")]
+        yield CheckResult("Dataset", OK, f"MNIST, verified by SHA-256 (from the {source.origin})")
+        return
     called = f"{identity.name} ({identity.twin})" if identity.twin else identity.name
-    return [
-        CheckResult(
-            "Dataset",
-            WARNING,
-            f"{called}, not MNIST: accuracy is not compared with the reference",
-            "set MNIST_DIR to a directory with the four MNIST files, or connect to a network once",
-        )
-    ]
+    detail = f"{called}, not MNIST: accuracy is not compared with the reference"
+    remedy = "set MNIST_DIR to a directory with the four MNIST files, or connect to a network once"
+    yield CheckResult("Dataset", WARNING, detail, remedy)
