@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from bench.records.columns import SCALING
@@ -33,6 +34,11 @@ class Stack:
     @property
     def label(self) -> str:
         return f"{self.backend}/{self.variant} on {self.device}"
+
+    def case(self, harness: str, threads: int, dataset: str, **more: Any) -> Case:
+        """Return a case of this stack, whose compile cache is warm if it has one and ``more`` says nothing else."""
+        own = {"cache": "warm" if self.caches_code else None, "precision": self.precision}
+        return Case(harness, self.backend, self.variant, self.device, threads, dataset, **own | more)
 
 
 @dataclass(frozen=True)
@@ -214,12 +220,7 @@ def make_plan(
     if "data" in harnesses:
         plan.append(PlannedCase(Case("data", None, None, "cpu", threads, dataset), effort.data, 300, 6))
     for stack in stacks:
-        warm = "warm" if stack.caches_code else None
-
-        def case(harness: str, *, _of=stack, cache: str | None = warm, **more: Any) -> Case:
-            where = (_of.backend, _of.variant, _of.device)
-            return Case(harness, *where, _of.threads or threads, dataset, cache=cache, precision=_of.precision, **more)
-
+        case = partial(stack.case, threads=stack.threads or threads, dataset=dataset)
         if "compile" in harnesses:
             if stack.caches_code:
                 plan.append(PlannedCase(case("compile", cache="cold"), effort.compile_cold, 900, 16))
@@ -268,13 +269,9 @@ def _ablation_cases(stacks: tuple[Stack, ...], optimizations: tuple[str, ...], *
     found = {stack.variant: stack for stack in stacks if (stack.backend, stack.device) == ("theano", "cpu")}
     if not {"tuned", "as_published"} <= found.keys():
         return []
-
-    def case(stack: Stack, without: str | None = None) -> Case:
-        where = (stack.backend, stack.variant, stack.device)
-        return Case("ablation", *where, cache="warm", precision=stack.precision, without=without, **shared)
-
+    case = partial(Stack.case, harness="ablation", cache="warm", **shared)
     return [
-        *(case(found["tuned"], optimization) for optimization in (None, *optimizations)),
+        *(case(found["tuned"], without=optimization) for optimization in (None, *optimizations)),
         case(found["as_published"]),
         Case("ablation", None, None, "cpu", **shared),
     ]

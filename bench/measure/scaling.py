@@ -132,7 +132,7 @@ def scaling_plan(
     if "copies" in harnesses:
         shared = {"batch_size": batch_size, "num_epochs": num_epochs}
         cases = [
-            _case("copies", stack, threads, dataset, copies=copies, **shared)
+            stack.case("copies", threads, dataset, copies=copies, **shared)
             for stack in on_cpu
             for copies, threads in counts.splits
         ]
@@ -155,12 +155,12 @@ def _devices_cases(stacks: Sequence[Stack], counts: ScalingCounts, dataset: str,
         if backend not in DATA_PARALLEL or not counts.devices.get(device):
             continue
         plain, parallel = (Stack(backend, variant, device) for variant in DATA_PARALLEL[backend])
-        cases.append(_case("devices", plain, most, dataset, batch_size=batch_size))
+        cases.append(plain.case("devices", most, dataset, batch_size=batch_size))
         for count in counts.devices[device]:
             threads = max(1, most // count) if backend == "torch" else most
             for size in dict.fromkeys((batch_size, count * batch_size)):
                 if backend == "torch" or size % count == 0:
-                    cases.append(_case("devices", parallel, threads, dataset, batch_size=size, devices=count))
+                    cases.append(parallel.case("devices", threads, dataset, batch_size=size, devices=count))
     return cases
 
 
@@ -189,11 +189,5 @@ def _threads_cases(stacks: Sequence[Stack], counts: Sequence[int], dataset: str,
             for engine in engines
             for count in counts
         ),
-        *(_case("threads", stack, count, dataset, batch_size=batch_size) for stack in stacks for count in counts),
+        *(stack.case("threads", count, dataset, batch_size=batch_size) for stack in stacks for count in counts),
     ]
-
-
-def _case(harness: str, stack: Stack, threads: int, dataset: str, **more: int | None) -> Case:
-    cache = "warm" if stack.caches_code else None
-    where = (stack.backend, stack.variant, stack.device)
-    return Case(harness, *where, threads, dataset, cache=cache, precision=stack.precision, **more)
