@@ -76,6 +76,13 @@ def _is_sound(value: float, unit: Unit) -> bool:
     return 0 <= value <= 1 if unit == "accuracy" else math.isfinite(value) and value > 0
 
 
+def on_scale(metric: Metric, value: float | None) -> float | None:
+    """Return a value on the scale of the differences, larger is worse; None if it is missing or invalid."""
+    if value is None or not math.isfinite(value) or (metric.is_ratio and value <= 0):
+        return None
+    return math.log(value) if metric.is_ratio else -value
+
+
 def from_scale(metric: Metric, difference: float) -> float:
     """Convert a difference to the reported value: the ratio candidate / base, or the difference of accuracies."""
     return math.exp(difference) if metric.is_ratio else -difference
@@ -90,16 +97,10 @@ def to_blocks(samples: Sequence[ProcessSample], metric: Metric) -> PairedBlocks:
     complete, left_out = [], 0
     for number in numbers:
         block = [sample for sample in samples if sample.block == number]
-        sides = [[_scaled(sample.value, metric) for sample in block if sample.side == side] for side in SIDES]
+        sides = [[on_scale(metric, sample.value) for sample in block if sample.side == side] for side in SIDES]
         if any(None in side for side in sides) or not all(sides):
             left_out += 1
         else:
             complete.append(sides)
     shapes = tuple((len(a), len(b)) for a, b in complete)
     return PairedBlocks(pairwise_differences(complete), shapes, left_out)
-
-
-def _scaled(value: float | None, metric: Metric) -> float | None:
-    if value is None:
-        return None
-    return math.log(value) if metric.is_ratio else -value

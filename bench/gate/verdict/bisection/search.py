@@ -5,7 +5,6 @@ It measures through ``Laboratory`` only, so that a live bisection and a replay o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +15,7 @@ from bench.gate.verdict.bisection.model import MeasuredBlock
 from bench.gate.verdict.bisection.posterior import Inference, Posterior
 from bench.gate.verdict.confirm import confirm
 from bench.gate.verdict.design import DESIGN
-from bench.gate.verdict.samples import effect_on_scale, from_scale
+from bench.gate.verdict.samples import effect_on_scale, from_scale, on_scale
 from bench.gate.verdict.values import Decision, Judgement, Metric, ProcessSample, Verdict
 from bench.units import format_percent
 
@@ -228,10 +227,3 @@ class Search:
 
     def _time_for(self, num_processes: int, limit_seconds: float) -> bool:
         return self.seconds + num_processes * self.process_seconds <= limit_seconds
-
-
-def on_scale(metric: Metric, value: float | None) -> float | None:
-    """Return a value on the scale of the inference, positive is worse; None if it is missing or invalid."""
-    if value is None or not math.isfinite(value) or (metric.is_ratio and value <= 0):
-        return None
-    return math.log(value) if metric.is_ratio else -value
