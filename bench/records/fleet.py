@@ -113,11 +113,10 @@ class FleetFolder:
     def host(self, name: str) -> HostRecord:
         return next(host for host in self.header.hosts if host.name == name)
 
-    def update_host(self, name: str, **changes: Any) -> HostRecord:
+    def update_host(self, name: str, **changes: Any) -> None:
         """Change the record of a host; raise RecordError if it cannot be written."""
         changed = replace(self.host(name), **changes)
         self.update(hosts=tuple(changed if host.name == name else host for host in self.header.hosts))
-        return changed
 
     def update(self, **changes: Any) -> None:
         self.header = replace(self.header, **changes)
