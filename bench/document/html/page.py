@@ -81,18 +81,15 @@ def to_html(page: Page) -> str:
         for number, (section, names) in enumerate(with_plots(page.sections, page.charts), start=1)
     ]
     drawn = any(block.charts for block in blocks)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            page=page,
-            blocks=blocks,
-            instructions=INSTRUCTIONS if drawn else "",
-            style=_asset("style.css"),
-            script=_asset("page.js"),
-            own_script=Markup(page.script),
-            plotly=Markup(plotly_gzip_base64()) if drawn else "",
-        )
+    template = _environment().get_template("page.html")
+    return template.render(
+        page=page,
+        blocks=blocks,
+        instructions=INSTRUCTIONS if drawn else "",
+        style=_asset("style.css"),
+        script=_asset("page.js"),
+        own_script=Markup(page.script),
+        plotly=Markup(plotly_gzip_base64()) if drawn else "",
     )
 
 

@@ -34,11 +34,8 @@ def _steps(host: dict[str, Any]) -> list[Section]:
 
 def _threads(host: dict[str, Any]) -> list[Section]:
     rows = [[one["thread"], one["cpu_percent"] / 100] for one in host.get("threads") or []]
-    return (
-        [Section("CPU use by thread", ["100 % is one core."], ["thread", Column("CPU", WHOLE_PERCENT)], rows)]
-        if rows
-        else []
-    )
+    columns = ["thread", Column("CPU", WHOLE_PERCENT)]
+    return [Section("CPU use by thread", ["100 % is one core."], columns, rows)] if rows else []
 
 
 def _memory(host: dict[str, Any]) -> list[Section]:
@@ -57,17 +54,11 @@ def _gpu(host: dict[str, Any]) -> list[Section]:
     if not timeline:
         reason = host.get("gpu_reason")
         return [Section("The GPU beside the steps", [f"It is not available: {reason}."])] if reason else []
-    columns = {"sm_clock_mhz": "clock, MHz", "power_watts": "power, W", "gpu_utilization_percent": "busy, %"}
+    quantities = {"sm_clock_mhz": "clock, MHz", "power_watts": "power, W", "gpu_utilization_percent": "busy, %"}
     rows = []
-    for name, label in columns.items():
+    for name, label in quantities.items():
         values = [sample[name] for sample in timeline if sample.get(name) is not None]
         shown = [min(values), sum(values) / len(values), max(values)] if values else [None] * 3
         rows.append([label, *shown])
-    return [
-        Section(
-            "The GPU beside the steps",
-            [],
-            ["what", *(Column(name, NUMBER) for name in ("least", "mean", "most"))],
-            rows,
-        )
-    ]
+    columns = ["what", *(Column(name, NUMBER) for name in ("least", "mean", "most"))]
+    return [Section("The GPU beside the steps", [], columns, rows)]

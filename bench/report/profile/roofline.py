@@ -118,9 +118,5 @@ def _roof_lines(
     for style, (name, slope) in zip(("--", ":"), slopes.items(), strict=False):
         end = highest if peak is None else min(highest, peak / slope)
         start = min(lowest, end / 2)
-        yield (
-            f"{name}: {format_number(slope / 1e9)} GB/s",
-            [start, end],
-            [start * slope / 1e9, end * slope / 1e9],
-            style,
-        )
+        rates = [start * slope / 1e9, end * slope / 1e9]
+        yield f"{name}: {format_number(slope / 1e9)} GB/s", [start, end], rates, style
