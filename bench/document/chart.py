@@ -10,7 +10,7 @@ import base64
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ def hover_text(text: str) -> str:
     return html.escape(clean(text, 160), quote=False).replace("{", "&#123;")
 
 
-def figure(traces: Sequence[Any], **layout: Any) -> dict[str, Any]:
+def figure(traces: Iterable[Any], **layout: Any) -> dict[str, Any]:
     """Return a figure without a background: the page's style sheet colours text, grid and paper.
 
     ``height`` in pixels is that of the plot; the page adds the legend's height.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -53,54 +54,45 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 def _traces(
     stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series, style: dict[str, Any]
-) -> list[Any]:
-    """Return the traces of one stack; one entry in the legend toggles all of them."""
+) -> Iterator[Any]:
+    """Yield the traces of one stack; one entry in the legend toggles all of them."""
     import plotly.graph_objects as go
 
     name = hover_text(stack.name)
     shared = {"legendgroup": name, "hoverlabel": {"bordercolor": style["color"]}}
     sizes = sorted(curve)
-    found = [
-        go.Scatter(
-            x=[int(size) for _, size in medians.index],
-            y=[int(size) / seconds for (_, size), seconds in medians.items()],
-            mode="markers",
-            marker={"color": style["color"], "size": 4, "opacity": 0.55, "symbol": f"{style['symbol']}-open"},
-            text=[
-                f"{name}<br>process {process}, median step {format_seconds(t)}" for (process, _), t in medians.items()
-            ],
-            hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
+    yield go.Scatter(
+        x=[int(size) for _, size in medians.index],
+        y=[int(size) / seconds for (_, size), seconds in medians.items()],
+        mode="markers",
+        marker={"color": style["color"], "size": 4, "opacity": 0.55, "symbol": f"{style['symbol']}-open"},
+        text=[f"{name}<br>process {process}, median step {format_seconds(t)}" for (process, _), t in medians.items()],
+        hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
+        showlegend=False,
+        **shared,
+    )
+    if law is not None:
+        rates = [size / (law.a_seconds + law.b_seconds * size) for size in sizes]
+        yield go.Scatter(
+            x=sizes,
+            y=[rate if rate > 0 else None for rate in rates],
+            mode="lines",
+            line={"color": style["color"], "dash": "dot", "width": 1, "shape": "spline"},
+            hovertemplate=f"{name}<br>the law at B = %{{x:,}}: %{{y:,.6g}} examples/s<extra></extra>",
             showlegend=False,
             **shared,
         )
-    ]
-    if law is not None:
-        rates = [size / (law.a_seconds + law.b_seconds * size) for size in sizes]
-        found.append(
-            go.Scatter(
-                x=sizes,
-                y=[rate if rate > 0 else None for rate in rates],
-                mode="lines",
-                line={"color": style["color"], "dash": "dot", "width": 1, "shape": "spline"},
-                hovertemplate=f"{name}<br>the law at B = %{{x:,}}: %{{y:,.6g}} examples/s<extra></extra>",
-                showlegend=False,
-                **shared,
-            )
-        )
-    found.append(
-        go.Scatter(
-            x=sizes,
-            y=[size / curve[size] for size in sizes],
-            mode="lines+markers",
-            name=label(stack.name).replace("<br>", " "),
-            line={"color": style["color"], "dash": style["dash"], "width": 1.5},
-            marker={"symbol": style["symbol"], "size": 7},
-            text=[f"{name}<br>median step {format_seconds(curve[size])}" for size in sizes],
-            hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
-            **shared,
-        )
+    yield go.Scatter(
+        x=sizes,
+        y=[size / curve[size] for size in sizes],
+        mode="lines+markers",
+        name=label(stack.name).replace("<br>", " "),
+        line={"color": style["color"], "dash": style["dash"], "width": 1.5},
+        marker={"symbol": style["symbol"], "size": 7},
+        text=[f"{name}<br>median step {format_seconds(curve[size])}" for size in sizes],
+        hovertemplate="%{text}<br>B = %{x:,}: %{y:,.6g} examples/s<extra></extra>",
+        **shared,
     )
-    return found
 
 
 def _crossings(crossovers: list[tuple[DevicePair, Crossover]]) -> dict[str, Any]:

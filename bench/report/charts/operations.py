@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -36,26 +36,22 @@ def _parts(step: StepOfStack) -> dict[str, float]:
     return {**step.seconds_by_kind, UNATTRIBUTED: step.unattributed_seconds}
 
 
-def _bars(steps: Sequence[StepOfStack]) -> list[Any]:
+def _bars(steps: Sequence[StepOfStack]) -> Iterator[Any]:
     import plotly.graph_objects as go
 
-    traces = []
     for kind in [*kinds_of(steps), UNATTRIBUTED]:
         drawn = [(row, step, _parts(step)[kind]) for row, step in enumerate(steps) if kind in _parts(step)]
         colour, pattern = KINDS.get(kind, REST)
-        traces.append(
-            go.Bar(
-                x=[seconds for _, _, seconds in drawn],
-                y=[row for row, _, _ in drawn],
-                orientation="h",
-                name=label(kind),
-                marker={"color": colour, "pattern": {"shape": pattern, "size": 6}},
-                customdata=[[hover_text(step.stack.name), _hover(kind, step, seconds)] for _, step, seconds in drawn],
-                hovertemplate="%{customdata[0]}<br>%{customdata[1]} of the step (%{x:.6g} s)<extra></extra>",
-                width=0.6,
-            )
+        yield go.Bar(
+            x=[seconds for _, _, seconds in drawn],
+            y=[row for row, _, _ in drawn],
+            orientation="h",
+            name=label(kind),
+            marker={"color": colour, "pattern": {"shape": pattern, "size": 6}},
+            customdata=[[hover_text(step.stack.name), _hover(kind, step, seconds)] for _, step, seconds in drawn],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]} of the step (%{x:.6g} s)<extra></extra>",
+            width=0.6,
         )
-    return traces
 
 
 def _hover(kind: str, step: StepOfStack, seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -53,13 +54,12 @@ def _published() -> Any:
     )
 
 
-def _bars(medians: list[PhaseMedians], first: int) -> list[Any]:
-    """Return a trace for each phase that any stack has, and one for the rest, from row ``first`` on."""
+def _bars(medians: list[PhaseMedians], first: int) -> Iterator[Any]:
+    """Yield a trace for each phase that any stack has, and one for the rest, from row ``first`` on."""
     import plotly.graph_objects as go
 
     found = dict.fromkeys(phase for one in medians for phase in one.seconds_by_phase)
     order = [*(phase for phase in PHASES if phase in found), *(phase for phase in found if phase not in PHASES)]
-    traces = []
     for phase in [*order, None]:
         of_phase = [one.rest_seconds if phase is None else one.seconds_by_phase.get(phase) for one in medians]
         title = "rest, unexplained" if phase is None else phase
@@ -69,19 +69,16 @@ def _bars(medians: list[PhaseMedians], first: int) -> list[Any]:
             else f"{hover_text(title)}: {format_seconds(seconds)}, {seconds / total:.1%} of the run"
             for seconds, total in zip(of_phase, (one.total_seconds for one in medians), strict=True)
         ]
-        traces.append(
-            go.Bar(
-                x=of_phase,
-                y=list(range(first, first + len(medians))),
-                orientation="h",
-                name=hover_text(title),
-                marker={"color": PHASES.get(phase, "#9AA0A6")},
-                customdata=[[hover_text(one.stack.name), text] for one, text in zip(medians, share, strict=True)],
-                hovertemplate="%{customdata[0]}<br>%{customdata[1]} (%{x:.6g} s)<extra></extra>",
-                width=0.6,
-            )
+        yield go.Bar(
+            x=of_phase,
+            y=list(range(first, first + len(medians))),
+            orientation="h",
+            name=hover_text(title),
+            marker={"color": PHASES.get(phase, "#9AA0A6")},
+            customdata=[[hover_text(one.stack.name), text] for one, text in zip(medians, share, strict=True)],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]} (%{x:.6g} s)<extra></extra>",
+            width=0.6,
         )
-    return traces
 
 
 def _dots(totals: dict[StackKey, list[float]], stacks: list[StackKey], first: int) -> Any:

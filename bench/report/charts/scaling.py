@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
@@ -59,31 +60,28 @@ def _drawn(scaling: ThreadScaling) -> list:
     return [point for point in scaling.points if point.speedup is not None]
 
 
-def _traces(scaling: ThreadScaling, style: dict[str, Any]) -> list[Any]:
+def _traces(scaling: ThreadScaling, style: dict[str, Any]) -> Iterator[Any]:
     import plotly.graph_objects as go
 
     points, name = _drawn(scaling), hover_text(scaling.stack.name)
-    found = [
-        go.Scatter(
-            x=[point.threads for point in points],
-            y=[point.speedup.center for point in points],
-            error_y=error_bars([(one.speedup.center, one.speedup.low, one.speedup.high) for one in points]),
-            mode="lines+markers",
-            name=label(scaling.stack.name).replace("<br>", " "),
-            line={"color": style["color"], "dash": style["dash"], "width": 1.5},
-            marker={"symbol": style["symbol"], "size": 8},
-            legendgroup=name,
-            text=[_hover(scaling.stack, point) for point in points],
-            hovertemplate="%{text}<extra></extra>",
-        )
-    ]
+    yield go.Scatter(
+        x=[point.threads for point in points],
+        y=[point.speedup.center for point in points],
+        error_y=error_bars([(one.speedup.center, one.speedup.low, one.speedup.high) for one in points]),
+        mode="lines+markers",
+        name=label(scaling.stack.name).replace("<br>", " "),
+        line={"color": style["color"], "dash": style["dash"], "width": 1.5},
+        marker={"symbol": style["symbol"], "size": 8},
+        legendgroup=name,
+        text=[_hover(scaling.stack, point) for point in points],
+        hovertemplate="%{text}<extra></extra>",
+    )
     if scaling.laws is not None and scaling.laws.usl.holds:
         law, last = scaling.laws.usl, points[-1].threads
         xs = [1 + (last - 1) * step / 40 for step in range(41)]
         line = {"color": style["color"], "dash": "dot", "width": 1}
         fitted = [law.speedup(x) for x in xs]
-        found.append(go.Scatter(x=xs, y=fitted, mode="lines", line=line, showlegend=False, legendgroup=name))
-    return found
+        yield go.Scatter(x=xs, y=fitted, mode="lines", line=line, showlegend=False, legendgroup=name)
 
 
 def _hover(stack: StackKey, point) -> str:
