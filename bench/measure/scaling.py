@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -143,25 +143,23 @@ def scaling_plan(
     return plan
 
 
-def _devices_cases(stacks: Sequence[Stack], counts: ScalingCounts, dataset: str, batch_size: int) -> list[Case]:
-    """Return for each backend and kind of device the plain training, and each count, strong and weak.
+def _devices_cases(stacks: Sequence[Stack], counts: ScalingCounts, dataset: str, batch_size: int) -> Iterator[Case]:
+    """Yield for each backend and kind of device the plain training, and each count, strong and weak.
 
     Strong: ``batch_size`` examples for all devices together; weak: for each.  One device is one case for both.
     """
     where = dict.fromkeys((stack.backend, stack.device.partition(":")[0]) for stack in stacks)
     most = counts.most_threads
-    cases = []
     for backend, device in where:
         if backend not in DATA_PARALLEL or not counts.devices.get(device):
             continue
         plain, parallel = (Stack(backend, variant, device) for variant in DATA_PARALLEL[backend])
-        cases.append(plain.case("devices", most, dataset, batch_size=batch_size))
+        yield plain.case("devices", most, dataset, batch_size=batch_size)
         for count in counts.devices[device]:
             threads = max(1, most // count) if backend == "torch" else most
             for size in dict.fromkeys((batch_size, count * batch_size)):
                 if backend == "torch" or size % count == 0:
-                    cases.append(parallel.case("devices", threads, dataset, batch_size=size, devices=count))
-    return cases
+                    yield parallel.case("devices", threads, dataset, batch_size=size, devices=count)
 
 
 def check_devices(counts: ScalingCounts, stacks: Sequence[Stack], asked: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -152,9 +152,8 @@ def _history(rows: Sequence[BoardRow]) -> list[Section]:
     return [Section("History", sentences, columns, cells, files=["history.csv", "machine.json"])]
 
 
-def _scaling(machine: BoardMachine) -> list[Section]:
-    """Return the scaling with threads and devices and the rates of copies, each of the newest run that measured it."""
-    found = []
+def _scaling(machine: BoardMachine) -> Iterator[Section]:
+    """Yield the scaling with threads and devices and the rates of copies, each of the newest run that measured it."""
     for harness, sections in (
         (THREADS, threads_sections(machine.thread_scalings)),
         (COPIES, copies_sections(machine.copy_scalings)),
@@ -163,8 +162,7 @@ def _scaling(machine: BoardMachine) -> list[Section]:
         for section in sections:
             origin = f"Of {machine.newest_with(harness).run_id}, the newest run that measured it."
             files = [f"{harness}.csv", "machine.json"]
-            found.append(replace(section, sentences=[origin, *section.sentences], plots=[], files=files))
-    return found
+            yield replace(section, sentences=[origin, *section.sentences], plots=[], files=files)
 
 
 def _ceilings(machine: BoardMachine) -> list[Section]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BenchError
@@ -143,15 +143,13 @@ def _mean(base: Comparable, other: Comparable, metrics: list[StackMeasurement]) 
     return mean_speed_ratio(*([side.medians(metric) for metric in metrics] for side in (base, other)))
 
 
-def _costs(side: Comparable, price_per_hour: Mapping[str, float]) -> list[Cost]:
-    found = []
+def _costs(side: Comparable, price_per_hour: Mapping[str, float]) -> Iterator[Cost]:
     for stack in sorted(side.canonical_stacks):
         seconds = side.medians(StackMeasurement(stack, REFERENCE_CLOCK))
         price, joules = price_per_hour.get(side.name), side.energy_joules.get(stack)
         if seconds and (price is not None or joules is not None):
             estimate = estimates.estimate([[value] for value in seconds.values()])
-            found.append(Cost(side.name, stack, estimate, price, joules))
-    return found
+            yield Cost(side.name, stack, estimate, price, joules)
 
 
 def _not_compared(base: Comparable, other: Comparable) -> list[NotCompared]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.document.section import Section
 from bench.document.table import COUNT, NUMBER_WITH_INTERVAL, PROBABILITY, SECONDS_WITH_INTERVAL, Column
@@ -95,8 +95,7 @@ def _sentence(host: str, found: Sequence[Outlier]) -> str:
     return f"{host} {what} than equal hosts: {', '.join(details)} times as long."
 
 
-def _ranking(judgement: FleetJudgement) -> list[Section]:
-    found = []
+def _ranking(judgement: FleetJudgement) -> Iterator[Section]:
     for stack in dict.fromkeys(one.stack for one in judgement.ranking):
         rows = []
         for one in judgement.ranking:
@@ -104,8 +103,7 @@ def _ranking(judgement: FleetJudgement) -> list[Section]:
                 center = estimate([[seconds] for seconds in one.seconds])
                 rows.append([str(one.rank) if one.rank else None, one.host, (center.center, center.low, center.high)])
         columns = ["rank", "host", Column("training epoch", SECONDS_WITH_INTERVAL)]
-        found.append(Section(f"Ranking of hosts: {stack}", columns=columns, rows=rows))
-    return found
+        yield Section(f"Ranking of hosts: {stack}", columns=columns, rows=rows)
 
 
 def doctor_section(folder: FleetFolder) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,32 +97,28 @@ def _points(
     placements: pd.DataFrame,
     batch_size: int,
     states: Mapping[int, CoreState],
-) -> list[DevicePoint]:
+) -> Iterator[DevicePoint]:
     epochs = {key: own[own["measurement"] == "train_epoch"] for key, own in rows.items()}
     epochs = {key: own.assign(seconds=own["seconds"] / own["examples"]) for key, own in epochs.items() if len(own)}
     per_example = paired_rounds(epochs, states)
     base = next((key for key in epochs if key[3] is None), None)
     accuracy_of = {key: _accuracy(placements, key) for key in epochs}
-    found = []
     for key in sorted(epochs, key=lambda key: (key[3] is not None, key[3] or 0, key[4])):
         own, accuracy = rows[key], accuracy_of[key]
         reductions = own[own["measurement"] == "all_reduce"]
         own_rounds, plain_rounds = per_example[key], per_example.get(base, {})
-        found.append(
-            DevicePoint(
-                *key[:4],
-                mode=_mode(key[3], key[4], batch_size),
-                batch_size=key[4],
-                per_epoch=estimate_of(own[own["measurement"] == "train_epoch"]),
-                examples=int(epochs[key]["examples"].iloc[0]),
-                speedup=None if key == base else estimates.paired_ratio(plain_rounds, own_rounds),
-                all_reduce_seconds=estimate_of(reductions).center if len(reductions) else None,
-                validation_accuracy=accuracy,
-                learns_worse=learns_worse(accuracy, accuracy_of.get(base)),
-                emulated=key[3] is not None and key[2] == "cpu",
-            )
+        yield DevicePoint(
+            *key[:4],
+            mode=_mode(key[3], key[4], batch_size),
+            batch_size=key[4],
+            per_epoch=estimate_of(own[own["measurement"] == "train_epoch"]),
+            examples=int(epochs[key]["examples"].iloc[0]),
+            speedup=None if key == base else estimates.paired_ratio(plain_rounds, own_rounds),
+            all_reduce_seconds=estimate_of(reductions).center if len(reductions) else None,
+            validation_accuracy=accuracy,
+            learns_worse=learns_worse(accuracy, accuracy_of.get(base)),
+            emulated=key[3] is not None and key[2] == "cpu",
         )
-    return found
 
 
 def _mode(devices: int | None, batch_size: int, own_batch_size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from bench.document.section import Section
@@ -52,18 +53,16 @@ def threads_sections(scalings: list[ThreadScaling]) -> list[Section]:
     return [drop_constant_column(section)]
 
 
-def _without_laws(scalings: list[ThreadScaling]) -> list[str]:
+def _without_laws(scalings: list[ThreadScaling]) -> Iterator[str]:
     """State why stacks have no laws, and what a share of products above 1 means, each once."""
-    found = []
     if any(one.laws is None for one in scalings):
         most = max(sum(point.has_equal_cores for point in one.points) for one in scalings if one.laws is None)
-        found.append(
+        yield (
             f"No law of scaling is fitted to fewer than {FIT_FROM} numbers of threads on equal physical cores; here "
             f"{'is' if most == 1 else 'are'} {most}."
         )
     if any((point.products_seconds or 0) > point.epoch.center for one in scalings for point in one.points):
-        found.append("Where products take longer than the epoch, the stack skips zeros, or they were disturbed.")
-    return found
+        yield "Where products take longer than the epoch, the stack skips zeros, or they were disturbed."
 
 
 def _cells(point: ThreadPoint, first: ThreadPoint) -> list:
