@@ -6,7 +6,7 @@ The facts are those of ``bench.machine.fitness``; an unknown one hinders nothing
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -52,55 +52,36 @@ class Hindrance(NamedTuple):
     advice: str
 
 
-def hindrances(facts: Facts) -> list[Hindrance]:
-    """Return what hinders measuring, by one reading of the facts."""
-    found: list[Hindrance | None] = [_governor(facts), _waiting(facts), _several_kinds(facts), _isolated(facts)]
+def hindrances(facts: Facts) -> Iterator[Hindrance]:
+    """Yield what hinders measuring, by one reading of the facts."""
+    # The governor powersave of drivers that choose clocks in hardware (intel_pstate, amd-pstate-epp) is dynamic.
+    if slow := DYNAMIC_GOVERNORS & set((facts.get("frequency_governor") or "").split(", ")):
+        detail = f"clocks follow the load (governor {', '.join(sorted(slow))}, driver {facts.get('frequency_driver')})"
+        yield Hindrance(detail, "sudo cpupower frequency-set -g performance")
+    running, cores = facts.get("procs_running"), len(facts.get("allowed_cores") or [])
+    if running is not None and 0 < cores < running:  # one of them is the reader
+        yield Hindrance(f"{running - 1} other threads want to run now on {cores} cores", "stop them")
+    if (facts.get("core_kinds") or 1) > 1:
+        detail = f"the usable cores are of {facts['core_kinds']} kinds with different speeds"
+        yield Hindrance(detail, "take those of one kind: taskset -c; lscpu --extended lists them")
+    isolated, allowed = set(facts.get("isolated_cores") or []), set(facts.get("allowed_cores") or [])
+    if isolated and not isolated & allowed:
+        names = ",".join(map(str, sorted(isolated)))
+        yield Hindrance(f"the cores {names} are isolated from other work, and not used", f"taskset -c {names}")
     if facts.get("on_battery"):
-        found.append(Hindrance("it runs on its battery, which limits the clocks", "plug it in"))
+        yield Hindrance("it runs on its battery, which limits the clocks", "plug it in")
     if facts.get("cores_sharing_smt"):
         detail = f"{facts['cores_sharing_smt']} usable cores are threads that share a physical core"
-        found.append(Hindrance(detail, "take one thread of each core: taskset -c, and --threads"))
+        yield Hindrance(detail, "take one thread of each core: taskset -c, and --threads")
     if (facts.get("numa_nodes_spanned") or 1) > 1:
         detail = f"the usable cores belong to {facts['numa_nodes_spanned']} NUMA nodes"
-        found.append(Hindrance(detail, "stay on one: numactl --cpunodebind=0 --membind=0"))
+        yield Hindrance(detail, "stay on one: numactl --cpunodebind=0 --membind=0")
     if facts.get("swap_used_bytes"):
         detail = f"{format_bytes(facts['swap_used_bytes'])} of memory are swapped out"
-        found.append(Hindrance(detail, "end what fills the memory, then swapoff -a and swapon -a"))
+        yield Hindrance(detail, "end what fills the memory, then swapoff -a and swapon -a")
     if facts.get("clocksource") not in (None, *FAST_CLOCKS):
         detail = f"the clock is read from {facts['clocksource']}, which takes about a microsecond"
-        found.append(Hindrance(detail, "boot with a processor clock (clocksource=tsc) if it is stable"))
-    return [one for one in found if one is not None]
-
-
-def _governor(facts: Facts) -> Hindrance | None:
-    """The governor powersave of drivers that choose clocks in hardware (intel_pstate, amd-pstate-epp) is dynamic."""
-    slow = DYNAMIC_GOVERNORS & set((facts.get("frequency_governor") or "").split(", "))
-    if not slow:
-        return None
-    detail = f"clocks follow the load (governor {', '.join(sorted(slow))}, driver {facts.get('frequency_driver')})"
-    return Hindrance(detail, "sudo cpupower frequency-set -g performance")
-
-
-def _waiting(facts: Facts) -> Hindrance | None:
-    running, cores = facts.get("procs_running"), len(facts.get("allowed_cores") or [])
-    if running is None or not cores or running - 1 < cores:  # one of them is the reader
-        return None
-    return Hindrance(f"{running - 1} other threads want to run now on {cores} cores", "stop them")
-
-
-def _several_kinds(facts: Facts) -> Hindrance | None:
-    if (facts.get("core_kinds") or 1) < 2:
-        return None
-    detail = f"the usable cores are of {facts['core_kinds']} kinds with different speeds"
-    return Hindrance(detail, "take those of one kind: taskset -c; lscpu --extended lists them")
-
-
-def _isolated(facts: Facts) -> Hindrance | None:
-    isolated, allowed = set(facts.get("isolated_cores") or []), set(facts.get("allowed_cores") or [])
-    if not isolated or isolated & allowed:
-        return None
-    cores = ",".join(map(str, sorted(isolated)))
-    return Hindrance(f"the cores {cores} are isolated from other work, and not used", f"taskset -c {cores}")
+        yield Hindrance(detail, "boot with a processor clock (clocksource=tsc) if it is stable")
 
 
 # Facts of a GPU on which its fitness depends: by name, in words.
@@ -114,21 +95,19 @@ OF_GPU = {
 }
 
 
-def gpu_hindrances(gpu: Facts) -> list[Hindrance]:
-    """Return what hinders measuring on a GPU, by the facts that NVML gave."""
-    found = []
+def gpu_hindrances(gpu: Facts) -> Iterator[Hindrance]:
+    """Yield what hinders measuring on a GPU, by the facts that NVML gave."""
     if others := gpu.get("other_processes_now"):
         used = f"{others} other process{'es' * (others > 1)} on it: its times would be too long"
-        found.append(Hindrance(used, "wait for their end; nvidia-smi lists them"))
+        yield Hindrance(used, "wait for their end; nvidia-smi lists them")
     if reasons := gpu.get("throttle_reasons_now"):
-        found.append(Hindrance(f"its clock is held down now: {', '.join(reasons)}", "nvidia-smi -q -d PERFORMANCE"))
+        yield Hindrance(f"its clock is held down now: {', '.join(reasons)}", "nvidia-smi -q -d PERFORMANCE")
     if gpu.get("persistence_mode") is False:
         unloaded = "its driver state is dropped while nothing uses it, which delays the first step of a process"
-        found.append(Hindrance(unloaded, "sudo nvidia-smi --persistence-mode=1"))
+        yield Hindrance(unloaded, "sudo nvidia-smi --persistence-mode=1")
     if gpu.get("mig_mode"):
         divided = "it is divided into MIG instances, which have fewer cores and share its power"
-        found.append(Hindrance(divided, "compare it only with the same instances"))
-    return found
+        yield Hindrance(divided, "compare it only with the same instances")
 
 
 def disturbances(start: Facts, end: Facts) -> list[str]:

@@ -32,7 +32,7 @@ def test_a_system_that_shows_nothing_has_a_reason_for_each_fact_and_no_hindrance
     found = read_fitness(tmp_path)
     missing = found.pop("missing")
     assert set(found.values()) == {None} and missing.keys() == found.keys()
-    assert all(missing.values()) and hindrances(found) == []
+    assert all(missing.values()) and list(hindrances(found)) == []
 
 
 def test_this_machine_has_facts_that_fit_into_a_record(monkeypatch):
