@@ -95,6 +95,20 @@ def figure(traces: Iterable[Any], **layout: Any) -> dict[str, Any]:
     return json.loads(to_json_plotly(made))
 
 
+def scatter(**options: Any) -> Any:
+    """Return a trace of marks or lines; Plotly, whose import takes long, is imported here."""
+    import plotly.graph_objects as go
+
+    return go.Scatter(**options)
+
+
+def bar(**options: Any) -> Any:
+    """Return a trace of bars."""
+    import plotly.graph_objects as go
+
+    return go.Bar(**options)
+
+
 def error_bars(points: Sequence[tuple[float, float | None, float | None]], scale: float = 1) -> dict[str, Any]:
     """Return Plotly's error bars of (center, low, high), times ``scale``; a missing bound has length 0."""
     return {

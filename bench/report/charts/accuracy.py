@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, label, log_axis, rows_layout
+from bench.document.chart import Chart, figure, hover_text, label, log_axis, rows_layout, scatter
 from bench.records.stack_key import StackKey
 from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM, drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
@@ -56,11 +56,9 @@ def accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 
 def _curve(stack: StackKey, run: pd.DataFrame, style: dict[str, Any], first: bool) -> Any:
-    import plotly.graph_objects as go
-
     seed = run["seed"].iloc[0]
     which = f"process {run['process'].iloc[0]}" if pd.isna(seed) else f"seed {seed}"
-    return go.Scatter(
+    return scatter(
         x=run["elapsed_seconds"].tolist(),
         y=(run["validation_accuracy"] * 100).tolist(),
         mode="lines+markers",
@@ -95,15 +93,13 @@ def _data(curves: dict[StackKey, list[pd.DataFrame]]) -> pd.DataFrame:
 
 def test_accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw a dot for each seed, and the published accuracy with its binomial interval."""
-    import plotly.graph_objects as go
-
     accuracies = {stack: values for stack, values in analysis.accuracies.items() if values}
     if not accuracies:
         return None
     published = REFERENCE.test_accuracy
     low, high = estimates.binomial_interval(published, REFERENCE.test_examples)
     points = [(row, stack.name, value) for row, (stack, values) in enumerate(accuracies.items()) for value in values]
-    seeds = go.Scatter(
+    seeds = scatter(
         x=[value * 100 for *_, value in points],
         y=[row for row, *_ in points],
         mode="markers",
@@ -112,7 +108,7 @@ def test_accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         text=[hover_text(stack) for _, stack, _ in points],
         hovertemplate="%{text}<br>test accuracy %{x:.2f} %<extra></extra>",
     )
-    means = go.Scatter(
+    means = scatter(
         x=[float(np.mean(values)) * 100 for values in accuracies.values()],
         y=list(range(len(accuracies))),
         mode="markers",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, label
+from bench.document.chart import Chart, figure, hover_text, label, scatter
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.charts.style import GREY, drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
@@ -56,12 +56,10 @@ def _traces(
     stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series, style: dict[str, Any]
 ) -> Iterator[Any]:
     """Yield the traces of one stack; one entry in the legend toggles all of them."""
-    import plotly.graph_objects as go
-
     name = hover_text(stack.name)
     shared = {"legendgroup": name, "hoverlabel": {"bordercolor": style["color"]}}
     sizes = sorted(curve)
-    yield go.Scatter(
+    yield scatter(
         x=[int(size) for _, size in medians.index],
         y=[int(size) / seconds for (_, size), seconds in medians.items()],
         mode="markers",
@@ -73,7 +71,7 @@ def _traces(
     )
     if law is not None:
         rates = [size / (law.a_seconds + law.b_seconds * size) for size in sizes]
-        yield go.Scatter(
+        yield scatter(
             x=sizes,
             y=[rate if rate > 0 else None for rate in rates],
             mode="lines",
@@ -82,7 +80,7 @@ def _traces(
             showlegend=False,
             **shared,
         )
-    yield go.Scatter(
+    yield scatter(
         x=sizes,
         y=[size / curve[size] for size in sizes],
         mode="lines+markers",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, rows_layout
+from bench.document.chart import Chart, figure, hover_text, rows_layout, scatter
 from bench.records.stack_key import StackKey, groups
 from bench.report.charts.style import ACCENT, VERMILION
 from bench.report.run.ablation import ablation_rows
@@ -137,10 +137,8 @@ def _traces(shown: pd.DataFrame, kind: str) -> list[Any]:
 
 
 def _scatter(shown: pd.DataFrame, column: str, what: str, marker: dict[str, Any], of_kind: str) -> Any:
-    import plotly.graph_objects as go
-
     rows = zip(shown["row"], shown["process"], strict=True)
-    return go.Scatter(
+    return scatter(
         x=shown[column].tolist(),
         y=shown["y"].tolist(),
         mode="markers",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout
+from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout, scatter
 from bench.report.charts.style import ACCENT, GREY
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.lower_bound import Share
@@ -50,10 +50,8 @@ def _row(y: int, share: Share, kind: str) -> dict[str, Any] | None:
 
 
 def _trace(kind: str, rows: list[dict[str, Any]]) -> Any:
-    import plotly.graph_objects as go
-
     _, color, symbol, _ = KINDS[kind]
-    return go.Scatter(
+    return scatter(
         x=[row["share"] * 100 for row in rows],
         y=[row["y"] for row in rows],
         mode="markers",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, label, rows_layout
+from bench.document.chart import Chart, bar, figure, hover_text, label, rows_layout
 from bench.report.charts.style import KINDS, REST
 from bench.report.run.profiles import CHART, StepOfStack, kinds_of
 from bench.units import format_percent, format_seconds, number_of
@@ -37,12 +37,10 @@ def _parts(step: StepOfStack) -> dict[str, float]:
 
 
 def _bars(steps: Sequence[StepOfStack]) -> Iterator[Any]:
-    import plotly.graph_objects as go
-
     for kind in [*kinds_of(steps), UNATTRIBUTED]:
         drawn = [(row, step, _parts(step)[kind]) for row, step in enumerate(steps) if kind in _parts(step)]
         colour, pattern = KINDS.get(kind, REST)
-        yield go.Bar(
+        yield bar(
             x=[seconds for _, _, seconds in drawn],
             y=[row for row, _, _ in drawn],
             orientation="h",

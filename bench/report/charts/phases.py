@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, rows_layout
+from bench.document.chart import Chart, bar, figure, hover_text, rows_layout, scatter
 from bench.records.stack_key import StackKey, by_stack
 from bench.report.charts.style import DOT, GREY, PHASES
 from bench.report.run.analysis import RunAnalysis
@@ -41,9 +41,7 @@ def phases_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 
 def _published() -> Any:
-    import plotly.graph_objects as go
-
-    return go.Bar(
+    return bar(
         x=[REFERENCE.total_seconds],
         y=[0],
         orientation="h",
@@ -56,8 +54,6 @@ def _published() -> Any:
 
 def _bars(medians: list[PhaseMedians], first: int) -> Iterator[Any]:
     """Yield a trace for each phase that any stack has, and one for the rest, from row ``first`` on."""
-    import plotly.graph_objects as go
-
     found = dict.fromkeys(phase for one in medians for phase in one.seconds_by_phase)
     order = [*(phase for phase in PHASES if phase in found), *(phase for phase in found if phase not in PHASES)]
     for phase in [*order, None]:
@@ -69,7 +65,7 @@ def _bars(medians: list[PhaseMedians], first: int) -> Iterator[Any]:
             else f"{hover_text(title)}: {format_seconds(seconds)}, {seconds / total:.1%} of the run"
             for seconds, total in zip(of_phase, (one.total_seconds for one in medians), strict=True)
         ]
-        yield go.Bar(
+        yield bar(
             x=of_phase,
             y=list(range(first, first + len(medians))),
             orientation="h",
@@ -82,10 +78,8 @@ def _bars(medians: list[PhaseMedians], first: int) -> Iterator[Any]:
 
 
 def _dots(totals: dict[StackKey, list[float]], stacks: list[StackKey], first: int) -> Any:
-    import plotly.graph_objects as go
-
     points = [(row, stack, seconds) for row, stack in enumerate(stacks, first) for seconds in totals[stack]]
-    return go.Scatter(
+    return scatter(
         x=[seconds for _, _, seconds in points],
         y=[row for row, _, _ in points],
         mode="markers",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, error_bars, figure, hover_text, label
+from bench.document.chart import Chart, error_bars, figure, hover_text, label, scatter
 from bench.records.stack_key import StackKey
 from bench.report.charts.style import COLOURS, GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
@@ -50,10 +50,8 @@ def scaling_layout(counts: list[int], x_title: str, y_title: str) -> dict[str, A
 
 def ideal_line(counts: list[int]) -> Any:
     """Return the line of a speed-up that is equal to the count."""
-    import plotly.graph_objects as go
-
     line = {"color": GREY, "dash": "dash", "width": 1}
-    return go.Scatter(x=[1, counts[-1]], y=[1, counts[-1]], mode="lines", name="ideal", line=line, hoverinfo="skip")
+    return scatter(x=[1, counts[-1]], y=[1, counts[-1]], mode="lines", name="ideal", line=line, hoverinfo="skip")
 
 
 def _drawn(scaling: ThreadScaling) -> list:
@@ -61,10 +59,8 @@ def _drawn(scaling: ThreadScaling) -> list:
 
 
 def _traces(scaling: ThreadScaling, style: dict[str, Any]) -> Iterator[Any]:
-    import plotly.graph_objects as go
-
     points, name = _drawn(scaling), hover_text(scaling.stack.name)
-    yield go.Scatter(
+    yield scatter(
         x=[point.threads for point in points],
         y=[point.speedup.center for point in points],
         error_y=error_bars([(one.speedup.center, one.speedup.low, one.speedup.high) for one in points]),
@@ -81,7 +77,7 @@ def _traces(scaling: ThreadScaling, style: dict[str, Any]) -> Iterator[Any]:
         xs = [1 + (last - 1) * step / 40 for step in range(41)]
         line = {"color": style["color"], "dash": "dot", "width": 1}
         fitted = [law.speedup(x) for x in xs]
-        yield go.Scatter(x=xs, y=fitted, mode="lines", line=line, showlegend=False, legendgroup=name)
+        yield scatter(x=xs, y=fitted, mode="lines", line=line, showlegend=False, legendgroup=name)
 
 
 def _hover(stack: StackKey, point) -> str:
@@ -112,10 +108,8 @@ def copies_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 def _rate_trace(scaling: CopyScaling, style: dict[str, Any]) -> Any:
     """Return the splits as marks: one training alone has several, with different numbers of threads."""
-    import plotly.graph_objects as go
-
     splits, name = scaling.splits, hover_text(scaling.stack.name)
-    return go.Scatter(
+    return scatter(
         x=[split.copies for split in splits],
         y=[split.hourly.center for split in splits],
         error_y=error_bars([(one.hourly.center, one.hourly.low, one.hourly.high) for one in splits]),
@@ -149,9 +143,7 @@ def devices_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 
 def _devices_trace(name: str, points: list[DevicePoint], color: str) -> Any:
-    import plotly.graph_objects as go
-
-    return go.Scatter(
+    return scatter(
         x=[point.devices for point in points],
         y=[point.speedup.center for point in points],
         error_y=error_bars([(one.speedup.center, one.speedup.low, one.speedup.high) for one in points]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout
+from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout, scatter
 from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.ranking import RankedStack
@@ -53,10 +53,8 @@ def _row(one: RankedStack, samples: pd.DataFrame) -> dict[str, Any] | None:
 
 
 def _processes(rows: list[dict[str, Any]]) -> Any:
-    import plotly.graph_objects as go
-
     points = [(y, row["stack"], *one) for y, row in enumerate(rows) for one in row["by_process"].items()]
-    return go.Scatter(
+    return scatter(
         x=[rate for *_, rate in points],
         y=[y + 0.22 for y, *_ in points],
         mode="markers",
@@ -68,10 +66,8 @@ def _processes(rows: list[dict[str, Any]]) -> Any:
 
 
 def _centers(rows: list[dict[str, Any]]) -> Any:
-    import plotly.graph_objects as go
-
     rates = [row["examples_per_second"] for row in rows]
-    return go.Scatter(
+    return scatter(
         x=rates,
         y=list(range(len(rows))),
         mode="markers",

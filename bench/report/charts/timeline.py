@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bench.document.chart import Chart, figure, hover_text, label
+from bench.document.chart import Chart, figure, hover_text, label, scatter
 from bench.records.stack_key import by_stack
 from bench.report.charts.style import drawn_stacks, styles_of
 from bench.report.run.analysis import RunAnalysis
@@ -31,8 +31,6 @@ QUANTITIES = {
 
 def timeline_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     """Draw a line for each process of a reference run; None if the quantity was not sampled."""
-    import plotly.graph_objects as go
-
     quantity, frames = QUANTITIES[name], analysis.frames
     chosen = frames.timeline[frames.timeline["harness"] == "reference"].dropna(subset=[quantity.column, "t_seconds"])
     if chosen.empty:
@@ -42,7 +40,7 @@ def timeline_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     for stack, rows in by_stack(chosen):
         for number, (process, run) in enumerate(rows.sort_values("t_seconds").groupby("process")):
             traces.append(
-                go.Scatter(
+                scatter(
                     x=run["t_seconds"].tolist(),
                     y=(run[quantity.column] / quantity.per_unit).tolist(),
                     mode="lines" if len(run) > 1 else "markers",

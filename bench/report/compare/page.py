@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.document.chart import error_bars, figure, hover_text, label, rows_layout
+from bench.document.chart import error_bars, figure, hover_text, label, rows_layout, scatter
 from bench.document.html import Chart, Page
 from bench.document.section import named
 from bench.report.charts.style import COLOURS, GREY
@@ -108,10 +108,8 @@ def _trace(
     number: int,
     count: int,
 ) -> Any:
-    import plotly.graph_objects as go
-
     speeds = [ratio.speed for ratio in ratios]
-    return go.Scatter(
+    return scatter(
         x=[speed.center for speed in speeds],
         y=[rows.index(row_of(ratio)) + _shift(number, count) for ratio in ratios],
         mode="markers",
