@@ -9,25 +9,15 @@ import click
 
 from bench import cli
 
-SIDE_OPTIONS = (
-    click.option("--against", metavar="REVISION", help="The base; the working tree is the candidate. [default: main]"),
-    click.option("--revision-a", metavar="REVISION", help="Base: this revision instead of the working tree."),
-    click.option("--revision-b", metavar="REVISION", help="Candidate: likewise."),
-    click.option("--python-a", type=cli.PATH, help="Base: this Python or virtual environment."),
-    click.option("--python-b", type=cli.PATH, help="Candidate: likewise."),
-    click.option("--env-a", multiple=True, metavar="NAME=VALUE", help="Base: with this variable; repeat."),
-    click.option("--env-b", multiple=True, metavar="NAME=VALUE", help="Candidate: likewise."),
-)
-
-
-def _side_options(command: Any) -> Any:
-    for option in reversed(SIDE_OPTIONS):
-        command = option(command)
-    return command
-
 
 @click.command()
-@_side_options
+@click.option("--against", metavar="REVISION", help="The base; the working tree is the candidate. [default: main]")
+@click.option("--revision-a", metavar="REVISION", help="Base: this revision instead of the working tree.")
+@click.option("--revision-b", metavar="REVISION", help="Candidate: likewise.")
+@click.option("--python-a", type=cli.PATH, help="Base: this Python or virtual environment.")
+@click.option("--python-b", type=cli.PATH, help="Candidate: likewise.")
+@click.option("--env-a", multiple=True, metavar="NAME=VALUE", help="Base: with this variable; repeat.")
+@click.option("--env-b", multiple=True, metavar="NAME=VALUE", help="Candidate: likewise.")
 @click.option("--baseline", metavar="RUN", help="Base: a run or record of this machine instead of a second side.")
 @click.option("--backend", default="theano", show_default=True, help="Backend to measure.")
 @click.option("--variant", default=None, help="Its variant. [default: tuned for theano on cpu, else the first]")
