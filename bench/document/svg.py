@@ -138,12 +138,10 @@ def _draw_trace(axes: Axes, trace: dict[str, Any]) -> None:
         alpha=marker.get("opacity"),
         label=_plain(trace["name"]) if trace.get("showlegend", True) else None,
     )
-    if "error_x" in trace:
-        errors = [trace["error_x"]["arrayminus"], trace["error_x"]["array"]]
-        axes.errorbar(trace["x"], trace["y"], xerr=errors, fmt="none", ecolor=color)
-    if "error_y" in trace:
-        errors = [trace["error_y"]["arrayminus"], trace["error_y"]["array"]]
-        axes.errorbar(trace["x"], trace["y"], yerr=errors, fmt="none", ecolor=color)
+    for name in ("x", "y"):
+        if bars := trace.get(f"error_{name}"):
+            errors = {f"{name}err": [bars["arrayminus"], bars["array"]]}
+            axes.errorbar(trace["x"], trace["y"], **errors, fmt="none", ecolor=color)
 
 
 def _draw_line(axes: Axes, shape: dict[str, Any]) -> None:
