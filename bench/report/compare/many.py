@@ -89,10 +89,8 @@ def difference_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]
     names = [side.name for side in comparison.sides]
     rows = []
     for one in differences(comparison.sides):
-        runs: dict[str, list[str]] = {}
-        for name, value in zip(names, one.values, strict=True):
-            runs.setdefault(value, []).append(name)
-        rows += [[one.fact, value, named(having)] for value, having in runs.items()]
+        values = ((name, (value,)) for name, value in zip(names, one.values, strict=True))
+        rows += [[one.fact, value, having] for having, value in grouped(values)]
     return ["fact", "value", "runs"], rows
 
 
