@@ -55,23 +55,12 @@ def command(
     """
     if python is None:
         python = load(case.backend).interpreter(case.device) if case.backend else sys.executable
-    options = [f"--seed={case.seed}", f"--result={result}"]
-    if data_directory is not None:
-        options.append(f"--data={data_directory}")
-    if data_digest is not None:
-        options.append(f"--data-digest={data_digest}")
-    if case.backend:
-        options += [f"--backend={case.backend}", f"--device={case.device}"]
-    if case.variant:
-        options.append(f"--variant={case.variant}")
-    if case.batch_size is not None:
-        options.append(f"--batch-size={case.batch_size}")
-    if case.num_epochs is not None:
-        options.append(f"--epochs={case.num_epochs}")
-    if case.copies is not None:
-        options.append(f"--copies={case.copies}")
-    if case.devices is not None:
-        options.append(f"--devices={case.devices}")
+    given = {
+        **{"seed": case.seed, "result": result, "data": data_directory, "data-digest": data_digest},
+        **{"backend": case.backend, "device": case.device if case.backend else None, "variant": case.variant},
+        **{"batch-size": case.batch_size, "epochs": case.num_epochs, "copies": case.copies, "devices": case.devices},
+    }
+    options = [f"--{name}={value}" for name, value in given.items() if value is not None]
     if quick:
         options.append("--quick")
     return [str(python), *PYTEST, *_tests(case), *options]
