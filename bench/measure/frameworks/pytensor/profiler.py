@@ -14,12 +14,7 @@ from bench.advice import bench_command
 from bench.measure.frameworks.jax.profiler import JaxCollector
 from bench.measure.frameworks.profiler import Collector
 from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
-from bench.measure.frameworks.theano.virtual_machine import (
-    VirtualMachineCollector,
-    input_names,
-    linker_functions,
-    parameter_names,
-)
+from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, linker_functions
 from bench.records.profile import Operation
 from mlp.backends import Backend
 from mlp.patching import replaced
@@ -77,10 +72,8 @@ class CModeCollector(VirtualMachineCollector):
         _, node = key
         return node
 
-    def _names(self, compiled: Any) -> Mapping[Any, str]:
-        graph = self.backend._graph
-        known = parameter_names(graph.parameters, graph.accumulators)
-        return input_names(compiled.maker.fgraph.inputs, compiled.input_storage, known)
+    def _shared_variables(self) -> tuple[list[Any], list[Any]]:
+        return self.backend._graph.parameters, self.backend._graph.accumulators
 
     def _updates(self, compiled: Any) -> Mapping[Any, Any]:
         fgraph = compiled.maker.fgraph

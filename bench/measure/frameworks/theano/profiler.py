@@ -11,12 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bench.measure.frameworks.section_clock import SectionClock, TimedFunction
-from bench.measure.frameworks.theano.virtual_machine import (
-    VirtualMachineCollector,
-    input_names,
-    linker_functions,
-    parameter_names,
-)
+from bench.measure.frameworks.theano.virtual_machine import VirtualMachineCollector, linker_functions
 from mlp.patching import replaced
 
 FUNCTION_OF = {"train_step": "_train_fn", "evaluate": "_val_fn"}  # attributes of the backend
@@ -71,13 +66,11 @@ class TheanoCollector(VirtualMachineCollector):
 
         return ProfileStats(atexit_print=False, gpu_checks=False)
 
-    def _names(self, compiled: Any) -> Mapping[Any, str]:
+    def _shared_variables(self) -> tuple[list[Any], list[Any]]:
         import lasagne
 
         parameters = lasagne.layers.get_all_params(self.backend.network)
-        accumulators = [shared for shared in self.backend._updates if shared not in set(parameters)]
-        known = parameter_names(parameters, accumulators)
-        return input_names(compiled.maker.fgraph.inputs, compiled.input_storage, known)
+        return parameters, [shared for shared in self.backend._updates if shared not in set(parameters)]
 
     def _updates(self, compiled: Any) -> Mapping[Any, Any]:
         """Return the updates: the last outputs, in the order of the inputs."""

@@ -53,16 +53,13 @@ class VirtualMachineCollector(Collector):
     def _new_stats(self) -> Any:
         """Return an empty ProfileStats."""
 
-    def _tables(self) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
-        return self._stats.apply_callcount, self._stats.apply_time
-
     def _node(self, key: Any) -> Any:
         """Return the node of a key in the tables of ProfileStats."""
         return key
 
     @abstractmethod
-    def _names(self, compiled: Any) -> Mapping[Any, str]:
-        """Return the names of the inputs: ``images``, ``W1``, ``W1 (mean square)``."""
+    def _shared_variables(self) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the shared variables of the parameters, and those of their mean squares."""
 
     @abstractmethod
     def _updates(self, compiled: Any) -> Mapping[Any, Any]:
@@ -95,7 +92,8 @@ class VirtualMachineCollector(Collector):
             machine.update_profile(self._stats)  # and empties the machine's own counters
 
     def operations(self, function: str, num_calls: int) -> list[Operation]:
-        calls, seconds = ({self._node(key): value for key, value in table.items()} for table in self._tables())
+        tables = self._stats.apply_callcount, self._stats.apply_time
+        calls, seconds = ({self._node(key): value for key, value in table.items()} for table in tables)
         graph = self._graphs[function]
         return [
             graph.operation(function, node, calls[node] / num_calls, seconds[node] / num_calls) for node in graph.nodes
@@ -145,19 +143,16 @@ class VirtualMachineCollector(Collector):
         new_values = [output for output, of in self._updates(compiled).items() if names[of] in learned]
         return Graph(machine.nodes, names, new_values, sizes.__getitem__)
 
-
-def parameter_names(parameters: Sequence[Any], accumulators: Sequence[Any]) -> dict[int, str]:
-    """Return {id of the storage: name} of shared variables: ``W1``, ``b1``, ..., ``W1 (mean square)``."""
-    return {
-        id(shared.container.storage): f"{'Wb'[index % 2]}{index // 2 + 1}{suffix}"
-        for suffix, group in (("", parameters), (" (mean square)", accumulators))
-        for index, shared in enumerate(group)
-    }
-
-
-def input_names(variables: Sequence[Any], containers: Sequence[Any], known: Mapping[int, str]) -> dict[Any, str]:
-    """Return names of a function's inputs: of their shared variable, else their own, else ``state 7``."""
-    return {
-        variable: known.get(id(container.storage)) or variable.name or f"state {number}"
-        for number, (variable, container) in enumerate(zip(variables, containers, strict=True))
-    }
+    def _names(self, compiled: Any) -> dict[Any, str]:
+        """Return names of a function's inputs: of their shared variable (``W1``, ``b1``, ``W1 (mean square)``), else
+        their own, else ``state 7``."""
+        known = {
+            id(shared.container.storage): f"{'Wb'[index % 2]}{index // 2 + 1}{suffix}"
+            for suffix, group in zip(("", " (mean square)"), self._shared_variables(), strict=True)
+            for index, shared in enumerate(group)
+        }
+        inputs = zip(compiled.maker.fgraph.inputs, compiled.input_storage, strict=True)
+        return {
+            variable: known.get(id(container.storage)) or variable.name or f"state {number}"
+            for number, (variable, container) in enumerate(inputs)
+        }
