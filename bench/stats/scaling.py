@@ -72,6 +72,7 @@ class ScalingLaws:
 def fit_laws(counts: Sequence[int], seconds_by_round: Sequence[Sequence[float]]) -> ScalingLaws | None:
     """Fit both laws, once for each round; None with fewer than ``FIT_FROM`` different counts or without a round.
 
+    None as well if a law gives one thread no time: counts without 1, and times that grow with them.
     ``seconds_by_round[i][j]`` is the time of round i with ``counts[j]`` threads.
 
     Raises
@@ -87,7 +88,7 @@ def fit_laws(counts: Sequence[int], seconds_by_round: Sequence[Sequence[float]])
     if not (np.isfinite(times).all() and (times > 0).all()):
         raise ValueError("every duration must be a positive finite number")
     amdahl, usl = (_law(np.asarray(counts, float), times, terms) for terms in (2, 3))
-    return ScalingLaws(amdahl, usl)
+    return ScalingLaws(amdahl, usl) if math.isfinite(amdahl.sigma) and math.isfinite(usl.sigma) else None
 
 
 def _law(counts: np.ndarray, times: np.ndarray, terms: int) -> ScalingLaw:

@@ -49,8 +49,9 @@ class BoardMachine:
         return self.records[-1]
 
     def newest_with(self, harness: str) -> BoardRecord | None:
-        """The newest record in which ``harness`` measured something."""
-        return next((record for record in reversed(self.records) if harness in record.harnesses), None)
+        """The newest record in which ``harness`` measured something; a quick one only if there is no other."""
+        found = [record for record in self.records if harness in record.harnesses]
+        return max(reversed(found), key=lambda one: one.mode != "quick", default=None)
 
     def _analysis_of(self, harness: str) -> RunAnalysis | None:
         record = self.newest_with(harness)

@@ -55,12 +55,14 @@ def threads_sections(scalings: list[ThreadScaling]) -> list[Section]:
 
 def _without_laws(scalings: list[ThreadScaling]) -> Iterator[str]:
     """State why stacks have no laws, and what a share of products above 1 means, each once."""
-    if any(one.laws is None for one in scalings):
-        most = max(sum(point.has_equal_cores for point in one.points) for one in scalings if one.laws is None)
+    without = {one.stack.name: sum(point.has_equal_cores for point in one.points) for one in scalings if not one.laws}
+    if few := [count for count in without.values() if count < FIT_FROM]:
         yield (
             f"No law of scaling is fitted to fewer than {FIT_FROM} numbers of threads on equal physical cores; here "
-            f"{'is' if most == 1 else 'are'} {most}."
+            f"{'is' if max(few) == 1 else 'are'} {max(few)}."
         )
+    if unfitted := [name for name, count in without.items() if count >= FIT_FROM]:
+        yield f"No law of scaling fits {', '.join(unfitted)}."
     if any((point.products_seconds or 0) > point.epoch.center for one in scalings for point in one.points):
         yield "Where products take longer than the epoch, the stack skips zeros, or they were disturbed."
 

@@ -92,3 +92,8 @@ def test_an_invalid_time_is_refused(bad):
 def test_a_round_without_a_count_is_refused():
     with pytest.raises(ValueError, match="every round"):
         fit_laws(COUNTS, [[1.0, 2.0]])
+
+
+def test_no_law_holds_without_one_thread_where_every_thread_makes_it_slower():
+    counts = (2, 4, 8, 16)
+    assert fit_laws(counts, [[count**2 for count in counts]] * 3) is None

@@ -109,8 +109,10 @@ def test_two_machines_scale_side_by_side_but_not_with_emulated_devices(tmp_path)
             assert {"1.25", "62.5", "1.56", "78.1"} <= set(line.split())
 
 
-def test_a_machines_page_on_the_board_has_the_newest_points(tmp_path):
+def test_a_machines_page_on_the_board_has_the_newest_points_but_not_of_a_quick_run(tmp_path):
     record = write_example_run(tmp_path / "records", [*rounds(), reference_replicate(1, 0.9827, 39.0)])
+    later = {"run_id": "20991231-000000-quick", "started_at": "2099-12-31T00:00:00+00:00", "mode": "quick"}
+    write_example_run(tmp_path / "records", [*rounds(POINTS[:2]), reference_replicate(1, 0.9827, 39.0)], **later)
     done = CliRunner().invoke(cli.main, ["board", str(tmp_path / "records"), "--output", str(tmp_path / "board")])
     assert done.exit_code == 0, done.output
     (page,) = (tmp_path / "board" / "machines").glob("*/index.html")
