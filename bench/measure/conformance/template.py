@@ -38,7 +38,7 @@ def write_template(folder: Path, template: Path = TEMPLATE) -> list[str]:
     except OSError as error:
         raise BenchError(f"{folder} cannot be written ({error.strerror}): name another.") from error
     return [
-        f"{folder} is a plugin that conforms: its five functions are in {name}/backend.py.",
+        f"{folder} is a plugin that conforms: its five functions are in {folder / name / 'backend.py'}.",
         f"python -m pip install --editable {folder}",
         bench_command(f"conform {name}"),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.advice import OPTIONS, make_command
+from bench.advice import OPTIONS, bench_command
 from bench.document.section import Section
 from bench.records.comparability import settings_text
 from bench.records.comparison_key import ComparisonKey
@@ -111,32 +111,44 @@ def skipped_sections(header: RunHeader) -> list[Section]:
 
 
 def reproduce_section(header: RunHeader) -> Section:
-    command = " ".join(["make bench", *_make_arguments(header)])
-    commit = header.commit.id or "the same version of mlp-bench, which no git repository tracked,"
+    if header.commit.id is None:  # of an installation
+        version = header.mlp_bench or "of the same version"
+        how = f"Install mlp-bench {version} and run {shlex.join(['mlp-bench', 'run', *_words(_options(header))])}."
+    else:
+        how = f"Check out {header.commit.id} and run {' '.join(['make bench', *_make_arguments(header)])}."
     return Section(
         "How to reproduce",
         [
-            f"Check out {commit} and run {command}. Intervals are 95 %, over processes. "
-            f"{make_command('compare')} tests whether another run or machine differs: it does if the interval of the "
-            "ratio excludes 1."
+            f"{how} Intervals are 95 %, over processes. "
+            f"{bench_command('compare latest OTHER')} tests whether another run or machine differs: it does if the "
+            "interval of the ratio excludes 1."
         ],
     )
 
 
 def _make_arguments(header: RunHeader) -> list[str]:
     """Return the options of a run as arguments of ``make bench``; those without a variable are in OPTIONS."""
-    options = _options_of_older(header) if header.options is None else header.options
+    options = _options(header)
     rest = {option: values for option, values in options.items() if option not in MAKE_VARIABLES}
     name = "OPTIONS"
     if rest and header.options is None:  # the Makefile of its commit has no OPTIONS: replace all of them
         name, rest = "RUN_OPTIONS", options
-    words = [word for option, values in rest.items() for value in values or [""] for word in (option, value) if word]
+    words = _words(rest)
     arguments = [
         f"{MAKE_VARIABLES[option]}={_quoted(' '.join(values) or '1')}"
         for option, values in options.items()
         if option in MAKE_VARIABLES
     ]
     return [*arguments, *([f"{name}={_quoted(shlex.join(words))}"] if words else [])]
+
+
+def _options(header: RunHeader) -> dict[str, list[str]]:
+    """Return each option of ``bench run`` that was given, with its values; a switch has none."""
+    return _options_of_older(header) if header.options is None else header.options
+
+
+def _words(options: dict[str, list[str]]) -> list[str]:
+    return [word for option, values in options.items() for value in values or [""] for word in (option, value) if word]
 
 
 def _quoted(text: str) -> str:

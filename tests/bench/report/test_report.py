@@ -254,7 +254,7 @@ def test_a_header_with_nothing_optional_has_a_report(report):
     missing = dict.fromkeys(("machine", "dataset", "commit", "skipped", "recipe", "finished_at"))
     text = report(replicates(), **missing)
     assert text.startswith("Dataset: unknown, not MNIST; its accuracy is not compared")
-    assert "Check out the same version of mlp-bench, which no git repository tracked, and run make bench." in text
+    assert "Install mlp-bench of the same version and run mlp-bench run." in text
 
 
 def test_a_reference_run_without_its_optional_numbers_has_a_report(report):
