@@ -199,7 +199,7 @@ def _gpu_provenance(analyses: dict[Path, RunAnalysis], machine: dict[str, Any]) 
     if all(header.mode == "quick" for header in headers):
         notes.insert(0, "Quick runs, for a first look and not for a claim: where n is 1 there is no interval.")
     if partial:
-        notes.append(f"Ended before their plan: {', '.join(partial)}.")
+        notes.append(f"Ended before their plan was complete: {', '.join(partial)}.")
     packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
     folder, commit = next(iter(analyses)).parent.as_posix(), short_commit(headers[0].commit.id)
     return [

@@ -101,7 +101,7 @@ NEEDED = (
         "Which GPUs a process sees; the record names those that are there",
         "CUDA C++ Programming Guide, CUDA Environment Variables; NVIDIA Container Toolkit",
     ),
-    Entry(("MNIST_DIR", "MLP_BENCH_*"), "Options of mlp-bench", "README.md"),
+    Entry(("MNIST_DIR", "MLP_BENCH_*"), "Options of mlp-bench", "docs/running.md"),
 )
 DROPPED = (
     Entry(("OMP_*", "KMP_*", "GOMP_*", "LIBOMP_*"), "Threads and their places", "OpenMP 5.2, 21; libgomp"),
@@ -210,7 +210,7 @@ DROPPED = (
         "PyTorch: torchrun, Environment Variables",
         noticed=False,
     ),
-    Entry((WITHOUT_OPTIMIZATIONS,), "Optimisations that theano/tuned leaves out; part of the case", "README.md"),
+    Entry((WITHOUT_OPTIMIZATIONS,), "Optimizations that theano/tuned leaves out; part of the case", "docs/tuned.md"),
     Entry((TUNING_PARAMETERS,), "Threads and tiles of theano/tuned, which are measured otherwise", "docs/tuned.md"),
     Entry(("MPLBACKEND", "MATPLOTLIBRC", "MPLCONFIGDIR"), "Plots", "Matplotlib: Environment variables", noticed=False),
     Entry(
