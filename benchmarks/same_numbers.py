@@ -1,7 +1,7 @@
 """``python -m benchmarks.same_numbers OLD NEW``: compare all numbers that two checkouts compute from the same records.
 
 Reports (summary.json, CSV files and the data of the plots), comparisons, the history and all exports are made by both
-checkouts, with this interpreter.  Words may differ and names may be renamed, numbers must be equal.
+checkouts, with this interpreter.  Words may differ, numbers must be equal.
 """
 
 from __future__ import annotations
@@ -21,16 +21,6 @@ from typing import Any
 import click
 import pandas as pd
 
-# Names of the old checkout -> names of the new one.
-KEYS = {
-    "speed_of_light": "lower_bounds",
-    "validation_epoch": "validate_epoch",
-    "validation_epoch_seconds": "validate_epoch_seconds",
-    "steady_step": "train_step",
-    "replicate": "round",
-    "light.csv": "lower_bound.csv",
-}
-COLUMNS = {"replicate": "round", "round": "sample_index"}
 FORMATS = ("pytest-benchmark", "pyperf", "hyperfine", "github-action-benchmark", "bencher", "chrome-trace")
 FOLDER_FORMATS = ("asv", "mlperf", "parquet")
 CHART = re.compile(r'href="data:text/csv;charset=utf-8;base64,([^"]*)" download="([^"]*)"')
@@ -65,18 +55,15 @@ def _bench(checkout: Path, command: str, *arguments: str | Path) -> None:
         raise click.ClickException(f"{' '.join(argv)}: {done.stderr}")
 
 
-def numbers_in(folder: Path, renamed: bool) -> Numbers:
-    """Return {place: number} of everything in ``folder``, with the names of the new checkout if ``renamed``."""
-    keys, columns = (KEYS, COLUMNS) if renamed else ({}, {})
+def numbers_in(folder: Path) -> Numbers:
+    """Return {place: number} of everything in ``folder``."""
     found: Numbers = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and "replicates" not in path.parts):
         place = path.relative_to(folder).as_posix()
         for name, frame in _frames_of(path, place):
-            frame = frame.rename(columns=columns)
-            name = "/".join(keys.get(part, part) for part in name.split("/"))
             found |= {f"{name} {column}": list(frame[column]) for column in frame.columns}
         for document in _documents_of(path):
-            found |= {f"{place} {inner}": value for inner, value in _leaves(document, keys)}
+            found |= {f"{place} {inner}": value for inner, value in _leaves(document)}
     return found
 
 
@@ -99,13 +86,13 @@ def _documents_of(path: Path) -> Iterator[Any]:
         yield [json.loads(line.removeprefix(":::MLLOG ")) for line in path.read_text().splitlines()]
 
 
-def _leaves(value: Any, keys: dict[str, str], place: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _leaves(inner, keys, f"{place}/{keys.get(name, name)}")
+            yield from _leaves(inner, f"{place}/{name}")
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from _leaves(inner, keys, f"{place}/{number}")
+            yield from _leaves(inner, f"{place}/{number}")
     elif not isinstance(value, str):
         yield place, value
 
@@ -139,7 +126,7 @@ def main(old: Path, new: Path, records: Path) -> None:
         sides = []
         for name, checkout in (("old", old), ("new", new)):
             make_outputs(checkout.resolve(), folders, Path(scratch) / name)
-            sides.append(numbers_in(Path(scratch) / name, renamed=name == "old"))
+            sides.append(numbers_in(Path(scratch) / name))
     found = differences(*sides)
     for difference in found:
         click.echo(difference)

@@ -189,5 +189,6 @@ def test_a_record_without_reference_runs_does_not_answer(tmp_path):
 def test_the_guide_to_the_tuning_names_every_optimization():
     from mlp.backends.theano.tuned.optimizations import NAMES
 
-    table = (PROJECT / "docs" / "tuned.md").read_text(encoding="utf-8").partition("## Optimizations")[2].partition("\n## ")[0]
+    page = (PROJECT / "docs" / "tuned.md").read_text(encoding="utf-8")
+    table = page.partition("## Optimizations")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(NAMES)
