@@ -160,9 +160,13 @@ def _scaling(machine: BoardMachine) -> Iterator[Section]:
         (DEVICES, devices_sections(machine.device_points)),
     ):
         for section in sections:
-            origin = f"Of {machine.newest_with(harness).run_id}, the newest run that measured it."
             files = [f"{harness}.csv", "machine.json"]
-            yield replace(section, sentences=[origin, *section.sentences], plots=[], files=files)
+            yield replace(section, sentences=[_origin(machine, harness), *section.sentences], plots=[], files=files)
+
+
+def _origin(machine: BoardMachine, harness: str) -> str:
+    record = machine.newest_with(harness)
+    return f"Of {record.run_id}, the newest run that measured this{'' if record.mode == 'quick' else ' in full'}."
 
 
 def _ceilings(machine: BoardMachine) -> list[Section]:
@@ -171,7 +175,7 @@ def _ceilings(machine: BoardMachine) -> list[Section]:
     return [
         Section(
             f"Ceilings of {device}",
-            [f"Of {machine.newest_with(CEILINGS).run_id}, the newest run that measured them."],
+            [_origin(machine, CEILINGS)],
             CEILING_COLUMNS,
             ceiling_rows(ceilings),
             notices=[ceilings.notice] if ceilings.notice else [],

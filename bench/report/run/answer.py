@@ -79,8 +79,8 @@ def _certainty(answer: ReferenceAnswer) -> list[str]:
     if total.num_processes > 1:
         text = f"Median of {total.num_processes} runs"
         if total.low is not None:
-            text += f", 95 % interval {format_interval(total.low, total.high)}, which is {answer.ratio_range} times"
-            text += f" {answer.relation}"
+            interval = format_interval(total.low, total.high)
+            text += f", 95 % interval {interval}, which is {answer.ratio_range} times {answer.relation}"
         return [f"{text}."]
     sentence = "One run: the spread between runs is unknown"
     if answer.agreement is not None:
