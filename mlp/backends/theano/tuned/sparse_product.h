@@ -36,6 +36,22 @@ struct Range {
     uint32_t begin, end;
 };
 
+/* The term's factor in every lane, and `begin`.  The kernel is bound by loads, so that both come by one. */
+static inline Vector load_term(const Term* term, uint64_t* begin) {
+#if defined(__AVX2__) && defined(__x86_64__)
+    const __m128i both = _mm_loadl_epi64((const __m128i*)term);
+    *begin = (uint64_t)_mm_cvtsi128_si64(both) >> 32;
+#if defined(__AVX512F__)
+    return (Vector)_mm512_broadcastss_ps(_mm_castsi128_ps(both));
+#else
+    return (Vector)_mm256_broadcastss_ps(_mm_castsi128_ps(both));
+#endif
+#else
+    *begin = term->begin;
+    return Vector{} + term->factor;
+#endif
+}
+
 /* sums (COLUMNS,) += the terms of one row; b and sums are aligned. */
 template <int COLUMNS>
 static void add_terms(const Term* term, const Term* end, const float* b, float* sums) {
@@ -45,9 +61,11 @@ static void add_terms(const Term* term, const Term* end, const float* b, float* 
 #pragma GCC unroll 32
     for (int v = 0; v < VECTORS; ++v) sum[v] = stored[v];
     for (; term < end; ++term) {
-        const Vector* row = (const Vector*)(b + term->begin);
+        uint64_t begin;
+        const Vector factor = load_term(term, &begin);
+        const Vector* row = (const Vector*)(b + begin);
 #pragma GCC unroll 32
-        for (int v = 0; v < VECTORS; ++v) sum[v] += term->factor * row[v];
+        for (int v = 0; v < VECTORS; ++v) sum[v] += factor * row[v];
     }
 #pragma GCC unroll 32
     for (int v = 0; v < VECTORS; ++v) stored[v] = sum[v];
