@@ -211,8 +211,8 @@ def named(word: str) -> str:
         if word in names():
             return word
         raise BackendError(
-            f"{word} is no backend, and no installed package that declares one: choose one of {', '.join(names())}, or "
-            f"install it (python -m pip install --editable FOLDER)."
+            f"{word} is neither a backend nor an installed package that declares one: choose one of "
+            f"{', '.join(names())}, or install it (python -m pip install --editable FOLDER)."
         )
     if len(mine) > 1:
         raise BackendError(f"{word} declares several backends: choose one of {', '.join(one.name for one in mine)}.")
@@ -272,7 +272,7 @@ def _only(name: str, found: list[Plugin]) -> Plugin:
 def _import(plugin: Plugin) -> tuple[Plugin, BackendEntry]:
     found = resolve(plugin.value, plugin.label)
     if not isinstance(found, BackendEntry):
-        raise BackendError(f"{plugin.label}: {plugin.value} is no mlp.registry.BackendEntry: see docs/backends.md.")
+        raise BackendError(f"{plugin.label}: {plugin.value} is not an mlp.registry.BackendEntry: see docs/backends.md.")
     if found.name != plugin.name:
         raise BackendError(f"{plugin.label} declares the entry of {found.name!r}: give entry and entry point one name.")
     return plugin, found

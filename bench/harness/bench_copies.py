@@ -18,7 +18,7 @@ import psutil
 
 from bench.errors import BenchError
 from bench.harness.side_by_side import run_side_by_side
-from bench.machine import cpu
+from bench.machine import cgroup, cpu
 from bench.machine.clock import ClockSampler
 from bench.machine.rapl import CpuEnergySampler
 from bench.machine.topology import logical_cores, own_cores, own_placement, share_cores
@@ -48,11 +48,14 @@ def test_training(benchmark, case, copies, data_directory):
 
 
 def check_memory(copies: int) -> None:
-    """Raise BenchError if the copies would not fit into the free memory."""
+    """Raise BenchError if the copies would not fit into the free memory of the machine and of the control group."""
     memory = cpu.quietly(psutil.virtual_memory)
-    if memory is not None and memory.available < copies * BYTES_OF_A_COPY:
-        needed, free = (num_bytes / 2**30 for num_bytes in (copies * BYTES_OF_A_COPY, memory.available))
-        raise BenchError(f"{copies} trainings need about {needed:.1f} GiB, {free:.1f} are free: fewer with --counts.")
+    free = [memory.available if memory is not None else None, cgroup.free_memory_bytes()]
+    free_bytes = min((one for one in free if one is not None), default=None)
+    if free_bytes is not None and free_bytes < copies * BYTES_OF_A_COPY:
+        needed, left = (num_bytes / 2**30 for num_bytes in (copies * BYTES_OF_A_COPY, free_bytes))
+        need = "trainings need" if copies > 1 else "training needs"
+        raise BenchError(f"{copies} {need} about {needed:.1f} GiB, {left:.1f} are free: fewer with --counts.")
 
 
 def prepare_training(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from multiprocessing.connection import Connection
@@ -11,7 +12,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.machine.topology import pinned
-from bench.measure.process import describe, how_ended, why_killed
+from bench.measure.process import describe, end_with, how_ended, why_killed
 
 READY, DONE, FAILED = "ready", "done", "failed"
 Prepare = Callable[..., Callable[[], Any]]  # prepares the work, and returns the function that does it
@@ -38,7 +39,7 @@ def run_side_by_side(
     try:
         for own, share in zip(arguments, shares, strict=True):
             here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(there, prepare, own), daemon=True)
+            process = context.Process(target=_serve, args=(there, prepare, own, os.getpid()), daemon=True)
             with pinned(share):
                 process.start()
             there.close()  # so that the end of the process ends the reading here
@@ -68,7 +69,8 @@ def _receive(number: int, process: BaseProcess, connection: Connection) -> Any:
     return value
 
 
-def _serve(connection: Connection, prepare: Prepare, arguments: tuple[Any, ...]) -> None:
+def _serve(connection: Connection, prepare: Prepare, arguments: tuple[Any, ...], parent: int) -> None:
+    end_with(parent)
     try:
         run = prepare(*arguments)
         connection.send((READY, None))

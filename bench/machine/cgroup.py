@@ -6,6 +6,7 @@ the host and missing here; then the mounted root is the container's own group.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,13 +30,29 @@ def cpu_quota_cores(root: Path = ROOT) -> float | None:
 
 def memory_limit_bytes(root: Path = ROOT) -> int | None:
     """Return the memory limit in bytes, the minimum of all groups; None without a limit."""
-    limits = []
+    return min((limit for limit, _ in _memory(root)), default=None)
+
+
+def free_memory_bytes(root: Path = ROOT) -> int | None:
+    """Return the bytes left below the memory limit, the minimum of all groups; None without a limit.
+
+    Pages of files that were not used lately count as free, since the kernel gives them back at the limit.
+    """
+    free = []
+    for limit, folder in _memory(root):
+        used = read_number(folder / "memory.current") or read_number(folder / "memory.usage_in_bytes") or 0
+        given_back = re.search(r"^inactive_file (\d+)$", read(folder / "memory.stat") or "", re.MULTILINE)
+        free.append(limit - used + (int(given_back[1]) if given_back else 0))
+    return max(0, min(free)) if free else None
+
+
+def _memory(root: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the memory limit in bytes and the folder of each group that has one."""
     for folder in _folders(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
             limit = read_number(folder / name)
             if limit is not None and limit < UNLIMITED_BYTES:
-                limits.append(limit)
-    return min(limits, default=None)
+                yield limit, folder
 
 
 def throttled_periods(root: Path = ROOT) -> int | None:

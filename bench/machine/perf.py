@@ -69,8 +69,14 @@ class HardwareCounters:
 
 
 def event_counts(text: str) -> dict[str, float]:
-    """Return {event: count} of the lines ``count,unit,event,...`` of ``perf stat -x ,`` that have a count."""
-    lines = [line.split(",") for line in text.splitlines()]
-    return {
-        fields[2].partition(":")[0]: float(fields[0]) for fields in lines if len(fields) > 2 and fields[0].isdigit()
-    }
+    """Return {event: count} of the lines ``count,unit,event,...`` of ``perf stat -x ,`` that have a count.
+
+    Where cores are of several kinds, an event has a line for each (``cpu_core/cycles/``): their counts are added.
+    """
+    counts: dict[str, float] = {}
+    for fields in (line.split(",") for line in text.splitlines()):
+        if len(fields) > 2 and fields[0].isdigit():
+            event = fields[2].partition("/")[2] or fields[2]
+            event = event.replace("/", ":").partition(":")[0]
+            counts[event] = counts.get(event, 0.0) + float(fields[0])
+    return counts

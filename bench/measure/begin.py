@@ -311,6 +311,11 @@ def _add_seeds(folder: RunFolder, seeds: tuple[int, ...]) -> None:
     """Plan reference runs of more seeds, and add them to the command that reproduces the run."""
     plan = planned_cases(folder.header.plan)
     if not any(planned.case.harness == "reference" for planned in plan):
+        if any(planned.case.harness == "reference" for planned in planned_cases(folder.header.candidates)):
+            raise BenchError(
+                f"run {folder.path.name} has not chosen the stack of its reference run yet: resume it without --seeds, "
+                f"then with them."
+            )
         raise BenchError(f"run {folder.path.name} has no reference run to add seeds to: start a new run with --seeds.")
     plan += more_seeds(plan, seeds)
     changes: dict[str, Any] = {"plan": [planned.to_entry() for planned in plan]}

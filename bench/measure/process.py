@@ -52,7 +52,7 @@ KNOWN_CAUSES = (
     ),
     (
         r"(\S*/\S+\.so[.\d]*): (?:invalid ELF header|file too short|wrong ELF class: \S+)",
-        r"\g<0>: this file is no shared library for this machine, and LD_LIBRARY_PATH or the system puts it first",
+        r"\g<0>: this file is not a shared library for this machine, and LD_LIBRARY_PATH or the system puts it first",
     ),
     (
         r"(\S+): (?:failed to map segment from shared object[^\n]*|cannot enable executable stack[^\n]*)",
@@ -134,15 +134,18 @@ def running(argv: list[str], env: Mapping[str, str] = os.environ, **options: Any
 
 
 def end_with_parent() -> None:
-    """Let Linux end this worker when the process that started it is killed.
-
-    A changed parent means that it was killed before this call.  A worker started by hand is left alone.
-    """
+    """Let Linux end this worker when the process that started it is killed.  A worker started by hand is left alone."""
     parent = os.environ.pop(PARENT, None)  # what this process starts has another
-    if parent is None or sys.platform != "linux":
+    if parent is not None:
+        end_with(int(parent))
+
+
+def end_with(parent: int) -> None:
+    """Let Linux end this process when its parent, the process with this number, is killed."""
+    if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
+    if os.getppid() != parent:  # it was killed before this call
         os.kill(os.getpid(), signal.SIGKILL)
 
 

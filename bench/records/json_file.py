@@ -55,10 +55,10 @@ def read_json(path: Path) -> Any:
 def decode(fields: Any, kind: type[Decoded]) -> Decoded:
     """Decode a JSON object as the dataclass ``kind``; a null field has its default, unknown fields are ignored.
 
-    Raises ValueError with the place of a missing or invalid field, or if ``fields`` is no object.
+    Raises ValueError with the place of a missing or invalid field, or if ``fields`` is not an object.
     """
     if not isinstance(fields, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
 
 

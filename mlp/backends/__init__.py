@@ -39,7 +39,7 @@ def load(name: str) -> type[Backend]:
 def _checked(found: object, entry: registry.BackendEntry, plugin: registry.Plugin) -> type[Backend]:
     """Return the class of a plugin; raise BackendError if it is not a complete backend of that name."""
     if not (isinstance(found, type) and issubclass(found, Backend)):
-        raise BackendError(f"{plugin.label}: {entry.implementation} is no subclass of mlp.backends.Backend.")
+        raise BackendError(f"{plugin.label}: {entry.implementation} is not a subclass of mlp.backends.Backend.")
     if missing := sorted(found.__abstractmethods__):
         raise BackendError(f"{plugin.label}: {found.__name__} misses the methods {', '.join(missing)}.")
     name = getattr(found, "name", None)
@@ -47,7 +47,7 @@ def _checked(found: object, entry: registry.BackendEntry, plugin: registry.Plugi
         raise BackendError(f"{plugin.label}: {found.__name__}.name is {name!r}, and its entry's {entry.name!r}.")
     variants = getattr(found, "variants", ())
     if not variants or not all(isinstance(one, Variant) for one in variants):
-        raise BackendError(f"{plugin.label}: {found.__name__}.variants is no tuple of mlp.backends.Variant.")
+        raise BackendError(f"{plugin.label}: {found.__name__}.variants is not a tuple of mlp.backends.Variant.")
     return found
 
 

@@ -63,10 +63,10 @@ IMPLEMENTATION = "from mlp.registry import BackendEntry\nENTRY = BackendEntry({n
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("ENTRY = 3", "is no mlp.registry.BackendEntry"),
+        ("ENTRY = 3", "is not an mlp.registry.BackendEntry"),
         (IMPLEMENTATION.format(name="other", value="fake_plugin:X", more=""), "declares the entry of 'other'"),
         (IMPLEMENTATION.format(name="fake", value="fake_plugin:X", more=""), "fake_plugin:X cannot be imported"),
-        (IMPLEMENTATION.format(name="fake", value="fake_plugin:X", more="X = 1"), "is no subclass of mlp.backends"),
+        (IMPLEMENTATION.format(name="fake", value="fake_plugin:X", more="X = 1"), "is not a subclass of mlp.backends"),
         (
             "from mlp.backends import Backend\n"
             + IMPLEMENTATION.format(name="fake", value="fake_plugin:X", more="class X(Backend): name = 'fake'"),
@@ -86,7 +86,7 @@ def test_an_entry_that_declares_something_else_is_one_sentence(plugin, source, s
 
 def test_variants_are_checked(plugin):
     plugin("fake", "variants = ('fast',)")
-    assert "Fake.variants is no tuple of mlp.backends.Variant" in refusal("fake")
+    assert "Fake.variants is not a tuple of mlp.backends.Variant" in refusal("fake")
 
 
 def test_two_plugins_of_one_name_are_both_refused(plugin):

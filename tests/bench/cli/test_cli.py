@@ -433,3 +433,10 @@ def test_a_run_without_a_reference_run_takes_no_seeds(invoke, small_data, tmp_pa
     result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs", "--seeds", "6-8")
     assert result.exit_code == cli.BAD_INPUT
     assert "has no reference run to add seeds to" in result.stderr
+    (path,) = (tmp_path / "runs").iterdir()
+    header = json.loads((path / "run.json").read_text())
+    (entry,) = header["plan"]
+    candidate = {**entry, "case": {**entry["case"], "harness": "reference"}}
+    (path / "run.json").write_text(json.dumps({**header, "candidates": [candidate]}))  # a quick run's first round
+    result = invoke("run", "--resume", "latest", "--runs-dir", tmp_path / "runs", "--seeds", "6-8")
+    assert (result.exit_code, "resume it without --seeds" in result.stderr) == (cli.BAD_INPUT, True)

@@ -30,6 +30,8 @@ def test_counts_are_read_from_what_perf_prints():
     assert event_counts(f"# started\n\n{COUNTED}") == {instructions.EVENT: 123456789}
     for text in (REFUSED, "<not counted>,,instructions:u,0,0.00,,", ""):
         assert event_counts(text) == {}
+    hybrid = ("40,,cpu_core/instructions/u,9,,", "2,,cpu_atom/instructions/u,9,,", "7,,cpu_core/cycles/,9,,")
+    assert event_counts("\n".join(hybrid)) == {instructions.EVENT: 42, "cycles": 7}
 
 
 def test_where_perf_counts_nothing_stands_in_the_way(perf):

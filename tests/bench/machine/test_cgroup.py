@@ -58,6 +58,17 @@ def test_memory_of_version_1_is_limited_in_bytes(tmp_path):
     assert cgroup.memory_limit_bytes(version_1(tmp_path, memory__memory_limit_in_bytes=2**32)) == 2**32
 
 
+def test_free_memory_is_what_the_limit_leaves_and_old_pages_of_files(tmp_path):
+    stat = "anon 500\ninactive_file 100\nactive_file 50"
+    two = version_2(tmp_path / "2", memory_max=1000, memory_current=700, memory_stat=stat)
+    one = version_1(
+        tmp_path / "1", memory__memory_limit_in_bytes=1000, memory__memory_usage_in_bytes=700, memory__memory_stat=stat
+    )
+    assert cgroup.free_memory_bytes(two) == cgroup.free_memory_bytes(one) == 400
+    assert cgroup.free_memory_bytes(version_2(tmp_path / "over", memory_max=1000, memory_current=1200)) == 0
+    assert cgroup.free_memory_bytes(version_2(tmp_path / "max", memory_max="max", memory_current=700)) is None
+
+
 def test_in_a_container_the_mounted_root_is_the_group(tmp_path):
     root = version_1(tmp_path, memory__memory_limit_in_bytes=2**32)
     write(root, {"proc/self/cgroup": "4:memory:/docker/0123456789"})

@@ -79,7 +79,7 @@ def test_what_comes_after_a_crash_or_the_time_limit_is_not_judged(process, ended
     ("arguments", "sentence"),
     [
         ((), "give the NAME of a backend, or --new FOLDER"),
-        (("tensorlib",), "tensorlib is no backend, and no installed package that declares one"),
+        (("tensorlib",), "tensorlib is neither a backend nor an installed package that declares one"),
         (("fake", "--variant", "fast"), "backend fake has no variant 'fast'"),
         (("fake", "--device", "cuda"), "fake cannot be checked on cuda"),
         (("fake", "--device", "gpu"), "unknown device 'gpu'"),
