@@ -42,7 +42,7 @@ from bench.stats.rate import Rate
 from bench.units import format_seconds
 
 LENGTHS = (8, 16, 32, 64, 128, 256)
-STEPS = (1.02, 1.05, 1.10)
+STEPS = {"2%": 1.02, "5%": 1.05, "10%": 1.10}
 PAIRS = ((1.05, 1.05), (1.10, 1.05), (1.05, 1.10))
 BLOCKS = (1, 2, 3, 4, 6, 8, 12, 16, 24)  # of a decision of plain bisection
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -50,14 +50,14 @@ MAX_TESTS = 300
 CURVE = "The most probable hypothesis after every block, in ranges drawn from the prior: how often it holds."
 
 Draw = Callable[[np.random.Generator, int], InjectedRange]
+Searched = tuple[bool, int, float]  # whether the culprit was found, processes, seconds
 
 
 def scenarios() -> dict[str, Draw]:
     drawn: dict[str, Draw] = {"none": lambda random, last: InjectedRange(last)}
-    drawn |= {f"{f - 1:.0%}": lambda random, last, f=f: one_step(random, last, f) for f in STEPS}
+    drawn |= {name: lambda random, last, f=f: one_step(random, last, f) for name, f in STEPS.items()}
     drawn["two"] = lambda random, last: two_steps(random, last, PAIRS[random.integers(len(PAIRS))])
-    kinds = (("none", NO_STEP), *((f"{f - 1:.0%}", (1 - NO_STEP - TWO_STEPS) / len(STEPS)) for f in STEPS))
-    kinds = dict((*kinds, ("two", TWO_STEPS)))
+    kinds = {"none": NO_STEP, **dict.fromkeys(STEPS, (1 - NO_STEP - TWO_STEPS) / len(STEPS)), "two": TWO_STEPS}
     drawn["prior"] = lambda random, last: drawn[str(random.choice([*kinds], p=[*kinds.values()]))](random, last)
     return drawn
 
@@ -68,13 +68,12 @@ def drawn_range(draw: Draw, trial: int) -> InjectedRange:
 
 
 def rates(name: str, runs: Sequence[ReplayedSearch]) -> list:
-    processes, seconds = ([getattr(run, what) for run in runs] for what in ("num_processes", "seconds"))
-    counts = [sum(map(bool, found)) for found in zip(*((r.is_right, r.is_wrong) for r in runs), strict=True)]
-    undecided = len(runs) - sum(counts)
+    processes, seconds = [run.num_processes for run in runs], [run.seconds for run in runs]
+    right, wrong = sum(run.is_right for run in runs), sum(run.is_wrong for run in runs)
     return [
         name,
         len(runs),
-        *(str(Rate(count, len(runs))) for count in (*counts, undecided)),
+        *(str(Rate(count, len(runs))) for count in (right, wrong, len(runs) - right - wrong)),
         f"{np.median(processes):.0f}, {np.quantile(processes, 0.95):.0f}",
         f"{format_seconds(float(np.median(seconds)))}, {format_seconds(float(np.quantile(seconds, 0.95)))}",
     ]
@@ -100,24 +99,25 @@ def nearer_to_bad(laboratory: TraceLaboratory, position: int, num_blocks: int) -
     return excess > 0
 
 
-def plain(laboratory: TraceLaboratory, num_blocks: int) -> int:
+def bisected(laboratory: TraceLaboratory, is_bad: Callable[[int], bool]) -> int:
+    """Return the first bad commit by halving the range."""
     good, bad = 0, laboratory.commits.last
     while bad - good > 1:
         middle = (good + bad) // 2
         laboratory.build(middle)
-        good, bad = (good, middle) if nearer_to_bad(laboratory, middle, num_blocks) else (middle, bad)
+        good, bad = (good, middle) if is_bad(middle) else (middle, bad)
     return bad
 
 
-def by_the_gate(laboratory: TraceLaboratory, effect: float) -> int:
-    good, bad = 0, laboratory.commits.last
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        laboratory.build(middle)
-        positions = {"A": 0, "B": middle, "C": 0}
+def plain(laboratory: TraceLaboratory, num_blocks: int) -> int:
+    return bisected(laboratory, lambda middle: nearer_to_bad(laboratory, middle, num_blocks))
 
-        def measure_block(number: int, kind: str, roles: Sequence[str], _: Sequence[str], at=positions) -> Block:
-            start, turns = laboratory.seconds, laboratory.turns(tuple(at[role] for role in roles))
+
+def by_the_gate(laboratory: TraceLaboratory, effect: float) -> int:
+    def regressed(middle: int) -> bool:
+        def measure_block(number: int, kind: str, roles: Sequence[str], _: Sequence[str]) -> Block:
+            start = laboratory.seconds
+            turns = laboratory.turns(tuple(middle if role == "B" else 0 for role in roles))
             recorded = [
                 Turn(METRIC.name, round_, slot, start, float(value))
                 for round_, row in enumerate(np.exp(turns))
@@ -127,9 +127,9 @@ def by_the_gate(laboratory: TraceLaboratory, effect: float) -> int:
             return Block(number, kind, slots, tuple(recorded), laboratory.seconds - start)
 
         outcome = live.run(measure_block, [replace(METRIC, effect=effect)], 60.0, laboratory.clock)
-        regressed = outcome.decision.judgements[0].verdict is Verdict.REGRESSED
-        good, bad = (good, middle) if regressed else (middle, bad)
-    return bad
+        return outcome.decision.judgements[0].verdict is Verdict.REGRESSED
+
+    return bisected(laboratory, regressed)
 
 
 def bayesect(laboratory: TraceLaboratory, confidence: float = 0.99) -> int | None:
@@ -156,32 +156,27 @@ def bayesect(laboratory: TraceLaboratory, confidence: float = 0.99) -> int | Non
 
 
 def rival_rows(blocks: Sequence[RecordedBlock], name: str, draw: Draw, ours: Sequence[ReplayedSearch]) -> list[list]:
-    trials = len(ours)
-
-    def replayed(method: Callable[[TraceLaboratory], int | None]) -> tuple[list[bool], list[int], list[float]]:
-        right, processes, seconds = [], [], []
-        for trial in range(trials):
+    def replayed(method: Callable[[TraceLaboratory], int | None]) -> list[Searched]:
+        found = []
+        for trial in range(len(ours)):
             laboratory = TraceLaboratory(blocks, drawn_range(draw, trial), np.random.default_rng(trial))
-            found = method(laboratory)
-            right.append(found == laboratory.commits.culprits[0])
-            processes.append(laboratory.num_processes)
-            seconds.append(laboratory.seconds)
-        return right, processes, seconds
+            is_right = method(laboratory) == laboratory.commits.culprits[0]
+            found.append((is_right, laboratory.num_processes, laboratory.seconds))
+        return found
 
-    def row(method: str, right: Sequence[bool], processes: Sequence[int], seconds: Sequence[float]) -> list:
-        duration = format_seconds(float(np.median(seconds)))
-        return [name, method, trials, str(Rate(sum(right), trials)), f"{np.median(processes):.0f}", duration]
+    def row(method: str, found: list[Searched]) -> list:
+        right, processes, seconds = zip(*found, strict=True)
+        rate, duration = str(Rate(sum(right), len(found))), format_seconds(float(np.median(seconds)))
+        return [name, method, len(found), rate, f"{np.median(processes):.0f}", duration]
 
-    good = [run.is_right for run in ours]
-    rows = [row("ours", good, [run.num_processes for run in ours], [run.seconds for run in ours])]
+    rows = [row("ours", [(run.is_right, run.num_processes, run.seconds) for run in ours])]
     for num_blocks in BLOCKS:
         found = replayed(lambda laboratory, n=num_blocks: plain(laboratory, n))
-        if sum(found[0]) >= sum(good) or num_blocks == BLOCKS[-1]:
-            rows.append(row(f"plain, {num_blocks} blocks a decision", *found))
+        if sum(right for right, *_ in found) >= sum(run.is_right for run in ours) or num_blocks == BLOCKS[-1]:
+            rows.append(row(f"plain, {num_blocks} blocks a decision", found))
             break
-    effect = drawn_range(draw, 0).steps[0][1] - 1
-    rows.append(row("by the gate", *replayed(lambda laboratory: by_the_gate(laboratory, effect))))
-    return [*rows, row("git-bayesect", *replayed(bayesect))]
+    rows.append(row("by the gate", replayed(lambda laboratory: by_the_gate(laboratory, STEPS[name] - 1))))
+    return [*rows, row("git-bayesect", replayed(bayesect))]
 
 
 @click.command()
@@ -193,31 +188,25 @@ def rival_rows(blocks: Sequence[RecordedBlock], name: str, draw: Draw, ours: Seq
 def main(trace: Path, trials: int, rival_trials: int, budget_seconds: float, only: tuple[str, ...]) -> None:
     """Replay bisections on TRACE and print their rates, their calibration and their rivals'."""
     blocks = recorded_blocks(read_trace(trace))
-    runs: dict[str, list[ReplayedSearch]] = {}
-    for name, draw in scenarios().items():
-        if not only or name in only:
-            runs[name] = [
-                replay_search(blocks, drawn_range(draw, trial), trial, budget_seconds) for trial in range(trials)
-            ]
-    rivalled = [f"{f - 1:.0%}" for f in STEPS]
-    columns = ["injected", Column("replays", INTEGER), *(Column(one, NUMBER_TEXT) for one in ("right", "wrong"))]
-    columns += [Column(one, NUMBER_TEXT) for one in ("undecided", "processes", "time")]
+    draws = {name: draw for name, draw in scenarios().items() if not only or name in only}
+    runs = {
+        name: [replay_search(blocks, drawn_range(draw, trial), trial, budget_seconds) for trial in range(trials)]
+        for name, draw in draws.items()
+    }
+    texts = [Column(name, NUMBER_TEXT) for name in ("right", "wrong", "undecided", "processes", "time")]
     about = f"Wilson intervals at 95 %; medians and 95 % quantiles; {format_seconds(BUILD_SECONDS)} for each build."
     table = [rates(name, found) for name, found in runs.items()]
-    if steps := [run for name, found in runs.items() if name in rivalled for run in found]:
+    if steps := [run for name in STEPS for run in runs.get(name, ())]:
         table.append(rates("one step", steps))
-    parts = [Section("Bisections", [about], columns, table)]
+    parts = [Section("Bisections", [about], ["injected", Column("replays", INTEGER), *texts], table)]
     curve = ["stated", Column("looks", INTEGER), Column("mean", SHARE), Column("held", SHARE)]
     if "prior" in runs:
         parts.append(Section("Calibration", [CURVE], curve, calibration_rows(runs["prior"])))
     if rival_trials:
-        columns = ["injected", "method", Column("replays", INTEGER), *(Column(n, NUMBER_TEXT) for n in ("right",))]
-        columns += [Column(one, NUMBER_TEXT) for one in ("processes", "time")]
-        rows = []
-        for name, draw in scenarios().items():
-            if name in runs and name in rivalled:
-                rows += rival_rows(blocks, name, draw, runs[name][:rival_trials])
-        parts.append(Section("Rivals", [], columns, rows))
+        rivalled = [name for name in STEPS if name in runs]
+        rows = [row for name in rivalled for row in rival_rows(blocks, name, draws[name], runs[name][:rival_trials])]
+        texts = [Column(name, NUMBER_TEXT) for name in ("right", "processes", "time")]
+        parts.append(Section("Rivals", [], ["injected", "method", Column("replays", INTEGER), *texts], rows))
     to_terminal(f"Bisections replayed from {trace}", parts, Console(width=150))
 
 
