@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -23,7 +23,7 @@ import msgspec
 from bench.records.run_folder import RunFolder
 from bench.units import format_bytes, format_seconds
 
-BUDGET_SECONDS, BUDGET_BYTES, BUDGET_PAGE_BYTES = 60.0, 2 * 10**9, 10**6
+BUDGET = {"seconds": 60.0, "peak_rss_bytes": 2 * 10**9, "largest_page_bytes": 10**6}
 RECORD = Path("results/records/amd-epyc-2-cores/2026-11-25-1a42118")
 START = datetime(2025, 1, 1, tzinfo=UTC)
 RUN_SPREAD = 0.02  # standard deviation of the logarithm of a run's factor
@@ -94,14 +94,6 @@ def build_once(runs: Path, site: Path) -> dict[str, Any]:
     return {**measured, "num_pages": len(pages), "largest_page": largest, "largest_page_bytes": pages[largest]}
 
 
-def is_within_budget(built: dict[str, Any]) -> bool:
-    return (
-        built["seconds"] <= BUDGET_SECONDS
-        and built["peak_rss_bytes"] <= BUDGET_BYTES
-        and built["largest_page_bytes"] <= BUDGET_PAGE_BYTES
-    )
-
-
 @click.command()
 @click.option("--runs", "num_runs", default=2000, show_default=True, help="Synthetic runs.")
 @click.option("--machines", "num_machines", default=50, show_default=True, help="Synthetic machines.")
@@ -117,14 +109,11 @@ def main(num_runs: int, num_machines: int, num_commits: int, record: Path, keep:
       python -m benchmarks.board
       python -m benchmarks.board --runs 100 --machines 5 --keep /tmp/board
     """
-    scratch = keep or Path(tempfile.mkdtemp(prefix="mlp-bench-"))
-    try:
-        write_runs(scratch / "runs", record, num_runs, num_machines, num_commits)
-        built = build_once(scratch / "runs", scratch / "site")
-    finally:
-        if keep is None:
-            shutil.rmtree(scratch, ignore_errors=True)
-    within = is_within_budget(built)
+    scratch = nullcontext(keep) if keep else TemporaryDirectory(prefix="mlp-bench-", ignore_cleanup_errors=True)
+    with scratch as folder:
+        write_runs(Path(folder, "runs"), record, num_runs, num_machines, num_commits)
+        built = build_once(Path(folder, "runs"), Path(folder, "site"))
+    within = all(built[name] <= most for name, most in BUDGET.items())
     if as_json:
         click.echo(json.dumps({**built, "num_runs": num_runs, "within_budget": within}, indent=1))
     else:

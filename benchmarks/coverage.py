@@ -121,14 +121,9 @@ def false_and_found(
     return wrong / num_runs, found / num_true if num_true else 0.0
 
 
-def coverage_rows() -> Iterator[list[str]]:
-    for name, draw in {**NOISE, **recorded(), **DEPENDENT}.items():
-        yield [name, *(format_percent(coverage(draw, size), 1) for size in SIZES)]
-
-
-def ratio_rows() -> Iterator[list[str]]:
-    for name, draw in NOISE.items():
-        yield [name, *(format_percent(coverage_of_ratio(draw, size), 1) for size in SIZES)]
+def coverage_rows(draws: dict[str, Draw], coverage_of: Callable[[Draw, int], float]) -> Iterator[list[str]]:
+    for name, draw in draws.items():
+        yield [name, *(format_percent(coverage_of(draw, size), 1) for size in SIZES)]
 
 
 def rank_rows() -> Iterator[list[str]]:
@@ -139,21 +134,17 @@ def rank_rows() -> Iterator[list[str]]:
             yield [name, num_stacks, num_rounds, *(format_percent(rate, 1) for rate in (wrong, *rates))]
 
 
-def tables() -> Iterator[tuple[str, str]]:
-    """Yield each table's name and Markdown."""
-    sizes = [f"n = {size}" for size in SIZES]
-    found = {
-        "Coverage of the interval of a median": (["process medians", *sizes], coverage_rows()),
-        "Coverage of the interval of a ratio of two runs": (["process medians", *sizes], ratio_rows()),
-        "Ranks": (["noise", "stacks", "rounds", "wrong", "found at 10 %", "at 50 %"], rank_rows()),
-    }
-    for name, (headers, rows) in found.items():
-        yield name, tabulate(list(rows), headers, tablefmt="github", disable_numparse=True)
-
-
 @click.command(help=__doc__)
 def main() -> None:
-    for name, table in tables():
+    medians = {**NOISE, **recorded(), **DEPENDENT}
+    sizes = ["process medians", *(f"n = {size}" for size in SIZES)]
+    ranks = ["noise", "stacks", "rounds", "wrong", "found at 10 %", "at 50 %"]
+    for name, headers, rows in (
+        ("Coverage of the interval of a median", sizes, coverage_rows(medians, coverage)),
+        ("Coverage of the interval of a ratio of two runs", sizes, coverage_rows(NOISE, coverage_of_ratio)),
+        ("Ranks", ranks, rank_rows()),
+    ):
+        table = tabulate(list(rows), headers, tablefmt="github", disable_numparse=True)
         click.echo(f"### {name}\n\n{table}\n")
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import click
 
 from bench.measure.fleet.coordinate import Fleet, Programs
-from bench.measure.fleet.engine import FleetEngine, own_engine
+from bench.measure.fleet.engine import own_engine
 from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.on_host import Request
 from bench.measure.fleet.quiet_dask import plain_worker, versions
@@ -84,31 +84,22 @@ async def serve(all_settings: list[dict[str, Any]]) -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-async def collect(folder: FleetFolder, programs: Programs) -> None:
-    """Run a fleet over workers that another process holds."""
+async def collect(folder: FleetFolder, programs: Programs) -> dict[str, float]:
+    """Run a fleet over workers that another process holds; return the seconds of the collection."""
     async with own_engine() as engine:
         hosts = [FleetHost(one.name) for one in folder.header.hosts]
-        with running([sys.executable, "-m", "benchmarks.fleet_hosts", "--serve"], **_pipes()) as farm:
+        argv = [sys.executable, "-m", "benchmarks.fleet_hosts", "--serve"]
+        with running(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as farm:
             settings = [engine.settings(host, number, engine.port) for number, host in enumerate(hosts, 1)]
             farm.stdin.write(json.dumps(settings).encode() + b"\n")
             farm.stdin.flush()
             await asyncio.to_thread(farm.stdout.readline)
             workers = {worker["name"]: address for address, worker in (await engine.workers()).items()}
             hosts = [replace(host, worker=workers[host.name]) for host in hosts]
-            await _timed(folder, engine, hosts, programs)
-
-
-def _pipes() -> dict[str, int]:
-    return {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-
-
-times: dict[str, float] = {}
-
-
-async def _timed(folder: FleetFolder, engine: FleetEngine, hosts: list[FleetHost], programs: Programs) -> None:
-    start, cpu = time.perf_counter(), time.process_time()
-    await Fleet(folder, engine, None, lambda host, text: None, programs).measure(hosts)
-    times.update(collection_seconds=time.perf_counter() - start, collection_cpu_seconds=time.process_time() - cpu)
+            start, cpu = time.perf_counter(), time.process_time()
+            await Fleet(folder, engine, None, lambda host, text: None, programs).measure(hosts)
+            seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+    return {"collection_seconds": seconds, "collection_cpu_seconds": cpu_seconds}
 
 
 def timed_report(folder: FleetFolder) -> tuple[FleetReport, dict[str, float]]:
@@ -130,7 +121,7 @@ def measure(num_hosts: int, record: Path, pause_seconds: float, parent: Path) ->
     folder = FleetFolder.create(parent, header)
     program = (str(record.resolve()), str(pause_seconds), slow)
     before = _peak_bytes()
-    asyncio.run(collect(folder, Programs(run=program, describe_task=describe, measure_task=replay)))
+    times = asyncio.run(collect(folder, Programs(run=program, describe_task=describe, measure_task=replay)))
     collected = _peak_bytes()
     report, seconds = timed_report(folder)
     num_replicates = sum(host.num_replicates for host in folder.header.hosts)
@@ -179,15 +170,15 @@ def main(num_hosts: int, record: Path, pause: float, as_json: bool, is_farm: boo
 
 
 def _text(found: dict[str, Any]) -> str:
-    of_each: Callable[[str], str] = lambda name: format_seconds(found[name])  # noqa: E731
+    seconds = {name: format_seconds(value) for name, value in found.items() if "seconds" in name}
     return (
         f"{found['num_hosts']:,} hosts, {found['num_replicates']:,} process replicates, "
-        f"{format_bytes(found['collected_bytes'])}: collected in {of_each('collection_seconds')} with "
-        f"{of_each('collection_cpu_seconds')} of CPU time, {of_each('cpu_seconds_per_replicate')} for each replicate; "
+        f"{format_bytes(found['collected_bytes'])}: collected in {seconds['collection_seconds']} with "
+        f"{seconds['collection_cpu_seconds']} of CPU time, {seconds['cpu_seconds_per_replicate']} for each replicate; "
         f"peak memory {format_bytes(found['peak_bytes_collected'])} after the collection "
         f"({format_bytes(found['peak_bytes_before'])} before), {format_bytes(found['peak_bytes'])} after the report; "
-        f"judged in {of_each('judgement_seconds')}, all files written in {of_each('report_seconds')} "
-        f"({of_each('report_cpu_seconds')} of CPU time); outliers: "
+        f"judged in {seconds['judgement_seconds']}, all files written in {seconds['report_seconds']} "
+        f"({seconds['report_cpu_seconds']} of CPU time); outliers: "
         f"{', '.join(found['outliers']) or 'none'} (the slow host is {found['slow_host']})"
     )
 
