@@ -76,13 +76,14 @@ def main(arguments: list[str]) -> int:
 
 def choose(goals: list[str], options: dict[str, str]) -> list[str]:
     """Return the words for the Makefile; raise Refused if nothing may start."""
-    compiles = needs_compiler(goals, options)
-    problem = environment_problem(PROJECT / ".venv", options.get("PYTHON"))
+    venv, compiles = PROJECT / ".venv", needs_compiler(goals, options)
+    problem = environment_problem(venv, options.get("PYTHON"))
     if problem is None:
         words = ["keep"]
-        check_toolchain(str(PROJECT / ".venv/bin/python"), compiles)
+        if compiles and (why := toolchain_problem(str(venv / "bin" / "python"))):
+            raise Refused(why)
     else:
-        if problem and (PROJECT / ".venv").is_symlink():  # its target may be shared
+        if problem and venv.is_symlink():  # its target may be shared
             raise Refused(f".venv is a link, and {problem}: remove the link, and make creates an environment.")
         if problem:
             notify(f".venv is made again: {problem}.")
@@ -243,12 +244,6 @@ def needs_compiler(goals: list[str], options: dict[str, str]) -> bool:
     """Return True if Theano must run; other backends may be skipped with a reason in the report."""
     chosen = options.get("BACKENDS", "theano").split()
     return bool(set(goals) & set(MEASURING)) and "theano" in chosen and "--harness" not in options.get("OPTIONS", "")
-
-
-def check_toolchain(python: str, compiles: bool) -> None:
-    problem = toolchain_problem(python) if compiles else None
-    if problem:
-        raise Refused(problem)
 
 
 def toolchain_problem(python: str) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -128,20 +129,13 @@ def run_stage(stage: Stage, limit_seconds: float, log: Path, grace_seconds: floa
         with running(stage.command, cwd=PROJECT, **streams) as process:
             try:
                 return process.wait(limit_seconds)
-            except subprocess.TimeoutExpired:
-                _end(process, grace_seconds)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt) as reason:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):  # ``running`` kills it
+                    process.wait(grace_seconds)
+                if isinstance(reason, KeyboardInterrupt):
+                    raise
                 return None
-            except KeyboardInterrupt:
-                _end(process, grace_seconds)
-                raise
-
-
-def _end(process: subprocess.Popen, grace_seconds: float) -> None:
-    process.terminate()
-    try:
-        process.wait(grace_seconds)
-    except subprocess.TimeoutExpired:
-        pass  # ``running`` kills it
 
 
 def session(

@@ -29,12 +29,10 @@ from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.resample import recorded_blocks
 from bench.gate.verdict.bisection.search import Search
 from bench.records.moments import order
-from bench.records.run_folder import RunFolder
 from bench.report.charts import draw_charts
 from bench.report.charts.style import COLOURS, GREY, PHASES
 from bench.report.history.series import find_runs, history
-from bench.report.run.analysis import RunAnalysis
-from bench.report.write import page_of, sections
+from bench.report.write import analysis_of, page_of, sections
 from mlp.recipe import REFERENCE
 
 if TYPE_CHECKING:
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bench.gate.verdict.bisection.posterior import Posterior
+    from bench.report.run.analysis import RunAnalysis
 
 IMAGES = Path("docs/images")
 NOISE = Path("results/noise/quiet.jsonl")
@@ -56,7 +55,7 @@ NUM_SECTIONS = 2  # on the first screen
 
 def pictures(record: Path, records: Path) -> dict[Path, str]:
     """Return the SVG of each picture by its path: of ``record``, and for the trend of all ``records``."""
-    analysis = RunAnalysis(RunFolder.open(record))
+    analysis = analysis_of(record)
     charts, _ = draw_charts(analysis)
     small = {
         "fast": lambda axes: _clocks(axes, analysis),
@@ -173,7 +172,7 @@ def first_screen_digest(record: Path) -> str:
 
 
 def _page(record: Path) -> Page:
-    analysis = RunAnalysis(RunFolder.open(record))
+    analysis = analysis_of(record)
     charts, _ = draw_charts(analysis)
     return page_of(analysis, sections(analysis), charts)
 

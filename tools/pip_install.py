@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from mlp.cores import allowed_cores
 from mlp.theano_compat.archives.pip_settings import pip_environment
 
 
@@ -31,10 +32,9 @@ def compile_modules(folder: str) -> None:
 
     A module that does not compile, because it is for another Python, says so when it is imported.
     """
-    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quiet = [sys.executable, "-W", "ignore", "-m", "compileall", "-qq"]
     tests = f"{re.escape(os.path.join(folder, ''))}.*/tests?/"
-    subprocess.run([*quiet, "-j", str(num_cores), "-x", tests, folder])
+    subprocess.run([*quiet, "-j", str(allowed_cores()), "-x", tests, folder])
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ import io
 import math
 import textwrap
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from tabulate import tabulate
 
-from bench.document.section import Section, escape_markdown, to_terminal
+from bench.document.section import escape_markdown, to_terminal
 from bench.errors import BenchError
-from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.moments import day
 from bench.records.run_folder import RunFolder, started_seconds
@@ -27,7 +27,7 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section
 from bench.report.run.ranking import RankedStack, ranking_sections
 from bench.report.run.summary import summarize
-from bench.report.write import first_line
+from bench.report.write import analysis_of, first_line
 from bench.stats.estimates import Estimate
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
 from mlp import registry
@@ -47,11 +47,12 @@ WANTED = {  # (harness, cache, measurement) -> label in the README
 }
 
 NAMED = tuple(registry.BUILT_IN)  # packages listed beside the numbers, called as their backends
+markdown_table = partial(tabulate, tablefmt="github", disable_numparse=True)
 
 
 def terminal_block(record: Path) -> str:
     """Return the first line and the ranking, as a terminal shows them."""
-    analysis = RunAnalysis(RunFolder.open(record))
+    analysis = analysis_of(record)
     console = Console(file=io.StringIO(), width=TERMINAL_COLUMNS)
     (ranking,) = ranking_sections(analysis.ranking)
     ranking.sentences = []
@@ -64,22 +65,20 @@ def canonical_runs_block(records: list[Path]) -> str:
     """Return a row for each stack with a reference run in these records, fastest reference clock first."""
     rows = []
     for record in records:
-        analysis = RunAnalysis(RunFolder.open(record))
+        analysis = analysis_of(record)
         for one in analysis.ranking:
             if (clock := one.reference_clock) is not None:
                 rows.append((clock.center, _canonical_row(one, analysis.header)))
     headers = ["stack", "machine", "seeds", "20 epochs", "times as fast as in 2016", "test accuracy"]
     rows.sort(key=lambda row: row[0])
-    return tabulate([row for _, row in rows], headers, tablefmt="github", disable_numparse=True)
+    return markdown_table([row for _, row in rows], headers)
 
 
 def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
-    clock, device = one.reference_clock, "cpu" if one.stack.device == "cpu" else "gpu"
-    gpus = [gpu["name"] for gpu in header.machine["gpus"]]
-    cpu = f"{header.machine['cpu_model']}, {header.machine['usable_cores']} cores"
+    clock = one.reference_clock
     return [
         one.stack.name,
-        escape_markdown(cpu if device == "cpu" else gpus[0]),
+        _cpu(header) if one.stack.device == "cpu" else escape_markdown(header.gpus[0]["name"]),
         str(clock.num_processes),
         format_seconds(clock.center),
         format_number(REFERENCE.total_seconds / clock.center),
@@ -89,21 +88,18 @@ def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
 
 def results_block(record: Path) -> str:
     """Return Markdown: the answer, the tables, and the path of their record."""
-    folder = RunFolder.open(record)
-    analysis = RunAnalysis(folder)
-    summary, frames = summarize(analysis), analysis.recorded
-    lines = [
-        *(text for notice in load_notices(folder.header, analysis.frames) for text in (notice, "")),
-        *(sentence for text in answer_section(analysis).sentences if "canonical" in text for sentence in (text, "")),
-        *_canonical_table(summary),
-        "",
-        *(line for section in ranking_sections(analysis.ranking) for line in _ranking_table(section)),
-        _provenance(folder, frames, record.as_posix()),
+    analysis = analysis_of(record)
+    texts = [
+        *load_notices(analysis.header, analysis.frames),
+        *(sentence for sentence in answer_section(analysis).sentences if "canonical" in sentence),
+        _canonical_table(summarize(analysis)),
     ]
-    return "\n".join(lines)
+    for ranking in ranking_sections(analysis.ranking):
+        texts += [*ranking.sentences, markdown_table(ranking.cells, ranking.headers)]
+    return "\n\n".join([*texts, _provenance(analysis, record.as_posix())])
 
 
-def _canonical_table(summary: dict[str, Any]) -> list[str]:
+def _canonical_table(summary: dict[str, Any]) -> str:
     """Return the canonical stack's table, one row per part."""
     rows = []
     for run in summary["reference_runs"]:
@@ -118,8 +114,7 @@ def _canonical_table(summary: dict[str, Any]) -> list[str]:
     if FIRST_LOAD in measured:  # part of the reference clock; older records have only repeated loads
         measured.pop(REPEATED_LOAD, None)
     rows += [[name, *_cells(measured[key])] for key, name in WANTED.items() if key in measured]
-    headers = ["what", "processes", "median", "95 % interval"]
-    return [tabulate(rows, headers, tablefmt="github", disable_numparse=True)]
+    return markdown_table(rows, ["what", "processes", "median", "95 % interval"])
 
 
 def _cells(estimate: dict[str, Any]) -> list[str]:
@@ -127,47 +122,43 @@ def _cells(estimate: dict[str, Any]) -> list[str]:
     return [str(estimate["num_processes"]), format_seconds(estimate["center"]), interval]
 
 
-def _ranking_table(section: Section) -> list[str]:
-    """Return the ranking of all stacks of the run, with the report's sentences."""
-    table = tabulate(section.cells, section.headers, tablefmt="github", disable_numparse=True)
-    return [line for text in (*section.sentences, table) for line in (text, "")]
-
-
-def _provenance(folder: RunFolder, frames: Frames, called: str) -> str:
-    header, machine = folder.header, folder.header.machine
-    canonical = [results for stack, results in by_stack(frames.results) if stack.is_canonical]
+def _provenance(analysis: RunAnalysis, called: str) -> str:
+    header, blas = analysis.header, analysis.header.machine["blas"]["name"]
+    canonical = [results for stack, results in by_stack(analysis.recorded.results) if stack.is_canonical]
     accuracies = [format_percent(accuracy) for results in canonical for accuracy in results["test_accuracy"].dropna()]
-    packages = [f"{name} {version}" for name, version in header.packages.items() if version and name in NAMED]
-    cpu = escape_markdown(machine["cpu_model"])
     return (
-        f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {cpu}, "
-        f"{machine['usable_cores']} cores, {machine['blas']['name']}, {machine['python']}, {', '.join(packages)}, at "
-        f"commit {short_commit(header.commit.id)}, {day(header.started_at) or MISSING}; record: `{called}`."
+        f"Test accuracy by seed: {', '.join(accuracies) or MISSING}. Measured on {_cpu(header)}, {blas}, "
+        f"{_software(header)}, {_commit(header)}; record: `{called}`."
     )
+
+
+def _cpu(header: RunHeader) -> str:
+    return escape_markdown(f"{header.machine['cpu_model']}, {header.machine['usable_cores']} cores")
+
+
+def _software(header: RunHeader) -> str:
+    """Return the versions of Python and of the backends' packages."""
+    packages = [f"{name} {version}" for name, version in header.packages.items() if version and name in NAMED]
+    return ", ".join([header.machine["python"], *packages])
+
+
+def _commit(header: RunHeader) -> str:
+    return f"at commit {short_commit(header.commit.id)}, {day(header.started_at) or MISSING}"
 
 
 def gpu_block(records: list[Path]) -> str:
     """Return Markdown: the canonical workload on this GPU, a table of all stacks, and the records, by their paths."""
-    analyses = {record: RunAnalysis(RunFolder.open(record)) for record in records}
-    machine = next(iter(analyses.values())).header.machine
-    lines = [_gpu_sentence(machine), ""]
+    analyses = {record: analysis_of(record) for record in records}
+    header = analyses[records[0]].header
+    card = "{name} (driver {driver}, CUDA {cuda_version})".format(**header.gpus[0])
+    texts = [f"Measured on {card} beside {_cpu(header)}."]
     for analysis in analyses.values():
         if analysis.answer is not None and analysis.answer.stack.variant == "as_published":
-            sentences = answer_section(analysis).sentences
-            lines += [line for text in sentences if "canonical workload" in text for line in (text, "")]
-    lines += [*_gpu_table(analyses), "", *_gpu_provenance(analyses, machine)]
-    return "\n".join(lines)
+            texts += [text for text in answer_section(analysis).sentences if "canonical workload" in text]
+    return "\n\n".join([*texts, _gpu_table(analyses), *_gpu_provenance(analyses)])
 
 
-def _gpu_sentence(machine: dict[str, Any]) -> str:
-    (gpu, *_), cpu = machine["gpus"], escape_markdown(machine["cpu_model"])
-    return (
-        f"Measured on {gpu['name']} (driver {gpu['driver']}, CUDA {gpu['cuda_version']}) beside {cpu}, "
-        f"{machine['usable_cores']} cores."
-    )
-
-
-def _gpu_table(analyses: dict[Path, RunAnalysis]) -> list[str]:
+def _gpu_table(analyses: dict[Path, RunAnalysis]) -> str:
     """Return a row for each stack of each record, by training epoch; n of each kind of process stands beside it."""
     stacks = [(record, one) for record, analysis in analyses.items() for one in analysis.ranking]
     stacks.sort(key=lambda pair: pair[1].train_epoch.center if pair[1].train_epoch else math.inf)
@@ -183,7 +174,7 @@ def _gpu_table(analyses: dict[Path, RunAnalysis]) -> list[str]:
         for record, one in stacks
     ]
     headers = ["stack", "training epoch", "processes", "validation epoch", "reference clock", "seeds", "test accuracy"]
-    return [tabulate(rows, [*headers, "record"], tablefmt="github", disable_numparse=True)]
+    return markdown_table(rows, [*headers, "record"])
 
 
 def _center_and_count(estimate: Estimate | None) -> list[str]:
@@ -192,7 +183,7 @@ def _center_and_count(estimate: Estimate | None) -> list[str]:
     return [format_seconds(estimate.center), str(estimate.num_processes)]
 
 
-def _gpu_provenance(analyses: dict[Path, RunAnalysis], machine: dict[str, Any]) -> list[str]:
+def _gpu_provenance(analyses: dict[Path, RunAnalysis]) -> list[str]:
     headers = [analysis.header for analysis in analyses.values()]
     partial = [record.name for record, one in analyses.items() if one.header.status != "complete"]
     notes = ["Rows of one record were measured side by side, rows of different records were not."]
@@ -200,13 +191,9 @@ def _gpu_provenance(analyses: dict[Path, RunAnalysis], machine: dict[str, Any]) 
         notes.insert(0, "Quick runs, for a first look and not for a claim: where n is 1 there is no interval.")
     if partial:
         notes.append(f"Ended before their plan was complete: {', '.join(partial)}.")
-    packages = [f"{name} {version}" for name, version in machine["packages"].items() if version and name in NAMED]
-    folder, commit = next(iter(analyses)).parent.as_posix(), short_commit(headers[0].commit.id)
-    return [
-        *(line for text in notes for line in (text, "")),
-        f"{machine['python']}, {', '.join(packages)} (Theano on cuda: the environment of `make theano-gpu`), at commit "
-        f"{commit}, {day(headers[0].started_at) or MISSING}; records: `{folder}`.",
-    ]
+    folder = next(iter(analyses)).parent.as_posix()
+    software = f"{_software(headers[0])} (Theano on cuda: the environment of `make theano-gpu`)"
+    return [*notes, f"{software}, {_commit(headers[0])}; records: `{folder}`."]
 
 
 def with_block(text: str, name: str, block: str) -> str:
