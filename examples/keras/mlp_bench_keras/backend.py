@@ -80,8 +80,10 @@ class KerasBackend(FunctionalBackend):
 
     def compile(self) -> None:
         """Compile by a step and an evaluation of zeros; parameters, optimiser and seeds are put back afterwards."""
+        import keras
+
         variables = [*self._model.variables, *self._optimizer.variables]
-        before = [np.array(_numpy(variable)) for variable in variables]
+        before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
         batch = np.zeros((self.recipe.batch_size, self.recipe.layer_widths[0]), np.float32)
         self._model.train_on_batch(batch, np.zeros(len(batch), np.int32))
         self._model.predict_on_batch(batch)
@@ -100,9 +102,3 @@ class KerasBackend(FunctionalBackend):
 
 def _flat(images: np.ndarray) -> np.ndarray:
     return np.asarray(images, np.float32).reshape(len(images), -1)
-
-
-def _numpy(variable: Any) -> np.ndarray:
-    import keras
-
-    return keras.ops.convert_to_numpy(variable)

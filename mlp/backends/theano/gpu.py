@@ -107,17 +107,12 @@ def _environment_problem(find_module: Callable[[str], Any]) -> Unavailable | Non
     if not python.exists():
         remedy = f"Correct {PYTHON_VARIABLE}." if os.environ.get(PYTHON_VARIABLE) else f"Run {BUILD}."
         return Unavailable(f"Theano's GPU environment was not found ({python} does not exist)", remedy)
-    if _is_running(python):
+    if python.parent.parent.resolve() == Path(sys.prefix).resolve():  # prefixes, because its Python is a link
         return Unavailable(f"pygpu is missing from Theano's GPU environment ({python})", f"Run {BUILD} again.")
     return Unavailable(
         "pygpu is not installed for this Python, only in Theano's GPU environment",
         f"Start {python} instead, with LD_LIBRARY_PATH={library_folder(python)}.",
     )
-
-
-def _is_running(python: Path) -> bool:
-    """Return True if this process runs in that environment; prefixes are compared, as its Python is a link."""
-    return python.parent.parent.resolve() == Path(sys.prefix).resolve()
 
 
 def _library_problem(name: str, load: Load) -> Unavailable | None:

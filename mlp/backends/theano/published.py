@@ -1,8 +1,4 @@
-"""Theano backend, the canonical one.
-
-``as_published`` is exactly the tutorial's graph with Theano's default optimiser; ``tuned`` computes the same network
-with custom operations, see ``theano_tuned``.
-"""
+"""Theano backend, the canonical one; ``mlp.backends.theano.tuned`` has its variant of custom operations."""
 
 from __future__ import annotations
 

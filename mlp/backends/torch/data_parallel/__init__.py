@@ -109,10 +109,8 @@ class DdpTorchBackend(TorchBackend):
     @property
     def _own_share(self) -> slice:
         """Rows of a global minibatch that belong to this rank."""
-        ends = [
-            self.recipe.batch_size * number // self.rank.count for number in (self.rank.number, self.rank.number + 1)
-        ]
-        return slice(*ends)
+        size, rank = self.recipe.batch_size, self.rank
+        return slice(size * rank.number // rank.count, size * (rank.number + 1) // rank.count)
 
     def _step(self, images: Any, labels: Any) -> Any:
         """Make one update; return this rank's part of the global loss, a tensor on the device."""
