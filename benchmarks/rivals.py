@@ -29,57 +29,43 @@ NUM_COMPARED = ROLES.count("A") + ROLES.count("B")  # processes of a block
 PYPERF_VALUES = 3  # per process, pyperf's default
 
 
-def asv() -> Rule:
+def asv(base: Processes, candidate: Processes) -> bool:
     """``asv continuous`` with its default factor of 1.1: Mann-Whitney U over all samples, and the ratio of medians."""
     from asv.commands.compare import _is_result_better
     from asv_runner.statistics import compute_stats
 
-    def regressed(base: Processes, candidate: Processes) -> bool:
-        samples = [[turn for process in side for turn in process] for side in (base, candidate)]
-        (base_time, base_stats), (time, stats) = (compute_stats(side, 1) for side in samples)
-        return _is_result_better(base_time, time, (base_stats, samples[0]), (stats, samples[1]), 1.1)
-
-    return regressed
+    samples = [[turn for process in side for turn in process] for side in (base, candidate)]
+    (base_time, base_stats), (time, stats) = (compute_stats(side, 1) for side in samples)
+    return _is_result_better(base_time, time, (base_stats, samples[0]), (stats, samples[1]), 1.1)
 
 
-def pyperf() -> Rule:
+def pyperf(base: Processes, candidate: Processes) -> bool:
     """``pyperf compare_to``: Student's t at 95 % over all values, and the larger mean; no least difference."""
     from pyperf._utils import is_significant
 
-    def regressed(base: Processes, candidate: Processes) -> bool:
-        before, after = ([turn for process in side for turn in process[:PYPERF_VALUES]] for side in (base, candidate))
-        significant, _ = is_significant(before, after)
-        return significant and fmean(after) > fmean(before)
-
-    return regressed
+    before, after = ([turn for process in side for turn in process[:PYPERF_VALUES]] for side in (base, candidate))
+    significant, _ = is_significant(before, after)
+    return significant and fmean(after) > fmean(before)
 
 
-def pytest_benchmark() -> Rule:
+def pytest_benchmark(base: Processes, candidate: Processes) -> bool:
     """``--benchmark-compare-fail=mean:5%`` of one process with one saved run of one process."""
     from pytest_benchmark.utils import parse_compare_fail
 
     check = parse_compare_fail("mean:5%")
-
-    def regressed(base: Processes, candidate: Processes) -> bool:
-        return check.fails({"mean": fmean(candidate[0])}, {"mean": fmean(base[0])}) is not None
-
-    return regressed
+    return check.fails({"mean": fmean(candidate[0])}, {"mean": fmean(base[0])}) is not None
 
 
-def github_action_benchmark(threshold: float) -> Callable[[], Rule]:
+def github_action_benchmark(threshold: float) -> Rule:
     """Reimplementation of its rule (not a Python package): an alert if current / previous exceeds the threshold.
 
     The source is src/write/findAlerts.ts, with 200 % as the default; from Python it reads pytest-benchmark's ops, which
     are 1 / mean.
     """
-
-    def rule() -> Rule:
-        return lambda base, candidate: fmean(candidate[0]) / fmean(base[0]) > threshold
-
-    return rule
+    return lambda base, candidate: fmean(candidate[0]) / fmean(base[0]) > threshold
 
 
-RULES: dict[str, Callable[[], Rule]] = {
+RULES: dict[str, Rule] = {
     "asv continuous": asv,
     "pyperf compare_to": pyperf,
     "pytest-benchmark mean:5%": pytest_benchmark,
@@ -100,22 +86,20 @@ def replay_rivals(
     """
     blocks = recorded_blocks(trace)
     found, missing = [], []
-    for name, load in RULES.items():
+    for name, rule in RULES.items():
         try:
-            rule = load()
+            for arrangement, arrange in (("in turn", in_turn), ("interleaved", interleaved)):
+                random = np.random.default_rng(seed)
+                counted, seconds = 0, []
+                for _ in range(min(trials, MAX_TRIALS)):
+                    window = draw_window(blocks, budget_seconds, random)
+                    base, candidate = arrange(window, random)
+                    counted += rule(base, [[turn * inject for turn in process] for process in candidate])
+                    seconds.append(sum(block.seconds for block in window))
+                found.append(_counted(f"{name}, {arrangement}", trace, inject, counted, seconds))
         except ImportError as error:  # not installed, or a version with its rule elsewhere
             package = name.split()[0]
             missing.append(f"The rule of {package} was not replayed ({error}): pip install {package}.")
-            continue
-        for arrangement, arrange in (("in turn", in_turn), ("interleaved", interleaved)):
-            random = np.random.default_rng(seed)
-            counted, seconds = 0, []
-            for _ in range(min(trials, MAX_TRIALS)):
-                window = draw_window(blocks, budget_seconds, random)
-                base, candidate = arrange(window, random)
-                counted += rule(base, [[turn * inject for turn in process] for process in candidate])
-                seconds.append(sum(block.seconds for block in window))
-            found.append(_counted(f"{name}, {arrangement}", trace, inject, counted, seconds))
     return found, missing
 
 

@@ -18,7 +18,7 @@ def processes(factor=1.0, count=4, turns=10, seed=0):
 
 def test_asv_needs_a_difference_and_ten_percent():
     pytest.importorskip("asv")
-    rule = rivals.asv()
+    rule = rivals.asv
     assert rule(processes(), processes(1.2, seed=1))
     assert not rule(processes(), processes(1.08, seed=1))
     assert not rule(processes(1.2), processes(seed=1))
@@ -26,20 +26,20 @@ def test_asv_needs_a_difference_and_ten_percent():
 
 def test_pyperf_calls_any_significant_difference_slower_and_never_faster():
     pytest.importorskip("pyperf")
-    rule = rivals.pyperf()
+    rule = rivals.pyperf
     assert rule(processes(), processes(1.02, seed=1))
     assert not rule(processes(1.02), processes(seed=1))
 
 
 def test_pytest_benchmark_compares_the_means_of_one_process_each():
-    rule = rivals.pytest_benchmark()
+    rule = rivals.pytest_benchmark
     assert rule([[1.0, 1.0]], [[1.0, 1.2]])
     assert not rule([[1.0, 1.0]], [[1.0, 1.08]])
 
 
 def test_github_action_benchmark_sleeps_at_its_default_of_200_percent():
-    assert not github_action_benchmark(2.0)()([[1.0]], [[1.9]])
-    assert github_action_benchmark(2.0)()([[1.0]], [[2.1]])
+    assert not github_action_benchmark(2.0)([[1.0]], [[1.9]])
+    assert github_action_benchmark(2.0)([[1.0]], [[2.1]])
 
 
 def test_in_turn_all_of_the_base_comes_first_and_interleaved_every_block_has_both():
