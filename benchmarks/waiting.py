@@ -18,7 +18,7 @@ from rich.console import Console
 from bench.document.section import Section, to_terminal
 from bench.document.table import NUMBER_TEXT, Column
 from bench.gate.error_rates.noise_trace import read_trace
-from bench.gate.error_rates.replay import NUM_METRICS, Replay, replay_blocks
+from bench.gate.error_rates.replay import NUM_METRICS, replay_blocks
 from bench.gate.error_rates.resample import RecordedBlock, recorded_blocks
 from bench.gate.fitness import NUM_DRAWN
 
@@ -44,13 +44,10 @@ def changed(block: RecordedBlock, change: Change) -> RecordedBlock:
 
 def row(name: str, blocks: list[RecordedBlock], trials: int, budget_seconds: float) -> list[str]:
     candidates = [changed(block, CANDIDATES[name]) for block in blocks]
-
-    def replayed(wall_only: bool) -> Replay:
-        known = [replace(block, running=None) for block in blocks] if wall_only else blocks
-        options = {"budget_seconds": budget_seconds, "num_metrics": NUM_METRICS - wall_only, "candidates": candidates}
-        return replay_blocks(known, "", 1.0, trials, **options)
-
-    alone, both = replayed(True), replayed(False)
+    wall_only = [replace(block, running=None) for block in blocks]
+    options = {"inject": 1.0, "trials": trials, "budget_seconds": budget_seconds, "candidates": candidates}
+    alone = replay_blocks(wall_only, "", num_metrics=NUM_METRICS - 1, **options)
+    both = replay_blocks(blocks, "", **options)
     return [name, str(alone.regressed), str(both.regressed), f"{both.median_seconds:.0f}, {both.p95_seconds:.0f}"]
 
 

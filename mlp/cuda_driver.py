@@ -77,12 +77,10 @@ def driver(load: Callable[[str], Any] = ctypes.CDLL) -> Driver | Unavailable:
         return Unavailable(*_CU_INIT_ERRORS[100])
     capabilities = []
     for index in range(count.value):
-        parts = []
-        for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
-            value = ctypes.c_int()
-            cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, index)
-            parts.append(value.value)
-        capabilities.append(tuple(parts))
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, index)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+        cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, index)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+        capabilities.append((major.value, minor.value))
     return Driver((version.value // 1000, version.value % 1000 // 10), tuple(capabilities))
 
 
@@ -159,10 +157,7 @@ def _driver_of_banner() -> Driver | Unavailable:
     except OSError:
         return NO_DRIVER
     if ended is None:
-        return Unavailable(
-            f"nvidia-smi did not answer within {BANNER_LIMIT_SECONDS:g} s",
-            RESTART,
-        )
+        return Unavailable(f"nvidia-smi did not answer within {BANNER_LIMIT_SECONDS:g} s", RESTART)
     return driver_in_banner(*ended)
 
 

@@ -49,14 +49,7 @@ SHA256 = {
 def make(seed: int = SEED) -> dict[str, np.ndarray]:
     """Generate the four arrays, {name of MNIST's file: images uint8 (n, 28, 28) or labels uint8 (n,)}."""
     bits = np.random.PCG64(seed)
-    train_images, train_labels = _draw(NUM_TRAIN, bits)
-    test_images, test_labels = _draw(NUM_TEST, bits)
-    return {
-        "train-images-idx3-ubyte": train_images,
-        "train-labels-idx1-ubyte": train_labels,
-        "t10k-images-idx3-ubyte": test_images,
-        "t10k-labels-idx1-ubyte": test_labels,
-    }
+    return dict(zip(SHA256, (*_draw(NUM_TRAIN, bits), *_draw(NUM_TEST, bits)), strict=True))
 
 
 def to_idx(array: np.ndarray) -> bytes:

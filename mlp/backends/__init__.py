@@ -140,22 +140,18 @@ def _probe_elsewhere(
     path = os.pathsep.join(filter(None, (str(project), os.getenv("PYTHONPATH"))))
     variables = {**os.environ, **dict(more_variables), "PYTHONPATH": path}
     argv = [str(interpreter), "-m", "mlp.backends", name, device, *variants]
-    remedy = f"Run {' '.join(argv)} to see more."
     try:
-        done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=PROBE_LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        failed = Unavailable(f"asking for {device} took more than {PROBE_LIMIT_SECONDS:g} s", remedy)
-        return dict.fromkeys(variants, failed)
-    except OSError as error:
-        return dict.fromkeys(variants, Unavailable(f"{interpreter} cannot be started ({error.strerror})", remedy))
-    answer = done.stdout.strip().splitlines()[-1:]
-    try:
-        found = json.loads(answer[0])
+        done = subprocess.run(argv, env=variables, capture_output=True, errors="replace", timeout=PROBE_LIMIT_SECONDS)
+        found = json.loads(done.stdout.strip().splitlines()[-1])
         return {one: (Available if "detail" in found[one] else Unavailable)(**found[one]) for one in variants}
+    except subprocess.TimeoutExpired:
+        reason = f"asking for {device} took more than {PROBE_LIMIT_SECONDS:g} s"
+    except OSError as error:
+        reason = f"{interpreter} cannot be started ({error.strerror})"
     except (IndexError, KeyError, ValueError, TypeError):
         last_words = (done.stderr.strip().splitlines() or ["(none)"])[-1][:300]
-        failed = Unavailable(f"asking for {device} ended with exit code {done.returncode}: {last_words}", remedy)
-        return dict.fromkeys(variants, failed)
+        reason = f"asking for {device} ended with exit code {done.returncode}: {last_words}"
+    return dict.fromkeys(variants, Unavailable(reason, f"Run {' '.join(argv)} to see more."))
 
 
 def check_device(device: str) -> None:

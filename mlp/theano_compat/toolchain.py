@@ -72,9 +72,7 @@ def _arguments(source: Path, library: Path) -> list[str]:
     arguments += [str(source), "-o", str(library)]
     if sys.platform == "darwin":
         return [*arguments, "-undefined", "dynamic_lookup"]
-    name = (sysconfig.get_config_var("LDLIBRARY") or "").partition(".so")[0]
-    name = name[3:] if name.startswith("lib") else name
-    name = name[:-2] if name.endswith(".a") else name
+    name = (sysconfig.get_config_var("LDLIBRARY") or "").partition(".so")[0].removeprefix("lib").removesuffix(".a")
     return [*arguments, f"-L{sysconfig.get_config_var('LIBDIR')}", f"-L{Path(paths['stdlib']).parent}", f"-l{name}"]
 
 

@@ -35,14 +35,10 @@ def pip_environment() -> dict[str, str]:
 
 def with_sources(variables: dict[str, str], listing: str) -> dict[str, str]:
     """Return ``variables`` with the settings of ``pip config list`` that are kept, and without all others."""
-    settings: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
-    for line in listing.splitlines():
-        section, _, setting = line.partition(".")
-        name, _, value = setting.partition("=")
-        if section in SECTIONS and (name in KEPT or name.endswith(INDEX_ADDRESS)):
-            settings[section][name] = ast.literal_eval(value)
+    settings = [line.partition(".")[::2] for line in listing.splitlines()]
     kept = {name: value for name, value in variables.items() if not name.upper().startswith("PIP_")}
     for section in SECTIONS:
-        for name, value in settings[section].items():
-            kept[f"PIP_{name.upper().replace('-', '_')}"] = value
+        for name, _, value in (setting.partition("=") for its, setting in settings if its == section):
+            if name in KEPT or name.endswith(INDEX_ADDRESS):
+                kept[f"PIP_{name.upper().replace('-', '_')}"] = ast.literal_eval(value)
     return {**kept, "PIP_CONFIG_FILE": os.devnull}
