@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,16 @@ def next_block(posterior: Posterior, built: Collection[int], costs: Costs) -> tu
     """Return the positions of the processes of the best next block; those that need no build are in ``built``."""
     return max(
         candidate_blocks(posterior, built),
-        key=lambda block: expected_information(posterior, block) / costs.of(block, built),
+        key=lambda block: _nine_digits(expected_information(posterior, block) / costs.of(block, built)),
     )
+
+
+def _nine_digits(values: Any) -> Any:
+    """Round to nine significant digits: what is equally good is then equal on every processor.
+
+    The last digits of NumPy's functions depend on the instruction set; the first of equals would be another.
+    """
+    return np.vectorize(lambda value: float(f"{value:.9g}"), otypes=[float])(values)
 
 
 def candidate_blocks(posterior: Posterior, built: Collection[int]) -> list[tuple[int, ...]]:
@@ -51,7 +60,7 @@ def candidate_blocks(posterior: Posterior, built: Collection[int]) -> list[tuple
     ready = np.array([one for one in inner if one in built], int)
     chosen = [_nearest(eligible, mean, one) for eligible in (inner, ready) for one in QUANTILES]
     for eligible in (inner, ready):
-        uncertain = [int(one) for one in eligible[np.argsort(-variance[eligible], kind="stable")][:3]]
+        uncertain = [int(one) for one in eligible[np.argsort(-_nine_digits(variance[eligible]), kind="stable")][:3]]
         chosen += [uncertain[:count] for count in (1, 2, 3)]
     middles = _middles(posterior, inner)
     chosen += [middles[:count] for count in (1, 2, 3)]
@@ -65,13 +74,16 @@ def _nearest(eligible: np.ndarray, levels: np.ndarray, quantiles: Iterable[float
     """Return for each quantile the eligible position whose expected level is nearest to it, without repetition."""
     if not len(eligible):
         return []
-    return sorted({int(eligible[np.argmin(np.abs(levels[eligible] - quantile))]) for quantile in quantiles})
+    return sorted(
+        {int(eligible[np.argmin(_nine_digits(np.abs(levels[eligible] - quantile)))]) for quantile in quantiles}
+    )
 
 
 def _middles(posterior: Posterior, eligible: np.ndarray) -> list[int]:
     """Return the eligible positions nearest to the middles of the intervals that most probably have a step."""
     positions, found = posterior.hypotheses.positions, []
-    for interval in np.argsort(-np.where(posterior.is_resolved, 0.0, posterior.has_a_step), kind="stable")[:3]:
+    probable = _nine_digits(np.where(posterior.is_resolved, 0.0, posterior.has_a_step))
+    for interval in np.argsort(-probable, kind="stable")[:3]:
         low, high = positions[interval], positions[interval + 1]
         inside = eligible[(low < eligible) & (eligible < high)]
         if len(inside):

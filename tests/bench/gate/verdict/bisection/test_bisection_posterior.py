@@ -80,6 +80,17 @@ def test_the_next_block_halves_the_range_and_prefers_commits_that_are_built():
     assert all({0, 64} & set(block) and 2 <= len(block) <= 5 for block in candidate_blocks(posterior, {0, 64}))
 
 
+def test_of_equally_good_blocks_every_processor_takes_the_same(monkeypatch):
+    posterior = measured(64, lambda p: 0.05 * (p >= 40), [(0, 64, 0, 64)] * 3).posterior()
+    taken = set()
+    for seed in range(8):
+        last_digits = np.random.default_rng(seed)
+        noisy = lambda posterior, block: len(block) * (1 + 1e-14 * last_digits.standard_normal())  # noqa: B023, E731
+        monkeypatch.setattr("bench.gate.verdict.bisection.choice.expected_information", noisy)
+        taken.add(next_block(posterior, set(range(65)), Costs(2, 20)))
+    assert len(taken) == 1
+
+
 def test_the_expected_information_is_at_most_that_of_the_hypotheses_and_grows_with_the_step():
     posterior = measured(64, lambda p: 0.05 * (p >= 40), [(0, 64, 0, 64)] * 3).posterior()
     patterns, probability = patterns_of(posterior, (0, 64, 32))
