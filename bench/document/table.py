@@ -26,21 +26,11 @@ from bench.units import (
 
 @dataclass(frozen=True)
 class Kind:
-    """Kind of a column's values.
+    """Kind of a column's values."""
 
-    Attributes
-    ----------
-    text : callable
-        Formats a value that is not None; None is ``MISSING``.
-    unit : str or None
-        Unit of the values; of an interval, a (low, high) pair, that of its bounds.
-    is_number : bool
-        Right-aligned where an output aligns.
-    """
-
-    text: Callable[[Any], str]
-    unit: str | None = None
-    is_number: bool = True
+    text: Callable[[Any], str]  # formats a value that is not None; None is ``MISSING``
+    unit: str | None = None  # of the values; of an interval, a (low, high) pair, that of its bounds
+    is_number: bool = True  # right-aligned where an output aligns
 
 
 def _percent_interval(bounds: tuple[float | None, float | None], digits: int) -> str:

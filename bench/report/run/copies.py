@@ -28,32 +28,16 @@ SplitKey = tuple[int, int]  # copies, threads of each
 
 @dataclass(frozen=True)
 class Split:
-    """Copies side by side, each with ``threads`` threads; None where unknown.
-
-    Attributes
-    ----------
-    hourly : Estimate
-        Trainings per hour: copies over the time of the slowest, as SPECrate counts, over the rounds.
-    seconds : float
-        Median time of a training by the reference clock.
-    slowdown : Ratio or None
-        Time of a copy (median of the round) over the same training alone with as many threads.
-    worst_slowdown : float or None
-        The same of the slowest copy, median over rounds.
-    joules_per_training : float or None
-        Energy of the processor packages, all programs included.
-    cpus : tuple of str
-        Logical cores of each copy.
-    """
+    """Copies side by side, each with ``threads`` threads; None where unknown."""
 
     copies: int
     threads: int
-    hourly: estimates.Estimate
-    seconds: float
-    slowdown: estimates.Ratio | None
-    worst_slowdown: float | None
-    joules_per_training: float | None
-    cpus: tuple[str, ...]
+    hourly: estimates.Estimate  # trainings: copies over the time of the slowest, as SPECrate counts, over the rounds
+    seconds: float  # median time of a training by the reference clock
+    slowdown: estimates.Ratio | None  # a copy (median of the round) over the same training alone with these threads
+    worst_slowdown: float | None  # the same of the slowest copy, median over rounds
+    joules_per_training: float | None  # of the processor packages, all programs included
+    cpus: tuple[str, ...]  # logical cores of each copy
     validation_accuracy: float | None
     learns_worse: bool
 

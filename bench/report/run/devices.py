@@ -29,38 +29,21 @@ KEYS = ["backend", "variant", "device", "devices", "batch_size"]
 
 @dataclass(frozen=True)
 class DevicePoint:
-    """Training on ``devices``; None for the plain backend on one.
-
-    Attributes
-    ----------
-    mode : str
-        ``plain``; ``strong``, with the recipe's batch size for all devices together; ``weak``, with it for each.
-    per_epoch : Estimate
-        Seconds of a training epoch.
-    speedup : Ratio or None
-        Examples per second over those of the plain training, of the same interleaved rounds.
-    all_reduce_seconds : float or None
-        Of all gradients, measured alone.
-    all_reduce_share : float or None
-        Time of the epoch's all-reduces over the epoch: its upper bound, as gradients may travel during the backward
-        pass.
-    emulated : bool
-        The devices share the cores of one processor: the point shows correctness, and no speed.
-    """
+    """Training on ``devices``; None for the plain backend on one."""
 
     backend: str
     variant: str
     device: str
     devices: int | None
-    mode: str
+    mode: str  # ``plain``; ``strong``: the recipe's batch size for all devices together; ``weak``: for each
     batch_size: int
-    per_epoch: estimates.Estimate
+    per_epoch: estimates.Estimate  # seconds of a training epoch
     examples: int
-    speedup: estimates.Ratio | None
-    all_reduce_seconds: float | None
+    speedup: estimates.Ratio | None  # examples/s over those of the plain training, of the same interleaved rounds
+    all_reduce_seconds: float | None  # of all gradients, measured alone
     validation_accuracy: float | None
     learns_worse: bool
-    emulated: bool
+    emulated: bool  # the devices share the cores of one processor: the point shows correctness, and no speed
 
     @property
     def name(self) -> str:
@@ -68,6 +51,7 @@ class DevicePoint:
 
     @property
     def all_reduce_share(self) -> float | None:
+        """Upper bound of the all-reduces' share of the epoch: gradients may travel during the backward pass."""
         if self.all_reduce_seconds is None:
             return None
         return self.examples / self.batch_size * self.all_reduce_seconds / self.per_epoch.center

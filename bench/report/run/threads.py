@@ -23,23 +23,13 @@ Rounds = Mapping[int, Mapping[PairKey, float]]  # threads -> {interleaved round:
 
 @dataclass(frozen=True)
 class ThreadPoint:
-    """One number of threads; None where unknown.
-
-    Attributes
-    ----------
-    speedup : Ratio or None
-        One-thread epoch over this one, of the same interleaved rounds.
-    products_seconds : float or None
-        Time of the epoch's matrix products alone with these threads.
-    copy_bytes_per_second : float or None
-        Rate of a copy in memory, reading and writing counted.
-    """
+    """One number of threads; None where unknown."""
 
     threads: int
     epoch: estimates.Estimate
-    speedup: estimates.Ratio | None
-    products_seconds: float | None
-    copy_bytes_per_second: float | None
+    speedup: estimates.Ratio | None  # one-thread epoch over this one, of the same interleaved rounds
+    products_seconds: float | None  # of the epoch's matrix products alone, with these threads
+    copy_bytes_per_second: float | None  # of a copy in memory, reading and writing counted
     clock_mhz: float | None
     cpus: str | None
     physical_cores: int | None
@@ -63,23 +53,14 @@ class ThreadPoint:
 class ThreadScaling:
     """Scaling of one stack, whose ``threads`` is None.
 
-    Attributes
-    ----------
-    points : tuple of ThreadPoint
-        Ascending.
-    laws : ScalingLaws or None
-        Of the points with equal cores; None if they are too few.
-    default_threads : int or None
-        Threads of a run without ``--threads`` on this machine.
-    gain : Ratio or None
-        Epoch with ``default_threads`` over that with the fastest number; None if they are the same, or not both
-        measured.
+    ``gain`` is the ratio of the epoch with ``default_threads`` to that with the fastest number; None if they are the
+    same, or not both measured.
     """
 
     stack: StackKey
-    points: tuple[ThreadPoint, ...]
-    laws: ScalingLaws | None
-    default_threads: int | None
+    points: tuple[ThreadPoint, ...]  # ascending
+    laws: ScalingLaws | None  # of the points with equal cores; None if they are too few
+    default_threads: int | None  # of a run without ``--threads`` on this machine
     gain: estimates.Ratio | None
 
     @property
