@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -75,3 +75,12 @@ class Column:
 
     def text(self, value: Any) -> str:
         return MISSING if value is None else self.kind.text(value)
+
+
+Cells = Sequence[tuple[Column | str, Any]]  # of a row: each value beside its column
+
+
+def table(rows: Iterable[Cells]) -> tuple[list[Column | str], list[list[Any]]]:
+    """Return (columns, rows) of rows that have the same columns; no columns without rows."""
+    rows = list(rows)
+    return [column for column, _ in rows[0]] if rows else [], [[value for _, value in row] for row in rows]

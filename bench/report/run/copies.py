@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
-from bench.document.table import FRACTION, INTEGER, JOULES, NUMBER, NUMBER_INTERVAL, SECONDS, Column
+from bench.document.table import FRACTION, INTEGER, JOULES, NUMBER, SECONDS, Cells, Column, table
 from bench.records.columns import SCALING
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.stack_key import StackKey, by_stack, groups, or_none
-from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
+from bench.report.run.tables import drop_constant_column, interval_sentences, with_interval
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
 from bench.units import format_number, format_range, number_of
@@ -132,27 +132,11 @@ def _joules(rows: pd.DataFrame, copies: int) -> float | None:
     return None if joules is None else joules / copies
 
 
-COLUMNS = [
-    "stack",
-    Column("copies", INTEGER),
-    Column("threads of each", INTEGER),
-    "cores",
-    Column("training", SECONDS),
-    Column("trainings/h", NUMBER),
-    Column("95 % interval, trainings/h", NUMBER_INTERVAL),
-    Column("slow-down", NUMBER),
-    Column("95 % interval, slow-down", NUMBER_INTERVAL),
-    Column("slowest copy", NUMBER),
-    Column("energy of a training", JOULES),
-    Column("validation accuracy", FRACTION),
-]
-
-
 def copies_sections(scalings: list[CopyScaling]) -> list[Section]:
     """Return one table of all stacks, with the best split of each in a sentence."""
     if not scalings:
         return []
-    rows = [[one.stack.name, *_cells(split)] for one in scalings for split in one.splits]
+    rows = [[("stack", one.stack.name), *_cells(split)] for one in scalings for split in one.splits]
     sentences = [
         f"Independent trainings{_of_epochs(scalings[0].num_epochs)} side by side, each on cores of its own. The rate "
         "is copies over the time of the slowest, by the reference clock, and not a speed of one training. Slow-down: "
@@ -167,7 +151,7 @@ def copies_sections(scalings: list[CopyScaling]) -> list[Section]:
         if split.learns_worse
     ]
     title = "Copies: trainings side by side"
-    return [drop_constant_column(Section(title, sentences, COLUMNS, rows, [HARNESS], notices))]
+    return [drop_constant_column(Section(title, sentences, *table(rows), [HARNESS], notices))]
 
 
 def _of_epochs(num_epochs: int | None) -> str:
@@ -176,18 +160,18 @@ def _of_epochs(num_epochs: int | None) -> str:
     return f" of {num_epochs} epochs, which are not the canonical {CANONICAL.num_epochs},"
 
 
-def _cells(split: Split) -> list:
+def _cells(split: Split) -> Cells:
+    several = split.copies > 1
     return [
-        split.copies,
-        split.threads,
-        "; ".join(split.cpus) or None,
-        split.seconds,
-        split.hourly.center,
-        (split.hourly.low, split.hourly.high),
-        *(ratio_cells(split.slowdown) if split.copies > 1 else (None, None)),
-        split.worst_slowdown if split.copies > 1 else None,
-        split.joules_per_training,
-        split.validation_accuracy,
+        (Column("copies", INTEGER), split.copies),
+        (Column("threads of each", INTEGER), split.threads),
+        ("cores", "; ".join(split.cpus) or None),
+        (Column("training", SECONDS), split.seconds),
+        *with_interval(Column("trainings/h", NUMBER), split.hourly, "trainings/h"),
+        *with_interval(Column("slow-down", NUMBER), split.slowdown if several else None, "slow-down"),
+        (Column("slowest copy", NUMBER), split.worst_slowdown if several else None),
+        (Column("energy of a training", JOULES), split.joules_per_training),
+        (Column("validation accuracy", FRACTION), split.validation_accuracy),
     ]
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
-from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, SHARE, Column
+from bench.document.table import FRACTION, INTEGER, NUMBER, SECONDS, SHARE, Cells, Column, table
 from bench.records.columns import SCALING
 from bench.records.core_states import CoreState
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups, or_none
-from bench.report.run.tables import interval_sentences, ratio_cells, rows_with, speedup_row
+from bench.report.run.tables import interval_sentences, rows_with, speedup_row, with_interval
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
 from bench.units import format_percent
@@ -125,13 +125,6 @@ def devices_sections(points: list[DevicePoint]) -> list[Section]:
 
 def _section(kind: str, points: list[DevicePoint]) -> Section:
     emulated = any(point.emulated for point in points)
-    columns = ["stack", "scaling", Column("devices", INTEGER), Column("global batch", INTEGER)]
-    columns += [Column("training epoch", SECONDS), Column("95 % interval, epoch", SECONDS_INTERVAL)]
-    if not emulated:
-        columns += [Column("speed-up", NUMBER), Column("95 % interval, speed-up", NUMBER_INTERVAL)]
-        columns += [Column("efficiency", SHARE)]
-    columns += [Column("all-reduce", SECONDS), Column("all-reduces / epoch", SHARE)]
-    columns += [Column("validation accuracy", FRACTION)]
     rows = [_cells(point, emulated) for point in points]
     sentences = [_how_to_read(points), *learning_sentences(points)]
     sentences += interval_sentences(
@@ -139,7 +132,7 @@ def _section(kind: str, points: list[DevicePoint]) -> Section:
     )
     title = "Devices: data-parallel training" + (", emulated on one CPU" if emulated else f" on {kind}")
     notices = [EMULATION] if emulated else []
-    return Section(title, sentences, columns, rows, [] if emulated else [HARNESS], notices)
+    return Section(title, sentences, *table(rows), [] if emulated else [HARNESS], notices)
 
 
 def device_rows(points: list[DevicePoint]) -> list[dict[str, Any]]:
@@ -190,11 +183,19 @@ def learning_sentences(points: list[DevicePoint]) -> list[str]:
     ]
 
 
-def _cells(point: DevicePoint, emulated: bool) -> list[Any]:
-    speed = [] if emulated else [*ratio_cells(point.speedup), point.efficiency]
-    mode = f"{STRONG} and {WEAK}" if point.devices == 1 else point.mode
+def _cells(point: DevicePoint, emulated: bool) -> Cells:
+    speed = [
+        *with_interval(Column("speed-up", NUMBER), point.speedup, "speed-up"),
+        (Column("efficiency", SHARE), point.efficiency),
+    ]
     return [
-        *(point.name, mode, point.devices, point.batch_size),
-        *(point.per_epoch.center, (point.per_epoch.low, point.per_epoch.high), *speed),
-        *(point.all_reduce_seconds, point.all_reduce_share, point.validation_accuracy),
+        ("stack", point.name),
+        ("scaling", f"{STRONG} and {WEAK}" if point.devices == 1 else point.mode),
+        (Column("devices", INTEGER), point.devices),
+        (Column("global batch", INTEGER), point.batch_size),
+        *with_interval(Column("training epoch", SECONDS), point.per_epoch, "epoch"),
+        *([] if emulated else speed),
+        (Column("all-reduce", SECONDS), point.all_reduce_seconds),
+        (Column("all-reduces / epoch", SHARE), point.all_reduce_share),
+        (Column("validation accuracy", FRACTION), point.validation_accuracy),
     ]
