@@ -144,8 +144,8 @@ def ceiling_data(machine: BoardMachine) -> list[Row]:
 def scaling_data(machine: BoardMachine) -> dict[str, list[Row]]:
     """Return {harness: its rows} of the scaling harnesses, each from the newest run that measured it."""
     found = {
-        THREADS: [row for one in machine.thread_scalings for row in thread_rows(one)],
-        COPIES: [row for one in machine.copy_scalings for row in copy_rows(one)],
+        THREADS: thread_rows(machine.thread_scalings),
+        COPIES: copy_rows(machine.copy_scalings),
         DEVICES: device_rows(machine.device_points),
     }
     return {

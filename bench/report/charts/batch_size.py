@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label, scatter
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.charts.style import GREY, drawn_stacks, styles_of
+from bench.report.charts.style import drawn_stacks, line_across, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.comparisons import DevicePair
 from bench.stats import estimates
@@ -96,10 +96,8 @@ def _traces(
 def _crossings(crossovers: list[tuple[DevicePair, Crossover]]) -> dict[str, Any]:
     """Return vertical lines at the crossovers, as shapes and annotations of the layout."""
     found = [(pair, crossing) for pair, crossing in crossovers if crossing.lead is Lead.CROSSES]
-    whole_height = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
-    line = {"color": GREY, "width": 1, "dash": "dot"}
     return {
-        "shapes": [{"x0": one.batch_size, "x1": one.batch_size, "line": line, **whole_height} for _, one in found],
+        "shapes": [line_across("x", one.batch_size) for _, one in found],
         "annotations": [
             {
                 "text": f"from {format_number(one.batch_size)} on: {hover_text(pair.gpu.name)}",

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.document.chart import error_bars, figure, hover_text, label, rows_layout, scatter
 from bench.document.html import Chart, Page
 from bench.document.section import named
-from bench.report.charts.style import COLOURS, GREY
+from bench.report.charts.style import COLOURS, GREY, line_across
 from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH, Comparable
 from bench.report.compare.comparison import Comparison
 from bench.report.compare.many import grouped, is_many
@@ -84,8 +84,7 @@ def _layout(ratios: Sequence[MetricRatio], rows: Sequence[str]) -> dict[str, Any
     layout["xaxis"]["range"] = [math.log10(low / MARGIN), math.log10(high * MARGIN)]
     if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
         layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
-    line = {"color": GREY, "dash": "dot"}
-    layout["shapes"] = [{"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": line}]
+    layout["shapes"] = [line_across("x", 1) | {"line": {"color": GREY, "dash": "dot"}}]
     return layout
 
 

@@ -189,7 +189,7 @@ def best_sentence(one: CopyScaling) -> str:
     return f"The best split of this machine for {name} is {told}."
 
 
-def copy_rows(scaling: CopyScaling) -> list[dict[str, Any]]:
+def copy_rows(scalings: list[CopyScaling]) -> list[dict[str, Any]]:
     """Return the splits as flat rows, for CSV and JSON; None where unknown."""
     return [
         {
@@ -204,5 +204,6 @@ def copy_rows(scaling: CopyScaling) -> list[dict[str, Any]]:
             "slowest_copy_slowdown": split.worst_slowdown,
             "joules_per_training": split.joules_per_training,
         }
+        for scaling in scalings
         for split in scaling.splits
     ]

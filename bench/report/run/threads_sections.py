@@ -165,7 +165,7 @@ def _maximum(law: ScalingLaw) -> str:
     return text
 
 
-def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
+def thread_rows(scalings: list[ThreadScaling]) -> list[dict[str, Any]]:
     """Return the points as flat rows, for CSV and JSON; None where unknown."""
     return [
         {
@@ -179,5 +179,6 @@ def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
             "clock_mhz": point.clock_mhz,
             "validation_accuracy": point.validation_accuracy,
         }
+        for scaling in scalings
         for point in scaling.points
     ]
