@@ -36,9 +36,21 @@ def machine_section(header: RunHeader, fitness: RunFitness | None = None) -> Sec
         rows.append(["fitness while it measured", fitness.sentence])
     if fitness is not None and fitness.no_cpu_energy is not None:
         rows.append(["CPU energy", f"not measured: {fitness.no_cpu_energy}"])
-    state = " with uncommitted changes" if header.commit.dirty else ""
-    rows.append(["mlp-bench commit", f"{header.commit.id or MISSING}{state}"])
+    rows.append(["mlp-bench commit", _commit(header)])
     return Section("The machine", [], ["property", "value"], rows)
+
+
+def page_facts(header: RunHeader) -> list[tuple[str, str]]:
+    """Return the facts at the top of a run's page."""
+    cores = header.machine.get("usable_cores")
+    cpu = str(header.machine.get("cpu_model") or MISSING) + (f", {cores} cores" if cores else "")
+    gpus = ", ".join(str(gpu.get("name") or MISSING) for gpu in header.gpus) or "none"
+    started = str(header.started_at or MISSING)
+    return [("CPU", cpu), ("GPU", gpus), ("Started", started), ("Commit", _commit(header)), ("Run", header.run_id)]
+
+
+def _commit(header: RunHeader) -> str:
+    return f"{header.commit.id or MISSING}{' with uncommitted changes' if header.commit.dirty else ''}"
 
 
 def code_section(keys: dict[str, ComparisonKey]) -> Section:
