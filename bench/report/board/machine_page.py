@@ -107,7 +107,7 @@ def _runs(machine: BoardMachine) -> Section:
             ("mode", record.mode),
             ("fitness", record.fitness.value or UNKNOWN),
             (Column("reference runs of stacks", INTEGER), len(record.results)),
-            ("changed since the run before", _changed([str(change) for change in changed])),
+            ("changed since the run before", _changed(changed)),
             ("remarks", "; ".join([*([] if record.verified_here else ["not verified here"]), *record.notes])),
         ]
         for record, changed in zip(machine.records, changes, strict=True)

@@ -98,7 +98,7 @@ def run_rows(machine: BoardMachine) -> list[Row]:
             "status": record.status,
             **_fitness(record),
             "stacks": "; ".join(result.stack.name for result in record.results) or None,
-            "changes": "; ".join(map(str, changed)) or None,
+            "changes": "; ".join(changed) or None,
             "notes": "; ".join(record.notes) or None,
         }
         for record, changed in zip(machine.records, changes, strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.document.section import Section, named
 from bench.document.table import (
     INTEGER,
@@ -152,20 +150,19 @@ def _score(comparison: Comparison) -> Section:
             sentences.append(f"Left out of every score, because {because}: {', '.join(unfit)}.")
     if many.is_many(comparison):
         columns, rows = many.score_rows(comparison)
-        return Section("Score", [*sentences, *([many.MARK] if rows else [])], columns if rows else [], rows, [*PLOTS])
-    names = [other.name for other in comparison.others]
-    by_measurement: dict[str, dict[str, Score]] = {}
+        return Section("Score", [*sentences, *([many.MARK] if rows else [])], columns, rows, [*PLOTS])
+    by_measurement: dict[str, list[Score]] = {}  # of every run, in their order
     for score in comparison.scores:
-        by_measurement.setdefault(score.measurement, {})[score.run] = score
+        by_measurement.setdefault(score.measurement, []).append(score)
     rows = [
-        [what, len(next(iter(scores.values())).stacks), *_score_cells(scores, names)]
+        [what, len(scores[0].stacks), *(cell for score in scores for cell in ratio_cells(score.speed))]
         for what, scores in by_measurement.items()
-        if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
+        if len(scores[0].stacks) > 1  # the mean of one ratio stands among the ratios
     ]
     columns = ["geometric mean of", Column("stacks", INTEGER)]
-    for name in names:
-        columns += [Column(name, NUMBER), Column(f"{name}, 95 % interval", NUMBER_INTERVAL)]
-    return Section("Score", sentences, columns if rows else [], rows, plots=[*PLOTS])
+    for other in comparison.others:
+        columns += [Column(other.name, NUMBER), Column(f"{other.name}, 95 % interval", NUMBER_INTERVAL)]
+    return Section("Score", sentences, columns, rows, plots=[*PLOTS])
 
 
 def _over(stacks: tuple[str, ...]) -> str:
@@ -185,10 +182,6 @@ def _score_clause(score: Score, base: str) -> str:
     known = ", ".join(filter(None, (interval, "" if ratio.differs else "no difference is shown")))
     told = f"{score.run} {verb.format(format_number(center))} {base}"
     return f"{told} ({known})" if known else told
-
-
-def _score_cells(scores: dict[str, Score], names: list[str]) -> list[Any]:
-    return [cell for name in names for cell in ratio_cells(scores[name].speed if name in scores else None)]
 
 
 def _hardware(comparison: Comparison) -> list[Section]:

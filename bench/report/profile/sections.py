@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.document.section import Section
 from bench.document.table import COUNT, INTEGER, NUMBER, SECONDS, SHARE, Cells, Column, Kind, table
 from bench.records.profile import BETWEEN, KINDS, CompilePhase, Operation, Profile, Timing
@@ -83,9 +85,7 @@ def _function(profile: Profile, function: str) -> list[Section]:
     section = Section(TITLES[function], _sentences(operations, timing), *table(rows))
     rest = operations[MOST_ROWS:]
     if rest:
-        seconds = sum(operation.seconds for operation in rest)
-        share = sum(profile.share(operation) or 0 for operation in rest)
-        section.rows.append([f"{len(rest)} more operations", None, None, seconds, share, *[None] * 4])
+        section.rows.append([f"{len(rest)} more operations", None, None, *_totals(profile, rest), *[None] * 4])
     return [section, _kinds(profile, function, operations)]
 
 
@@ -128,15 +128,15 @@ def _row(profile: Profile, operation: Operation) -> Cells:
 
 
 def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -> Section:
-    rows = []
-    for kind in KINDS:
-        own = [operation for operation in operations if operation.kind == kind]
-        if own:
-            share = sum(profile.share(operation) or 0 for operation in own)
-            seconds = sum(operation.seconds for operation in own)
-            rows.append([kind, len(own), seconds, share])
+    by_kind = {kind: [operation for operation in operations if operation.kind == kind] for kind in KINDS}
+    rows = [[kind, len(own), *_totals(profile, own)] for kind, own in by_kind.items() if own]
     columns = ["kind", Column("operations", INTEGER), Column("time", SECONDS), Column("share", SHARE)]
     return Section(f"{TITLES[function]}, by kind", columns=columns, rows=rows)
+
+
+def _totals(profile: Profile, operations: Sequence[Operation]) -> tuple[float, float]:
+    """Return the seconds and the share of all ``operations``."""
+    return sum(one.seconds for one in operations), sum(profile.share(one) or 0 for one in operations)
 
 
 def _compilation(phases: tuple[CompilePhase, ...]) -> Section:

@@ -65,7 +65,7 @@ def code_section(keys: dict[str, ComparisonKey]) -> Section:
     ]
     edited = [name or "loading" for name, key in keys.items() if "+" in (key.code or "")]
     notices = [f"The code of {', '.join(edited)} changed during the run."] if edited else []
-    columns = ["stack", "key", "code", "versions"] if rows else []
+    columns = ["stack", "key", "code", "versions"]
     return Section("Code and versions", sentences if rows else [], columns, rows, notices=notices)
 
 
@@ -106,8 +106,7 @@ def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
     rows = [[str(row.harness), _failed_stack(row), _reason(row)] for row in frames.failures.itertuples()]
     if not rows and not problems:
         return []
-    columns = ["harness", "stack", "reason"] if rows else []
-    return [Section(FAILED, columns=columns, rows=rows, notices=problems)]
+    return [Section(FAILED, columns=["harness", "stack", "reason"], rows=rows, notices=problems)]
 
 
 def _failed_stack(failure: Any) -> str:

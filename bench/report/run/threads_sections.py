@@ -23,7 +23,7 @@ def threads_sections(scalings: list[ThreadScaling]) -> list[Section]:
         "One training, pinned to as many logical cores as it has threads: physical cores first, SMT siblings last. "
         "Speed-up: one-thread epoch of the same stack and interleaved round over this epoch; efficiency: speed-up for "
         "each thread. Products: the eight matrix products of a step alone, with these threads.",
-        *(sentence for one in scalings for sentence in stack_sentences(one)),
+        *(sentence for one in scalings for sentence in (_advice(one), *_limits(one), *law_sentences(one))),
         *_without_laws(scalings),
         *interval_sentences(*measured),
     ]
@@ -82,10 +82,6 @@ def _placement(point: ThreadPoint) -> str | None:
     if (point.core_kinds or 1) > 1:
         notes.append(f"{point.core_kinds} kinds")
     return f"{point.cpus} ({', '.join(notes)})" if notes else point.cpus
-
-
-def stack_sentences(scaling: ThreadScaling) -> list[str]:
-    return [_advice(scaling), *_limits(scaling), *law_sentences(scaling)]
 
 
 def _advice(scaling: ThreadScaling) -> str:
