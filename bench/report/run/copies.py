@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -98,7 +98,7 @@ def _scaling(stack: StackKey, rows: Mapping[SplitKey, pd.DataFrame], num_epochs:
         {number: max(times) / split.copies for number, times in _by_round(rows[(split.copies, split.threads)]).items()}
         for split in (rival, best)
     ]
-    return CopyScaling(stack, num_epochs, splits, estimates.paired_ratio(*per_training))
+    return replace(found, gain=estimates.paired_ratio(*per_training))
 
 
 def _by_round(rows: pd.DataFrame) -> dict[int, list[float]]:
