@@ -17,6 +17,8 @@ from bench.stats import estimates
 from bench.stats.crossover import Crossover, Lead
 from bench.units import format_number, format_seconds
 
+COLUMNS = ["stack", "statistic", "process", "batch_size", "step_seconds", "examples_per_second"]
+
 
 def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     curves, frames = analysis.step_curves, analysis.frames
@@ -49,7 +51,8 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         for stack, curve in curves.items()
     )
     title = "Batch size: medians, every process (small), and the law t(B) = a + b·B where it holds (dotted)"
-    return Chart(name, title, alt + ".", figure(traces, **layout), pd.DataFrame(rows).astype({"process": "Int64"}))
+    data = pd.DataFrame(rows, columns=COLUMNS).astype({"process": "Int64"})
+    return Chart(name, title, alt + ".", figure(traces, **layout), data)
 
 
 def _traces(
@@ -115,17 +118,10 @@ def _crossings(crossovers: list[tuple[DevicePair, Crossover]]) -> dict[str, Any]
     }
 
 
-def _rows(
-    stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series
-) -> list[dict[str, Any]]:
-    def row(statistic: str, size: int, seconds: float, process: int | None = None) -> dict[str, Any]:
-        rate = size / seconds
-        shared = {"stack": stack.name, "statistic": statistic, "process": process, "batch_size": size}
-        return {**shared, "step_seconds": seconds, "examples_per_second": rate}
-
-    of_law = [] if law is None else [row("law", size, law.a_seconds + law.b_seconds * size) for size in sorted(curve)]
-    return [
-        *(row("median", size, curve[size]) for size in sorted(curve)),
-        *of_law,
-        *(row("process", int(size), seconds, int(process)) for (process, size), seconds in medians.items()),
-    ]
+def _rows(stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series) -> list[Any]:
+    """Return the values of ``COLUMNS``."""
+    rows = [("median", None, size, curve[size]) for size in sorted(curve)]
+    if law is not None:
+        rows += [("law", None, size, law.a_seconds + law.b_seconds * size) for size in sorted(curve)]
+    rows += [("process", int(process), int(size), seconds) for (process, size), seconds in medians.items()]
+    return [(stack.name, statistic, process, size, s, size / s) for statistic, process, size, s in rows]
