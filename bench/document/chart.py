@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from bench.document.section import clean
 from bench.records.csv_cells import shielded
@@ -60,13 +59,9 @@ class Chart:
     @property
     def csv_uri(self) -> str:
         """CSV file as a data URI, which needs no server or script; texts are cut like all others."""
-        cut = {name: column.map(_cut) for name, column in self.data.items() if not is_numeric_dtype(column)}
-        text = shielded(self.data.assign(**cut)).to_csv(index=False).encode("utf-8", "replace")
+        cut = shielded(self.data, lambda cell: clean(cell) if isinstance(cell, str) else cell)
+        text = shielded(cut).to_csv(index=False).encode("utf-8", "replace")
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
-
-
-def _cut(cell: Any) -> Any:
-    return clean(cell) if isinstance(cell, str) else cell
 
 
 def label(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,21 +26,11 @@ from bench.units import (
 
 @dataclass(frozen=True)
 class Kind:
-    """Kind of a column's values.
+    """Kind of a column's values."""
 
-    Attributes
-    ----------
-    text : callable
-        Formats a value that is not None; None is ``MISSING``.
-    unit : str or None
-        Unit of the values; of an interval, a (low, high) pair, that of its bounds.
-    is_number : bool
-        Right-aligned where an output aligns.
-    """
-
-    text: Callable[[Any], str]
-    unit: str | None = None
-    is_number: bool = True
+    text: Callable[[Any], str]  # formats a value that is not None; None is ``MISSING``
+    unit: str | None = None  # of the values; of an interval, a (low, high) pair, that of its bounds
+    is_number: bool = True  # right-aligned where an output aligns
 
 
 def _percent_interval(bounds: tuple[float | None, float | None], digits: int) -> str:
@@ -85,3 +75,12 @@ class Column:
 
     def text(self, value: Any) -> str:
         return MISSING if value is None else self.kind.text(value)
+
+
+Cells = Sequence[tuple[Column | str, Any]]  # of a row: each value beside its column
+
+
+def table(rows: Iterable[Cells]) -> tuple[list[Column | str], list[list[Any]]]:
+    """Return (columns, rows) of rows that have the same columns; no columns without rows."""
+    rows = list(rows)
+    return [column for column, _ in rows[0]] if rows else [], [[value for _, value in row] for row in rows]

@@ -28,9 +28,11 @@ from bench.report.run.answer import answer_section, headline
 from bench.report.run.batch_size import all_stacks_sections, stack_sections
 from bench.report.run.comparisons import comparison_sections
 from bench.report.run.context import (
+    FAILED,
     code_section,
     failures_sections,
     machine_section,
+    page_facts,
     reproduce_section,
     skipped_sections,
 )
@@ -39,7 +41,6 @@ from bench.report.run.devices import devices_sections
 from bench.report.run.harnesses import both_epochs_sections, compile_sections, epoch_sections, loading_sections
 from bench.report.run.learning import convergence_sections, time_to_accuracy_sections
 from bench.report.run.lower_bound import lower_bound_sections
-from bench.report.run.page import run_page
 from bench.report.run.profiles import profile_details, profile_sections
 from bench.report.run.projection import projection_sections
 from bench.report.run.ranking import cost_sections, ranking_details, ranking_sections
@@ -81,8 +82,18 @@ def write_report(run: Path | RunAnalysis) -> Path:
 
 
 def page_of(analysis: RunAnalysis, found: list[Section], charts: Mapping[str, Chart]) -> Page:
-    """Return the page of a run with the sections ``found``."""
-    return run_page(analysis.header, _dataset_line(analysis.header), headline(analysis), found, charts)
+    """Return the page of a run with the sections ``found``, which are those of report.md."""
+    header = analysis.header
+    data, _, dataset = _dataset_line(header).partition(": ")
+    failed = any(section.title == FAILED for section in found)
+    return Page(
+        title=f"mlp-bench report, {header.run_id}",
+        headline=headline(analysis),
+        sections=found,
+        charts=charts,
+        facts=[(data, dataset), *page_facts(header)],
+        warnings=[f"Something failed or was left out: see the section {FAILED}."] if failed else [],
+    )
 
 
 def _write(path: Path, text: str) -> None:

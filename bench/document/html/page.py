@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.document.chart import Chart
-from bench.document.html.plotly import plotly_gzip_base64
 from bench.document.section import Section, clean, with_plots
 from bench.document.table import Link
 
@@ -48,35 +49,30 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Layout of a table's column: numbers are right-aligned, texts left-aligned with a minimum width.
-
-    ``attribute`` is the class of its cells, for the template; thousands of cells without one make a smaller page.
-    """
-
-    is_number: bool
-    min_width_ch: int
-
-    @property
-    def attribute(self) -> Markup:
-        return Markup(' class="number"') if self.is_number else Markup()
-
-
-@dataclass(frozen=True)
 class PageSection:
-    """Section as the template lays it out, with its plots and the texts of its cells."""
+    """Section as the template lays it out, with its plots and the texts of its cells.
+
+    ``classes`` are the attributes of the cells of each column: numbers are right-aligned, texts left-aligned with a
+    minimum width.  Thousands of cells without a class make a smaller page.
+    """
 
     anchor: str
     section: Section
     charts: list[Chart]
-    columns: list[Layout]
+    classes: list[Markup]
+    min_widths_ch: list[int]
     cells: list[list[str]]
 
 
 def to_html(page: Page) -> str:
     blocks = [
         PageSection(
-            f"section-{number}", section, [page.charts[name] for name in names], layouts_of(section), _cells(section)
+            f"section-{number}",
+            section,
+            [page.charts[name] for name in names],
+            [Markup(' class="number"' if column.kind.is_number else "") for column in section.columns],
+            _min_widths_ch(section),
+            _cells(section),
         )
         for number, (section, names) in enumerate(with_plots(page.sections, page.charts), start=1)
     ]
@@ -89,7 +85,7 @@ def to_html(page: Page) -> str:
         style=_asset("style.css"),
         script=_asset("page.js"),
         own_script=Markup(page.script),
-        plotly=Markup(plotly_gzip_base64()) if drawn else "",
+        plotly=Markup(_plotly_gzip_base64()) if drawn else "",
     )
 
 
@@ -104,13 +100,11 @@ def _cells(section: Section) -> list[list[str]]:
     ]
 
 
-def layouts_of(section: Section) -> list[Layout]:
-    cells = section.cells
+def _min_widths_ch(section: Section) -> list[int]:
+    longest = [max(map(len, texts)) for texts in zip(*section.cells, strict=True)]
     return [
-        Layout(True, 0)
-        if column.kind.is_number
-        else Layout(False, min(MAX_MIN_WIDTH_CH, max((len(row[index]) for row in cells), default=0)))
-        for index, column in enumerate(section.columns)
+        0 if column.kind.is_number else min(MAX_MIN_WIDTH_CH, length)
+        for column, length in zip(section.columns, longest, strict=True)
     ]
 
 
@@ -136,6 +130,17 @@ def _environment() -> Environment:
     )
     environment.filters["trusted"] = Markup  # for markup made by the page, never for a record's text
     return environment
+
+
+@cache
+def _plotly_gzip_base64() -> str:
+    """Return Plotly's JavaScript, as the installed package has it, gzipped from 5 MB to 2 MB, as Base64; deterministic.
+
+    Browsers since 2023 decompress it natively (``DecompressionStream``).
+    """
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 4, mtime=0)).decode("ascii")
 
 
 def _asset(name: str) -> Markup:

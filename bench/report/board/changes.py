@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bench.document.section import clean
@@ -15,29 +14,18 @@ VOLATILE = ("load_average_1min",)  # differs between any two runs, and is a noti
 FACT_CHARACTERS = 80
 
 
-@dataclass(frozen=True)
-class FactChange:
-    """Fact that was ``before`` in one run and ``after`` in the next; a known absence is a dash."""
+def changes_of(facts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return for each run the changes since the run before, e.g. ``kernel 6.1 to 6.8``; the first has none.
 
-    fact: str
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        return f"{self.fact} {self.before} to {self.after}"
-
-
-def changes_of(facts: Sequence[Mapping[str, Any]]) -> list[list[FactChange]]:
-    """Return for each run the facts that changed since the run before; the first has none.
-
-    A fact is compared with the last run that recorded it: one that a run lacks has not changed.
+    A fact is compared with the last run that recorded it: one that a run lacks has not changed.  A known absence is a
+    dash.
     """
     known: dict[str, str] = {}
     found = []
     for own in facts:
         texts = {name: _text(name, text) for name, text in flat(dict(own)).items() if name not in VOLATILE}
         changed = [name for name, text in texts.items() if known.get(name, text) != text]
-        found.append([FactChange(name.replace("_", " "), known[name], texts[name]) for name in changed])
+        found.append([f"{name.replace('_', ' ')} {known[name]} to {texts[name]}" for name in changed])
         known |= texts
     return found
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from bench.document.html import Page
 from bench.document.section import Section
-from bench.document.table import INTEGER, SECONDS, Column
+from bench.document.table import INTEGER, SECONDS, Cells, Column, table
+from bench.records.stack_key import StackKey
 from bench.report.board.board import Board
 from bench.report.board.changes import changes_of
 from bench.report.board.machines import BoardMachine
-from bench.report.board.pages import KEY_CHARACTERS, RANKING_COLUMNS, UNKNOWN, age_facts, board_links, row_cells
-from bench.report.board.rows import BoardRow, StackRuns
+from bench.report.board.pages import UNKNOWN, age_facts, board_links, row_cells, short_key
+from bench.report.board.rows import BoardRow
 from bench.report.history.sections import sparkline, verdict
 from bench.report.run.copies import HARNESS as COPIES
 from bench.report.run.copies import copies_sections
 from bench.report.run.devices import HARNESS as DEVICES
 from bench.report.run.devices import devices_sections
-from bench.report.run.lower_bound import CEILING_COLUMNS, ceiling_rows
+from bench.report.run.lower_bound import ceiling_table
 from bench.report.run.threads import HARNESS as THREADS
 from bench.report.run.threads_sections import threads_sections
 from bench.roofline.ceilings import HARNESS as CEILINGS
@@ -69,10 +69,8 @@ def _headline(machine: BoardMachine, rows: Sequence[BoardRow]) -> str:
 
 
 def _stacks(rows: Sequence[BoardRow]) -> Section:
-    columns = [RANKING_COLUMNS[0], *RANKING_COLUMNS[2:]]
-    cells = [[row.rank.rank, *row_cells(row)] for row in rows]
     sentences = ["Ranks are among all rows of the board."] if rows else ["No record has a reference run."]
-    return Section("Canonical run", sentences, columns if rows else [], cells, files=["stacks.csv", "machine.json"])
+    return Section("Canonical run", sentences, *table(map(row_cells, rows)), files=["stacks.csv", "machine.json"])
 
 
 def _phases(rows: Sequence[BoardRow]) -> list[Section]:
@@ -82,46 +80,40 @@ def _phases(rows: Sequence[BoardRow]) -> list[Section]:
     names = list(dict.fromkeys(name for _, phases in medians for name in phases.seconds_by_phase))
     cells = [
         [
-            *_names(runs),
-            phases.total_seconds,
-            *(phases.seconds_by_phase.get(name) for name in names),
-            phases.rest_seconds,
-            phases.import_seconds,
+            *_stack_cells(runs.stack),
+            ("run", runs.record.run_id),
+            (Column("reference clock", SECONDS), phases.total_seconds),
+            *((Column(name, SECONDS), phases.seconds_by_phase.get(name)) for name in names),
+            (Column("rest", SECONDS), phases.rest_seconds),
+            (Column("import (outside the clock)", SECONDS), phases.import_seconds),
         ]
         for runs, phases in medians
     ]
-    outside = ["rest", "import (outside the clock)"]
-    columns = [*NAMES, *(Column(name, SECONDS) for name in ("reference clock", *names, *outside))]
     sentences = ["Medians of the processes of the newest run of each stack."]
-    return [Section("Phases", sentences, columns, cells, files=["phases.csv", "machine.json"])]
+    return [Section("Phases", sentences, *table(cells), files=["phases.csv", "machine.json"])]
 
 
-NAMES = ["stack", Column("threads", INTEGER), "run"]
-
-
-def _names(runs: StackRuns) -> list[Any]:
-    return [runs.stack.name, runs.stack.threads, runs.record.run_id]
+def _stack_cells(stack: StackKey) -> Cells:
+    return [("stack", stack.name), (Column("threads", INTEGER), stack.threads)]
 
 
 def _runs(machine: BoardMachine) -> Section:
     changes = changes_of([record.facts for record in machine.records])
     cells = [
         [
-            record.day,
-            record.run_id,
-            short_commit(record.commit),
-            record.mode,
-            record.fitness.value or UNKNOWN,
-            len(record.results),
-            _changed([str(change) for change in changed]),
-            "; ".join([*([] if record.verified_here else ["not verified here"]), *record.notes]),
+            ("started", record.day),
+            ("run", record.run_id),
+            ("commit", short_commit(record.commit)),
+            ("mode", record.mode),
+            ("fitness", record.fitness.value or UNKNOWN),
+            (Column("reference runs of stacks", INTEGER), len(record.results)),
+            ("changed since the run before", _changed(changed)),
+            ("remarks", "; ".join([*([] if record.verified_here else ["not verified here"]), *record.notes])),
         ]
         for record, changed in zip(machine.records, changes, strict=True)
     ]
-    columns = ["started", "run", "commit", "mode", "fitness", Column("reference runs of stacks", INTEGER)]
-    columns += ["changed since the run before", "remarks"]
     sentences = ["Oldest first. A fact that a record lacks has not changed."]
-    return Section("Runs", sentences, columns, cells, files=["runs.csv", "machine.json"])
+    return Section("Runs", sentences, *table(cells), files=["runs.csv", "machine.json"])
 
 
 def _changed(changes: Sequence[str]) -> str:
@@ -135,21 +127,18 @@ def _history(rows: Sequence[BoardRow]) -> list[Section]:
         return []
     cells = [
         [
-            runs.stack.name,
-            runs.stack.threads,
-            UNKNOWN if runs.result.comparison_key.value is None else runs.result.comparison_key.value[:KEY_CHARACTERS],
-            len(series.points),
-            sparkline([point.center for point in series.points]),
-            series.points[0].center,
-            series.points[-1].center,
-            verdict(series),
+            *_stack_cells(runs.stack),
+            ("code", short_key(runs.result)),
+            (Column("runs", INTEGER), len(series.points)),
+            ("trend", sparkline([point.center for point in series.points])),
+            (Column("oldest", SECONDS), series.points[0].center),
+            (Column("newest", SECONDS), series.points[-1].center),
+            ("change", verdict(series)),
         ]
         for runs, series in several
     ]
-    columns = [*NAMES[:2], "code", Column("runs", INTEGER), "trend", Column("oldest", SECONDS)]
-    columns += [Column("newest", SECONDS), "change"]
     sentences = ["The reference clock over the runs of a stack with the same code, oldest first."]
-    return [Section("History", sentences, columns, cells, files=["history.csv", "machine.json"])]
+    return [Section("History", sentences, *table(cells), files=["history.csv", "machine.json"])]
 
 
 def _scaling(machine: BoardMachine) -> Iterator[Section]:
@@ -176,8 +165,7 @@ def _ceilings(machine: BoardMachine) -> list[Section]:
         Section(
             f"Ceilings of {device}",
             [_origin(machine, CEILINGS)],
-            CEILING_COLUMNS,
-            ceiling_rows(ceilings),
+            *ceiling_table(ceilings),
             notices=[ceilings.notice] if ceilings.notice else [],
             files=["ceilings.csv", "machine.json"],
         )

@@ -91,7 +91,7 @@ def machines_of(records: Iterable[BoardRecord]) -> list[BoardMachine]:
     counts = Counter(machine.name.casefold() for machine in found)
     for machine in found:
         several = counts[machine.name.casefold()] > 1
-        machine.label = f"{machine.name} ({digest_of(machine.address)})" if several else machine.name
+        machine.label = f"{machine.name} ({machine.address.rpartition('-')[2]})" if several else machine.name
     return sorted(found, key=lambda machine: machine.label.casefold())
 
 
@@ -112,7 +112,3 @@ def address_of(name: str, hardware: Mapping[str, Any]) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_CHARACTERS].strip("-") or "machine"
     facts = json.dumps(hardware, sort_keys=True).encode()
     return f"{slug}-{hashlib.sha256(facts).hexdigest()[:DIGEST_CHARACTERS]}"
-
-
-def digest_of(address: str) -> str:
-    return address.rpartition("-")[2]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from bench.document.html import Page
 from bench.document.section import Section
-from bench.document.table import FRACTION, INTEGER, LINK, NUMBER_TEXT, SECONDS, SECONDS_INTERVAL, Column, Link
+from bench.document.table import FRACTION, INTEGER, LINK, NUMBER_TEXT, SECONDS, Cells, Column, Link, table
 from bench.report.board.board import Board
 from bench.report.board.record import StackResult
 from bench.report.board.rows import BoardRow
+from bench.report.run.tables import with_interval
 from bench.stats.learning import Learning
 from bench.units import format_seconds, number_of, short_commit
 
@@ -20,28 +20,6 @@ KEY_CHARACTERS = 7
 ROWS_PER_PAGE = 1000  # keeps a page below one megabyte
 MOST_NAMED = 3  # reasons in a sentence
 FILTERS = ("backend", "device", "precision", "canonical", "year")
-RANKING_COLUMNS = [
-    Column("rank", NUMBER_TEXT),
-    Column("machine", LINK),
-    "backend",
-    "variant",
-    "device",
-    Column("canonical run", SECONDS),
-    Column("95 % interval", SECONDS_INTERVAL),
-    Column("test accuracy", FRACTION),
-    "as published",
-    "learning",
-    Column("hardware rank", NUMBER_TEXT),
-    "fitness",
-    "measured",
-    Column("threads", INTEGER),
-    "precision",
-    "year",
-    "commit",
-    "code",
-    "canonical",
-    "remarks",
-]
 
 
 def ranking_pages(board: Board) -> dict[str, Page]:
@@ -117,9 +95,9 @@ def _ranking(board: Board, rows: Sequence[BoardRow], start: int, names: Sequence
             f"All rows are on {len(names)} pages ({', '.join(names)}), and in the CSV file; the filters choose among "
             "those of one page."
         )
-    cells = [_row(row) for row in rows]
+    columns, cells = table(map(_row, rows))
     files = ["ranking.csv", "ranking.json"]
-    return Section(f"Ranking{part}", sentences, RANKING_COLUMNS, cells, filters=FILTERS, files=files)
+    return Section(f"Ranking{part}", sentences, columns, cells, filters=FILTERS, files=files)
 
 
 def _how_to_read(rows: Sequence[BoardRow]) -> Section:
@@ -154,36 +132,41 @@ def _reasons(reasons: Counter[str | None]) -> str:
     return "; ".join([*texts, *(["other reasons"] if len(known) > MOST_NAMED else [])])
 
 
-def _row(row: BoardRow) -> list[Any]:
+def _row(row: BoardRow) -> Cells:
+    rank, *rest = row_cells(row)
     machine = row.runs.machine
-    return [row.rank.rank, Link(machine.label, f"machines/{machine.address}/index.html"), *row_cells(row)]
+    return [rank, (Column("machine", LINK), Link(machine.label, f"machines/{machine.address}/index.html")), *rest]
 
 
-def row_cells(row: BoardRow) -> list[Any]:
-    """Return the values of the columns of ``RANKING_COLUMNS`` from the stack on."""
+def row_cells(row: BoardRow) -> Cells:
+    """Return a row of the ranking, without its machine."""
     runs = row.runs
-    record, result, stack, total = runs.record, runs.result, runs.stack, runs.total
-    key = result.comparison_key.value
+    record, result, stack = runs.record, runs.result, runs.stack
     return [
-        stack.backend,
-        stack.variant,
-        stack.device,
-        total.center,
-        (total.low, total.high),
-        result.mean_test_accuracy,
-        None if result.agrees is None else "yes" if result.agrees else "NO",
-        _learning(result),
-        row.hardware_rank.rank,
-        record.fitness.value or UNKNOWN,
-        runs.measured,
-        stack.threads,
-        stack.precision,
-        record.year,
-        short_commit(record.commit),
-        UNKNOWN if key is None else key[:KEY_CHARACTERS],
-        "yes" if result.not_canonical_because is None else "no",
-        "; ".join(row.remarks),
+        (Column("rank", NUMBER_TEXT), row.rank.rank),
+        ("backend", stack.backend),
+        ("variant", stack.variant),
+        ("device", stack.device),
+        *with_interval(Column("canonical run", SECONDS), runs.total),
+        (Column("test accuracy", FRACTION), result.mean_test_accuracy),
+        ("as published", None if result.agrees is None else "yes" if result.agrees else "NO"),
+        ("learning", _learning(result)),
+        (Column("hardware rank", NUMBER_TEXT), row.hardware_rank.rank),
+        ("fitness", record.fitness.value or UNKNOWN),
+        ("measured", runs.measured),
+        (Column("threads", INTEGER), stack.threads),
+        ("precision", stack.precision),
+        ("year", record.year),
+        ("commit", short_commit(record.commit)),
+        ("code", short_key(result)),
+        ("canonical", "yes" if result.not_canonical_because is None else "no"),
+        ("remarks", "; ".join(row.remarks)),
     ]
+
+
+def short_key(result: StackResult) -> str:
+    key = result.comparison_key.value
+    return UNKNOWN if key is None else key[:KEY_CHARACTERS]
 
 
 def _learning(result: StackResult) -> str | None:

@@ -28,7 +28,7 @@ from bench.report.run.canonical import has_canonical_recipe
 from bench.report.run.context import machine_section
 from bench.report.run.fitness import run_fitness
 from bench.report.run.learning import accuracies_by_stack, differences_by_seed, learning_verdicts
-from bench.report.run.reference_runs import PhaseMedians, ReferenceAnswer, phase_medians, reference_answers
+from bench.report.run.reference_runs import PhaseMedians, phase_medians, reference_answers
 from bench.stats import estimates
 from bench.stats.learning import Learning
 from mlp.recipe import CANONICAL
@@ -157,36 +157,26 @@ def _results(path: Path, header: RunHeader, replicates: Sequence[Mapping[str, An
     answers = {answer.stack: answer for answer in reference_answers(header, runs)}
     check_summary(path, runs, list(answers.values()))
     verdicts = learning_verdicts(accuracies_by_stack(header, runs), differences_by_seed(header, runs))
-    learning = {stack: verdict.learning for stack, verdict in verdicts.items()}
     keys = comparison_keys(header, replicates)
-    return tuple(
-        _result(header, runs[phases.stack], answers[phases.stack], phases, learning, keys)
-        for phases in phase_medians(runs)
-    )
-
-
-def _result(
-    header: RunHeader,
-    runs: Sequence[ReferenceRun],
-    answer: ReferenceAnswer,
-    phases: PhaseMedians,
-    learning: Mapping[StackKey, Learning],
-    keys: Mapping[str, ComparisonKey],
-) -> StackResult:
-    stack = answer.stack
-    return StackResult(
-        stack=stack._replace(precision=stack.precision or CANONICAL_PRECISION),  # schema 1 had no other
-        comparison_key=_known_key(keys.get(stack.name)),
-        seconds=tuple(run.total_seconds for run in runs),
-        total=answer.total,
-        num_epochs=answer.num_epochs,
-        not_canonical_because=_not_canonical_because(header, runs),
-        mean_test_accuracy=answer.mean_test_accuracy,
-        agrees=None if answer.agreement is None else answer.agreement.agrees,
-        learning=learning.get(stack),
-        conforms=stack[:3] not in header.violations,
-        phases=phases,
-    )
+    found = []
+    for phases in phase_medians(runs):
+        stack, own, answer = phases.stack, runs[phases.stack], answers[phases.stack]
+        found.append(
+            StackResult(
+                stack=stack._replace(precision=stack.precision or CANONICAL_PRECISION),  # schema 1 had no other
+                comparison_key=_known_key(keys.get(stack.name)),
+                seconds=tuple(run.total_seconds for run in own),
+                total=answer.total,
+                num_epochs=answer.num_epochs,
+                not_canonical_because=_not_canonical_because(header, own),
+                mean_test_accuracy=answer.mean_test_accuracy,
+                agrees=None if answer.agreement is None else answer.agreement.agrees,
+                learning=verdicts[stack].learning if stack in verdicts else None,
+                conforms=stack[:3] not in header.violations,
+                phases=phases,
+            )
+        )
+    return tuple(found)
 
 
 def _known_key(key: ComparisonKey | None) -> Known:

@@ -98,7 +98,7 @@ def run_rows(machine: BoardMachine) -> list[Row]:
             "status": record.status,
             **_fitness(record),
             "stacks": "; ".join(result.stack.name for result in record.results) or None,
-            "changes": "; ".join(map(str, changed)) or None,
+            "changes": "; ".join(changed) or None,
             "notes": "; ".join(record.notes) or None,
         }
         for record, changed in zip(machine.records, changes, strict=True)
@@ -144,8 +144,8 @@ def ceiling_data(machine: BoardMachine) -> list[Row]:
 def scaling_data(machine: BoardMachine) -> dict[str, list[Row]]:
     """Return {harness: its rows} of the scaling harnesses, each from the newest run that measured it."""
     found = {
-        THREADS: [row for one in machine.thread_scalings for row in thread_rows(one)],
-        COPIES: [row for one in machine.copy_scalings for row in copy_rows(one)],
+        THREADS: thread_rows(machine.thread_scalings),
+        COPIES: copy_rows(machine.copy_scalings),
         DEVICES: device_rows(machine.device_points),
     }
     return {

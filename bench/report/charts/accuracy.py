@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label, log_axis, rows_layout, scatter
 from bench.records.stack_key import StackKey
-from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM, drawn_stacks, styles_of
+from bench.report.charts.style import ACCENT, GREY, LOG_SCALE_FROM, drawn_stacks, line_across, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.learning import TARGET, StackTimesToAccuracy, accuracy_curves
 from bench.stats import estimates
@@ -32,23 +32,12 @@ def accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     ends = [run["elapsed_seconds"].iloc[-1] for runs in curves.values() for run in runs]
     first = min(run["elapsed_seconds"].iloc[0] for runs in curves.values() for run in runs)
     log = log_axis(first, max(ends)) if max(ends) > LOG_SCALE_FROM * min(ends) and first > 0 else {}
-    target = {"color": GREY, "width": 1, "dash": "dot"}
+    target = {"text": TARGET, "textposition": "start", "font": {"size": 10}}
     layout = {
         "height": 420,
         "xaxis": {"title": {"text": "training and validation, s"}, "tickformat": "~g", **log},
         "yaxis": {"title": {"text": "validation accuracy, %"}},
-        "shapes": [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": TARGET_VALIDATION_ACCURACY * 100,
-                "y1": TARGET_VALIDATION_ACCURACY * 100,
-                "line": target,
-                "label": {"text": TARGET, "textposition": "start", "font": {"size": 10}},
-            }
-        ],
+        "shapes": [line_across("y", TARGET_VALIDATION_ACCURACY * 100) | {"label": target}],
         "hovermode": "closest",
     }
     title = "Validation accuracy against time, a line for each seed"
@@ -133,22 +122,6 @@ def test_accuracy_chart(name: str, analysis: RunAnalysis) -> Chart | None:
 
 
 def _published(low_percent: float, percent: float, high_percent: float) -> list[dict[str, Any]]:
-    whole_height = {"yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    return [
-        {
-            "type": "rect",
-            "x0": low_percent,
-            "x1": high_percent,
-            "fillcolor": GREY,
-            "opacity": 0.15,
-            "line": {"width": 0},
-            **whole_height,
-        },
-        {
-            "type": "line",
-            "x0": percent,
-            "x1": percent,
-            "line": {"color": GREY, "width": 1, "dash": "dot"},
-            **whole_height,
-        },
-    ]
+    line = line_across("x", percent) | {"layer": "below"}
+    band = {"type": "rect", "x0": low_percent, "x1": high_percent, "fillcolor": GREY, "opacity": 0.15}
+    return [line | band | {"line": {"width": 0}}, line]

@@ -10,12 +10,14 @@ import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, label, scatter
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.charts.style import GREY, drawn_stacks, styles_of
+from bench.report.charts.style import drawn_stacks, line_across, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.comparisons import DevicePair
 from bench.stats import estimates
 from bench.stats.crossover import Crossover, Lead
 from bench.units import format_number, format_seconds
+
+COLUMNS = ["stack", "statistic", "process", "batch_size", "step_seconds", "examples_per_second"]
 
 
 def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
@@ -49,7 +51,8 @@ def batch_size_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         for stack, curve in curves.items()
     )
     title = "Batch size: medians, every process (small), and the law t(B) = a + b·B where it holds (dotted)"
-    return Chart(name, title, alt + ".", figure(traces, **layout), pd.DataFrame(rows).astype({"process": "Int64"}))
+    data = pd.DataFrame(rows, columns=COLUMNS).astype({"process": "Int64"})
+    return Chart(name, title, alt + ".", figure(traces, **layout), data)
 
 
 def _traces(
@@ -96,10 +99,8 @@ def _traces(
 def _crossings(crossovers: list[tuple[DevicePair, Crossover]]) -> dict[str, Any]:
     """Return vertical lines at the crossovers, as shapes and annotations of the layout."""
     found = [(pair, crossing) for pair, crossing in crossovers if crossing.lead is Lead.CROSSES]
-    whole_height = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
-    line = {"color": GREY, "width": 1, "dash": "dot"}
     return {
-        "shapes": [{"x0": one.batch_size, "x1": one.batch_size, "line": line, **whole_height} for _, one in found],
+        "shapes": [line_across("x", one.batch_size) for _, one in found],
         "annotations": [
             {
                 "text": f"from {format_number(one.batch_size)} on: {hover_text(pair.gpu.name)}",
@@ -117,17 +118,10 @@ def _crossings(crossovers: list[tuple[DevicePair, Crossover]]) -> dict[str, Any]
     }
 
 
-def _rows(
-    stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series
-) -> list[dict[str, Any]]:
-    def row(statistic: str, size: int, seconds: float, process: int | None = None) -> dict[str, Any]:
-        rate = size / seconds
-        shared = {"stack": stack.name, "statistic": statistic, "process": process, "batch_size": size}
-        return {**shared, "step_seconds": seconds, "examples_per_second": rate}
-
-    of_law = [] if law is None else [row("law", size, law.a_seconds + law.b_seconds * size) for size in sorted(curve)]
-    return [
-        *(row("median", size, curve[size]) for size in sorted(curve)),
-        *of_law,
-        *(row("process", int(size), seconds, int(process)) for (process, size), seconds in medians.items()),
-    ]
+def _rows(stack: StackKey, curve: dict[int, float], law: estimates.BatchLaw | None, medians: pd.Series) -> list[Any]:
+    """Return the values of ``COLUMNS``."""
+    rows = [("median", None, size, curve[size]) for size in sorted(curve)]
+    if law is not None:
+        rows += [("law", None, size, law.a_seconds + law.b_seconds * size) for size in sorted(curve)]
+    rows += [("process", int(process), int(size), seconds) for (process, size), seconds in medians.items()]
+    return [(stack.name, statistic, process, size, s, size / s) for statistic, process, size, s in rows]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bench.document.chart import Chart, error_bars, figure, hover_text, rows_layout, scatter
-from bench.report.charts.style import ACCENT, GREY
+from bench.report.charts.style import ACCENT, GREY, line_across
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.lower_bound import Share
 from bench.stats import estimates
@@ -29,8 +29,7 @@ def lower_bound_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     rows = [row for row in rows if row is not None]
     layout = rows_layout([share.stack.name for share in shares], "bound / measured, %")
     layout["xaxis"]["rangemode"] = "tozero"
-    line = {"color": GREY, "width": 1, "dash": "dot"}
-    layout["shapes"] = [{"type": "line", "x0": 100, "x1": 100, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
+    layout["shapes"] = [line_across("x", 100)]
     traces = [_trace(kind, [row for row in rows if row["measurement"] == kind]) for kind in KINDS]
     alt = "Dense library calls / training epoch: " + "; ".join(
         f"{share.stack.name} {format_percent(share.train_epoch.center, 1)}" for share in shares if share.train_epoch

@@ -91,19 +91,12 @@ def _dots(totals: dict[StackKey, list[float]], stacks: list[StackKey], first: in
 
 
 def _data(medians: list[PhaseMedians], totals: dict[StackKey, list[float]], compared: bool) -> pd.DataFrame:
-    rows = [{"stack": PUBLISHED, "statistic": "published", "phase": "total", "seconds": REFERENCE.total_seconds}]
-    rows = rows if compared else []
+    rows = [(PUBLISHED, "published", "total", REFERENCE.total_seconds)] if compared else []
     for one in medians:
         parts = {**one.seconds_by_phase, "rest": one.rest_seconds, "total": one.total_seconds}
-        rows += [
-            {"stack": one.stack.name, "statistic": "median", "phase": phase, "seconds": seconds}
-            for phase, seconds in parts.items()
-        ]
-        rows += [
-            {"stack": one.stack.name, "statistic": "process", "phase": "total", "seconds": seconds}
-            for seconds in totals[one.stack]
-        ]
-    return pd.DataFrame(rows)
+        rows += [(one.stack.name, "median", phase, seconds) for phase, seconds in parts.items()]
+        rows += [(one.stack.name, "process", "total", seconds) for seconds in totals[one.stack]]
+    return pd.DataFrame(rows, columns=["stack", "statistic", "phase", "seconds"])
 
 
 def _alt(medians: list[PhaseMedians], compared: bool) -> str:

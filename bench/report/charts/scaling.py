@@ -13,8 +13,7 @@ from bench.records.stack_key import StackKey
 from bench.report.charts.style import COLOURS, GREY, styles_of
 from bench.report.run.analysis import RunAnalysis
 from bench.report.run.copies import CopyScaling, copy_rows
-from bench.report.run.devices import STRONG, WEAK, DevicePoint
-from bench.report.run.tables import speedup_row
+from bench.report.run.devices import STRONG, WEAK, DevicePoint, device_rows
 from bench.report.run.threads import ThreadScaling
 from bench.report.run.threads_sections import thread_rows
 from bench.units import format_number, format_percent, format_range, format_seconds
@@ -35,7 +34,7 @@ def threads_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         for one in scalings
     )
     title = "Threads: speed-up against one thread, ideal line, and the universal scalability law where fitted (dotted)"
-    data = pd.DataFrame([row for one in scalings for row in thread_rows(one)])
+    data = pd.DataFrame(thread_rows(scalings))
     return Chart(name, title, alt + ".", figure(traces, **scaling_layout(counts, "threads", "speed-up")), data)
 
 
@@ -101,7 +100,7 @@ def copies_chart(name: str, analysis: RunAnalysis) -> Chart | None:
     )
     alt = f"Trainings per hour with {', '.join(map(str, counts))} trainings side by side: {best}."
     layout = scaling_layout(counts, "trainings side by side", "trainings per hour")
-    data = pd.DataFrame([row for one in scalings for row in copy_rows(one)])
+    data = pd.DataFrame(copy_rows(scalings))
     title = "Copies: trainings per hour of each split of the cores"
     return Chart(name, title, alt, figure(traces, **layout), data)
 
@@ -137,7 +136,8 @@ def devices_chart(name: str, analysis: RunAnalysis) -> Chart | None:
         f"Speed-up against the plain training with {', '.join(map(str, counts))} devices; the largest is "
         f"{format_number(best.speedup.center)}, {best.name}, {best.mode}, with {best.devices}."
     )
-    data = pd.DataFrame([_device_row(point) for point in points])
+    names = {"batch_size": "global_batch_size", "train_epoch_seconds": "epoch_seconds"}
+    data = pd.DataFrame(device_rows(points)).drop(columns=["emulated", "validation_accuracy"]).rename(columns=names)
     title = "Devices: examples per second against the plain training on one"
     return Chart(name, title, alt, figure(traces, **scaling_layout(counts, "devices", "speed-up")), data)
 
@@ -154,16 +154,3 @@ def _devices_trace(name: str, points: list[DevicePoint], color: str) -> Any:
         text=[f"{hover_text(name)}<br>{one.devices} devices: {format_number(one.speedup.center)}" for one in points],
         hovertemplate="%{text}<extra></extra>",
     )
-
-
-def _device_row(point: DevicePoint) -> dict[str, Any]:
-    return {
-        "stack": point.name,
-        "scaling": point.mode,
-        "devices": point.devices,
-        "global_batch_size": point.batch_size,
-        "epoch_seconds": point.per_epoch.center,
-        **speedup_row(point.speedup),
-        "efficiency": point.efficiency,
-        "all_reduce_seconds": point.all_reduce_seconds,
-    }

@@ -42,6 +42,7 @@ KINDS = {
     "program": (BLUE, "/"),
 }
 REST = (GREY, "/")
+DOTTED = {"color": GREY, "width": 1, "dash": "dot"}
 # A dot on top of a bar of any colour.
 DOT = {"color": "#FFFFFF", "size": 6, "line": {"color": "#24292E", "width": 1.2}}
 
@@ -63,3 +64,10 @@ def styles_of(stacks: Sequence[StackKey]) -> dict[StackKey, dict[str, Any]]:
             "dash": DASHES.get(stack.device_kind, "dot"),
         }
     return styles
+
+
+def line_across(axis: str, value: float) -> dict[str, Any]:
+    """Return a dotted line across the whole plot where ``axis``, x or y, has ``value``, as a shape of its layout."""
+    other = {"x": "y", "y": "x"}[axis]
+    ends = {f"{axis}0": value, f"{axis}1": value, f"{other}0": 0, f"{other}1": 1}
+    return {"type": "line", **ends, f"{other}ref": "paper", "line": DOTTED}

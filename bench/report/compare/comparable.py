@@ -39,74 +39,36 @@ RoundSamples = Mapping[int, Sequence[float]]
 
 @dataclass(frozen=True)
 class Comparable:
-    """One side of a comparison.  Missing facts are None or empty; nothing is guessed.
+    """One side of a comparison.  Missing facts are None or empty; nothing is guessed.  A stack is known by its name.
 
-    Attributes
-    ----------
-    name : str
-        Unique among the sides of one comparison.
-    tool : str
-        Name of the tool that measured it: ``mlp-bench`` or another.
-    samples : Mapping[StackMeasurement, RoundSamples]
-        Positive finite seconds.  The process is the unit of statistics: a tool that ran one process gives one entry.
-    facts : Mapping[str, Any]
-        The machine and the software, JSON-ready, as the source has it; units are in the names.
-    dataset : Mapping[str, Any] | None
-        ``identity`` and ``sha256``.
-    recipe : Mapping[str, Any] | None
-        The hyper-parameters; ``num_epochs`` is that of the reference runs.
-    passed : Mapping[str, str] | None
-        Environment variables set for the measured processes with ``--env``.
-    keys : Mapping[str, ComparisonKey]
-        Of each stack; empty for other tools.
-    precisions : Mapping[str, frozenset[str]]
-        Of the matrix products, for each ``backend/variant on device``.
-    ceilings : Mapping[str, Ceilings]
-        Device -> the ceilings that the run measured.
-    devices : Mapping[str, str]
-        Stack -> its device.
-    canonical_stacks : frozenset[str]
-        Stacks whose reference clock covers the whole canonical run.
-    learns_worse : frozenset[str]
-        Stacks whose speed may not count, because they learn worse than the canonical one.
-    not_conforming : frozenset[str]
-        Stacks whose speed may not count, because they violate the contract of the backends.
-    energy_joules : Mapping[str, float]
-        Stack -> energy of its reference run, of the whole card; none on the CPU.
-    thread_scalings : Sequence[ThreadScaling]
-        Of each stack that the run measured with several numbers of threads.
-    copy_scalings : Sequence[CopyScaling]
-        Of each stack that the run trained in several copies.
-    device_points : Sequence[DevicePoint]
-        Of data-parallel training, and of the plain training beside it.
-    per_iteration : bool
-        Whether the tool divides durations by the number of calls, so that none is too short to compare.
-    notes : Sequence[str]
-        Warnings for the reader, e.g. of a partial run or unreadable files.
+    The process is the unit of statistics: a tool that ran one process gives one entry of each of ``samples``, which
+    are positive finite seconds.
     """
 
-    name: str
-    tool: str
+    name: str  # unique among the sides of one comparison
+    tool: str  # that measured it: ``mlp-bench`` or another
     samples: Mapping[StackMeasurement, RoundSamples]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # machine and software, JSON-ready; units are in the names
     started_at: str | None = None
     mode: str | None = None
-    dataset: Mapping[str, Any] | None = None
-    recipe: Mapping[str, Any] | None = None
-    passed: Mapping[str, str] | None = None
-    keys: Mapping[str, ComparisonKey] = field(default_factory=dict)
+    dataset: Mapping[str, Any] | None = None  # ``identity`` and ``sha256``
+    recipe: Mapping[str, Any] | None = None  # hyper-parameters; ``num_epochs`` is that of the reference runs
+    passed: Mapping[str, str] | None = None  # environment variables set with ``--env`` for the measured processes
+    keys: Mapping[str, ComparisonKey] = field(default_factory=dict)  # of each stack; empty for other tools
+    # Of the matrix products, for each ``backend/variant on device``.
     precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    ceilings: Mapping[str, Ceilings] = field(default_factory=dict)
-    devices: Mapping[str, str] = field(default_factory=dict)
-    canonical_stacks: frozenset[str] = frozenset()
-    learns_worse: frozenset[str] = frozenset()
-    not_conforming: frozenset[str] = frozenset()
+    ceilings: Mapping[str, Ceilings] = field(default_factory=dict)  # that the run measured, of each device
+    devices: Mapping[str, str] = field(default_factory=dict)  # of each stack
+    canonical_stacks: frozenset[str] = frozenset()  # their reference clock covers the whole canonical run
+    learns_worse: frozenset[str] = frozenset()  # than the canonical one: the speed of these stacks may not count
+    not_conforming: frozenset[str] = frozenset()  # to the contract of the backends: theirs may not count either
+    # Of each stack's reference run, of the whole card; none on the CPU.
     energy_joules: Mapping[str, float] = field(default_factory=dict)
     thread_scalings: Sequence[ThreadScaling] = ()
     copy_scalings: Sequence[CopyScaling] = ()
-    device_points: Sequence[DevicePoint] = ()
-    per_iteration: bool = False
-    notes: Sequence[str] = ()
+    device_points: Sequence[DevicePoint] = ()  # of data-parallel training, and of the plain training beside it
+    per_iteration: bool = False  # the tool divides durations by the number of calls: none is too short to compare
+    notes: Sequence[str] = ()  # warnings for the reader, e.g. of a partial run or unreadable files
 
     def medians(self, metric: StackMeasurement) -> dict[int, float]:
         """Return {round: median of its process, in seconds}; empty if ``metric`` was not measured."""

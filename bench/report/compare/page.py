@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -11,8 +12,8 @@ import pandas as pd
 from bench.document.chart import error_bars, figure, hover_text, label, rows_layout, scatter
 from bench.document.html import Chart, Page
 from bench.document.section import named
-from bench.report.charts.style import COLOURS, GREY
-from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH, Comparable
+from bench.report.charts.style import COLOURS, GREY, line_across
+from bench.report.compare.comparable import REFERENCE_CLOCK, TRAIN_EPOCH, VALIDATE_EPOCH
 from bench.report.compare.comparison import Comparison
 from bench.report.compare.many import grouped, is_many
 from bench.report.compare.metric_ratios import MetricRatio
@@ -33,17 +34,14 @@ def comparison_page(comparison: Comparison) -> Page:
     details = detail_sections(comparison)
     for section in details:
         section.folded = True
+    cpus = ((side.name, (str(side.facts.get("cpu_model") or MISSING),)) for side in comparison.sides)
     return Page(
         title=f"mlp-bench comparison, {first_line(comparison)}",
         headline=headline(comparison),
         sections=[*comparison_sections(comparison), *details],
         charts=charts,
-        facts=[(runs, cpu) for runs, cpu in grouped((side.name, (_cpu(side),)) for side in comparison.sides)],
+        facts=[(runs, cpu) for runs, cpu in grouped(cpus)],
     )
-
-
-def _cpu(side: Comparable) -> str:
-    return str(side.facts.get("cpu_model") or MISSING)
 
 
 def _chart(comparison: Comparison, measurement: str) -> Chart | None:
@@ -54,8 +52,8 @@ def _chart(comparison: Comparison, measurement: str) -> Chart | None:
     base = comparison.base.name
     stacks = list(dict.fromkeys(ratio.metric.stack for ratio in ratios))
     runs = [other.name for other in comparison.others]
-    row_of, trace_of = (_run, _stack) if is_many(comparison) else (_stack, _run)
-    rows, traced = (runs, stacks) if is_many(comparison) else (stacks, runs)
+    by_run, by_stack = (attrgetter("run"), runs), (attrgetter("metric.stack"), stacks)
+    (row_of, rows), (trace_of, traced) = (by_run, by_stack) if is_many(comparison) else (by_stack, by_run)
     layout = _layout(ratios, rows)
     traces = [
         _trace(name, [ratio for ratio in ratios if trace_of(ratio) == name], rows, row_of, number, len(traced))
@@ -70,22 +68,13 @@ def _chart(comparison: Comparison, measurement: str) -> Chart | None:
     return Chart(PLOTTED[measurement], title, alt, figure(traces, **layout), _data(ratios, base))
 
 
-def _stack(ratio: MetricRatio) -> str:
-    return ratio.metric.stack
-
-
-def _run(ratio: MetricRatio) -> str:
-    return ratio.run
-
-
 def _layout(ratios: Sequence[MetricRatio], rows: Sequence[str]) -> dict[str, Any]:
     low, high = _range(ratios)
     layout = rows_layout(rows, "times as fast", log=(low, high))
     layout["xaxis"]["range"] = [math.log10(low / MARGIN), math.log10(high * MARGIN)]
     if high <= FEW_TICKS_UP_TO and low >= 1 / FEW_TICKS_UP_TO:
         layout["xaxis"] |= {"tickvals": [*TICKS], "ticktext": [format_number(tick) for tick in TICKS]}
-    line = {"color": GREY, "dash": "dot"}
-    layout["shapes"] = [{"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": line}]
+    layout["shapes"] = [line_across("x", 1) | {"line": {"color": GREY, "dash": "dot"}}]
     return layout
 
 
@@ -93,11 +82,6 @@ def _range(ratios: Sequence[MetricRatio]) -> tuple[float, float]:
     """Return the range of the logarithmic axis, on which half and twice as fast are equally far from 1."""
     values = [value for one in ratios for value in (one.speed.low, one.speed.center, one.speed.high) if value]
     return min(*values, LEAST_RATIO), max(*values, MOST_RATIO)
-
-
-def _shift(number: int, count: int) -> float:
-    """Return the offset of a trace's marks below the middle of a row, so that none hides another."""
-    return ROW_SHARE * ((number + 0.5) / count - 0.5)
 
 
 def _trace(
@@ -108,10 +92,12 @@ def _trace(
     number: int,
     count: int,
 ) -> Any:
+    """Return trace ``number`` of ``count``, each at a height of its own in every row, so that none hides another."""
     speeds = [ratio.speed for ratio in ratios]
+    offset = ROW_SHARE * ((number + 0.5) / count - 0.5)
     return scatter(
         x=[speed.center for speed in speeds],
-        y=[rows.index(row_of(ratio)) + _shift(number, count) for ratio in ratios],
+        y=[rows.index(row_of(ratio)) + offset for ratio in ratios],
         mode="markers",
         name=label(name),
         marker={"color": COLOURS[number % len(COLOURS)], "size": 9},

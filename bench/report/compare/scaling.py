@@ -86,4 +86,4 @@ def _scaling_cells(point: ThreadPoint | DevicePoint) -> list[Any]:
 
 
 def _rate_cells(split: Split) -> list[Any]:
-    return [split.hourly.center, (split.hourly.low, split.hourly.high)]
+    return ratio_cells(split.hourly)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.document.section import Section, named
-from bench.document.table import INTEGER, JOULES, NUMBER, NUMBER_INTERVAL, NUMBER_TEXT, SECONDS, Column
+from bench.document.table import (
+    INTEGER,
+    JOULES,
+    NUMBER,
+    NUMBER_INTERVAL,
+    NUMBER_TEXT,
+    SECONDS,
+    Cells,
+    Column,
+    table,
+)
 from bench.records.comparability import contradictions, identity
 from bench.records.moments import day
 from bench.records.stack_key import NO_STACK
@@ -15,7 +23,7 @@ from bench.report.compare.comparison import Comparison, Score
 from bench.report.compare.facts import differences
 from bench.report.compare.metric_ratios import MetricRatio
 from bench.report.compare.scaling import scaling_sections
-from bench.report.run.tables import ratio_cells
+from bench.report.run.tables import ratio_cells, with_interval
 from bench.units import format_expectation, format_number, format_range
 
 NOT_IN_THE_INTERVAL = (
@@ -142,20 +150,19 @@ def _score(comparison: Comparison) -> Section:
             sentences.append(f"Left out of every score, because {because}: {', '.join(unfit)}.")
     if many.is_many(comparison):
         columns, rows = many.score_rows(comparison)
-        return Section("Score", [*sentences, *([many.MARK] if rows else [])], columns if rows else [], rows, [*PLOTS])
-    names = [other.name for other in comparison.others]
-    by_measurement: dict[str, dict[str, Score]] = {}
+        return Section("Score", [*sentences, *([many.MARK] if rows else [])], columns, rows, [*PLOTS])
+    by_measurement: dict[str, list[Score]] = {}  # of every run, in their order
     for score in comparison.scores:
-        by_measurement.setdefault(score.measurement, {})[score.run] = score
+        by_measurement.setdefault(score.measurement, []).append(score)
     rows = [
-        [what, len(next(iter(scores.values())).stacks), *_score_cells(scores, names)]
+        [what, len(scores[0].stacks), *(cell for score in scores for cell in ratio_cells(score.speed))]
         for what, scores in by_measurement.items()
-        if len(next(iter(scores.values())).stacks) > 1  # the mean of one ratio stands among the ratios
+        if len(scores[0].stacks) > 1  # the mean of one ratio stands among the ratios
     ]
     columns = ["geometric mean of", Column("stacks", INTEGER)]
-    for name in names:
-        columns += [Column(name, NUMBER), Column(f"{name}, 95 % interval", NUMBER_INTERVAL)]
-    return Section("Score", sentences, columns if rows else [], rows, plots=[*PLOTS])
+    for other in comparison.others:
+        columns += [Column(other.name, NUMBER), Column(f"{other.name}, 95 % interval", NUMBER_INTERVAL)]
+    return Section("Score", sentences, columns, rows, plots=[*PLOTS])
 
 
 def _over(stacks: tuple[str, ...]) -> str:
@@ -175,10 +182,6 @@ def _score_clause(score: Score, base: str) -> str:
     known = ", ".join(filter(None, (interval, "" if ratio.differs else "no difference is shown")))
     told = f"{score.run} {verb.format(format_number(center))} {base}"
     return f"{told} ({known})" if known else told
-
-
-def _score_cells(scores: dict[str, Score], names: list[str]) -> list[Any]:
-    return [cell for name in names for cell in ratio_cells(scores[name].speed if name in scores else None)]
 
 
 def _hardware(comparison: Comparison) -> list[Section]:
@@ -203,19 +206,16 @@ def _hardware(comparison: Comparison) -> list[Section]:
         )
     rows = [
         [
-            share.run,
-            share.metric.stack,
-            share.metric.measurement,
-            share.speed.center,
-            *ratio_cells(share.hardware),
-            *ratio_cells(share.use),
+            ("run", share.run),
+            ("stack", share.metric.stack),
+            ("measurement", share.metric.measurement),
+            (Column("times as fast", NUMBER), share.speed.center),
+            *with_interval(Column("hardware", NUMBER), share.hardware, "hardware"),
+            *with_interval(Column("use", NUMBER), share.use, "use"),
         ]
         for share in comparison.hardware
     ]
-    columns = ["run", "stack", "measurement", Column("times as fast", NUMBER)]
-    for name in ("hardware", "use"):
-        columns += [Column(name, NUMBER), Column(f"95 % interval, {name}", NUMBER_INTERVAL)]
-    return [Section(title, sentences, columns, rows)]
+    return [Section(title, sentences, *table(rows))]
 
 
 def _unclear_ceilings(comparison: Comparison) -> list[str]:
@@ -243,23 +243,21 @@ def _ratios(comparison: Comparison, other: Comparable, details: bool = False) ->
         sentences.append(
             f"{len(chosen) - len(with_interval)} have no interval, because a side measured them in one process only."
         )
-    columns = ["stack", "measurement", Column(comparison.base.name, SECONDS), Column(other.name, SECONDS)]
-    columns += [Column("processes", NUMBER_TEXT), Column("times as fast", NUMBER)]
-    columns += [Column("95 % interval", NUMBER_INTERVAL), "code"]
     of = "batch sizes, threads and parts of the compilation" if details else "phase by phase"
     title = f"{other.name} against {comparison.base.name}, {of}"
-    return Section(title, sentences, columns, [_ratio_row(one, comparison) for one in chosen])
+    return Section(title, sentences, *table(_ratio_row(one, comparison) for one in chosen))
 
 
-def _ratio_row(ratio: MetricRatio, comparison: Comparison) -> list[Any]:
+def _ratio_row(ratio: MetricRatio, comparison: Comparison) -> Cells:
+    processes = f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}"
     return [
-        ratio.metric.stack if ratio.metric.stack != NO_STACK else None,
-        ratio.metric.measurement,
-        ratio.base_seconds.center,
-        ratio.seconds.center,
-        f"{ratio.base_seconds.num_processes}, {ratio.seconds.num_processes}",
-        *ratio_cells(ratio.speed),
-        comparison.code_note(ratio.run, ratio.metric.stack) or None,
+        ("stack", ratio.metric.stack if ratio.metric.stack != NO_STACK else None),
+        ("measurement", ratio.metric.measurement),
+        (Column(comparison.base.name, SECONDS), ratio.base_seconds.center),
+        (Column(ratio.run, SECONDS), ratio.seconds.center),
+        (Column("processes", NUMBER_TEXT), processes),
+        *with_interval(Column("times as fast", NUMBER), ratio.speed),
+        ("code", comparison.code_note(ratio.run, ratio.metric.stack) or None),
     ]
 
 
@@ -268,12 +266,12 @@ def _costs(comparison: Comparison) -> list[Section]:
         return []
     rows = [
         [
-            cost.run,
-            cost.stack,
-            cost.seconds.center,
-            cost.price,
-            1 / cost.price if cost.price else None,
-            cost.energy_joules,
+            ("run", cost.run),
+            ("stack", cost.stack),
+            (Column("canonical run", SECONDS), cost.seconds.center),
+            (Column("price of a run", NUMBER), cost.price),
+            (Column("runs for 1", NUMBER), 1 / cost.price if cost.price else None),
+            (Column("energy", JOULES), cost.energy_joules),
         ]
         for cost in comparison.costs
     ]
@@ -281,9 +279,7 @@ def _costs(comparison: Comparison) -> list[Section]:
         "By the reference clock; preparing a machine and idling are not included. Prices are in the currency in which "
         "they were given; energy is that of the whole graphics card, and unknown on the CPU."
     ]
-    columns = ["run", "stack", Column("canonical run", SECONDS), Column("price of a run", NUMBER)]
-    columns += [Column("runs for 1", NUMBER), Column("energy", JOULES)]
-    return [Section("Price and energy of a canonical run", sentences, columns, rows)]
+    return [Section("Price and energy of a canonical run", sentences, *table(rows))]
 
 
 def _differences(comparison: Comparison) -> list[Section]:

@@ -78,7 +78,7 @@ def _outliers(judgement: FleetJudgement) -> Section:
     ]
     columns = ["host", "stack", "measurement", "part", Column("times as long", NUMBER_WITH_INTERVAL)]
     columns.append(Column("p, adjusted", PROBABILITY))
-    return Section("Outliers", sentences, columns if rows else [], rows)
+    return Section("Outliers", sentences, columns, rows)
 
 
 def _ratio(one: Outlier) -> tuple[float, float, float]:
@@ -116,4 +116,4 @@ def doctor_section(folder: FleetFolder) -> Section:
                 hosts.setdefault(what, []).append(host.name)
     rows = [[*what, ", ".join(names)] for what, names in hosts.items()]
     columns = ["", "what was found", "what to do", "hosts"]
-    return Section("Findings of the doctor", columns=columns if rows else [], rows=rows, folded=True)
+    return Section("Findings of the doctor", columns=columns, rows=rows, folded=True)

@@ -85,7 +85,7 @@ def _summary(chosen: list[Series], shown: list[Series]) -> Section:
         for series in shown
     ]
     columns = [*NAMES, Column("runs", INTEGER), "trend", Column("latest", SECONDS), "change"]
-    return Section("Changes over time", sentences, columns if rows else [], rows)
+    return Section("Changes over time", sentences, columns, rows)
 
 
 def _unchanged(chosen: list[Series]) -> str:
@@ -141,8 +141,7 @@ def _conditions(history: History, shown: list[Series], everything: bool) -> list
         "under each."
     ]
     rows = [[one.name, ", ".join(one.differs_by).replace("_", " ") or None] for one in listed]
-    columns = ["conditions", "differences from the previous conditions"] if rows else []
-    return [Section("Conditions", sentences, columns, rows)]
+    return [Section("Conditions", sentences, ["conditions", "differences from the previous conditions"], rows)]
 
 
 def _runs(shown: list[Series], everything: bool) -> list[Section]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import pandas as pd
 
 from bench.advice import bench_command
 from bench.document.section import Section
-from bench.document.table import NUMBER, SECONDS, Column, Kind
+from bench.document.table import NUMBER, SECONDS, Column, Kind, table
 from bench.errors import RecordError
 from bench.records.comparability import settings_text
 from bench.records.json_file import finite
@@ -64,20 +64,8 @@ class Diff:
         return [change for change in self.changes if change.function == function]
 
     def frame(self) -> pd.DataFrame:
-        rows = [
-            {**asdict(change), "difference_seconds": change.difference_seconds, "ratio": change.ratio}
-            for change in self.changes
-        ]
-        columns = [
-            "function",
-            "kind",
-            "before",
-            "after",
-            "seconds_before",
-            "seconds_after",
-            "difference_seconds",
-            "ratio",
-        ]
+        columns = [*(field.name for field in fields(Change)), "difference_seconds", "ratio"]
+        rows = [[getattr(change, name) for name in columns] for change in self.changes]
         return pd.DataFrame(rows, columns=columns)
 
 
@@ -95,9 +83,10 @@ def diff(before: Profile, after: Profile) -> Diff:
     """
     for profile in (before, after):
         if not profile.operations:
+            why = f" ({profile.problems[0].rstrip('.')})" if profile.problems else ""
             raise RecordError(
-                f"profile {profile.profile_id} of {profile.label} holds no operations"
-                f"{_why_empty(profile)}: profile it again with {bench_command('profile')}."
+                f"profile {profile.profile_id} of {profile.label} holds no operations{why}: profile it again with "
+                f"{bench_command('profile')}."
             )
     reasons = [
         f"{name.replace('_', ' ')} {finite(before.recipe.get(name))} and {finite(after.recipe.get(name))}"
@@ -113,10 +102,6 @@ def diff(before: Profile, after: Profile) -> Diff:
         )
     changes = [change for function in FUNCTIONS for change in _changes(function, before, after)]
     return Diff(before, after, tuple(changes), tuple(_notes(before, after)))
-
-
-def _why_empty(profile: Profile) -> str:
-    return f" ({profile.problems[0].rstrip('.')})" if profile.problems else ""
 
 
 def _changes(function: str, before: Profile, after: Profile) -> list[Change]:
@@ -194,20 +179,18 @@ def _of_function(found: Diff, function: str) -> list[Section]:
     changes = found.of(function)
     if not changes:
         return []
-    columns = ["before", "after", "kind", Column("time before", SECONDS), Column("time after", SECONDS)]
-    columns += [Column("difference", DIFFERENCE), Column("ratio", NUMBER)]
-    rows = [
+    columns, rows = table(
         [
-            change.before or None,
-            change.after or None,
-            change.kind,
-            change.seconds_before,
-            change.seconds_after,
-            change.difference_seconds,
-            change.ratio,
+            ("before", change.before or None),
+            ("after", change.after or None),
+            ("kind", change.kind),
+            (Column("time before", SECONDS), change.seconds_before),
+            (Column("time after", SECONDS), change.seconds_after),
+            (Column("difference", DIFFERENCE), change.difference_seconds),
+            (Column("ratio", NUMBER), change.ratio),
         ]
         for change in changes[:MOST_ROWS]
-    ]
+    )
     if len(changes) > MOST_ROWS:
         rest = sum(change.difference_seconds for change in changes[MOST_ROWS:])
         rows.append([f"{len(changes) - MOST_ROWS} more", *[None] * 4, rest, None])
@@ -227,20 +210,18 @@ def _sentences(found: Diff, function: str) -> list[str]:
 
 
 def _by_kind(function: str, changes: list[Change]) -> Section:
-    rows = []
-    for kind in KINDS:
-        own = [change for change in changes if change.kind == kind]
-        if own:
-            rows.append(
-                [
-                    kind,
-                    _total(one.seconds_before for one in own),
-                    _total(one.seconds_after for one in own),
-                    sum(one.difference_seconds for one in own),
-                ]
-            )
-    columns = ["kind", Column("time before", SECONDS), Column("time after", SECONDS), Column("difference", DIFFERENCE)]
-    return Section(f"{TITLES[function]}, by kind", [], columns, rows)
+    by_kind = {kind: [change for change in changes if change.kind == kind] for kind in KINDS}
+    rows = [
+        [
+            ("kind", kind),
+            (Column("time before", SECONDS), _total(one.seconds_before for one in own)),
+            (Column("time after", SECONDS), _total(one.seconds_after for one in own)),
+            (Column("difference", DIFFERENCE), sum(one.difference_seconds for one in own)),
+        ]
+        for kind, own in by_kind.items()
+        if own
+    ]
+    return Section(f"{TITLES[function]}, by kind", [], *table(rows))
 
 
 def _total(seconds: Iterable[float | None]) -> float | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from bench.document.section import Section
-from bench.document.table import COUNT, INTEGER, NUMBER, SECONDS, SHARE, Column, Kind
+from bench.document.table import COUNT, INTEGER, NUMBER, SECONDS, SHARE, Cells, Column, Kind, table
 from bench.records.profile import BETWEEN, KINDS, CompilePhase, Operation, Profile, Timing
 from bench.report.load import REMEDY, start_notice
 from bench.report.profile.attainable import recipe_of, share_of_ceiling
@@ -81,20 +81,11 @@ def _function(profile: Profile, function: str) -> list[Section]:
     operations, timing = profile.of(function), profile.timings.get(function)
     if not operations or timing is None or timing.median_profiled_seconds is None:
         return []
-    section = Section(
-        TITLES[function],
-        sentences=_sentences(operations, timing),
-        columns=[
-            *("operation", "kind", Column("calls", COUNT), Column("time", SECONDS), Column("share", SHARE)),
-            *(Column("GFLOP/s", NUMBER), Column("GB/s", NUMBER), Column("of ceiling", OF_CEILING), "source"),
-        ],
-        rows=[_row(profile, operation) for operation in operations[:MOST_ROWS]],
-    )
+    rows = [_row(profile, operation) for operation in operations[:MOST_ROWS]]
+    section = Section(TITLES[function], _sentences(operations, timing), *table(rows))
     rest = operations[MOST_ROWS:]
     if rest:
-        seconds = sum(operation.seconds for operation in rest)
-        share = sum(profile.share(operation) or 0 for operation in rest)
-        section.rows.append([f"{len(rest)} more operations", None, None, seconds, share, *[None] * 4])
+        section.rows.append([f"{len(rest)} more operations", None, None, *_totals(profile, rest), *[None] * 4])
     return [section, _kinds(profile, function, operations)]
 
 
@@ -119,33 +110,33 @@ def overhead(timing: Timing) -> str:
     return f"profiling multiplies it by {format_number(ratio.center)} (n = {ratio.num_rounds}{interval})"
 
 
-def _row(profile: Profile, operation: Operation) -> list[Any]:
+def _row(profile: Profile, operation: Operation) -> Cells:
     def billions_per_second(amount: float | None) -> float | None:
         return amount / operation.seconds / 1e9 if amount and operation.seconds > 0 else None
 
     return [
-        operation.name,
-        operation.kind,
-        round(operation.calls, 2),
-        operation.seconds,
-        profile.share(operation),
-        billions_per_second(operation.flop),
-        billions_per_second(operation.bytes),
-        share_of_ceiling(operation, profile),
-        operation.source or None,
+        ("operation", operation.name),
+        ("kind", operation.kind),
+        (Column("calls", COUNT), round(operation.calls, 2)),
+        (Column("time", SECONDS), operation.seconds),
+        (Column("share", SHARE), profile.share(operation)),
+        (Column("GFLOP/s", NUMBER), billions_per_second(operation.flop)),
+        (Column("GB/s", NUMBER), billions_per_second(operation.bytes)),
+        (Column("of ceiling", OF_CEILING), share_of_ceiling(operation, profile)),
+        ("source", operation.source or None),
     ]
 
 
 def _kinds(profile: Profile, function: str, operations: tuple[Operation, ...]) -> Section:
-    rows = []
-    for kind in KINDS:
-        own = [operation for operation in operations if operation.kind == kind]
-        if own:
-            share = sum(profile.share(operation) or 0 for operation in own)
-            seconds = sum(operation.seconds for operation in own)
-            rows.append([kind, len(own), seconds, share])
+    by_kind = {kind: [operation for operation in operations if operation.kind == kind] for kind in KINDS}
+    rows = [[kind, len(own), *_totals(profile, own)] for kind, own in by_kind.items() if own]
     columns = ["kind", Column("operations", INTEGER), Column("time", SECONDS), Column("share", SHARE)]
     return Section(f"{TITLES[function]}, by kind", columns=columns, rows=rows)
+
+
+def _totals(profile: Profile, operations: Sequence[Operation]) -> tuple[float, float]:
+    """Return the seconds and the share of all ``operations``."""
+    return sum(one.seconds for one in operations), sum(profile.share(one) or 0 for one in operations)
 
 
 def _compilation(phases: tuple[CompilePhase, ...]) -> Section:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from bench.document.section import Section
-from bench.document.table import INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, Column
+from bench.document.table import INTEGER, NUMBER, SECONDS, Cells, Column, table
 from bench.records.core_states import CoreState
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups
-from bench.report.run.tables import ABLATION, interval_sentences, ratio_cells
+from bench.report.run.tables import ABLATION, interval_sentences, with_interval
 from bench.stats import estimates
 from bench.units import format_number, format_range
 
@@ -121,11 +121,7 @@ def ablation_sections(found: Ablation | None) -> list[Section]:
         )
     sentences += interval_sentences([row.step for row in found.rows], [row.time_ratio for row in found.rows])
     sentences += _missing_sentences(found.rows)
-    columns = ["row", Column("processes", INTEGER), Column("training step", SECONDS)]
-    columns += [Column("95 % interval, step", SECONDS_INTERVAL), Column("times as long as tuned", NUMBER)]
-    columns += [Column("95 % interval, ratio", NUMBER_INTERVAL)]
-    rows = [_cells(row) for row in found.rows]
-    return [Section("Ablation of the tuning", sentences, columns, rows, ["ablation"])]
+    return [Section("Ablation of the tuning", sentences, *table(map(_cells, found.rows)), ["ablation"])]
 
 
 def _compared(other: str, ratio: estimates.Ratio | None) -> str:
@@ -153,6 +149,10 @@ def _num_measured(row: AblationRow) -> int:
     return 0 if row.step is None else row.step.num_processes
 
 
-def _cells(row: AblationRow) -> list[Any]:
-    step = [None, None] if row.step is None else [row.step.center, (row.step.low, row.step.high)]
-    return [row.name, _num_measured(row), *step, *ratio_cells(row.time_ratio)]
+def _cells(row: AblationRow) -> Cells:
+    return [
+        ("row", row.name),
+        (Column("processes", INTEGER), _num_measured(row)),
+        *with_interval(Column("training step", SECONDS), row.step, "step"),
+        *with_interval(Column("times as long as tuned", NUMBER), row.time_ratio, "ratio"),
+    ]

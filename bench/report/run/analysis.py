@@ -36,16 +36,8 @@ from bench.stats.learning import Learning, LearningVerdict
 class RunAnalysis:
     """Values of one run's report; sections, charts, ``summary.json``, comparisons and the exit code read them here.
 
-    Attributes
-    ----------
-    header : RunHeader
-        The run's ``run.json``.
-    recorded : Frames
-        All rows on record.
-    frames : Frames
-        The valid ones, from which everything else is computed.
-    left_out : list of str
-        A sentence for each kind of invalid row.
+    ``recorded`` has all rows on record, ``frames`` the valid ones, from which everything else is computed, and
+    ``left_out`` a sentence for each kind of invalid row.
     """
 
     def __init__(self, folder: RunFolder) -> None:

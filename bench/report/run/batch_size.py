@@ -61,14 +61,10 @@ def crossover_sentence(pair: DevicePair, crossing: Crossover) -> str:
     )
 
 
-def process_medians(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the seconds of a training step by process (rows) and batch size (columns) that all of them measured."""
+def batch_law(samples: pd.DataFrame) -> estimates.BatchLaw | None:
+    """Fit ``a + b B`` to the medians of processes; None with fewer than three batch sizes that all of them measured."""
     medians = samples.groupby(["process", "batch_size"], observed=True)["seconds"].median().unstack()
-    return medians.dropna(axis="columns")
-
-
-def batch_law(medians: pd.DataFrame) -> estimates.BatchLaw | None:
-    """Fit ``a + b B`` to ``process_medians``; None with fewer than three batch sizes."""
+    medians = medians.dropna(axis="columns")
     if len(medians.columns) < 3:
         return None
     return estimates.fit_batch_law([int(size) for size in medians.columns], medians.to_numpy().tolist())
@@ -90,7 +86,7 @@ class Scaling:
 def scalings(frames: Frames, curves: StepCurves) -> list[Scaling]:
     found = []
     for stack, samples in by_stack(frames.samples[frames.samples["harness"] == "batch_size"]):
-        law = batch_law(process_medians(samples))
+        law = batch_law(samples)
         knee = None if law is None else law.knee_batch_size
         measured = None if law is not None and law.holds else half_peak(curves[stack])
         found.append(Scaling(stack, law, knee, measured))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from bench.document.section import Section
-from bench.document.table import NUMBER, NUMBER_INTERVAL, SECONDS, Column
+from bench.document.table import NUMBER, SECONDS, Cells, Column, table
 from bench.records.stack_key import StackKey
 from bench.report.run.ranking import EpochRounds, RankedStack
-from bench.report.run.tables import ratio_cells
+from bench.report.run.tables import with_interval
 from bench.stats import estimates
 from bench.stats.ranking import rank
 
@@ -120,36 +119,27 @@ def comparison_sections(ratios: list[DeviceRatio], compared: list[AgainstFastest
 def _gpu_sections(ratios: list[DeviceRatio]) -> list[Section]:
     rows = [
         [
-            one.pair.basis,
-            one.pair.cpu.name,
-            one.cpu_seconds,
-            one.pair.gpu.name,
-            one.gpu_seconds,
-            *ratio_cells(one.speed_ratio),
+            ("pair", one.pair.basis),
+            ("CPU", one.pair.cpu.name),
+            (Column("CPU's training epoch", SECONDS), one.cpu_seconds),
+            ("GPU", one.pair.gpu.name),
+            (Column("GPU's training epoch", SECONDS), one.gpu_seconds),
+            *with_interval(Column("GPU times as fast", NUMBER), one.speed_ratio),
         ]
         for one in ratios
     ]
-    columns = [
-        "pair",
-        "CPU",
-        Column("CPU's training epoch", SECONDS),
-        "GPU",
-        Column("GPU's training epoch", SECONDS),
-        Column("GPU times as fast", NUMBER),
-        Column("95 % interval", NUMBER_INTERVAL),
-    ]
-    return [Section("GPU against CPU", [], columns, rows)] if rows else []
+    return [Section("GPU against CPU", [], *table(rows))] if rows else []
 
 
 def _backend_sections(compared: list[AgainstFastest]) -> list[Section]:
     """Return one table for each device."""
-    rows_by_device: dict[str, list[list[Any]]] = {}
+    rows_by_device: dict[str, list[Cells]] = {}
     for one in compared:
         ratio = None if one.stack == one.fastest else one.time_ratio
-        row = [one.stack.name, one.seconds, *ratio_cells(ratio)]
+        row = [
+            ("stack", one.stack.name),
+            (Column("training epoch", SECONDS), one.seconds),
+            *with_interval(Column("times as long as the fastest", NUMBER), ratio),
+        ]
         rows_by_device.setdefault(one.stack.device, []).append(row)
-    columns = ["stack", Column("training epoch", SECONDS), Column("times as long as the fastest", NUMBER)]
-    columns.append(Column("95 % interval", NUMBER_INTERVAL))
-    return [
-        Section(f"Backend against backend on {device}", [], columns, rows) for device, rows in rows_by_device.items()
-    ]
+    return [Section(f"Backend against backend on {device}", [], *table(own)) for device, own in rows_by_device.items()]

@@ -36,9 +36,21 @@ def machine_section(header: RunHeader, fitness: RunFitness | None = None) -> Sec
         rows.append(["fitness while it measured", fitness.sentence])
     if fitness is not None and fitness.no_cpu_energy is not None:
         rows.append(["CPU energy", f"not measured: {fitness.no_cpu_energy}"])
-    state = " with uncommitted changes" if header.commit.dirty else ""
-    rows.append(["mlp-bench commit", f"{header.commit.id or MISSING}{state}"])
+    rows.append(["mlp-bench commit", _commit(header)])
     return Section("The machine", [], ["property", "value"], rows)
+
+
+def page_facts(header: RunHeader) -> list[tuple[str, str]]:
+    """Return the facts at the top of a run's page."""
+    cores = header.machine.get("usable_cores")
+    cpu = str(header.machine.get("cpu_model") or MISSING) + (f", {cores} cores" if cores else "")
+    gpus = ", ".join(str(gpu.get("name") or MISSING) for gpu in header.gpus) or "none"
+    started = str(header.started_at or MISSING)
+    return [("CPU", cpu), ("GPU", gpus), ("Started", started), ("Commit", _commit(header)), ("Run", header.run_id)]
+
+
+def _commit(header: RunHeader) -> str:
+    return f"{header.commit.id or MISSING}{' with uncommitted changes' if header.commit.dirty else ''}"
 
 
 def code_section(keys: dict[str, ComparisonKey]) -> Section:
@@ -53,7 +65,7 @@ def code_section(keys: dict[str, ComparisonKey]) -> Section:
     ]
     edited = [name or "loading" for name, key in keys.items() if "+" in (key.code or "")]
     notices = [f"The code of {', '.join(edited)} changed during the run."] if edited else []
-    columns = ["stack", "key", "code", "versions"] if rows else []
+    columns = ["stack", "key", "code", "versions"]
     return Section("Code and versions", sentences if rows else [], columns, rows, notices=notices)
 
 
@@ -94,8 +106,7 @@ def failures_sections(frames: Frames, problems: list[str]) -> list[Section]:
     rows = [[str(row.harness), _failed_stack(row), _reason(row)] for row in frames.failures.itertuples()]
     if not rows and not problems:
         return []
-    columns = ["harness", "stack", "reason"] if rows else []
-    return [Section(FAILED, columns=columns, rows=rows, notices=problems)]
+    return [Section(FAILED, columns=["harness", "stack", "reason"], rows=rows, notices=problems)]
 
 
 def _failed_stack(failure: Any) -> str:

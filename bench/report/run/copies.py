@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
 from bench.document.section import Section
-from bench.document.table import FRACTION, INTEGER, JOULES, NUMBER, NUMBER_INTERVAL, SECONDS, Column
+from bench.document.table import FRACTION, INTEGER, JOULES, NUMBER, SECONDS, Cells, Column, table
 from bench.records.columns import SCALING
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.stack_key import StackKey, by_stack, groups, or_none
-from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells
+from bench.report.run.tables import drop_constant_column, interval_sentences, with_interval
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
 from bench.units import format_number, format_range, number_of
@@ -28,32 +28,16 @@ SplitKey = tuple[int, int]  # copies, threads of each
 
 @dataclass(frozen=True)
 class Split:
-    """Copies side by side, each with ``threads`` threads; None where unknown.
-
-    Attributes
-    ----------
-    hourly : Estimate
-        Trainings per hour: copies over the time of the slowest, as SPECrate counts, over the rounds.
-    seconds : float
-        Median time of a training by the reference clock.
-    slowdown : Ratio or None
-        Time of a copy (median of the round) over the same training alone with as many threads.
-    worst_slowdown : float or None
-        The same of the slowest copy, median over rounds.
-    joules_per_training : float or None
-        Energy of the processor packages, all programs included.
-    cpus : tuple of str
-        Logical cores of each copy.
-    """
+    """Copies side by side, each with ``threads`` threads; None where unknown."""
 
     copies: int
     threads: int
-    hourly: estimates.Estimate
-    seconds: float
-    slowdown: estimates.Ratio | None
-    worst_slowdown: float | None
-    joules_per_training: float | None
-    cpus: tuple[str, ...]
+    hourly: estimates.Estimate  # trainings: copies over the time of the slowest, as SPECrate counts, over the rounds
+    seconds: float  # median time of a training by the reference clock
+    slowdown: estimates.Ratio | None  # a copy (median of the round) over the same training alone with these threads
+    worst_slowdown: float | None  # the same of the slowest copy, median over rounds
+    joules_per_training: float | None  # of the processor packages, all programs included
+    cpus: tuple[str, ...]  # logical cores of each copy
     validation_accuracy: float | None
     learns_worse: bool
 
@@ -114,7 +98,7 @@ def _scaling(stack: StackKey, rows: Mapping[SplitKey, pd.DataFrame], num_epochs:
         {number: max(times) / split.copies for number, times in _by_round(rows[(split.copies, split.threads)]).items()}
         for split in (rival, best)
     ]
-    return CopyScaling(stack, num_epochs, splits, estimates.paired_ratio(*per_training))
+    return replace(found, gain=estimates.paired_ratio(*per_training))
 
 
 def _by_round(rows: pd.DataFrame) -> dict[int, list[float]]:
@@ -148,27 +132,11 @@ def _joules(rows: pd.DataFrame, copies: int) -> float | None:
     return None if joules is None else joules / copies
 
 
-COLUMNS = [
-    "stack",
-    Column("copies", INTEGER),
-    Column("threads of each", INTEGER),
-    "cores",
-    Column("training", SECONDS),
-    Column("trainings/h", NUMBER),
-    Column("95 % interval, trainings/h", NUMBER_INTERVAL),
-    Column("slow-down", NUMBER),
-    Column("95 % interval, slow-down", NUMBER_INTERVAL),
-    Column("slowest copy", NUMBER),
-    Column("energy of a training", JOULES),
-    Column("validation accuracy", FRACTION),
-]
-
-
 def copies_sections(scalings: list[CopyScaling]) -> list[Section]:
     """Return one table of all stacks, with the best split of each in a sentence."""
     if not scalings:
         return []
-    rows = [[one.stack.name, *_cells(split)] for one in scalings for split in one.splits]
+    rows = [[("stack", one.stack.name), *_cells(split)] for one in scalings for split in one.splits]
     sentences = [
         f"Independent trainings{_of_epochs(scalings[0].num_epochs)} side by side, each on cores of its own. The rate "
         "is copies over the time of the slowest, by the reference clock, and not a speed of one training. Slow-down: "
@@ -183,7 +151,7 @@ def copies_sections(scalings: list[CopyScaling]) -> list[Section]:
         if split.learns_worse
     ]
     title = "Copies: trainings side by side"
-    return [drop_constant_column(Section(title, sentences, COLUMNS, rows, [HARNESS], notices))]
+    return [drop_constant_column(Section(title, sentences, *table(rows), [HARNESS], notices))]
 
 
 def _of_epochs(num_epochs: int | None) -> str:
@@ -192,18 +160,18 @@ def _of_epochs(num_epochs: int | None) -> str:
     return f" of {num_epochs} epochs, which are not the canonical {CANONICAL.num_epochs},"
 
 
-def _cells(split: Split) -> list:
+def _cells(split: Split) -> Cells:
+    several = split.copies > 1
     return [
-        split.copies,
-        split.threads,
-        "; ".join(split.cpus) or None,
-        split.seconds,
-        split.hourly.center,
-        (split.hourly.low, split.hourly.high),
-        *(ratio_cells(split.slowdown) if split.copies > 1 else (None, None)),
-        split.worst_slowdown if split.copies > 1 else None,
-        split.joules_per_training,
-        split.validation_accuracy,
+        (Column("copies", INTEGER), split.copies),
+        (Column("threads of each", INTEGER), split.threads),
+        ("cores", "; ".join(split.cpus) or None),
+        (Column("training", SECONDS), split.seconds),
+        *with_interval(Column("trainings/h", NUMBER), split.hourly, "trainings/h"),
+        *with_interval(Column("slow-down", NUMBER), split.slowdown if several else None, "slow-down"),
+        (Column("slowest copy", NUMBER), split.worst_slowdown if several else None),
+        (Column("energy of a training", JOULES), split.joules_per_training),
+        (Column("validation accuracy", FRACTION), split.validation_accuracy),
     ]
 
 
@@ -221,7 +189,7 @@ def best_sentence(one: CopyScaling) -> str:
     return f"The best split of this machine for {name} is {told}."
 
 
-def copy_rows(scaling: CopyScaling) -> list[dict[str, Any]]:
+def copy_rows(scalings: list[CopyScaling]) -> list[dict[str, Any]]:
     """Return the splits as flat rows, for CSV and JSON; None where unknown."""
     return [
         {
@@ -236,5 +204,6 @@ def copy_rows(scaling: CopyScaling) -> list[dict[str, Any]]:
             "slowest_copy_slowdown": split.worst_slowdown,
             "joules_per_training": split.joules_per_training,
         }
+        for scaling in scalings
         for split in scaling.splits
     ]

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
-from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, SHARE, Column
+from bench.document.table import FRACTION, INTEGER, NUMBER, SECONDS, SHARE, Cells, Column, table
 from bench.records.columns import SCALING
 from bench.records.core_states import CoreState
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import estimate_of, paired_rounds
 from bench.records.stack_key import groups, or_none
-from bench.report.run.tables import interval_sentences, ratio_cells, rows_with, speedup_row
+from bench.report.run.tables import interval_sentences, rows_with, speedup_row, with_interval
 from bench.report.run.threads import learns_worse
 from bench.stats import estimates
 from bench.units import format_percent
@@ -29,38 +29,21 @@ KEYS = ["backend", "variant", "device", "devices", "batch_size"]
 
 @dataclass(frozen=True)
 class DevicePoint:
-    """Training on ``devices``; None for the plain backend on one.
-
-    Attributes
-    ----------
-    mode : str
-        ``plain``; ``strong``, with the recipe's batch size for all devices together; ``weak``, with it for each.
-    per_epoch : Estimate
-        Seconds of a training epoch.
-    speedup : Ratio or None
-        Examples per second over those of the plain training, of the same interleaved rounds.
-    all_reduce_seconds : float or None
-        Of all gradients, measured alone.
-    all_reduce_share : float or None
-        Time of the epoch's all-reduces over the epoch: its upper bound, as gradients may travel during the backward
-        pass.
-    emulated : bool
-        The devices share the cores of one processor: the point shows correctness, and no speed.
-    """
+    """Training on ``devices``; None for the plain backend on one."""
 
     backend: str
     variant: str
     device: str
     devices: int | None
-    mode: str
+    mode: str  # ``plain``; ``strong``: the recipe's batch size for all devices together; ``weak``: for each
     batch_size: int
-    per_epoch: estimates.Estimate
+    per_epoch: estimates.Estimate  # seconds of a training epoch
     examples: int
-    speedup: estimates.Ratio | None
-    all_reduce_seconds: float | None
+    speedup: estimates.Ratio | None  # examples/s over those of the plain training, of the same interleaved rounds
+    all_reduce_seconds: float | None  # of all gradients, measured alone
     validation_accuracy: float | None
     learns_worse: bool
-    emulated: bool
+    emulated: bool  # the devices share the cores of one processor: the point shows correctness, and no speed
 
     @property
     def name(self) -> str:
@@ -68,6 +51,7 @@ class DevicePoint:
 
     @property
     def all_reduce_share(self) -> float | None:
+        """Upper bound of the all-reduces' share of the epoch: gradients may travel during the backward pass."""
         if self.all_reduce_seconds is None:
             return None
         return self.examples / self.batch_size * self.all_reduce_seconds / self.per_epoch.center
@@ -141,13 +125,6 @@ def devices_sections(points: list[DevicePoint]) -> list[Section]:
 
 def _section(kind: str, points: list[DevicePoint]) -> Section:
     emulated = any(point.emulated for point in points)
-    columns = ["stack", "scaling", Column("devices", INTEGER), Column("global batch", INTEGER)]
-    columns += [Column("training epoch", SECONDS), Column("95 % interval, epoch", SECONDS_INTERVAL)]
-    if not emulated:
-        columns += [Column("speed-up", NUMBER), Column("95 % interval, speed-up", NUMBER_INTERVAL)]
-        columns += [Column("efficiency", SHARE)]
-    columns += [Column("all-reduce", SECONDS), Column("all-reduces / epoch", SHARE)]
-    columns += [Column("validation accuracy", FRACTION)]
     rows = [_cells(point, emulated) for point in points]
     sentences = [_how_to_read(points), *learning_sentences(points)]
     sentences += interval_sentences(
@@ -155,7 +132,7 @@ def _section(kind: str, points: list[DevicePoint]) -> Section:
     )
     title = "Devices: data-parallel training" + (", emulated on one CPU" if emulated else f" on {kind}")
     notices = [EMULATION] if emulated else []
-    return Section(title, sentences, columns, rows, [] if emulated else [HARNESS], notices)
+    return Section(title, sentences, *table(rows), [] if emulated else [HARNESS], notices)
 
 
 def device_rows(points: list[DevicePoint]) -> list[dict[str, Any]]:
@@ -206,11 +183,19 @@ def learning_sentences(points: list[DevicePoint]) -> list[str]:
     ]
 
 
-def _cells(point: DevicePoint, emulated: bool) -> list[Any]:
-    speed = [] if emulated else [*ratio_cells(point.speedup), point.efficiency]
-    mode = f"{STRONG} and {WEAK}" if point.devices == 1 else point.mode
+def _cells(point: DevicePoint, emulated: bool) -> Cells:
+    speed = [
+        *with_interval(Column("speed-up", NUMBER), point.speedup, "speed-up"),
+        (Column("efficiency", SHARE), point.efficiency),
+    ]
     return [
-        *(point.name, mode, point.devices, point.batch_size),
-        *(point.per_epoch.center, (point.per_epoch.low, point.per_epoch.high), *speed),
-        *(point.all_reduce_seconds, point.all_reduce_share, point.validation_accuracy),
+        ("stack", point.name),
+        ("scaling", f"{STRONG} and {WEAK}" if point.devices == 1 else point.mode),
+        (Column("devices", INTEGER), point.devices),
+        (Column("global batch", INTEGER), point.batch_size),
+        *with_interval(Column("training epoch", SECONDS), point.per_epoch, "epoch"),
+        *([] if emulated else speed),
+        (Column("all-reduce", SECONDS), point.all_reduce_seconds),
+        (Column("all-reduces / epoch", SHARE), point.all_reduce_share),
+        (Column("validation accuracy", FRACTION), point.validation_accuracy),
     ]

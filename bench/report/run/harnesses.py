@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.document.section import Section
-from bench.document.table import BYTES_PER_SECOND, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, Column
+from bench.document.section import Section, without_columns_of
+from bench.document.table import BYTES_PER_SECOND, INTEGER, NUMBER, SECONDS, SECONDS_INTERVAL, Cells, Column, table
 from bench.records.frames import Frames
 from bench.records.select import estimate_of, rounds_of
 from bench.records.stack_key import StackKey, by_stack, or_none
@@ -22,8 +22,7 @@ from bench.report.run.tables import (
     estimates_by,
     groups_sentences,
     interval_sentences,
-    ratio_cells,
-    without_columns_of,
+    with_interval,
 )
 from bench.stats import estimates
 from bench.units import MISSING, format_number, format_seconds
@@ -96,25 +95,12 @@ def both_epochs_sections(frames: Frames) -> list[Section]:
     found = {stack: _both_epochs(own, runs[stack]) for stack, own in by_stack(samples) if stack in runs}
     if not found:
         return []
-    rows = [[stack.name, *both.cells] for stack, both in found.items()]
+    rows = [[("stack", stack.name), *both.cells] for stack, both in found.items()]
     apart = [f"{stack.name} {format_number(both.reference)}" for stack, both in found.items() if both.apart]
     notices = [f"More than 5 % apart, as reference run over harness: {'; '.join(apart)}."] if apart else []
     sentences = [*TWO_EPOCHS, *interval_sentences(*([both.ageing, both.paired] for both in found.values()))]
-    section = Section("Epochs of the harness and of the reference run", sentences, BOTH_EPOCHS, rows)
-    return [replace(without_columns_of(section, MISSING), notices=notices)]
-
-
-BOTH_EPOCHS = [
-    "stack",
-    Column("harness", SECONDS),
-    Column("reference run", SECONDS),
-    Column(f"its epochs 1 to {EARLY_EPOCHS}", SECONDS),
-    Column("its later epochs", SECONDS),
-    Column("later / early", NUMBER),
-    Column("95 % interval, later", NUMBER_INTERVAL),
-    Column("reference / harness", NUMBER),
-    Column("95 % interval, reference", NUMBER_INTERVAL),
-]
+    section = Section("Epochs of the harness and of the reference run", sentences, *table(rows), notices=notices)
+    return [without_columns_of(section, MISSING)]
 
 
 @dataclass(frozen=True)
@@ -142,9 +128,17 @@ class _BothEpochs:
         return abs(self.reference - 1) > MOST_APART
 
     @property
-    def cells(self) -> list[Any]:
-        times = [self.harness, self.whole, self.early, self.later]
-        return [*times, *ratio_cells(self.ageing), self.reference, ratio_cells(self.paired)[1]]
+    def cells(self) -> Cells:
+        _, interval = with_interval(Column("reference / harness", NUMBER), self.paired, "reference")
+        return [
+            (Column("harness", SECONDS), self.harness),
+            (Column("reference run", SECONDS), self.whole),
+            (Column(f"its epochs 1 to {EARLY_EPOCHS}", SECONDS), self.early),
+            (Column("its later epochs", SECONDS), self.later),
+            *with_interval(Column("later / early", NUMBER), self.ageing, "later"),
+            (Column("reference / harness", NUMBER), self.reference),
+            interval,
+        ]
 
 
 def _both_epochs(samples: pd.DataFrame, epochs: pd.DataFrame) -> _BothEpochs:

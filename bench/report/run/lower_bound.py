@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.document.section import Section
-from bench.document.table import INTEGER, SECONDS, SHARE, SHARE_INTERVAL, Column
+from bench.document.table import INTEGER, SECONDS, SHARE, Cells, Column, table
 from bench.records.ceilings import Ceiling, Ceilings
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.select import rounds_of
 from bench.records.stack_key import StackKey, by_stack
-from bench.report.run.tables import ratio_cells, select
+from bench.report.run.tables import select, with_interval
 from bench.roofline.ceilings import HOST, LOWER_PRECISIONS, SQUARE, ceilings_by_device, lower_precision, product_name
 from bench.roofline.dense_calls import DenseCalls, Part, dense_calls_of
 from bench.roofline.operations_needed import OperationsNeeded, operations_needed_of
@@ -120,38 +120,18 @@ def lower_bound_sections(found: list[DeviceBounds], header: RunHeader) -> list[S
 def _of_device(one: DeviceBounds, several: bool, header: RunHeader) -> list[Section]:
     where = f" on {one.device}" if several else ""
     notices = [one.ceilings.notice] if one.ceilings.notice else []
-    rows = ceiling_rows(one.ceilings)
-    ceilings = Section(f"Ceilings{where}", [], CEILING_COLUMNS, rows, ["ceilings"], notices)
+    ceilings = Section(f"Ceilings{where}", [], *ceiling_table(one.ceilings), ["ceilings"], notices)
     if one.dense is None:
         ceilings.sentences.append("Dense library calls have no bound: a part of a step has no measured ceiling.")
-    rows = [_share_row(share) for share in one.shares]
-    columns, charts = (SHARE_COLUMNS, ["lower_bound"]) if rows else ([], [])
     sentences = [*_dense_explanation(one, header), *_needed_explanation(one)]
-    shares = [Section(f"{TITLE}{where}", sentences, columns, rows, charts)] if rows or one.dense else []
+    charts = ["lower_bound"] if one.shares else []
+    shares = Section(f"{TITLE}{where}", sentences, *table(map(_share_row, one.shares)), charts)
     title = f"Parts of a step in dense library calls{where}"
     parts = [] if one.dense is None else [Section(title, [], PART_COLUMNS, part_rows(one.dense))]
-    return [*shares, *parts, ceilings]
+    return [*([shares] if one.shares or one.dense else []), *parts, ceilings]
 
 
-SHARE_COLUMNS = [
-    "stack",
-    Column("dense calls / training epoch", SHARE),
-    Column("95 % interval, training", SHARE_INTERVAL),
-    Column("dense calls / validation epoch", SHARE),
-    Column("95 % interval, validation", SHARE_INTERVAL),
-    Column("dense calls / canonical run", SHARE),
-    Column("needed / training epoch", SHARE),
-    Column("needed / validation epoch", SHARE),
-]
 PART_COLUMNS = ["part of a training step", Column("time", SECONDS), Column("share", SHARE), "at the rate of"]
-CEILING_COLUMNS = [
-    "ceiling",
-    "engine",
-    Column("processes", INTEGER),
-    Column("one call", SECONDS),
-    Column("slowest process", SECONDS),
-    "rate",
-]
 
 
 def _dense_explanation(one: DeviceBounds, header: RunHeader) -> list[str]:
@@ -208,10 +188,16 @@ def _needed_explanation(one: DeviceBounds) -> list[str]:
     return sentences
 
 
-def _share_row(share: Share) -> list[Any]:
-    epochs = [*ratio_cells(share.train_epoch), *ratio_cells(share.validate_epoch)]
+def _share_row(share: Share) -> Cells:
     needed = [ratio and ratio.center for ratio in (share.needed_train_epoch, share.needed_validate_epoch)]
-    return [share.stack.name, *epochs, share.canonical_run, *needed]
+    return [
+        ("stack", share.stack.name),
+        *with_interval(Column("dense calls / training epoch", SHARE), share.train_epoch, "training"),
+        *with_interval(Column("dense calls / validation epoch", SHARE), share.validate_epoch, "validation"),
+        (Column("dense calls / canonical run", SHARE), share.canonical_run),
+        (Column("needed / training epoch", SHARE), needed[0]),
+        (Column("needed / validation epoch", SHARE), needed[1]),
+    ]
 
 
 def part_rows(dense: DenseCalls) -> list[list[Any]]:
@@ -225,21 +211,21 @@ def part_rows(dense: DenseCalls) -> list[list[Any]]:
     return [*map(row, dense.step_parts), ["step", total, 1.0, None]]
 
 
-def ceiling_rows(ceilings: Ceilings) -> list[list[Any]]:
-    """Return the ceilings of every engine, grouped by kind of work."""
-    return [
+def ceiling_table(ceilings: Ceilings) -> tuple[list[Column | str], list[list[Any]]]:
+    """Return (columns, rows) of the ceilings of every engine, grouped by kind of work."""
+    return table(
         [
-            name,
-            one.engine if one.engine != HOST else f"{HOST}, {ceilings.threads} threads",
-            one.num_processes,
-            one.seconds,
-            one.slowest_seconds,
-            _rate(one, ceilings),
+            ("ceiling", name),
+            ("engine", one.engine if one.engine != HOST else f"{HOST}, {ceilings.threads} threads"),
+            (Column("processes", INTEGER), one.num_processes),
+            (Column("one call", SECONDS), one.seconds),
+            (Column("slowest process", SECONDS), one.slowest_seconds),
+            ("rate", _rate(one, ceilings)),
         ]
         for name in ceilings.names
         for one in ceilings.measured
         if one.name == name
-    ]
+    )
 
 
 def _rate(one: Ceiling, ceilings: Ceilings) -> str | None:

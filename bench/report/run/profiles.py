@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.document.section import Section
-from bench.document.table import NUMBER, NUMBER_INTERVAL, SECONDS, SHARE, Column
+from bench.document.table import NUMBER, SECONDS, SHARE, Cells, Column, table
 from bench.errors import RecordError
 from bench.records.profile import KINDS, Profile
 from bench.records.profile_file import FILE_NAME, load
@@ -20,7 +19,7 @@ from bench.report.profile.explains import reasons_against
 from bench.report.profile.findings import findings
 from bench.report.profile.rules.finding import Finding
 from bench.report.profile.sections import FINDINGS, sections
-from bench.report.run.tables import ratio_cells
+from bench.report.run.tables import with_interval
 from bench.stats.estimates import Ratio
 from mlp.errors import MlpError
 
@@ -118,12 +117,7 @@ def profile_sections(found: Sequence[ProfiledStack]) -> list[Section]:
         return []
     steps = [one.step for one in found]
     kinds = kinds_of(steps)
-    columns = ["stack", Column("step", SECONDS), Column("profiled", SECONDS), Column("ratio", NUMBER)]
-    columns += [Column("95 % interval", NUMBER_INTERVAL), *(Column(name, SHARE) for name in (*kinds, "not attributed"))]
     compilation = list(dict.fromkeys(cache for step in steps for cache in step.compile_seconds))
-    columns += [
-        Column(f"compilation, {cache} cache" if cache != "none" else "compilation", SECONDS) for cache in compilation
-    ]
     overview = Section(
         TITLE,
         [
@@ -132,8 +126,7 @@ def profile_sections(found: Sequence[ProfiledStack]) -> list[Section]:
             "The ratio is the profiled step over the plain one, measured in turn in one process. Not attributed is "
             "the time of a profiled step in which no operation ran.",
         ],
-        columns,
-        [_row(step, kinds, compilation) for step in steps],
+        *table(_row(step, kinds, compilation) for step in steps),
         [CHART],
         [f"The profile of {step.stack.name} is incomplete: {_why(step)}" for step in steps if not step.complete],
     )
@@ -157,13 +150,14 @@ def _why(step: StepOfStack) -> str:
     return "; ".join(step.problems) or "it was interrupted or is not finished."
 
 
-def _row(step: StepOfStack, kinds: Sequence[str], compilation: Sequence[str]) -> list[Any]:
+def _row(step: StepOfStack, kinds: Sequence[str], caches: Sequence[str]) -> Cells:
+    compilation = {"compilation" if cache == "none" else f"compilation, {cache} cache": cache for cache in caches}
     return [
-        step.stack.name,
-        step.plain_seconds,
-        step.profiled_seconds,
-        *ratio_cells(step.overhead),
-        *(step.share(step.seconds_by_kind.get(kind)) for kind in kinds),
-        step.share(step.unattributed_seconds),
-        *(step.compile_seconds.get(cache) for cache in compilation),
+        ("stack", step.stack.name),
+        (Column("step", SECONDS), step.plain_seconds),
+        (Column("profiled", SECONDS), step.profiled_seconds),
+        *with_interval(Column("ratio", NUMBER), step.overhead),
+        *((Column(kind, SHARE), step.share(step.seconds_by_kind.get(kind))) for kind in kinds),
+        (Column("not attributed", SHARE), step.share(step.unattributed_seconds)),
+        *((Column(name, SECONDS), step.compile_seconds.get(cache)) for name, cache in compilation.items()),
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -17,7 +16,9 @@ from bench.document.table import (
     NUMBER_WITH_INTERVAL,
     SECONDS,
     SECONDS_WITH_INTERVAL,
+    Cells,
     Column,
+    table,
 )
 from bench.records.core_states import CoreState
 from bench.records.frames import Frames
@@ -86,19 +87,31 @@ def ranking(
     """
     base = canonical_of(rounds)
     ranks = rank({stack: seconds for stack, seconds in rounds.items() if stack[:3] not in violations}, base)
-    known = dict.fromkeys((*rounds, *(stack for stack, _ in by_stack(frames.results))))
-    canonical = rounds.get(base, {})
-    return [
-        _ranked(
-            stack,
-            frames,
-            ranks.get(stack),
-            estimates.paired_ratio(canonical, rounds.get(stack, {})),
-            _learning_of(stack, verdicts.get(stack)),
-            violations.get(stack[:3]),
+    epochs = frames.samples[frames.samples["harness"] == "epoch"]
+    found = []
+    for stack in dict.fromkeys((*ranks, *rounds, *(stack for stack, _ in by_stack(frames.results)))):
+        rows, results = select(epochs, stack), select(frames.results, stack)
+        measured = {name: estimate_of(own) for name, own in rows.groupby("measurement", observed=True)}
+        train_epoch = measured.get("train_epoch")
+        times = rows[rows["measurement"] == "train_epoch"]
+        totals = [[seconds] for seconds in results["total_seconds"]]
+        found.append(
+            RankedStack(
+                stack=stack,
+                rank=ranks.get(stack),
+                train_epoch=train_epoch,
+                speed_ratio=estimates.paired_ratio(rounds.get(base, {}), rounds.get(stack, {})),
+                train_gflops=None if train_epoch is None else training_gflops(times, train_epoch.center),
+                validate_epoch=measured.get("validate_epoch"),
+                first_step=measured.get("first_step"),
+                train_step=measured.get("train_step"),
+                reference_clock=estimates.estimate(totals) if totals else None,
+                mean_test_accuracy=or_none(results["test_accuracy"].mean()),
+                learning=_learning_of(stack, verdicts.get(stack)),
+                violation=violations.get(stack[:3]),
+            )
         )
-        for stack in [*ranks, *(one for one in known if one not in ranks)]
-    ]
+    return found
 
 
 def fastest_of(rounds: EpochRounds, ranked: list[RankedStack]) -> list[RankedStack]:
@@ -116,69 +129,28 @@ def _learning_of(stack: StackKey, verdict: LearningVerdict | None) -> Learning |
     return None if stack.is_canonical else Learning.NOT_MEASURED
 
 
-def _ranked(
-    stack: StackKey,
-    frames: Frames,
-    place: Rank | None,
-    ratio: estimates.Ratio | None,
-    learning: Learning | None,
-    violation: str | None,
-) -> RankedStack:
-    samples = select(frames.samples[frames.samples["harness"] == "epoch"], stack)
-    results = select(frames.results, stack)
-    by_name = {name: rows for name, rows in samples.groupby("measurement", observed=True)}
-
-    def measured(name: str) -> estimates.Estimate | None:
-        return estimate_of(by_name[name]) if name in by_name else None
-
-    train_epoch = measured("train_epoch")
-    gflops = None if train_epoch is None else training_gflops(by_name["train_epoch"], train_epoch.center)
-    return RankedStack(
-        stack=stack,
-        rank=place,
-        train_epoch=train_epoch,
-        speed_ratio=ratio,
-        train_gflops=gflops,
-        validate_epoch=measured("validate_epoch"),
-        first_step=measured("first_step"),
-        train_step=measured("train_step"),
-        reference_clock=None if results.empty else estimates.estimate([[total] for total in results["total_seconds"]]),
-        mean_test_accuracy=or_none(results["test_accuracy"].mean()),
-        learning=learning,
-        violation=violation,
-    )
-
-
 def ranking_sections(ranked: list[RankedStack]) -> list[Section]:
     """Return the table, if there is more than one stack to rank."""
     if len(ranked) < 2:
         return []
-    columns = [
-        Column("rank", NUMBER_TEXT),
-        "stack",
-        Column("training epoch", SECONDS_WITH_INTERVAL),
-        Column("times as fast", NUMBER_WITH_INTERVAL),
-        Column("reference clock", SECONDS),
-        Column("test accuracy", NUMBER_TEXT),
-    ]
-    return [without_dashes(Section("Ranking", _how_to_read(ranked), columns, list(map(_row, ranked)), ["throughput"]))]
+    return [without_dashes(Section("Ranking", _how_to_read(ranked), *table(map(_row, ranked)), ["throughput"]))]
 
 
 def ranking_details(ranked: list[RankedStack]) -> list[Section]:
     """Return the other values of each stack, in the order of the ranking."""
-    times = ("validation epoch", "first step", "steady step")
-    columns = ["stack", Column("GFLOP/s", NUMBER), *(Column(name, SECONDS) for name in times), "learning"]
     rows = [
         [
-            one.stack.name,
-            one.train_gflops,
-            *(_center(found) for found in (one.validate_epoch, one.first_step, one.train_step)),
-            _learning(one),
+            ("stack", one.stack.name),
+            (Column("GFLOP/s", NUMBER), one.train_gflops),
+            (Column("validation epoch", SECONDS), _center(one.validate_epoch)),
+            (Column("first step", SECONDS), _center(one.first_step)),
+            (Column("steady step", SECONDS), _center(one.train_step)),
+            ("learning", _learning(one)),
         ]
         for one in ranked
     ]
     told = ["GFLOP/s counts the work of the dense network for every stack."]
-    section = without_dashes(Section("Each stack in detail", told, columns, rows))
+    section = without_dashes(Section("Each stack in detail", told, *table(rows)))
     return [section] if len(ranked) > 1 and section.rows else []
 
 
@@ -210,16 +182,16 @@ def _how_to_read(ranked: list[RankedStack]) -> list[str]:
     ]
 
 
-def _row(one: RankedStack) -> list[Any]:
+def _row(one: RankedStack) -> Cells:
     epoch, ratio = one.train_epoch, one.speed_ratio
     bounds = (None, None) if ratio is None or one.stack.is_canonical else (ratio.low, ratio.high)
     return [
-        one.rank,
-        one.stack.name,
-        None if epoch is None else (epoch.center, epoch.low, epoch.high),
-        None if ratio is None else (ratio.center, *bounds),
-        _center(one.reference_clock),
-        _accuracy(one),
+        (Column("rank", NUMBER_TEXT), one.rank),
+        ("stack", one.stack.name),
+        (Column("training epoch", SECONDS_WITH_INTERVAL), epoch and (epoch.center, epoch.low, epoch.high)),
+        (Column("times as fast", NUMBER_WITH_INTERVAL), ratio and (ratio.center, *bounds)),
+        (Column("reference clock", SECONDS), _center(one.reference_clock)),
+        (Column("test accuracy", NUMBER_TEXT), _accuracy(one)),
     ]
 
 
@@ -257,22 +229,20 @@ def cost_sections(frames: Frames) -> list[Section]:
     for stack, samples in by_stack(complete):
         epochs = samples[samples["measurement"] == "train_epoch"]
         results = select(frames.results, stack)
-        timeline = select(frames.timeline, stack)
+        timeline = select(frames.timeline[frames.timeline["harness"] == "reference"], stack)
         rows.append(
             [
-                stack.name,
-                _median(epochs, "energy_per_epoch_joules"),
-                _median(results, "energy_joules"),
-                _median(timeline[timeline["harness"] == "reference"], "power_watts"),
-                _median(results, "peak_gpu_memory_bytes"),
-                _median(results, "cpu_energy_joules"),
+                ("stack", stack.name),
+                (Column("training epoch", JOULES), _median(epochs, "energy_per_epoch_joules")),
+                (Column("reference run", JOULES), _median(results, "energy_joules")),
+                (Column("power, W", NUMBER), _median(timeline, "power_watts")),
+                (Column("peak GPU memory", BYTES), _median(results, "peak_gpu_memory_bytes")),
+                (Column("reference run, CPU", JOULES), _median(results, "cpu_energy_joules")),
             ]
         )
-    columns = ["stack", Column("training epoch", JOULES), Column("reference run", JOULES), Column("power, W", NUMBER)]
-    columns += [Column("peak GPU memory", BYTES), Column("reference run, CPU", JOULES)]
     gpu = frames.samples["device"].astype(str).str.startswith("cuda").any()
     title = "Energy and memory" if gpu else "Energy"
-    section = without_dashes(Section(title, [], columns, rows, ["power", "gpu_memory"]))
+    section = without_dashes(Section(title, [], *table(rows), ["power", "gpu_memory"]))
     sentences = _throttled_sentences(complete)
     if len(section.columns) < 2:
         return [Section("Throttling", sentences)] if sentences else []

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import Section
-from bench.document.table import BYTES, COUNT, FRACTION, FRACTION_INTERVAL, SECONDS, SHARE, Column
+from bench.document.table import BYTES, COUNT, FRACTION, FRACTION_INTERVAL, SECONDS, SHARE, Cells, Column, table
 from bench.records.frames import Frames
 from bench.records.header import RunHeader
 from bench.records.reference_run import ReferenceRuns
@@ -151,27 +151,20 @@ def _phases(medians: PhaseMedians) -> Section:
 
 
 def _seeds(name: str, epochs: pd.DataFrame, results: pd.DataFrame) -> Section:
-    columns = [
-        Column("seed", COUNT),
-        Column("reference clock", SECONDS),
-        Column("validation after epoch 1", FRACTION),
-        Column("test accuracy", FRACTION),
-        Column("binomial 95 %", FRACTION_INTERVAL),
-        Column("peak memory", BYTES),
-    ]
     rows = [_seed_row(result, epochs[epochs["process"] == result.process]) for result in results.itertuples()]
-    return Section(f"Reference run, seed by seed: {name}", [], columns, rows)
+    return Section(f"Reference run, seed by seed: {name}", [], *table(rows))
 
 
-def _seed_row(result: Any, epochs: pd.DataFrame) -> list[Any]:
+def _seed_row(result: Any, epochs: pd.DataFrame) -> Cells:
+    first_accuracy = or_none(epochs["validation_accuracy"].iloc[0]) if len(epochs) else None
     interval = None
     if pd.notna(result.test_accuracy) and pd.notna(result.test_examples):
         interval = estimates.binomial_interval(result.test_accuracy, int(result.test_examples))
     return [
-        or_none(result.seed),
-        result.total_seconds,
-        or_none(epochs["validation_accuracy"].iloc[0]) if len(epochs) else None,
-        or_none(result.test_accuracy),
-        interval,
-        or_none(result.peak_rss_bytes),
+        (Column("seed", COUNT), or_none(result.seed)),
+        (Column("reference clock", SECONDS), result.total_seconds),
+        (Column("validation after epoch 1", FRACTION), first_accuracy),
+        (Column("test accuracy", FRACTION), or_none(result.test_accuracy)),
+        (Column("binomial 95 %", FRACTION_INTERVAL), interval),
+        (Column("peak memory", BYTES), or_none(result.peak_rss_bytes)),
     ]

@@ -13,7 +13,6 @@ from bench.report.run.lower_bound import DeviceBounds
 from bench.report.run.processes import process_notices
 from bench.report.run.reference_runs import ReferenceAnswer
 from bench.report.run.tables import estimate_of
-from bench.report.run.threads import ThreadScaling
 from mlp.recipe import REFERENCE
 
 
@@ -42,7 +41,10 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         "against_fastest": _plain(analysis.against_fastest),
         "crossovers": [{"pair": _plain(pair), **_plain(crossing)} for pair, crossing in analysis.crossovers],
         "batch_size": _plain(analysis.scalings),
-        "threads": [_threads(one) for one in analysis.thread_scalings],
+        "threads": [
+            {**_plain(one), "fastest_threads": one.fastest.threads, "advised_threads": one.advised_threads}
+            for one in analysis.thread_scalings
+        ],
         "copies": [{**_plain(one), "best": _plain(one.best)} for one in analysis.copy_scalings],
         "devices": _plain(analysis.device_points),
         "ablation": _plain(analysis.ablation),
@@ -58,10 +60,6 @@ def summarize(analysis: RunAnalysis) -> dict[str, Any]:
         ],
         "measurements": _measurements(frames),
     }
-
-
-def _threads(one: ThreadScaling) -> dict[str, Any]:
-    return {**_plain(one), "fastest_threads": one.fastest.threads, "advised_threads": one.advised_threads}
 
 
 def lower_bound_summary(one: DeviceBounds) -> dict[str, Any]:

@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from bench.document.section import Section, without_columns_of
-from bench.document.table import INTEGER, SECONDS, SECONDS_INTERVAL, Column
+from bench.document.table import (
+    INTEGER,
+    NUMBER,
+    NUMBER_INTERVAL,
+    SECONDS,
+    SECONDS_INTERVAL,
+    SHARE,
+    SHARE_INTERVAL,
+    Cells,
+    Column,
+)
 from bench.records.columns import SCALING
 from bench.records.frames import Frames
 from bench.records.select import estimate_of
@@ -21,6 +31,7 @@ from bench.stats.unpaired import SpeedRatio
 from bench.units import format_seconds
 
 ABLATION = "ablation"  # harness whose samples are of stacks without one of their optimizations
+INTERVALS = {NUMBER: NUMBER_INTERVAL, SECONDS: SECONDS_INTERVAL, SHARE: SHARE_INTERVAL}
 ESTIMATE_COLUMNS = [
     Column("processes", INTEGER),
     Column("samples", INTEGER),
@@ -42,9 +53,17 @@ def estimate_cells(measured: estimates.Estimate) -> list[Any]:
     return [measured.num_processes, measured.num_samples, measured.center, (measured.low, measured.high)]
 
 
-def ratio_cells(ratio: estimates.Ratio | SpeedRatio | None) -> list[Any]:
+def ratio_cells(ratio: estimates.Estimate | estimates.Ratio | SpeedRatio | None) -> list[Any]:
     """Return centre and interval; one round has no interval."""
     return [None, None] if ratio is None else [ratio.center, (ratio.low, ratio.high)]
+
+
+def with_interval(
+    column: Column, measured: estimates.Estimate | estimates.Ratio | SpeedRatio | None, of: str | None = None
+) -> Cells:
+    """Return the cells of a value and of its interval; ``of`` tells the intervals of a table apart."""
+    name = "95 % interval" if of is None else f"95 % interval, {of}"
+    return list(zip((column, Column(name, INTERVALS[column.kind])), ratio_cells(measured), strict=True))
 
 
 def speedup_row(speedup: estimates.Ratio | None) -> dict[str, float | None]:

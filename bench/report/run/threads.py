@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -17,29 +17,20 @@ from bench.stats import estimates
 from bench.stats.scaling import ScalingLaws, fit_laws
 
 HARNESS = "threads"
+NUM_VALIDATION_EXAMPLES = 10_000
 OWN_ENGINES = ("jax", "torch")  # backends with their own matrix products
 Rounds = Mapping[int, Mapping[PairKey, float]]  # threads -> {interleaved round: seconds of a training epoch}
 
 
 @dataclass(frozen=True)
 class ThreadPoint:
-    """One number of threads; None where unknown.
-
-    Attributes
-    ----------
-    speedup : Ratio or None
-        One-thread epoch over this one, of the same interleaved rounds.
-    products_seconds : float or None
-        Time of the epoch's matrix products alone with these threads.
-    copy_bytes_per_second : float or None
-        Rate of a copy in memory, reading and writing counted.
-    """
+    """One number of threads; None where unknown."""
 
     threads: int
     epoch: estimates.Estimate
-    speedup: estimates.Ratio | None
-    products_seconds: float | None
-    copy_bytes_per_second: float | None
+    speedup: estimates.Ratio | None  # one-thread epoch over this one, of the same interleaved rounds
+    products_seconds: float | None  # of the epoch's matrix products alone, with these threads
+    copy_bytes_per_second: float | None  # of a copy in memory, reading and writing counted
     clock_mhz: float | None
     cpus: str | None
     physical_cores: int | None
@@ -63,23 +54,14 @@ class ThreadPoint:
 class ThreadScaling:
     """Scaling of one stack, whose ``threads`` is None.
 
-    Attributes
-    ----------
-    points : tuple of ThreadPoint
-        Ascending.
-    laws : ScalingLaws or None
-        Of the points with equal cores; None if they are too few.
-    default_threads : int or None
-        Threads of a run without ``--threads`` on this machine.
-    gain : Ratio or None
-        Epoch with ``default_threads`` over that with the fastest number; None if they are the same, or not both
-        measured.
+    ``gain`` is the ratio of the epoch with ``default_threads`` to that with the fastest number; None if they are the
+    same, or not both measured.
     """
 
     stack: StackKey
-    points: tuple[ThreadPoint, ...]
-    laws: ScalingLaws | None
-    default_threads: int | None
+    points: tuple[ThreadPoint, ...]  # ascending
+    laws: ScalingLaws | None  # of the points with equal cores; None if they are too few
+    default_threads: int | None  # of a run without ``--threads`` on this machine
     gain: estimates.Ratio | None
 
     @property
@@ -121,19 +103,17 @@ def _scaling(
     default: int | None,
 ) -> ThreadScaling:
     rounds: Rounds = paired_rounds(by_threads, states)
-    of_engine = engines["backend"].eq(stack.backend) if stack.backend in OWN_ENGINES else engines["backend"].isna()
+    of_engine = rows_with(engines, {"backend": stack.backend if stack.backend in OWN_ENGINES else None})
     own = rows_with(placements, {name: getattr(stack, name) for name in ("backend", "variant", "device")})
-    alone = own[own["threads"] == 1]["validation_accuracy"].median()
+    alone = or_none(own[own["threads"] == 1]["validation_accuracy"].median())
     points = tuple(
-        _point(threads, by_threads[threads], rounds, engines[of_engine.to_numpy(bool, na_value=False)], own, alone)
-        for threads in sorted(by_threads)
+        _point(threads, by_threads[threads], rounds, of_engine, own, alone) for threads in sorted(by_threads)
     )
     found = ThreadScaling(stack, points, _laws(points, rounds), default, None)
     fastest = found.fastest.threads
-    if default in rounds and default != fastest:
-        gain = estimates.paired_ratio(rounds[default], rounds[fastest])
-        return ThreadScaling(stack, points, found.laws, default, gain)
-    return found
+    if default not in rounds or default == fastest:
+        return found
+    return replace(found, gain=estimates.paired_ratio(rounds[default], rounds[fastest]))
 
 
 def _point(
@@ -142,26 +122,20 @@ def _point(
     rounds: Rounds,
     engines: pd.DataFrame,
     placements: pd.DataFrame,
-    accuracy_alone: float,
+    accuracy_alone: float | None,
 ) -> ThreadPoint:
-    own = placements[placements["threads"] == threads]
+    own, engine = placements[placements["threads"] == threads], engines[engines["threads"] == threads]
     accuracy = or_none(own["validation_accuracy"].median())
-    measured = {
-        str(name): rows for name, rows in engines[engines["threads"] == threads].groupby("measurement", observed=True)
-    }
     return ThreadPoint(
         threads=threads,
         epoch=estimate_of(epochs),
         speedup=estimates.paired_ratio(rounds.get(1, {}), rounds[threads]),
-        products_seconds=_products_seconds(measured.get("eight_products"), epochs),
-        copy_bytes_per_second=_copy_rate(measured.get("copy")),
+        products_seconds=_products_seconds(engine[engine["measurement"] == "eight_products"], epochs),
+        copy_bytes_per_second=_copy_rate(engine[engine["measurement"] == "copy"]),
         clock_mhz=or_none(own["clock_mhz"].median()),
-        cpus=_only(own, "cpus"),
-        physical_cores=_only(own, "physical_cores"),
-        numa_nodes=_only(own, "numa_nodes"),
-        core_kinds=_only(own, "core_kinds"),
+        **{name: _only(own, name) for name in ("cpus", "physical_cores", "numa_nodes", "core_kinds")},
         validation_accuracy=accuracy,
-        learns_worse=learns_worse(accuracy, or_none(accuracy_alone)),
+        learns_worse=learns_worse(accuracy, accuracy_alone),
     )
 
 
@@ -171,28 +145,26 @@ def _only(rows: pd.DataFrame, column: str):
     return or_none(values[0]) if len(values) == 1 else None
 
 
-def _products_seconds(products: pd.DataFrame | None, epochs: pd.DataFrame) -> float | None:
+def _products_seconds(products: pd.DataFrame, epochs: pd.DataFrame) -> float | None:
     examples, batch_size = or_none(epochs["examples"].iloc[0]), or_none(epochs["batch_size"].iloc[0])
-    if products is None or products.empty or not examples or not batch_size:
+    if products.empty or not examples or not batch_size:
         return None
     return estimate_of(products).center * examples / batch_size
 
 
-def _copy_rate(copies: pd.DataFrame | None) -> float | None:
-    if copies is None or copies.empty:
-        return None
-    num_bytes = or_none(copies["bytes"].iloc[0])
+def _copy_rate(copies: pd.DataFrame) -> float | None:
+    num_bytes = None if copies.empty else or_none(copies["bytes"].iloc[0])
     return None if num_bytes is None else num_bytes / estimate_of(copies).center
 
 
-def learns_worse(accuracy: float | None, alone: float | None, num_examples: int = 10_000) -> bool:
+def learns_worse(accuracy: float | None, alone: float | None) -> bool:
     """Return True if an accuracy is below the 95 % interval of that of one thread, or of a training alone.
 
     The interval is by the sampling of the images.  False if an accuracy is unknown.
     """
     if accuracy is None or alone is None:
         return False
-    return accuracy < estimates.binomial_interval(alone, num_examples)[0]
+    return accuracy < estimates.binomial_interval(alone, NUM_VALIDATION_EXAMPLES)[0]
 
 
 def _laws(points: Sequence[ThreadPoint], rounds: Rounds) -> ScalingLaws | None:

@@ -6,44 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.document.section import Section
-from bench.document.table import FRACTION, INTEGER, NUMBER, NUMBER_INTERVAL, SECONDS, SECONDS_INTERVAL, SHARE, Column
-from bench.report.run.tables import drop_constant_column, interval_sentences, ratio_cells, speedup_row
+from bench.document.table import FRACTION, INTEGER, NUMBER, SECONDS, SHARE, Cells, Column, table
+from bench.report.run.tables import drop_constant_column, interval_sentences, speedup_row, with_interval
 from bench.report.run.threads import ThreadPoint, ThreadScaling
 from bench.stats.scaling import FIT_FROM, Bounds, ScalingLaw
 from bench.units import format_number, format_number_with_range, format_percent, format_range, format_seconds, number_of
-
-COLUMNS = [
-    "stack",
-    Column("threads", INTEGER),
-    "cores",
-    Column("training epoch", SECONDS),
-    Column("95 % interval, epoch", SECONDS_INTERVAL),
-    Column("speed-up", NUMBER),
-    Column("95 % interval, speed-up", NUMBER_INTERVAL),
-    Column("efficiency", SHARE),
-    Column("products / epoch", SHARE),
-    Column("products' speed-up", NUMBER),
-    Column("copy's speed-up", NUMBER),
-    Column("clock, MHz", NUMBER),
-    Column("validation accuracy", FRACTION),
-]
 
 
 def threads_sections(scalings: list[ThreadScaling]) -> list[Section]:
     """Return one table of all stacks, with the laws, the limits and the fastest number of threads in sentences."""
     if not scalings:
         return []
-    rows = [[one.stack.name, *_cells(point, one.points[0])] for one in scalings for point in one.points]
+    rows = [[("stack", one.stack.name), *_cells(point, one.points[0])] for one in scalings for point in one.points]
     measured = [[point.epoch for point in one.points] + [point.speedup for point in one.points] for one in scalings]
     sentences = [
         "One training, pinned to as many logical cores as it has threads: physical cores first, SMT siblings last. "
         "Speed-up: one-thread epoch of the same stack and interleaved round over this epoch; efficiency: speed-up for "
         "each thread. Products: the eight matrix products of a step alone, with these threads.",
-        *(sentence for one in scalings for sentence in stack_sentences(one)),
+        *(sentence for one in scalings for sentence in (_advice(one), *_limits(one), *law_sentences(one))),
         *_without_laws(scalings),
         *interval_sentences(*measured),
     ]
-    section = Section("Threads: scaling of one training", sentences, COLUMNS, rows, ["threads"])
+    section = Section("Threads: scaling of one training", sentences, *table(rows), ["threads"])
     section.notices = [
         f"{one.stack.name} with {number_of(point.threads, 'thread')} learns worse than with one: it is not advised."
         for one in scalings
@@ -67,20 +51,19 @@ def _without_laws(scalings: list[ThreadScaling]) -> Iterator[str]:
         yield "Where products take longer than the epoch, the stack skips zeros, or they were disturbed."
 
 
-def _cells(point: ThreadPoint, first: ThreadPoint) -> list:
+def _cells(point: ThreadPoint, first: ThreadPoint) -> Cells:
     share = None if point.products_seconds is None else point.products_seconds / point.epoch.center
     return [
-        point.threads,
-        _placement(point),
-        point.epoch.center,
-        (point.epoch.low, point.epoch.high),
-        *ratio_cells(point.speedup),
-        point.efficiency,
-        share,
-        _ratio(first.products_seconds, point.products_seconds),
-        _ratio(point.copy_bytes_per_second, first.copy_bytes_per_second),
-        point.clock_mhz,
-        point.validation_accuracy,
+        (Column("threads", INTEGER), point.threads),
+        ("cores", _placement(point)),
+        *with_interval(Column("training epoch", SECONDS), point.epoch, "epoch"),
+        *with_interval(Column("speed-up", NUMBER), point.speedup, "speed-up"),
+        (Column("efficiency", SHARE), point.efficiency),
+        (Column("products / epoch", SHARE), share),
+        (Column("products' speed-up", NUMBER), _ratio(first.products_seconds, point.products_seconds)),
+        (Column("copy's speed-up", NUMBER), _ratio(point.copy_bytes_per_second, first.copy_bytes_per_second)),
+        (Column("clock, MHz", NUMBER), point.clock_mhz),
+        (Column("validation accuracy", FRACTION), point.validation_accuracy),
     ]
 
 
@@ -99,10 +82,6 @@ def _placement(point: ThreadPoint) -> str | None:
     if (point.core_kinds or 1) > 1:
         notes.append(f"{point.core_kinds} kinds")
     return f"{point.cpus} ({', '.join(notes)})" if notes else point.cpus
-
-
-def stack_sentences(scaling: ThreadScaling) -> list[str]:
-    return [_advice(scaling), *_limits(scaling), *law_sentences(scaling)]
 
 
 def _advice(scaling: ThreadScaling) -> str:
@@ -182,7 +161,7 @@ def _maximum(law: ScalingLaw) -> str:
     return text
 
 
-def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
+def thread_rows(scalings: list[ThreadScaling]) -> list[dict[str, Any]]:
     """Return the points as flat rows, for CSV and JSON; None where unknown."""
     return [
         {
@@ -196,5 +175,6 @@ def thread_rows(scaling: ThreadScaling) -> list[dict[str, Any]]:
             "clock_mhz": point.clock_mhz,
             "validation_accuracy": point.validation_accuracy,
         }
+        for scaling in scalings
         for point in scaling.points
     ]

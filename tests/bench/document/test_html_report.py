@@ -17,7 +17,6 @@ from plotly import graph_objects
 
 from bench.document.chart import MAX_LINE, hover_text, label, log_axis
 from bench.document.html import Chart, Page, to_html
-from bench.document.html.page import layouts_of
 from bench.document.section import Plot, Section, clean, to_markdown, with_plots
 from bench.document.table import LINK, PROBABILITY, SECONDS, SHARE_INTERVAL, Column, Link
 from bench.errors import RecordError
@@ -143,7 +142,9 @@ def test_numbers_are_aligned_to_the_right_and_texts_to_the_left():
     columns = ["stack", Column("epoch", SECONDS), Column("interval", SHARE_INTERVAL), Column("p", PROBABILITY)]
     section = Section("t", columns=columns, rows=[["jax", 0.851, (0.5, 0.25), None], ["b", None, (None, None), 1e-9]])
     assert section.cells == [["jax", "851 ms", "50.0 % to 25.0 %", MISSING], ["b", MISSING, MISSING, "< 0.0001"]]
-    assert [one.is_number for one in layouts_of(section)] == [False, True, True, True]
+    text = to_html(Page("page", "headline", [section]))
+    assert re.findall('<th scope="col"( class="number")?', text) == ["", *[' class="number"'] * 3]
+    assert re.findall('<t[dh](?: scope="row")?( class="number")?>', text) == ["", *[' class="number"'] * 3] * 2
 
 
 # --- a picture never costs the numbers --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.records.profile import Operation, Profile
+from bench.records.profile import Profile
 from bench.report.profile.rules.finding import Finding, is_on_gpu, of_step, step_seconds, total_seconds
 from bench.units import format_bytes, format_count, format_seconds
 
@@ -17,7 +17,8 @@ def copies_in_each_step(profile: Profile) -> Finding | None:
     """Report copies between host and device in every training step."""
     if not is_on_gpu(profile):
         return None
-    copies = [one for one in profile.of("train_step") if _is_transfer(one)]
+    named = [(f"{one.name} {one.details.get('op', '')}", one) for one in profile.of("train_step")]
+    copies = [one for names, one in named if TRANSFER.search(names)]
     if not copies:
         return None
     known = [one.bytes for one in copies if one.bytes is not None]
@@ -31,10 +32,6 @@ def copies_in_each_step(profile: Profile) -> Finding | None:
         "Keep the data on the device (jax/scan, torch/graph), and fetch losses once in an epoch.",
         seconds,
     )
-
-
-def _is_transfer(operation: Operation) -> bool:
-    return bool(TRANSFER.search(f"{operation.name} {operation.details.get('op', '')}"))
 
 
 def waits_for_launches(profile: Profile) -> Finding | None:

@@ -292,7 +292,7 @@ def test_changes_are_named_with_both_values_and_a_fact_not_recorded_has_not_chan
         {"packages": {"numpy": "2.0"}, "load_average_1min": 0.9},
         {"packages": {"numpy": "2.0"}, "governor": "performance", "smt": "on"},
     ]
-    texts = [[str(change) for change in changed] for changed in changes_of(runs)]
+    texts = changes_of(runs)
     assert texts == [[], ["packages numpy 1.0 to 2.0"], ["governor powersave to performance"]]
 
 
