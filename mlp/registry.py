@@ -105,7 +105,7 @@ THEANO = BackendEntry(
     cache_variables={"THEANO_FLAGS": "{cache}"},
     flags_variable="THEANO_FLAGS",
     configuration_file=("THEANORC", "~/.theanorc"),
-    profiler="bench.measure.frameworks.theano.profiler:COLLECTOR",
+    profiler="bench.measure.frameworks.theano.profiler:TheanoCollector",
 )
 PYTENSOR = BackendEntry(
     "pytensor",
@@ -119,7 +119,7 @@ PYTENSOR = BackendEntry(
     cache_variables={"PYTENSOR_FLAGS": "{cache}/pytensor"},
     flags_variable="PYTENSOR_FLAGS",
     configuration_file=("PYTENSORRC", "~/.pytensorrc"),
-    profiler="bench.measure.frameworks.pytensor.profiler:COLLECTOR",
+    profiler="bench.measure.frameworks.pytensor.profiler:collector",
 )
 JAX = BackendEntry(
     "jax",
@@ -135,7 +135,7 @@ JAX = BackendEntry(
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     },
     cpu_variables={"JAX_PLATFORMS": "cpu"},  # else it would initialize a GPU and hold memory there
-    profiler="bench.measure.frameworks.jax.profiler:COLLECTOR",
+    profiler="bench.measure.frameworks.jax.profiler:JaxCollector",
     ceilings="bench.measure.frameworks.jax.engine:JaxEngine",
 )
 TORCH = BackendEntry(
@@ -146,7 +146,7 @@ TORCH = BackendEntry(
     measured_on_gpu=True,
     fastest_on_cpu="eager",
     cache_variables={"TORCHINDUCTOR_CACHE_DIR": "{cache}/torch", "TRITON_CACHE_DIR": "{cache}/triton"},
-    profiler="bench.measure.frameworks.torch.profiler:COLLECTOR",
+    profiler="bench.measure.frameworks.torch.profiler:TorchCollector",
     ceilings="bench.measure.frameworks.torch.engine:TorchEngine",
 )
 NUMPY = BackendEntry(
@@ -157,7 +157,7 @@ NUMPY = BackendEntry(
     optional=False,
     uses_blas=True,
     fastest_on_cpu="float32",
-    profiler="bench.measure.frameworks.numpy.profiler:COLLECTOR",
+    profiler="bench.measure.frameworks.numpy.profiler:NumpyCollector",
 )
 BUILT_IN = {one.name: one for one in (THEANO, PYTENSOR, JAX, TORCH, NUMPY)}  # the canonical one first
 _imported: dict[str, tuple[Plugin, BackendEntry]] = {}

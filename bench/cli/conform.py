@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -34,16 +34,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead.")
 @click.option("--new", "new", type=cli.PATH, default=None, metavar="FOLDER", help="Write a new plugin to fill in.")
 @cli.one_sentence
-def conform(
-    name: str | None,
-    variants: tuple[str, ...],
-    device: str,
-    threads: int | None,
-    limit_seconds: float,
-    settings: tuple[str, ...],
-    as_json: bool,
-    new: Path | None,
-) -> None:
+def conform(name: str | None, new: Path | None, as_json: bool, **options: Any) -> None:
     """Check a backend against the contract: NAME is a backend, or the package or distribution that declares it.
 
     Every clause compares it with a float64 oracle; a violated one is shown with its numbers and the likely cause.
@@ -69,7 +60,7 @@ def conform(
         for line in write_template(new):
             cli.console.print(line, markup=False)
         return
-    checks = _checks(name, variants, device, threads, limit_seconds, settings)
+    checks = _checks(name, **options)
     if as_json:
         cli.write_json([one.to_json() for one in checks])
     else:

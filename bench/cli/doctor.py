@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ def doctor(data: Path | None, measure: bool, as_json: bool) -> None:
         with cli.errors.status("measuring A against A"):
             findings += check_fitness(data)
     if as_json:
-        cli.write_json([finding.to_json() for finding in findings])
+        cli.write_json([asdict(finding) for finding in findings])
     else:
         table = Table("", "state", "what was found", "what to do", show_edge=False)
         for finding in findings:

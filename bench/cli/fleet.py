@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,18 +74,15 @@ def fleet(**options: Any) -> None:
         cli.warn("a scheduler at tcp:// runs code of all that reach it: let Dask use TLS, and name it by tls://")
     folder, data = open_fleet(source, options["resume"], options["data"], options["output"], run_options, baseline)
     console = cli.errors if options["as_json"] else cli.console
-    console.print(f"fleet {folder.path}", markup=False, highlight=False)
+    show = partial(console.print, markup=False, highlight=False)
+    show(f"fleet {folder.path}")
     interrupted = False
     try:
-        measure_fleet(folder, source, data, lambda host, text: _tell(console, host, text))
+        measure_fleet(folder, source, data, lambda host, text: show(f"{host}: {text}"))
     except KeyboardInterrupt:
         interrupted = True
         cli.errors.print(f"interrupted; what was measured is kept: --resume {folder.path} continues it", markup=False)
     _finish(folder, baseline, options["as_json"], console, interrupted)
-
-
-def _tell(console: cli.Console, host: str, text: str) -> None:
-    console.print(f"{host}: {text}", markup=False, highlight=False)
 
 
 def _check_run_options(run_options: list[str]) -> None:

@@ -28,7 +28,8 @@ from mlp.recipe import Recipe
 BYTES_OF_A_COPY = 700 * 2**20  # resident memory of a training: arrays of 220 MB, the framework, the files
 
 
-def test_training(benchmark, case, copies, data_directory):
+def test_training(benchmark, case, data_directory, pytestconfig):
+    copies = pytestconfig.getoption("--copies")
     threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
     check_memory(copies)
     cores = logical_cores(allowed=own_cores())
@@ -36,10 +37,8 @@ def test_training(benchmark, case, copies, data_directory):
     recipes = [replace(case.recipe, seed=case.recipe.seed + number) for number in range(copies)]
     arguments = [(case.backend, case.variant, case.device, recipe, data_directory) for recipe in recipes]
     energy = CpuEnergySampler()
-    found: list[dict[str, Any]] = []
-    benchmark.pedantic(
-        lambda: found.extend(run_side_by_side(prepare_training, arguments, shares, energy)), rounds=1, iterations=1
-    )
+    work = prepare_training, arguments, shares, energy
+    found = benchmark.pedantic(run_side_by_side, work, rounds=1, iterations=1)
     rows = [one["row"] for one in found]
     benchmark.extra_info["process"] = found[0]["process"]  # this process ran no training
     benchmark.extra_info["samples_seconds"] = [row["total_seconds"] for row in rows]

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bench.harness.side_by_side import run_side_by_side
 from bench.harness.starting import warm_up
 from bench.machine.topology import logical_cores, own_cores, own_placement, share_cores
@@ -31,31 +29,20 @@ EPOCHS, QUICK_EPOCHS = 3, 2
 REDUCTIONS, WARM_REDUCTIONS = 50, 5
 
 
-@pytest.fixture
-def devices(pytestconfig: pytest.Config) -> int | None:
-    return pytestconfig.getoption("--devices")
-
-
-def test_train_epoch(benchmark, case, devices, data_directory, tmp_path):
+def test_train_epoch(benchmark, case, data_directory, tmp_path, pytestconfig):
     """Record epochs of the slowest process and, on several devices, the all-reduce of all gradients alone."""
+    devices = pytestconfig.getoption("--devices")
     rounds = QUICK_EPOCHS if case.quick else EPOCHS
     arguments = (case.device, case.recipe, data_directory, rounds)
-    found: list[dict[str, Any]] = []
     if devices is not None and case.backend == "torch":
         store = tmp_path / "store"
         threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
         shares = _shares(devices, threads) if case.device == "cpu" else [[]] * devices
         ranks = [(number, devices, store, *arguments) for number in range(devices)]
-
-        def train() -> None:
-            found.extend(run_side_by_side(prepare_rank, ranks, shares))
+        found = benchmark.pedantic(run_side_by_side, (prepare_rank, ranks, shares), rounds=1, iterations=1)
     else:
         backend = create(case.backend, case.variant, case.device) if devices is None else _sharded(devices)
-
-        def train() -> None:
-            found.append(train_and_time(backend, *arguments))
-
-    benchmark.pedantic(train, rounds=1, iterations=1)
+        found = [benchmark.pedantic(train_and_time, (backend, *arguments), rounds=1, iterations=1)]
     benchmark.extra_info["samples_seconds"] = _slowest(found, "epochs_seconds")
     batch = case.recipe.batch_size
     benchmark.extra_info["examples"] = found[0]["examples"] // batch * batch

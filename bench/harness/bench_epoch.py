@@ -57,17 +57,12 @@ def test_train_step(benchmark, case, compiled, data, order, first_seconds):
 
 def _measure_epochs(benchmark, case, epoch: Callable[[], None], rounds: int) -> None:
     """Time ``rounds`` epochs with monitoring; on a GPU untimed ones follow until its energy is measurable."""
-    num_epochs = 0
-
-    def counted() -> None:
-        nonlocal num_epochs
-        epoch()
-        num_epochs += 1
-
+    num_epochs = rounds
     with Watch(case.device) as watch:
-        benchmark.pedantic(counted, rounds=rounds, iterations=1)
+        benchmark.pedantic(epoch, rounds=rounds, iterations=1)
         while watch.wants_more():
-            counted()
+            epoch()
+            num_epochs += 1
     benchmark.extra_info.update(watch.extra_info(num_epochs))
 
 

@@ -17,22 +17,18 @@ from bench.machine.watch import Watch
 def test_run(benchmark, case, data_directory):
     from mlp.backends import create
     from mlp.dataset import load_files
-    from mlp.training import train
+    from mlp.training import History, train
 
     backend = create(case.backend, case.variant, case.device)
     sampler = ProcessSampler(os.getpid())
     watch = Watch(case.device)
     cpu_energy = CpuEnergySampler()
-    histories = []
 
-    def canonical_run() -> None:
+    def canonical_run() -> History:
         with watch, sampler, cpu_energy:
-            histories.append(
-                train(backend, case.recipe, lambda: load_files(data_directory), device=case.device, verbose=False)
-            )
+            return train(backend, case.recipe, lambda: load_files(data_directory), device=case.device, verbose=False)
 
-    benchmark.pedantic(canonical_run, rounds=1, iterations=1)
-    (history,) = histories
+    history = benchmark.pedantic(canonical_run, rounds=1, iterations=1)
     benchmark.extra_info.update(
         samples_seconds=[history.total_seconds],
         phases=history.phases,

@@ -64,11 +64,6 @@ def case(pytestconfig: pytest.Config) -> Assignment:
 
 
 @pytest.fixture(scope="session")
-def copies(pytestconfig: pytest.Config) -> int:
-    return pytestconfig.getoption("--copies")
-
-
-@pytest.fixture(scope="session")
 def data_directory(pytestconfig: pytest.Config) -> Path:
     from mlp.dataset import locate
 
@@ -181,7 +176,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     benchmarks = getattr(session.config, "_benchmarksession", None)
     measurements = [
         {
-            "name": one.extra_info.pop("name", None) or measurement_name(one.name),
+            # ``test_train_step[500]`` measures ``train_step``.
+            "name": one.extra_info.pop("name", None) or one.name.removeprefix("test_").partition("[")[0],
             "seconds": list(one.extra_info.pop("samples_seconds", None) or one.stats.data),
             "params": dict(one.params or {}),
             "extra": dict(one.extra_info),
@@ -213,8 +209,3 @@ def _other_data(digest: str | None) -> str | None:
     except MlpError as error:
         return str(error)
     return None
-
-
-def measurement_name(test_name: str) -> str:
-    """Return the measurement of a test: ``train_step`` for ``test_train_step[500]``."""
-    return test_name.removeprefix("test_").partition("[")[0]

@@ -6,11 +6,11 @@ the host and missing here; then the mounted root is the container's own group.
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.machine.sysfs import ROOT, number, read, read_number
+from bench.machine.sysfs import ROOT, fields, number, read, read_number
 
 UNLIMITED_BYTES = 2**60  # version 1 writes "no limit" as the largest number of whole pages
 
@@ -28,6 +28,12 @@ def cpu_quota_cores(root: Path = ROOT) -> float | None:
     return min(quotas, default=None)
 
 
+def within_quota(num_cores: int, root: Path = ROOT) -> int:
+    """Return the number of cores limited by the CPU quota, which is rounded up."""
+    quota = cpu_quota_cores(root)
+    return num_cores if quota is None else max(1, min(num_cores, math.ceil(quota)))
+
+
 def memory_limit_bytes(root: Path = ROOT) -> int | None:
     """Return the memory limit in bytes, the minimum of all groups; None without a limit."""
     return min((limit for limit, _ in _memory(root)), default=None)
@@ -41,8 +47,8 @@ def free_memory_bytes(root: Path = ROOT) -> int | None:
     free = []
     for limit, folder in _memory(root):
         used = read_number(folder / "memory.current") or read_number(folder / "memory.usage_in_bytes") or 0
-        given_back = re.search(r"^inactive_file (\d+)$", read(folder / "memory.stat") or "", re.MULTILINE)
-        free.append(limit - used + (int(given_back[1]) if given_back else 0))
+        given_back = fields(folder / "memory.stat", "inactive_file")
+        free.append(limit - used + (int(given_back[0]) if given_back else 0))
     return max(0, min(free)) if free else None
 
 
@@ -60,13 +66,8 @@ def throttled_periods(root: Path = ROOT) -> int | None:
 
     None if no group counts them.
     """
-    counts = []
-    for folder in _folders(root, "cpu"):
-        for line in (read(folder / "cpu.stat") or "").splitlines():
-            name, _, count = line.partition(" ")
-            if name == "nr_throttled":
-                counts.append(int(count))
-    return sum(counts) if counts else None
+    counts = [fields(folder / "cpu.stat", "nr_throttled") for folder in _folders(root, "cpu")]
+    return sum(int(count) for found in counts for count in found) if any(counts) else None
 
 
 def _folders(root: Path, controller: str) -> Iterator[Path]:

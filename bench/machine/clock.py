@@ -37,8 +37,8 @@ def _field(block: str, name: str) -> str | None:
 class ClockSampler(PeriodicSampler):
     """Context manager around work; ``mean_mhz`` is the mean clock of ``cores`` meanwhile, None if unknown."""
 
-    def __init__(self, cores: Collection[int], root: Path = ROOT, interval_seconds: float = INTERVAL_SECONDS) -> None:
-        super().__init__(interval_seconds)
+    def __init__(self, cores: Collection[int], root: Path = ROOT) -> None:
+        super().__init__(INTERVAL_SECONDS)
         self._cores, self._root = cores, root
 
     def read(self) -> dict[str, Any] | None:

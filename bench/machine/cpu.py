@@ -59,10 +59,8 @@ def _model(cpuinfo: dict[str, str]) -> str | None:
 
 def _simd(flags: list[str]) -> str | None:
     """Return the widest of the instruction sets by which a BLAS selects its kernels."""
-    for level in ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd", "neon"):
-        if level in flags:
-            return level
-    return None
+    levels = ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd", "neon")
+    return next((level for level in levels if level in flags), None)
 
 
 def _cache_bytes(cpu: Path, level: int, kind: str) -> int | None:

@@ -6,7 +6,6 @@ No host name, user name or path is recorded, so that a record can be published u
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import os
 import platform
 import re
@@ -49,9 +48,7 @@ def fingerprint() -> dict[str, Any]:
 
 def usable_cores(root: Path = ROOT) -> int:
     """Return the usable cores: the affinity mask, further limited by a cgroup CPU quota (rounded up)."""
-    affinity = allowed_cores()
-    quota = cgroup.cpu_quota_cores(root)
-    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+    return cgroup.within_quota(allowed_cores(), root)
 
 
 def load_average_1min() -> float | None:
@@ -80,10 +77,8 @@ def compiler_version() -> str | None:
 
 def cudnn_version() -> str | None:
     """Return the version of the wheel with cuDNN (e.g. nvidia-cudnn-cu12); None without one."""
-    for distribution in importlib.metadata.distributions():
-        if (distribution.name or "").startswith("nvidia-cudnn-cu"):
-            return distribution.version
-    return None
+    installed = importlib.metadata.distributions()
+    return next((one.version for one in installed if (one.name or "").startswith("nvidia-cudnn-cu")), None)
 
 
 def package_version(name: str) -> str | None:

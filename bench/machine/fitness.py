@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.machine import cgroup, core_distance, cpu, rapl
 from bench.machine.fingerprint import transparent_hugepages
-from bench.machine.sysfs import ROOT, cores_of, read, read_number
-from bench.machine.throttling import CpuThrottling
+from bench.machine.sysfs import ROOT, cores_of, fields, read, read_number
+from bench.machine.throttling import thermal_throttle_events
 
 CPU, NODE = "sys/devices/system/cpu", "sys/devices/system/node"
+CLOCKSOURCE = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 NO_PROC = "this system has no /proc/stat"
+NO_PRESSURE = "the kernel counts no pressure (PSI)"
 NO_FREQUENCY = "the kernel shows no frequency scaling; most virtual machines have none"
 
 
@@ -29,11 +32,10 @@ class Fact(NamedTuple):
     missing_because: str
 
 
-def read_fitness(root: Path = ROOT, facts: Iterable[Fact] | None = None) -> dict[str, Any]:
+def read_fitness(root: Path = ROOT) -> dict[str, Any]:
     """Return all facts, JSON-ready, units in the names; ``missing`` has the reason of each that is None."""
-    facts = FACTS if facts is None else facts
-    values = {fact.name: fact.read(root) for fact in facts}
-    missing = {fact.name: fact.missing_because for fact in facts if values[fact.name] is None}
+    values = {fact.name: fact.read(root) for fact in FACTS}
+    missing = {fact.name: fact.missing_because for fact in FACTS if values[fact.name] is None}
     return {**values, "missing": missing}
 
 
@@ -55,35 +57,25 @@ def uptime_seconds(root: Path) -> float | None:
 
 def steal_seconds(root: Path) -> float | None:
     """Return the time that the host of a virtual machine gave to others while a core had work, over all cores."""
-    fields = _fields(root / "proc/stat", "cpu")
-    return None if len(fields) < 8 else int(fields[7]) / os.sysconf("SC_CLK_TCK")
+    ticks = fields(root / "proc/stat", "cpu")
+    return None if len(ticks) < 8 else int(ticks[7]) / os.sysconf("SC_CLK_TCK")
 
 
 def procs_running(root: Path) -> int | None:
     """Return the threads that run or wait for a core, this one included."""
-    fields = _fields(root / "proc/stat", "procs_running")
-    return int(fields[0]) if fields else None
+    found = fields(root / "proc/stat", "procs_running")
+    return int(found[0]) if found else None
 
 
-def pressure_seconds(resource: str) -> Callable[[Path], float | None]:
-    """Return a reader of the time in which at least one thread waited for ``resource`` (PSI, ``some``)."""
-
-    def reader(root: Path) -> float | None:
-        total = re.search(r"^some .*total=(\d+)", read(root / "proc/pressure" / resource) or "", re.MULTILINE)
-        return None if total is None else int(total[1]) * 1e-6
-
-    return reader
+def pressure_seconds(resource: str, root: Path) -> float | None:
+    """Return the time in which at least one thread waited for ``resource`` (PSI, ``some``)."""
+    total = re.search(r"^some .*total=(\d+)", read(root / "proc/pressure" / resource) or "", re.MULTILINE)
+    return None if total is None else int(total[1]) * 1e-6
 
 
 def swapped_pages(root: Path) -> int | None:
-    pages = [_fields(root / "proc/vmstat", name) for name in ("pswpin", "pswpout")]
+    pages = [fields(root / "proc/vmstat", name) for name in ("pswpin", "pswpout")]
     return sum(int(one[0]) for one in pages) if all(pages) else None
-
-
-def _fields(path: Path, name: str) -> list[str]:
-    """Return the fields after ``name`` in the line of a file that begins with it; empty without one."""
-    lines = (line.split() for line in (read(path) or "").splitlines())
-    return next((line[1:] for line in lines if line and line[0] == name), [])
 
 
 # --- settings and topology -------------------------------------------------------------------------------------------
@@ -96,18 +88,14 @@ def allowed_cores(root: Path) -> list[int] | None:
     """
     if root == ROOT and hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
-    text = next(iter(_fields(root / "proc/self/status", "Cpus_allowed_list:")), None)
+    text = next(iter(fields(root / "proc/self/status", "Cpus_allowed_list:")), None)
     return None if text is None else cores_of(text)
 
 
-def frequency_setting(name: str) -> Callable[[Path], str | None]:
-    """Return a reader of a setting of the allowed cores' frequency scaling: its values, separated by commas."""
-
-    def reader(root: Path) -> str | None:
-        values = {read(root / CPU / f"cpu{core}/cpufreq" / name) for core in allowed_cores(root) or []} - {None}
-        return ", ".join(sorted(values)) or None
-
-    return reader
+def frequency_setting(name: str, root: Path) -> str | None:
+    """Return a setting of the allowed cores' frequency scaling: its values, separated by commas."""
+    values = {read(root / CPU / f"cpu{core}/cpufreq" / name) for core in allowed_cores(root) or []} - {None}
+    return ", ".join(sorted(values)) or None
 
 
 def shared_cores(root: Path) -> int | None:
@@ -141,7 +129,7 @@ def isolated_cores(root: Path) -> list[int] | None:
 
 
 def swap_used_bytes(root: Path) -> int | None:
-    total, free = (_fields(root / "proc/meminfo", f"Swap{name}:") for name in ("Total", "Free"))
+    total, free = (fields(root / "proc/meminfo", f"Swap{name}:") for name in ("Total", "Free"))
     return (int(total[0]) - int(free[0])) * 1024 if total and free else None
 
 
@@ -159,18 +147,14 @@ FACTS = (
     Fact("uptime_seconds", uptime_seconds, NO_PROC),
     Fact("steal_seconds", steal_seconds, NO_PROC),
     Fact("procs_running", procs_running, NO_PROC),
-    Fact("cpu_pressure_seconds", pressure_seconds("cpu"), "the kernel counts no pressure (PSI): boot it with psi=1"),
-    Fact("memory_pressure_seconds", pressure_seconds("memory"), "the kernel counts no pressure (PSI)"),
+    Fact("cpu_pressure_seconds", partial(pressure_seconds, "cpu"), f"{NO_PRESSURE}: boot it with psi=1"),
+    Fact("memory_pressure_seconds", partial(pressure_seconds, "memory"), NO_PRESSURE),
     Fact("swapped_pages", swapped_pages, "this system has no /proc/vmstat"),
     Fact("quota_throttled_periods", cgroup.throttled_periods, "no control group of this process counts them"),
-    Fact(
-        "thermal_throttle_events",
-        lambda root: CpuThrottling.read(root).thermal,
-        "only Intel's driver on real hardware counts them",
-    ),
+    Fact("thermal_throttle_events", thermal_throttle_events, "only Intel's driver on real hardware counts them"),
     Fact("allowed_cores", allowed_cores, "this system has no /proc/self/status"),
-    Fact("frequency_governor", frequency_setting("scaling_governor"), NO_FREQUENCY),
-    Fact("frequency_driver", frequency_setting("scaling_driver"), NO_FREQUENCY),
+    Fact("frequency_governor", partial(frequency_setting, "scaling_governor"), NO_FREQUENCY),
+    Fact("frequency_driver", partial(frequency_setting, "scaling_driver"), NO_FREQUENCY),
     Fact("boost", lambda root: cpu.turbo(root / CPU), NO_FREQUENCY),
     Fact("cores_sharing_smt", shared_cores, "the kernel shows no topology of the cores"),
     Fact("core_kinds", core_kinds, "the kernel names no kinds of cores, as on most processors with one kind"),
@@ -179,10 +163,6 @@ FACTS = (
     Fact("transparent_hugepages", transparent_hugepages, "the kernel has none"),
     Fact("swap_used_bytes", swap_used_bytes, "this system has no /proc/meminfo"),
     Fact("aslr", lambda root: read_number(root / "proc/sys/kernel/randomize_va_space"), "the kernel does not say"),
-    Fact(
-        "clocksource",
-        lambda root: read(root / "sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "the kernel does not say",
-    ),
+    Fact("clocksource", lambda root: read(root / CLOCKSOURCE), "the kernel does not say"),
     Fact("on_battery", on_battery, "no power supply is listed, as on servers and in virtual machines"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -66,10 +66,8 @@ def opened(library: Any = None) -> Iterator[Nvml]:
     try:
         yield Nvml(library)
     finally:
-        try:
+        with suppress(library.NVMLError):  # the driver was unloaded meanwhile
             library.nvmlShutdown()
-        except library.NVMLError:
-            pass  # the driver was unloaded meanwhile
 
 
 def describe_gpus(library: Any = None) -> tuple[list[dict[str, Any]], str | None]:

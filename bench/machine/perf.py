@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 EVENTS = ("cycles", "instructions", "cache-misses", "branch-misses")
 START_SECONDS, END_SECONDS = 0.2, 10.0
@@ -43,9 +42,7 @@ class HardwareCounters:
         time.sleep(START_SECONDS)  # perf needs this time to attach itself
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         if self._process is None:
             return
         if self._process.poll() is None:

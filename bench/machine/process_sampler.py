@@ -6,6 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -84,10 +85,8 @@ class ProcessSampler(PeriodicSampler):
         try:
             rss_bytes = self._process.memory_info().rss
             for child in self._process.children(recursive=True):  # the C++ compiler's runs
-                try:
+                with suppress(psutil.Error):
                     rss_bytes += child.memory_info().rss
-                except psutil.Error:
-                    continue
             return {"rss_bytes": rss_bytes, "cpu_percent": self._process.cpu_percent()}
         except psutil.Error:
             return None

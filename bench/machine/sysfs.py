@@ -20,6 +20,12 @@ def read_number(path: Path) -> int | None:
     return number(read(path))
 
 
+def fields(path: Path, name: str) -> list[str]:
+    """Return the fields after ``name`` in the line of a file that begins with it; empty without one."""
+    lines = (line.split() for line in (read(path) or "").splitlines())
+    return next((line[1:] for line in lines if line and line[0] == name), [])
+
+
 def cores_of(text: str) -> list[int]:
     """Parse the kernel's list of cores: ``0-2,8`` is 0, 1, 2, 8; an empty text is none."""
     ends = [part.partition("-") for part in text.split(",") if part.strip()]

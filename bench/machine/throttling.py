@@ -11,6 +11,13 @@ from bench.machine.sysfs import ROOT, read_number
 THERMAL, QUOTA = "cpu thermal", "cgroup cpu quota"
 
 
+def thermal_throttle_events(root: Path) -> int | None:
+    """Return the thermal events of all cores and packages since the start of the machine; None if not counted."""
+    files = root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count")
+    counts = [count for count in map(read_number, files) if count is not None]
+    return sum(counts) if counts else None
+
+
 @dataclass(frozen=True)
 class CpuThrottling:
     """Event counts since the start of the machine or group; None if Linux does not count them.
@@ -23,9 +30,7 @@ class CpuThrottling:
 
     @classmethod
     def read(cls, root: Path = ROOT) -> CpuThrottling:
-        files = root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count")
-        counts = [count for count in map(read_number, files) if count is not None]
-        return cls(sum(counts) if counts else None, cgroup.throttled_periods(root))
+        return cls(thermal_throttle_events(root), cgroup.throttled_periods(root))
 
     def reasons_since(self, before: CpuThrottling) -> list[str]:
         """Return the kinds of throttling since ``before`` was read."""

@@ -6,7 +6,6 @@ every physical core has a thread.  The kernel's numbers are not such an order: s
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,24 +30,6 @@ class LogicalCore:
     node: int
     kind: int
     sibling: int
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Logical cores of one process.
-
-    Attributes
-    ----------
-    cpus : str
-        Their numbers as the kernel writes them, e.g. ``0-2,8``.
-    physical_cores, numa_nodes, core_kinds : int
-        Number of different ones.
-    """
-
-    cpus: str
-    physical_cores: int
-    numa_nodes: int
-    core_kinds: int
 
 
 def logical_cores(root: Path = ROOT, allowed: Collection[int] | None = None) -> list[LogicalCore]:
@@ -86,16 +67,19 @@ def _kinds(root: Path, allowed: Sequence[int]) -> dict[int, int]:
 
 def usable_threads(cores: Sequence[LogicalCore], root: Path = ROOT) -> int:
     """Return the largest number of threads that can run at once: logical cores, limited by a cgroup CPU quota."""
-    quota = cgroup.cpu_quota_cores(root)
-    return len(cores) if quota is None else max(1, min(len(cores), math.ceil(quota)))
+    return cgroup.within_quota(len(cores), root)
 
 
 def counts_up_to(cores: Sequence[LogicalCore], most: int) -> tuple[int, ...]:
-    """Return 1, 2, 4 ..., the number of physical cores (of the fastest kind, and of all), and ``most``, ascending."""
+    """Return 1, 2, 4 ..., the number of physical cores (of the fastest kind, and of all), and ``most``, ascending.
+
+    Where the system names no cores, ``most`` are taken for physical.
+    """
     first = [one for one in cores if one.sibling == 0]
     fastest = [one for one in first if one.kind == 0]
-    powers = [2**power for power in range(max(1, len(first)).bit_length())]
-    wanted = {*powers, len(fastest), len(first), most}
+    num_physical = len(first) or most
+    powers = [2**power for power in range(max(1, num_physical).bit_length())]
+    wanted = {*powers, len(fastest), num_physical, most}
     return tuple(sorted(count for count in wanted if 1 <= count <= most))
 
 
@@ -118,17 +102,17 @@ def share_cores(cores: Sequence[LogicalCore], parts: int, threads: int) -> list[
     return [[one.number for one in chosen[part * threads : (part + 1) * threads]] for part in range(parts)]
 
 
-def describe(numbers: Collection[int], root: Path = ROOT) -> Placement | None:
-    """Describe a set of logical cores; None if it is empty."""
+def describe(numbers: Collection[int], root: Path = ROOT) -> dict[str, str | int]:
+    """Describe a set of logical cores, JSON-ready: their numbers, and how many different ones; {} if it is empty."""
     cores = logical_cores(root, numbers)
     if not cores:
-        return None
-    return Placement(
-        cpus_text(numbers),
-        len({one.physical for one in cores}),
-        len({one.node for one in cores}),
-        len({one.kind for one in cores}),
-    )
+        return {}
+    return {
+        "cpus": cpus_text(numbers),
+        "physical_cores": len({one.physical for one in cores}),
+        "numa_nodes": len({one.node for one in cores}),
+        "core_kinds": len({one.kind for one in cores}),
+    }
 
 
 def cpus_text(numbers: Collection[int]) -> str:
@@ -147,10 +131,9 @@ def own_cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
-def own_placement(root: Path = ROOT) -> dict[str, str | int]:
-    """Return the ``Placement`` of this thread, JSON-ready; empty where a system has no affinity."""
-    placement = describe(own_cores(), root)
-    return {} if placement is None else vars(placement)
+def own_placement() -> dict[str, str | int]:
+    """Describe the logical cores of this thread; empty where a system has no affinity."""
+    return describe(own_cores())
 
 
 @contextmanager

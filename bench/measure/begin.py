@@ -114,7 +114,10 @@ def begin(
     passed, recipe = read_passed(request.settings), _recipe(request)
     with planning(passed):
         choice = _choose(request)
-        optimizations, facts = _usable_optimizations(), fingerprint() | {"blas": _blas()}
+        # Of theano/tuned, active on this machine, ignoring the variable of the caller for the ablation.
+        optimizations = tuple(one.optimization.name for one in optimization_states(without="") if one.active)
+        blas = choose_blas()
+        facts = fingerprint() | {"blas": {"name": blas.name, "note": blas.note}}
         num_gpus = num_visible(len(facts.get("gpus") or []))
     if request.best_threads is not None:
         _take_best_threads(choice, request.best_threads)
@@ -235,9 +238,10 @@ def _dataset(data: Path | None, needed: bool) -> tuple[dict[str, Any], Data]:
 
 def _effort(request: RunRequest) -> Effort:
     effort = QUICK if request.quick else FULL
-    effort = effort if request.seeds is None else effort.with_seeds(read_seeds(request.seeds))
+    if request.seeds is not None:
+        effort = replace(effort, reference_seeds=read_seeds(request.seeds))
     if request.harnesses:
-        effort = effort.with_framework_ceilings()
+        effort = replace(effort, framework_ceilings=True)
     return effort if request.processes is None else effort.with_processes(request.processes)
 
 
@@ -257,11 +261,6 @@ def read_seeds(text: str) -> tuple[int, ...]:
     raise BenchError(
         f"--seeds {text!r} names no seeds: give a count, 1 to {MAX_SEEDS:,}, or the seeds, e.g. 6-15 or 7,9."
     )
-
-
-def _usable_optimizations() -> tuple[str, ...]:
-    """Return the optimizations active in theano/tuned on this machine, ignoring the caller's ablation variable."""
-    return tuple(state.optimization.name for state in optimization_states(without="") if state.active)
 
 
 def _check_plan(harnesses: tuple[str, ...], plan: list[PlannedCase]) -> None:
@@ -331,8 +330,3 @@ def _note_dropped(folder: RunFolder) -> None:
     passed = known.passed or {}
     names = dict.fromkeys([*known.dropped, *dropped(passed=passed)])
     folder.update_header(environment=Environment(passed, tuple(names)))
-
-
-def _blas() -> dict[str, Any]:
-    blas = choose_blas()
-    return {"name": blas.name, "note": blas.note}

@@ -71,6 +71,10 @@ class Case:
     devices: int | None = None
 
     @property
+    def stack(self) -> tuple[str | None, str | None, str]:
+        return self.backend, self.variant, self.device
+
+    @property
     def is_floor(self) -> bool:
         return self.harness == "ablation" and self.backend is None
 
@@ -155,13 +159,6 @@ class Effort:
     def with_processes(self, num_processes: int) -> Effort:
         """Return a copy with this number of processes for the paired harnesses: epoch, ablation, ceilings, scaling."""
         return replace(self, **dict.fromkeys(("epoch", "ablation", "ceilings", *SCALING), num_processes))
-
-    def with_framework_ceilings(self) -> Effort:
-        return replace(self, framework_ceilings=True)
-
-    def with_seeds(self, seeds: tuple[int, ...]) -> Effort:
-        """Return a copy with a reference run for each of ``seeds``."""
-        return replace(self, reference_seeds=seeds)
 
 
 # Six processes are the minimum for the exact 95 % interval of a median.  With two stacks this takes 20 minutes on two

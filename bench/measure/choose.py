@@ -16,6 +16,7 @@ CANONICAL_BACKEND = "theano"
 ALL = "all"
 
 Probe = Callable[[str, str, str], Available | Unavailable]  # (backend, variant, device)
+Refusal = tuple[str, str, Unavailable]  # (backend, device, reason), shared by all variants refused for it
 
 
 @dataclass
@@ -51,7 +52,8 @@ def select_stacks(
     has_gpu = not isinstance(answer, Unavailable)
     named = [name for name in backend_names if name != ALL]
     everything = ALL in backend_names
-    wanted = backends.names() if everything else named or _measured_by_default(has_gpu)
+    on_gpu = [one.name for one in registry.BUILT_IN.values() if has_gpu and one.measured_on_gpu]
+    wanted = backends.names() if everything else named or [CANONICAL_BACKEND, *on_gpu]
     classes, broken = backends.load_usable(dict.fromkeys(wanted))
     for name in named:
         if name in broken:
@@ -70,11 +72,6 @@ def select_stacks(
     return choice
 
 
-def _measured_by_default(has_gpu: bool) -> tuple[str, ...]:
-    on_gpu = [one.name for one in registry.BUILT_IN.values() if one.measured_on_gpu]
-    return (CANONICAL_BACKEND, *(on_gpu if has_gpu else ()))
-
-
 def leave_out_slow_starts(choice: Choice) -> None:
     """Skip the stacks whose processes start slowly, for a quick run that names none of them."""
     for stack in [stack for stack in choice.stacks if stack.slow_start]:
@@ -83,24 +80,15 @@ def leave_out_slow_starts(choice: Choice) -> None:
         choice.skipped.append(Skipped(stack.label, "compiles for a minute, too long for a quick run", remedy))
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    """Reason why a backend cannot run on a device, shared by all variants refused for it."""
-
-    backend: str
-    device: str
-    answer: Unavailable
-
-
 def _fill(
     choice: Choice,
     classes: list[type[Backend]],
     variant_names: tuple[str, ...],
     devices: tuple[str, ...],
     probe: Probe,
-) -> list[_Refusal]:
+) -> list[Refusal]:
     """Sort every stack into measured or skipped; return the refusals."""
-    refused: dict[_Refusal, list[str]] = {}
+    refused: dict[Refusal, list[str]] = {}
     for device in devices:
         kind = device.partition(":")[0]
         for backend in classes:
@@ -109,14 +97,13 @@ def _fill(
                     continue
                 answer = probe(backend.name, variant.name, device)
                 if isinstance(answer, Unavailable):
-                    refused.setdefault(_Refusal(backend.name, device, answer), []).append(variant.name)
+                    refused.setdefault((backend.name, device, answer), []).append(variant.name)
                     continue
                 declared = (variant.precision, variant.caches_code, variant.slow_start, variant.masks)
-                stack = Stack(backend.name, variant.name, device, *declared)
-                choice.stacks.append(stack)
-    for refusal, names in refused.items():
-        what = f"{refusal.backend} ({', '.join(names)}) on {refusal.device}"
-        choice.skipped.append(Skipped(what, refusal.answer.reason, refusal.answer.remedy))
+                choice.stacks.append(Stack(backend.name, variant.name, device, *declared))
+    for (name, device, answer), variants in refused.items():
+        what = f"{name} ({', '.join(variants)}) on {device}"
+        choice.skipped.append(Skipped(what, answer.reason, answer.remedy))
     return list(refused)
 
 
@@ -139,17 +126,17 @@ def _check_variants(classes: list[type[Backend]], names: tuple[str, ...]) -> Non
             raise BackendError(f"unknown variant {name!r}: choose from {known}.")
 
 
-def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], refused: list[_Refusal]) -> None:
+def _check_named(choice: Choice, named: list[str], devices: tuple[str, ...], refused: list[Refusal]) -> None:
     """Raise BackendError if a named stack or device is not measured, before the run starts."""
     measured = {stack.backend for stack in choice.stacks} | {stack.device for stack in choice.stacks}
     for name in (*named, *devices):
         if name in measured:
             continue
-        reasons = [f"{one.answer.reason}. {one.answer.remedy}" for one in refused if name in (one.backend, one.device)]
+        reasons = [f"{answer.reason}. {answer.remedy}" for *place, answer in refused if name in place]
         detail = "; ".join(dict.fromkeys(reasons)) or "none of the chosen variants is written for the chosen devices."
         raise BackendError(f"{name} cannot be measured here: {detail}")
     if not choice.stacks:
-        reasons = [f"{one.backend} on {one.device}: {one.answer.reason}. {one.answer.remedy}" for one in refused]
+        reasons = [f"{name} on {device}: {one.reason}. {one.remedy}" for name, device, one in refused]
         raise BackendError(f"none of the chosen stacks can be measured here: {' '.join(reasons)}")
 
 

@@ -265,9 +265,8 @@ REFUSED = (
 REFUSED_FLAGS = {
     "floatX": "the label of a stack states its precision, and this changes it",
     **dict.fromkeys(("device", "force_device", "init_gpu_device"), "the device is chosen with --device"),
-    **dict.fromkeys(("mode", "linker", "cxx"), "it changes the compilation that the label of the stack states"),
     **dict.fromkeys(
-        ("optimizer", "optimizer_including", "optimizer_excluding"),
+        ("mode", "linker", "cxx", "optimizer", "optimizer_including", "optimizer_excluding"),
         "it changes the compilation that the label of the stack states",
     ),
     **dict.fromkeys(("base_compiledir", "compiledir"), "compile caches are the case's"),
@@ -331,10 +330,9 @@ def compile_caches(variables: Mapping[str, str], directory: Path, backend: str |
     found = {}
     for one in _entries(backend):
         for name, template in one.cache_variables.items():
-            value = template.replace("{cache}", str(directory))
-            found[name] = (
-                _with_compile_directory(variables.get(name, ""), value) if name == one.flags_variable else value
-            )
+            found[name] = template.replace("{cache}", str(directory))
+            if name == one.flags_variable:
+                found[name] = _with_compile_directory(variables.get(name, ""), found[name])
     return found
 
 

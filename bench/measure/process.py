@@ -12,7 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,10 +151,8 @@ def end_with(parent: int) -> None:
 
 def end_group(process: subprocess.Popen) -> None:
     """End the process and its children, including compilers."""
-    try:
+    with suppress(OSError):  # the group is empty, as after a normal end
         os.killpg(process.pid, signal.SIGKILL)
-    except OSError:
-        pass  # the group is empty, as after a normal end
     process.wait()
 
 
@@ -166,16 +164,11 @@ def why_ended(exit_code: int, text: str) -> str:
 def why_killed(exit_code: int) -> str | None:
     """Return the likely reason, following ``how_ended``, of a signal that the kernel sends; None for others."""
     if exit_code == -signal.SIGKILL:
-        return f", {OUT_OF_MEMORY}" + (f", or because {OUT_OF_CPU_TIME}" if _has_limited_cpu_time() else "")
-    return f": {OUT_OF_CPU_TIME}" if -exit_code == getattr(signal, "SIGXCPU", None) else None
+        import resource  # as the signal, of POSIX
 
-
-def _has_limited_cpu_time() -> bool:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return False
-    return resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
+        is_limited = resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
+        return f", {OUT_OF_MEMORY}" + (f", or because {OUT_OF_CPU_TIME}" if is_limited else "")
+    return f": {OUT_OF_CPU_TIME}" if exit_code == -signal.SIGXCPU else None
 
 
 def how_ended(exit_code: int) -> str:

@@ -13,13 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from bench.measure.case import Case, PlannedCase
-from bench.measure.runner import Step
+from bench.measure.runner import Progress, Step
 from bench.measure.worker import WorkerResult
 from bench.records.reference_clock import compared_with_2016, is_canonical_run
 from bench.units import format_minutes, format_number, format_percent, format_seconds
 
+CANONICAL = "theano/as_published on cpu"
 
-class RunProgress:
+
+class RunProgress(Progress):
     """Progress display: a live bar on a terminal, else a line per replicate; and a line for each result.
 
     The time left is the sum, over the remaining replicates, of the mean time of earlier replicates of the same case
@@ -33,7 +35,7 @@ class RunProgress:
         self._total = self._last_round = 0
         self._seen: dict[Case, list[float]] = defaultdict(list)
         self._guessed_seconds = self._measured_seconds = 0.0
-        self._results = Results()
+        self._canonical_epochs: dict[int, float] = {}  # by interleaved round, in seconds
         self._bar: RichProgress | None = None
         if console.is_terminal and console.file.isatty():  # with FORCE_COLOR alone rich assumes a terminal
             self._bar = RichProgress(
@@ -57,7 +59,6 @@ class RunProgress:
             self._bar.stop()
 
     def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
-        """Announce the next steps; the following ones may take ``later_seconds``."""
         self._remaining = [step.planned for step in steps]
         self._later_seconds = later_seconds
         self._guessed_seconds = self._measured_seconds = 0.0  # new estimates are already based on measurements
@@ -92,7 +93,7 @@ class RunProgress:
             self._bar.advance(self._task)
         if outcome.reason is not None:
             self._print(f"failed: {planned.case.label}: {outcome.reason}", style="red")
-        elif line := self._results.line(planned.case, self._round, outcome):
+        elif line := self._result(planned.case, outcome):
             self._print(f"  {line}", style="bold" if planned.case.harness == "reference" else None)
 
     def seconds_left(self) -> float:
@@ -111,38 +112,28 @@ class RunProgress:
     def _print(self, text: str, style: str | None = None) -> None:
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
-
-def _same_work(case: Case) -> Case:
-    """Return the case without its seed: seeds of one reference run take equally long."""
-    return replace(case, seed=1)
-
-
-class Results:
-    """One-line results of finished processes, for epochs and reference runs."""
-
-    def __init__(self) -> None:
-        self._canonical_epochs: dict[int, float] = {}  # by interleaved round, in seconds
-
-    def line(self, case: Case, number: int, outcome: WorkerResult) -> str | None:
-        """Return the result of a process of round ``number``; None for other harnesses and missing measurements."""
+    def _result(self, case: Case, outcome: WorkerResult) -> str | None:
+        """Return the result of epochs or a reference run in a line; None for other harnesses, or without one."""
         found = {one["name"]: one for one in outcome.measurements}
         where = f"{case.backend}/{case.variant} on {case.device}"
         if case.harness == "epoch" and "train_epoch" in found:
-            return f"{where}: {self._epoch(where, number, median(found['train_epoch']['seconds']))}"
+            return f"{where}: {self._epoch(where, median(found['train_epoch']['seconds']))}"
         if case.harness == "reference" and "run" in found:
             return f"{where}: {_reference_run(case, found['run'])}"
         return None
 
-    def _epoch(self, where: str, number: int, seconds: float) -> str:
+    def _epoch(self, where: str, seconds: float) -> str:
         text = f"a training epoch takes {format_seconds(seconds)}"
         if where == CANONICAL:
-            self._canonical_epochs[number] = seconds
-        elif number in self._canonical_epochs:
-            text += f", {format_number(self._canonical_epochs[number] / seconds)} times as fast as {CANONICAL}"
+            self._canonical_epochs[self._round] = seconds
+        elif self._round in self._canonical_epochs:
+            text += f", {format_number(self._canonical_epochs[self._round] / seconds)} times as fast as {CANONICAL}"
         return text
 
 
-CANONICAL = "theano/as_published on cpu"
+def _same_work(case: Case) -> Case:
+    """Return the case without its seed: seeds of one reference run take equally long."""
+    return replace(case, seed=1)
 
 
 def _reference_run(case: Case, run: dict) -> str:

@@ -56,19 +56,11 @@ class FirstProcess:
     repeat: float  # one more process
 
     @property
-    def stack(self) -> tuple[str | None, str | None, str]:
-        return _stack(self.case)
-
-    @property
     def is_canonical(self) -> bool:
-        return self.stack == ("theano", "as_published", "cpu")
+        return self.case.stack == ("theano", "as_published", "cpu")
 
     def reference_run(self, num_epochs: int) -> float:
         return OVERHEAD_SECONDS + self.warm_compile + num_epochs * (self.train_epoch + self.validate_epoch)
-
-
-def _stack(case: Case) -> tuple[str | None, str | None, str]:
-    return case.backend, case.variant, case.device
 
 
 def first_processes(replicates: Iterable[Mapping[str, Any]]) -> list[FirstProcess]:
@@ -119,8 +111,9 @@ def settle(
     """
     processes = first_processes(replicates)
     fastest = fastest_by_device(processes)
-    references, epochs, sweeps = (_of(candidates, harness) for harness in ("reference", "epoch", "threads"))
-    rest = [one for one in candidates if one not in (*references, *epochs, *sweeps)]
+    harnesses = ("reference", "epoch", "threads")
+    references, epochs, sweeps = ([one for one in candidates if one.case.harness == name] for name in harnesses)
+    rest = [one for one in candidates if one.case.harness not in harnesses]
     run = _reference_runs(references, fastest)
     left_seconds = None
     if budget_seconds is not None:
@@ -136,17 +129,13 @@ def settle(
     return Settled([*epochs_by_case.values(), *run, *rest, *sweep], left_out)
 
 
-def _of(candidates: Sequence[PlannedCase], harness: str) -> list[PlannedCase]:
-    return [one for one in candidates if one.case.harness == harness]
-
-
 def _reference_runs(references: Sequence[PlannedCase], fastest: Mapping[str, FirstProcess]) -> list[PlannedCase]:
     """Return the reference runs of the fastest stacks, with expected seconds from their epochs."""
-    first_by_stack = {first.stack: first for first in fastest.values()}
+    first_by_stack = {first.case.stack: first for first in fastest.values()}
     return [
-        replace(one, expected_seconds=first_by_stack[_stack(one.case)].reference_run(one.case.num_epochs or 0))
+        replace(one, expected_seconds=first_by_stack[one.case.stack].reference_run(one.case.num_epochs or 0))
         for one in references
-        if _stack(one.case) in first_by_stack
+        if one.case.stack in first_by_stack
     ]
 
 
@@ -178,7 +167,7 @@ def _sweep(
 
     Expected at most: with fewer threads than ``fastest`` had the epochs take longer in proportion.
     """
-    own = [one for one in sweeps if fastest is not None and _stack(one.case) == fastest.stack]
+    own = [one for one in sweeps if fastest is not None and one.case.stack == fastest.case.stack]
     found = []
     for one in own:
         longer = SWEPT_EPOCHS * fastest.train_epoch * max(0.0, fastest.case.threads / one.case.threads - 1)
@@ -188,8 +177,8 @@ def _sweep(
 
 
 def _not_swept(sweeps: Sequence[PlannedCase], swept: Sequence[PlannedCase]) -> list[Skipped]:
-    stacks = {_stack(one.case) for one in swept}
-    names = _names(one.case for one in sweeps if one.case.variant is not None and _stack(one.case) not in stacks)
+    stacks = {one.case.stack for one in swept}
+    names = _names(one.case for one in sweeps if one.case.variant is not None and one.case.stack not in stacks)
     reason = "a quick run tries other numbers of threads only with the fastest stack, if there is time"
     remedy = bench_command("run --harness threads")
     return [Skipped(f"scaling with threads of {names}", reason, remedy)] if names else []

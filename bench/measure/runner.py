@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.machine import core_distance, other_load
 from bench.machine.fingerprint import usable_cores
@@ -32,8 +32,16 @@ from bench.units import short_commit
 MeasureCase = Callable[[Case], worker.WorkerResult]
 
 
-class Progress(Protocol):
-    """Receiver of a run's progress: see ``bench.measure.progress``."""
+@dataclass(frozen=True)
+class Step:
+    """Process replicate to measure; ``round`` is its interleaved one."""
+
+    planned: PlannedCase
+    round: int
+
+
+class Progress:
+    """Receiver of a run's progress; this one shows nothing."""
 
     def expect(self, steps: Sequence[Step], later_seconds: float) -> None:
         """Announce the next steps; the following ones may take ``later_seconds``."""
@@ -41,14 +49,6 @@ class Progress(Protocol):
     def start(self, planned: PlannedCase, round: int) -> None: ...
 
     def finish(self, planned: PlannedCase, outcome: worker.WorkerResult) -> None: ...
-
-
-@dataclass(frozen=True)
-class Step:
-    """Process replicate to measure; ``round`` is its interleaved one."""
-
-    planned: PlannedCase
-    round: int
 
 
 Done = Collection[tuple[Case, int]]  # (case, interleaved round) of each process replicate on record
@@ -108,23 +108,26 @@ def _measure_beside_others(folder: RunFolder, step: Step, measure: MeasureCase) 
     outcome = measure(step.planned.case)
     after = other_load.read()
     facts = dict(outcome.process or {})
-    beside = {
+    replicate = {
+        "schema_version": SCHEMA_VERSION,
+        "case": step.planned.case.to_json(),
+        "round": step.round,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "started_at": started_at,
+        "wall_seconds": outcome.wall_seconds,
+        "measurements": outcome.measurements,
         "other_cpu_percent": other_load.other_cpu_percent(before, after, usable_cores()),
         "steal_percent": other_load.steal_percent(before, after),
         "core_distance_before_ns": distance_ns,
         "core_distance_after_ns": core_distance.measure_ns(),
         "code": facts.pop("code", None),
     }
-    folder.append({**_replicate(step, outcome, started_at), **beside})
-    _keep_facts(folder, step.planned.case, facts)
-    return outcome
-
-
-def _keep_facts(folder: RunFolder, case: Case, facts: dict[str, Any]) -> None:
-    """Add the facts of a process, if it reported any, to the header, unless they are known for the same backend."""
-    told = {"backend": case.backend, **facts}
-    if facts and told not in folder.header.processes:
+    folder.append(replicate)
+    told = {"backend": step.planned.case.backend, **facts}
+    if facts and told not in folder.header.processes:  # equal facts of a backend's processes are on record once
         folder.update_header(processes=[*folder.header.processes, told])
+    return outcome
 
 
 def measured(folder: RunFolder) -> set[tuple[Case, int]]:
@@ -137,20 +140,7 @@ def replicate_of(entry: Mapping[str, Any]) -> tuple[Case, int]:
     return Case.from_json(entry["case"]), entry.get("round") or 0
 
 
-def _replicate(step: Step, outcome: worker.WorkerResult, started_at: str) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "case": step.planned.case.to_json(),
-        "round": step.round,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "started_at": started_at,
-        "wall_seconds": outcome.wall_seconds,
-        "measurements": outcome.measurements,
-    }
-
-
-class WorkerPool:
+class WorkerPool(ExitStack):
     """Pool of fresh worker processes, with compile caches that live as long as the run.
 
     The warm cache is filled by the first cold measurement, or by the first process of epochs, which compiles before its
@@ -168,27 +158,20 @@ class WorkerPool:
         passed: Mapping[str, str] | None = None,
     ) -> None:
         """``passed`` are the variables of --env."""
+        super().__init__()
         self._passed = passed or {}
         self._limits = {planned.case: planned.limit_seconds for planned in plan}
         self._data_directory, self._data_digest = data_directory, data_digest
         self._quick = quick
         self._warn = warn
-        self._exit = ExitStack()
-        self._scratch = self._exit.enter_context(scratch_folder())
+        self._scratch = self.enter_context(scratch_folder())
         self._warm = self._scratch / "warm"
         self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
         self._count = 0
 
-    def __enter__(self) -> WorkerPool:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._exit.close()
-
     def measure(self, case: Case) -> worker.WorkerResult:
         """Measure ``case`` in a fresh process."""
-        stack = (case.backend, case.variant, case.device)
-        code = (stack, case.without)  # without an optimization, a stack compiles other operations
+        code = (case.stack, case.without)  # without an optimization, a stack compiles other operations
         if case.cache == "cold" and code not in self._primed:
             outcome = self._run(case, self._warm)
             if outcome.reason is None:
@@ -204,7 +187,7 @@ class WorkerPool:
             self._primed.add(code)  # once, even if it fails: the measurement then fails with the reason
             if case.harness == "epoch":
                 return _compiled_cold(self._run(case, self._warm))
-            priming = Case("compile", *stack, case.threads, case.dataset, cache="cold", without=case.without)
+            priming = Case("compile", *case.stack, case.threads, case.dataset, cache="cold", without=case.without)
             outcome = self._run(priming, self._warm)
             if outcome.reason is not None:
                 self._warn(f"the compile cache could not be primed: {outcome.reason}")

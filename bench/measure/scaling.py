@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from bench.advice import bench_command, make_command
 from bench.errors import BenchError
-from bench.machine.sysfs import ROOT
 from bench.machine.topology import LogicalCore, counts_up_to, logical_cores, share_cores, usable_threads
 from bench.measure.case import Case, Effort, PlannedCase, Stack
 from bench.records.header import Skipped
@@ -61,10 +59,7 @@ def read_counts(text: str) -> tuple[int, ...]:
 
 
 def scaling_counts(
-    asked: tuple[int, ...] = (),
-    cores: Sequence[LogicalCore] | None = None,
-    root: Path = ROOT,
-    num_gpus: int = 0,
+    asked: tuple[int, ...] = (), cores: Sequence[LogicalCore] | None = None, num_gpus: int = 0
 ) -> ScalingCounts:
     """Return the counts to measure; ``asked`` replaces the default ones, and 1, the base, is always among them.
 
@@ -73,21 +68,15 @@ def scaling_counts(
     BenchError
         If more are asked for than threads can run at once here.
     """
-    cores = logical_cores(root) if cores is None else cores
-    most = usable_threads(cores, root) if cores else os.cpu_count() or 1
+    cores = logical_cores() if cores is None else cores
+    most = usable_threads(cores) if cores else os.cpu_count() or 1
     check_threads(max(asked, default=1), most, "--counts")
-    threads = tuple(sorted({1, *asked})) if asked else _default_counts(cores, most)
+    threads = tuple(sorted({1, *asked})) if asked else counts_up_to(cores, most)
     splits = {(copies, most // copies) for copies in threads}
     alone = {(1, size) for _, size in splits}
     emulated = tuple(count for count in threads if asked or count in EMULATED)
-    gpus = tuple(count for count in asked or _default_counts((), num_gpus) if 1 <= count <= num_gpus)
+    gpus = tuple(count for count in asked or counts_up_to((), num_gpus) if 1 <= count <= num_gpus)
     return ScalingCounts(most, threads, tuple(sorted(splits | alone)), {"cpu": emulated, "cuda": gpus})
-
-
-def _default_counts(cores: Sequence[LogicalCore], most: int) -> tuple[int, ...]:
-    if cores:
-        return counts_up_to(cores, most)
-    return tuple(sorted({*(2**power for power in range(most.bit_length())), most}))
 
 
 def check_threads(threads: int, most: int, option: str) -> None:

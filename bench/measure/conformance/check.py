@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bench.measure.case import Case, Stack
 from bench.measure.conformance.judge import CLAUSES, ClauseResult, ClauseState
@@ -57,7 +58,7 @@ class StackCheck:
             "device": self.stack.device,
             "plugin": None if plugin is None else asdict(plugin),
             "conforms": self.conforms,
-            "clauses": [one.to_json() for one in self.results],
+            "clauses": [asdict(one) for one in self.results],
         }
 
 
@@ -111,14 +112,12 @@ def check(
     missing = [clause for clause in CLAUSES if clause.name not in {one.clause for one in found}]
     first, *rest = (ClauseResult(one.name, one.title, ClauseState.NOT_JUDGED, reason) for one in missing)
     never = "the time ran out before it" if ended.cut_short else "an earlier clause ended the process"
-    rest = [ClauseResult(one.clause, one.title, ClauseState.NOT_JUDGED, never) for one in rest]
-    return StackCheck(stack, (*found, first, *rest))
+    return StackCheck(stack, (*found, first, *(replace(one, detail=never) for one in rest)))
 
 
 def _read(result: Path) -> tuple[ClauseResult, ...]:
     try:
-        lines = result.read_text(encoding="utf-8").splitlines()
-        return tuple(ClauseResult.from_json(json.loads(line)) for line in lines)
+        return tuple(msgspec.json.Decoder(ClauseResult).decode_lines(result.read_bytes()))
     except (OSError, ValueError):  # it ended before the first clause, or in a line
         return ()
 

@@ -45,9 +45,12 @@ def batch(num_examples: int = 20) -> tuple[np.ndarray, np.ndarray]:
     return toy_data()[0][:num_examples], toy_data()[1][:num_examples]
 
 
-def parameters_close(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], abs: float) -> Iterator[Deviation]:
+def parameters_close(
+    what: str, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], abs: float = 0.0
+) -> Iterator[Deviation]:
+    """Compare the arrays of parameters, exactly by default; ``what`` follows their names, e.g. ``afterwards``."""
     for name, one, other in zip(NAMES, ours, theirs, strict=True):
-        yield close(f"{name} afterwards", one, other, abs=abs)
+        yield close(f"{name} {what}", one, other, abs=abs)
 
 
 # --- forward ---------------------------------------------------------------------------------------------------------
@@ -82,8 +85,7 @@ def evaluation_repeats(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviatio
     noisy = stack.compiled(MASKS)
     before = noisy.parameters()
     yield same("a second evaluation of a network with dropout", noisy.evaluate(*batch()), noisy.evaluate(*batch()))
-    for name, one, other in zip(NAMES, before, noisy.parameters(), strict=True):
-        yield same(f"{name} after an evaluation", other, one)
+    yield from parameters_close("after an evaluation", noisy.parameters(), before)
 
 
 # --- backward --------------------------------------------------------------------------------------------------------
@@ -126,7 +128,7 @@ def fifty_steps(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
         expected = reference.train_step(images[rows], labels[rows])
         found = plain.train_step(images[rows], labels[rows])
         yield close(f"loss of step {step + 1}", found, expected, rel=tolerance, abs=tolerance)
-    yield from parameters_close(plain.parameters(), reference.parameters(), tolerance)
+    yield from parameters_close("afterwards", plain.parameters(), reference.parameters(), tolerance)
 
 
 def optimiser_reset(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
@@ -135,8 +137,7 @@ def optimiser_reset(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
         plain.set_parameters(initial_parameters(PLAIN))
         plain.train_step(*batch())
         results.append(plain.parameters())
-    for name, one, two in zip(NAMES, *results, strict=True):
-        yield same(f"{name} after the same step from the same parameters", two, one)
+    yield from parameters_close("after the same step from the same parameters", results[1], results[0])
 
 
 def parameters(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
@@ -186,7 +187,7 @@ def _epoch(stack: CheckedStack, oracle: Oracle, backend: Backend, *placed: np.nd
     for step, (ours, theirs) in enumerate(zip(losses, expected, strict=False), 1):
         yield close(f"loss of minibatch {step}", ours, theirs, rel=tolerance)
     yield close("mean loss of the epoch", mean, np.mean(losses or [np.nan]), rel=1e-5)
-    yield from parameters_close(backend.parameters(), reference.parameters(), tolerance)
+    yield from parameters_close("afterwards", backend.parameters(), reference.parameters(), tolerance)
     validation = toy_data()[2:4]
     found, theirs = backend.evaluate(*validation)[0], reference.evaluate(*validation)[0]
     yield close("validation loss afterwards", found, theirs, rel=tolerance)
@@ -202,8 +203,7 @@ def compiling_changes_nothing(stack: CheckedStack, oracle: Oracle) -> Iterator[D
     losses = []
     for place in ([], [(images, labels)]):
         backend = stack.fresh(MASKS, place)
-        for name, ours, initial in zip(NAMES, backend.parameters(), initial_parameters(MASKS), strict=True):
-            yield same(f"{name} after compiling", ours, initial)
+        yield from parameters_close("after compiling", backend.parameters(), initial_parameters(MASKS))
         backend.set_parameters(mask_telling_parameters())
         told: list[float] = []
         backend.train_epoch(images, labels, np.arange(60), lambda _, loss, told=told: told.append(loss))
@@ -232,8 +232,7 @@ def moved(network: tuple[list[np.ndarray], float], backend: Backend, tolerance: 
     kept, expected_loss = network
     backend.set_parameters(kept)
     yield close("loss of the moved network", backend.evaluate(*toy_data()[4:])[0], expected_loss, rel=tolerance)
-    for name, ours, theirs in zip(NAMES, backend.parameters(), kept, strict=True):
-        yield same(f"{name} of the moved network", ours, theirs)
+    yield from parameters_close("of the moved network", backend.parameters(), kept)
 
 
 def network_moves(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.measure.conformance.clauses import NAMES, Clause, batch
+from bench.measure.conformance.clauses import NAMES, Clause, batch, parameters_close
 from bench.measure.conformance.deviation import Deviation, close, same, true
 from bench.measure.conformance.example import PLAIN
 from bench.measure.conformance.stack import CheckedStack, Oracle
@@ -40,14 +40,12 @@ def builds_are_independent(stack: CheckedStack, oracle: Oracle) -> Iterator[Devi
         first.train_step(*batch())
     trained = first.parameters()
     second = stack.fresh(recipe)
-    for name, ours, theirs in zip(NAMES, second.parameters(), initial_parameters(recipe), strict=True):
-        yield same(f"{name} of a second build, before training", ours, theirs)
+    yield from parameters_close("of a second build, before training", second.parameters(), initial_parameters(recipe))
     for step in (1, 2):
         tolerance = 10 * stack.relative_error
         what = f"loss of step {step} of a second build"
         yield close(what, second.train_step(*batch()), reference.train_step(*batch()), rel=tolerance)
-    for name, ours, theirs in zip(NAMES, first.parameters(), trained, strict=True):
-        yield same(f"{name} of the first build, after the second trained", ours, theirs)
+    yield from parameters_close("of the first build, after the second trained", first.parameters(), trained)
 
 
 def bad_input(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
@@ -56,8 +54,7 @@ def bad_input(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
     flat = images.reshape(20, 784)
     yield _refused("783 pixels", lambda: backend.train_step(np.ascontiguousarray(flat[:, 1:]), labels))
     yield _refused("20 images with 19 labels", lambda: backend.train_step(images, labels[:19]))
-    for name, ours, theirs in zip(NAMES, backend.parameters(), before, strict=True):
-        yield same(f"{name} after what was refused", ours, theirs)
+    yield from parameters_close("after what was refused", backend.parameters(), before)
     try:
         type(backend).variant_named("no such variant")
         yield true("an unknown variant is refused", False, "it is accepted")

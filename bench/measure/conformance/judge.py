@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from bench.measure.conformance.causes import likely_cause
 from bench.measure.conformance.clauses import OF_NUMBERS, Clause
@@ -46,13 +46,6 @@ class ClauseResult:
     def passes(self) -> bool:
         return self.state in (ClauseState.HOLDS, ClauseState.NOT_APPLICABLE)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> ClauseResult:
-        return cls(**{**record, "state": ClauseState(record["state"])})
-
 
 def judge(clause: Clause, stack: CheckedStack, oracle: Oracle = float64_oracle) -> ClauseResult:
     """Check a clause; an exception of the backend is a result of its own."""
@@ -68,15 +61,10 @@ def judge(clause: Clause, stack: CheckedStack, oracle: Oracle = float64_oracle) 
     share = worst.share if math.isfinite(worst.share) else None
     if not violated:
         return ClauseResult(clause.name, clause.title, ClauseState.HOLDS, _of_all(found, worst), share)
-    detail, cause = _of_violated(found, violated), _cause(clause, stack, violated)
+    detail, cause = _of_violated(found, violated), None
+    with suppress(Exception):  # the backend may fail when it is run again; the violation is on record
+        cause = likely_cause(clause, stack, violated)
     return ClauseResult(clause.name, clause.title, ClauseState.VIOLATED, detail, share, cause)
-
-
-def _cause(clause: Clause, stack: CheckedStack, violated: Sequence[Deviation]) -> str | None:
-    try:
-        return likely_cause(clause, stack, violated)
-    except Exception:  # the backend may fail when it is run again; the violation is on record
-        return None
 
 
 def _of_all(found: Sequence[Deviation], worst: Deviation) -> str:

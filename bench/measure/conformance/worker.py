@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def main(backend: str, variant: str, device: str, result: str, seconds: str) -> 
     stack = CheckedStack(backend, variant, device)
     with Path(result).open("a", encoding="utf-8") as file:
         for clause in CLAUSES:
-            print(json.dumps(_judge_within(float(seconds), clause, stack).to_json()), file=file, flush=True)
+            print(json.dumps(asdict(_judge_within(float(seconds), clause, stack))), file=file, flush=True)
     return 0
 
 

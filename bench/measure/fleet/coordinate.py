@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.measure.fleet import on_host
 from bench.measure.fleet.engine import FleetEngine, Unreachable
@@ -25,13 +25,7 @@ REPORTED_SHARES = 4  # of the processes of a host: a line at each quarter
 DESCRIBE = ("-m", "bench.measure.fleet.describe")
 RUN = ("-m", "bench", "run")
 
-
-class Tell(Protocol):
-    """Receiver of a line about a host."""
-
-    def __call__(self, host: str, text: str) -> None: ...
-
-
+Tell = Callable[[str, str], None]  # receiver of the name of a host and of a line about it
 Task = Callable[[Request], None]
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def describe(data: Path | None) -> dict[str, Any]:
         "boot": _digest(sysfs.read(BOOT_ID)),
         "folder": str(cache_directory() / "fleet"),
         **_dataset(data),
-        "doctor": [finding.to_json() for finding in examine(data)],
+        "doctor": [asdict(finding) for finding in examine(data)],
     }
 
 

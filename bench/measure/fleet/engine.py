@@ -97,11 +97,13 @@ class FleetEngine:
         number = len(self._processes)
         try:
             async with asyncio.timeout(START_LIMIT_SECONDS):
-                port = await self._scheduler_port(host, process, output)
+                port = self.port
+                if host.address is not None:  # on another host, what SSH forwards
+                    port = (await self._until(lambda: FORWARDED.search(_text(output)), process, output))[1]
                 settings = self.settings(host, number, port)
                 process.stdin.write(json.dumps(settings).encode() + b"\n")
                 process.stdin.flush()
-                await self._arrival(settings["address"], process, output)
+                await self._until(lambda: settings["address"] in self._arrived, process, output)
                 return settings["address"]
         except TimeoutError:
             raise Unreachable(f"did not answer within {START_LIMIT_SECONDS:g} s") from None
@@ -113,16 +115,6 @@ class FleetEngine:
         if host.address is None:
             return [host.python, *program], host.checkout
         return [*SSH, "-R", f"127.0.0.1:0:127.0.0.1:{self.port}", host.address, remote_command(host, program)], None
-
-    async def _scheduler_port(self, host: FleetHost, process: subprocess.Popen, output: IO[bytes]) -> str:
-        """Return the port of the scheduler as the host sees it: on another one, what SSH forwards."""
-        if host.address is None:
-            return self.port
-        while not (found := FORWARDED.search(_text(output))):
-            if process.poll() is not None:
-                raise Unreachable(await self._why_ended(process, output))
-            await asyncio.sleep(0.1)
-        return found[1]
 
     def settings(self, host: FleetHost, number: int, port: str) -> dict[str, Any]:
         """Return the settings of the worker of a host, by its number and the scheduler's port as the host sees it.
@@ -140,11 +132,13 @@ class FleetEngine:
             "versions": versions(),
         }
 
-    async def _arrival(self, address: str, process: subprocess.Popen, output: IO[bytes]) -> None:
-        while address not in self._arrived:
+    async def _until(self, answer: Callable[[], Any], process: subprocess.Popen, output: IO[bytes]) -> Any:
+        """Ask until there is an answer, and return it; raises Unreachable if the process ends before."""
+        while not (found := answer()):
             if process.poll() is not None:
                 raise Unreachable(await self._why_ended(process, output))
             await asyncio.sleep(0.1)
+        return found
 
     async def _why_ended(self, process: subprocess.Popen, output: IO[bytes]) -> str:
         with suppress(TimeoutError):

@@ -7,11 +7,10 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bench.advice import extra_command
 from bench.errors import BenchError
@@ -141,15 +140,18 @@ def measure_fleet(
 ) -> None:
     """Measure the hosts that are not complete; raise KeyboardInterrupt after their partial records are marked."""
     from bench.measure.fleet.coordinate import Fleet, Programs
+    from bench.measure.fleet.engine import engine_at, own_engine
 
     async def measure() -> None:
         _cancel_on_signals()
-        async with _engine(source) as engine:
+        async with own_engine() if source.scheduler is None else engine_at(source.scheduler) as engine:
             hosts = await _hosts(source, engine, folder)
             await Fleet(folder, engine, data, tell, programs or Programs()).measure(hosts)
 
     try:
-        _run(measure())
+        asyncio.run(measure())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     except BaseExceptionGroup as group:  # not except*: early Python 3.11, as Debian 12 has, would raise a group
         if group.split(BenchError)[1] is not None:
             raise
@@ -166,26 +168,12 @@ def _cancel_on_signals() -> None:
     for name in SIGNALS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            with suppress(NotImplementedError):  # Windows
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        asyncio.run(work)
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _engine(source: FleetSource) -> AbstractAsyncContextManager[FleetEngine]:
-    from bench.measure.fleet.engine import engine_at, own_engine
-
-    return own_engine() if source.scheduler is None else engine_at(source.scheduler)
 
 
 async def _hosts(source: FleetSource, engine: FleetEngine, folder: FleetFolder) -> list[FleetHost]:

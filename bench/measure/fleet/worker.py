@@ -22,11 +22,13 @@ def main() -> None:
     before_dask = dict(os.environ)
     settings = json.loads(sys.stdin.readline())
     try:
-        _check_versions(settings["versions"])
+        from bench.measure.fleet.quiet_dask import differing_versions, versions
     except ImportError as error:
         from bench.advice import extra_command
 
         sys.exit(f"error: it has no {error.name}: {extra_command('fleet')} adds it")
+    if other := differing_versions(versions(), settings["versions"]):
+        sys.exit(f"error: it has {other}: install requirements/fleet.txt on both")
     from bench.measure.fleet import on_host
     from bench.measure.scratch import scratch_folder
 
@@ -35,14 +37,6 @@ def main() -> None:
         asyncio.run(_serve(settings, folder, on_host))
     sys.stderr.flush()
     os._exit(0)  # a task that does not stop is ended with this process
-
-
-def _check_versions(wanted: dict[str, str]) -> None:
-    """End with a sentence if Dask is not of the coordinator's version."""
-    from bench.measure.fleet.quiet_dask import differing_versions, versions
-
-    if other := differing_versions(versions(), wanted):
-        sys.exit(f"error: it has {other}: install requirements/fleet.txt on both")
 
 
 async def _serve(settings: dict[str, Any], folder: Path, on_host: Any) -> None:

@@ -57,8 +57,6 @@ class Engine:
     the host is in them, except in ``kernel_launch``, which measures that, and in transfers.
     """
 
-    name: str
-
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
 

@@ -41,15 +41,10 @@ class TimelineCollector(Collector):
         first, last = spans[0].start, max(span.end for span in spans)
         until = first + (last - first) * min(1, SHOWN_CALLS / num_calls)
         shown = [span for span in spans if span.start < until][:MOST_EVENTS]
-        described = {key: self.describe(function, key, 1, 0.0) for key in {span.key for span in shown} - {MINIBATCH}}
+        labels = {MINIBATCH: (MINIBATCH, "copy")}
+        for key in {span.key for span in shown} - {MINIBATCH}:
+            operation = self.describe(function, key, 1, 0.0)
+            labels[key] = operation.name, operation.kind
         return [
-            Event(
-                function,
-                described[span.key].name if span.key in described else MINIBATCH,
-                described[span.key].kind if span.key in described else "copy",
-                str(span.thread),
-                span.start - first,
-                span.end - span.start,
-            )
-            for span in shown
+            Event(function, *labels[one.key], str(one.thread), one.start - first, one.end - one.start) for one in shown
         ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
 from mlp import registry
 from mlp.backends import Backend
 
@@ -18,8 +17,5 @@ if TYPE_CHECKING:
 
 
 def collector_of(backend: Backend) -> Collector:
-    """Return the collector for a backend's framework, which must be importable."""
-    profiler = registry.entry(backend.name).profiler
-    if profiler is None:
-        raise BenchError(f"{backend.name} cannot be profiled: its entry names no profiler.")
-    return registry.resolve(profiler, f"the profiler of {backend.name}")(backend)
+    """Return the collector for a backend's framework, which must be importable and whose entry names a profiler."""
+    return registry.resolve(registry.entry(backend.name).profiler, f"the profiler of {backend.name}")(backend)

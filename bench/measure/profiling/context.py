@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.measure.case import QUICK, Effort, PlannedCase, Stack, make_plan
-from bench.measure.runner import WorkerPool, execute
+from bench.measure.case import QUICK, Stack, make_plan
+from bench.measure.runner import Progress, WorkerPool, execute
 from bench.measure.scratch import scratch_folder
 from bench.records.frames import Frames, drop_invalid, frames_of
 from bench.records.header import RunHeader
@@ -18,23 +18,14 @@ from bench.records.select import estimate_of
 from bench.records.stack_key import groups, or_none
 from bench.roofline.ceilings import ceilings_of
 
-ONCE: Effort = QUICK.with_processes(1).with_framework_ceilings()
+ONCE = replace(QUICK.with_processes(1), framework_ceilings=True)
 
 
-class _Silent:
-    """Progress display that shows nothing."""
-
-    def expect(self, *_: object) -> None: ...
-
-    def start(self, *_: object) -> None: ...
-
-    def finish(self, *_: object) -> None: ...
-
-
-class ContextRun:
+class ContextRun(ExitStack):
     """Separate run in a temporary folder; each call of ``measure`` runs one process of each case."""
 
     def __init__(self, stack: Stack, profile: Profile, data_directory: Path, data_digest: str | None = None) -> None:
+        super().__init__()
         self._data_directory, self._data_digest = data_directory, data_digest
         self._device = stack.device
         self._passed = profile.environment.passed
@@ -47,31 +38,21 @@ class ContextRun:
             optimizations=(),
             batch_size=profile.recipe["batch_size"],
         )
-        self._exit = ExitStack()
-        self._scratch = self._exit.enter_context(scratch_folder())
+        self._scratch = self.enter_context(scratch_folder())
         self._folder = RunFolder.create(
             self._scratch, RunHeader(SCHEMA_VERSION, profile.profile_id, "running", "quick", plan=())
         )
         self._times = 0
 
-    def __enter__(self) -> ContextRun:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._exit.close()
-
     def measure(self) -> None:
-        """Run one more process of each case; a failure loses only the measurements of its process."""
+        """Run one more process of each case, but of loading only one; a failure loses only its own measurements."""
         self._times += 1
-        plan = [replace(planned, replicates=self._times) for planned in self._plan if self._wants(planned)]
+        wanted = [one for one in self._plan if one.case.harness == "ceilings" or self._times == 1]
+        plan = [replace(planned, replicates=self._times) for planned in wanted]
         self._folder.update_header(plan=[planned.to_entry() for planned in plan])
         arguments = (plan, self._data_directory, True, lambda text: None, self._data_digest)
         with WorkerPool(*arguments, self._passed) as pool:
-            execute(self._folder, pool.measure, _Silent())
-
-    def _wants(self, planned: PlannedCase) -> bool:
-        """Return True if the case is to be measured now; loading is measured only once."""
-        return planned.case.harness == "ceilings" or self._times == 1
+            execute(self._folder, pool.measure, Progress())
 
     def added_to(self, profile: Profile) -> Profile:
         """Return ``profile`` with ceilings and loading, and a sentence for each failed process."""

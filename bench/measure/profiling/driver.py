@@ -18,6 +18,7 @@ from bench.measure.scratch import scratch_folder, temporary_files_in
 from bench.records.header import Environment
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load, save
+from bench.records.run_folder import write_json
 from mlp import registry
 from mlp.backends import load as load_backend
 from mlp.recipe import Recipe
@@ -92,7 +93,7 @@ def _run_worker(
 ) -> Profile:
     """Run one process and return its profile, with a sentence if it failed."""
     request_path = scratch / "request.json"
-    request.write(request_path)
+    write_json(request_path, asdict(request), "free space")
     device = profile.stack["device"]
     python = load_backend(profile.stack["backend"]).interpreter(device)
     argv = [str(python), "-m", "bench.measure.profiling.worker", str(request_path)]

@@ -61,12 +61,8 @@ def watch(steps: Steps, num_steps: int, device: str) -> dict[str, Any]:
     missing counters.
     """
     with Watch(device) as beside, HardwareCounters() as counters:
-        threads, usage, start, repeats = (
-            _thread_seconds(),
-            resource.getrusage(resource.RUSAGE_SELF),
-            time.perf_counter(),
-            0,
-        )
+        threads, usage = _thread_seconds(), resource.getrusage(resource.RUSAGE_SELF)
+        start, repeats = time.perf_counter(), 0
         while (seconds := time.perf_counter() - start) < WATCHED_SECONDS or not repeats:
             steps()
             repeats += 1

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from bench.measure.profiling import collector_of
 from bench.measure.profiling.host import MemoryTimeline, flame_graph, memory_by_phase, watch
 from bench.measure.profiling.rounds import measure
 from bench.records.profile_file import load, save
-from bench.records.run_folder import write_json
 from mlp.backends import Backend, create
 from mlp.dataset import check_unchanged, load_files
 from mlp.errors import MlpError
@@ -52,13 +51,6 @@ class ProfileRequest:
     num_rounds: int
     compile_only: bool = False
 
-    def write(self, path: Path) -> None:
-        write_json(path, asdict(self), "free space")
-
-    @classmethod
-    def read(cls, path: Path) -> ProfileRequest:
-        return cls(**json.loads(path.read_text()))
-
 
 class Worker:
     """Profiling in stages; ``profile`` holds the results so far."""
@@ -84,21 +76,25 @@ class Worker:
                         self._measure(collector, function, call)
                 own = {"profiler": collector.profiler, "process": process_facts()}
                 self._keep(facts={**self.profile.facts, **collector.facts(), **own})
+                train_steps, num_steps = calls["train_step"]
                 self.phase = "watch"
                 with memory.paused():
-                    self._watch_host(*calls["train_step"])
+                    host = watch(train_steps, num_steps, self.profile.stack["device"])
+                    self._keep(*host.pop("problems"), host=host)
                 self.phase = "flame graph"
-                self._draw_flame_graph(calls["train_step"][0])
+                if problem := flame_graph(train_steps, self.path.with_name(FLAME_GRAPH)):
+                    self._keep(problem)
         if not self.request.compile_only:
             beside = {"timeline": memory.timeline, "memory_by_phase": memory_by_phase(memory.timeline)}
             self._keep(host={**self.profile.host, **beside})
-        self._keep(problems=(*self.profile.problems, *dict.fromkeys(collector.problems)), complete=True)
+        self._keep(*dict.fromkeys(collector.problems), complete=True)
 
     def fail(self, reason: str) -> None:
-        self._keep(problems=(*self.profile.problems, reason))
+        self._keep(reason)
 
-    def _keep(self, **more: Any) -> None:
-        self.profile = replace(self.profile, **more)
+    def _keep(self, *problems: str, **more: Any) -> None:
+        """Write the profile with ``more`` fields, and with ``problems`` added to its own."""
+        self.profile = replace(self.profile, problems=(*self.profile.problems, *problems), **more)
         save(self.profile, self.path)
 
     def _import(self, clock: SectionClock) -> Backend:
@@ -164,16 +160,6 @@ class Worker:
             "evaluate": (evaluations, len(X_val) // batch_size),
         }
 
-    def _watch_host(self, train_steps: Callable[[], None], num_steps: int) -> None:
-        """Measure the resource use of the driver, after all timed rounds."""
-        host = watch(train_steps, num_steps, self.profile.stack["device"])
-        problems = list(host.pop("problems"))
-        self._keep(host=host, problems=(*self.profile.problems, *problems))
-
-    def _draw_flame_graph(self, train_steps: Callable[[], None]) -> None:
-        problem = flame_graph(train_steps, self.path.with_name(FLAME_GRAPH))
-        self._keep(problems=(*self.profile.problems, *filter(None, [problem])))
-
     def _measure(self, collector: Collector, function: str, call: tuple[Callable[[], None], int]) -> None:
         measured = measure(collector, function, *call, self.request.num_rounds)
         self._keep(
@@ -185,7 +171,7 @@ class Worker:
 
 def main(path: str) -> int:
     end_with_parent()
-    worker = Worker(ProfileRequest.read(Path(path)))
+    worker = Worker(ProfileRequest(**json.loads(Path(path).read_text())))
     started = time.perf_counter()
     try:
         worker.run()

@@ -143,13 +143,19 @@ def test_the_ceilings_of_the_host_ask_no_backend_for_anything_and_tell_what_one_
     assert measured["random_numbers"]["extra"]["bytes"] == 4 * 800
 
 
-def test_a_sample_of_the_ablation_is_the_time_of_one_step(monkeypatch):
+def test_a_sample_of_the_ablation_is_the_time_of_one_step():
     """The epoch that warms up takes 50 s and is not in it; the others take 4 s for 100 steps."""
     clock, costs = FakeClock(), iter([50.0, 4.0, 4.0])
-    monkeypatch.setattr(bench_ablation.time, "perf_counter", clock)
-    benchmark = SimpleNamespace(
-        extra_info={}, pedantic=lambda timed, rounds, iterations: [timed() for _ in range(rounds * iterations)]
-    )
+    samples: list[float] = []
+
+    def pedantic(steps, rounds, iterations, warmup_rounds):  # as pytest-benchmark does
+        for number in range(warmup_rounds + rounds * iterations):
+            start = clock()
+            steps()
+            samples.extend([clock() - start] if number >= warmup_rounds else [])
+
+    stats = SimpleNamespace(stats=SimpleNamespace(data=samples))
+    benchmark = SimpleNamespace(extra_info={}, pedantic=pedantic, stats=stats)
     bench_ablation._time_steps(benchmark, lambda: clock.advance(next(costs)), 100)
     assert benchmark.extra_info["samples_seconds"] == pytest.approx([0.04, 0.04])
 

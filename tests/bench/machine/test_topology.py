@@ -67,7 +67,7 @@ def test_a_mask_with_holes_is_used_as_it_is(tmp_path):
     root = machine(tmp_path, ["0,4", "1,5", "2,6", "3,7"], allowed="1,3,7")
     assert order(root) == [1, 3, 7]
     assert counts(root) == (1, 2, 3)
-    assert describe([3, 7], root).physical_cores == 1
+    assert describe([3, 7], root)["physical_cores"] == 1
 
 
 def test_a_sibling_whose_first_thread_may_not_be_used_is_a_core_of_its_own(tmp_path):
@@ -80,7 +80,7 @@ def test_fast_cores_of_a_hybrid_processor_come_first(tmp_path):
     root = machine(tmp_path, ["0", "1", "2-3", "4-5"], more=more)
     assert order(root) == [2, 4, 0, 1, 3, 5]
     assert counts(root) == (1, 2, 4, 6)
-    assert describe([2, 4, 0], root).core_kinds == 2
+    assert describe([2, 4, 0], root)["core_kinds"] == 2
 
 
 def test_capacities_of_arm_name_the_kinds_too(tmp_path):
@@ -96,7 +96,7 @@ def test_a_quota_limits_the_counts_and_below_one_core_leaves_one_thread(tmp_path
 
 def test_a_system_that_names_no_cores_has_none(tmp_path):
     assert logical_cores(tmp_path) == []
-    assert describe([], tmp_path) is None
+    assert describe([], tmp_path) == {}
 
 
 def test_copies_get_cores_of_their_own_and_whole_physical_ones(tmp_path):

@@ -28,8 +28,6 @@ PRECISIONS = {
 
 
 class JaxEngine(Engine):
-    name = "jax"
-
     def __init__(self, device: str, sizes: Sizes) -> None:
         super().__init__(sizes)
         kind, _, index = device.partition(":")
@@ -52,10 +50,10 @@ class JaxEngine(Engine):
 
     def copy(self) -> Work | None:
         """Prepare work with the traffic of a copy; XLA would eliminate a plain copy."""
-        return self._called(_increment, self._host_ones(self.sizes.copy_bytes // 4)) if self._on_gpu else None
+        return self._called(_increment, np.ones(self.sizes.copy_bytes // 4, np.float32)) if self._on_gpu else None
 
     def multiply(self) -> Work | None:
-        factors = [self._host_ones(self.sizes.num_elements)] * 2
+        factors = [np.ones(self.sizes.num_elements, np.float32)] * 2
         return self._called(lambda a, b: a * b, *factors) if self._on_gpu else None
 
     def random(self) -> Work | None:
@@ -66,15 +64,15 @@ class JaxEngine(Engine):
         return self._called(lambda key: jax.random.uniform(key, (count,), jnp.float32), key)
 
     def kernel(self) -> Work | None:
-        return self._looped(_increment, self._host_ones(1)) if self._on_gpu else None
+        return self._looped(_increment, np.ones(1, np.float32)) if self._on_gpu else None
 
     def kernel_launch(self) -> Work | None:
-        return self._called(_increment, self._host_ones(1)) if self._on_gpu else None
+        return self._called(_increment, np.ones(1, np.float32)) if self._on_gpu else None
 
     def host_to_device(self, pinned: bool = True) -> Work | None:
         if pinned or not self._on_gpu:  # JAX takes NumPy's arrays, whose memory is pageable
             return None
-        on_host = self._host_ones(self.sizes.transfer_bytes // 4)
+        on_host = np.ones(self.sizes.transfer_bytes // 4, np.float32)
 
         def work(n: int) -> None:
             for _ in range(n):
@@ -86,7 +84,7 @@ class JaxEngine(Engine):
         """Prepare the transfer of a new array each time, because an array caches its host copy."""
         if pinned or not self._on_gpu:
             return None
-        on_device = jax.device_put(self._host_ones(self.sizes.transfer_bytes // 4), self._device)
+        on_device = jax.device_put(np.ones(self.sizes.transfer_bytes // 4, np.float32), self._device)
         renew = jax.jit(_increment)
 
         def work(n: int) -> None:
@@ -94,9 +92,6 @@ class JaxEngine(Engine):
                 np.asarray(renew(on_device))
 
         return work
-
-    def _host_ones(self, count: int) -> np.ndarray:
-        return np.ones(count, np.float32)
 
     def _looped(self, function: Callable[..., jax.Array], *arguments: Any) -> Work:
         return LoopedWork(function, jax.device_put(arguments, self._device))

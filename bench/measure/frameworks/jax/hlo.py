@@ -14,17 +14,10 @@ from dataclasses import dataclass, field
 from bench.records.profile import ArrayShape
 
 BYTES_OF = {
-    "pred": 1,
-    "s8": 1,
-    "u8": 1,
-    "bf16": 2,
-    "f16": 2,
-    "s32": 4,
-    "u32": 4,
-    "f32": 4,
-    "s64": 8,
-    "u64": 8,
-    "f64": 8,
+    **dict.fromkeys(("pred", "s8", "u8"), 1),
+    **dict.fromkeys(("bf16", "f16"), 2),
+    **dict.fromkeys(("s32", "u32", "f32"), 4),
+    **dict.fromkeys(("s64", "u64", "f64"), 8),
 }
 ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
 MODULE = re.compile(r"HloModule ([\w.-]+)")

@@ -195,6 +195,3 @@ def read_trace(folder: Path) -> tuple[dict[str, list[Span]], list[Span]]:
             elif event["name"] == MINIBATCH:
                 annotations.append(Span(MINIBATCH, thread, start, end))
     return dict(runs), annotations
-
-
-COLLECTOR = JaxCollector

@@ -6,6 +6,7 @@ import mmap
 import timeit
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -17,23 +18,13 @@ from bench.roofline.workload import Product
 class HostEngine(Engine):
     """Engine of NumPy on all threads, each on its own part; NumPy releases the interpreter lock meanwhile."""
 
-    name = "host"
-
     def __init__(self, threads: int, sizes: Sizes) -> None:
         super().__init__(sizes)
         self._threads = threads
         self._team = ThreadPoolExecutor(threads)
 
     def product(self, product: Product, precision: str = "float32") -> Work | None:
-        if precision != "float32":
-            return None
-        call = product_call(product)
-
-        def work(n: int) -> None:
-            for _ in range(n):
-                call()
-
-        return work
+        return partial(_repeat, product_call(product)) if precision == "float32" else None
 
     def copy(self) -> Work:
         def part(size: int) -> Callable[[], object]:
@@ -77,9 +68,9 @@ class HostEngine(Engine):
         """Return work on all parts of ``size`` elements; each thread repeats its part n times."""
         bounds = np.linspace(0, size, self._threads + 1).astype(int)
         calls = list(self._team.map(make_part, np.diff(bounds)))
+        return lambda n: list(self._team.map(_repeat, calls, [n] * len(calls)))
 
-        def repeat(call: Callable[[], object], n: int) -> None:
-            for _ in range(n):
-                call()
 
-        return lambda n: list(self._team.map(repeat, calls, [n] * len(calls)))
+def _repeat(call: Callable[[], object], n: int) -> None:
+    for _ in range(n):
+        call()

@@ -169,6 +169,3 @@ def _operands(file: str, number: int) -> tuple[CodeType, ...]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
             return tuple(compile(ast.Expression(side), file, "eval") for side in (node.left, node.right))
     return ()
-
-
-COLLECTOR = NumpyCollector

@@ -177,6 +177,3 @@ def new_stats() -> Any:
 def collector(backend: Backend) -> Collector:
     by_variant = {"c": CModeCollector, "jax": JaxModeCollector}
     return by_variant.get(backend.variant.name, WholeCollector)(backend)
-
-
-COLLECTOR = collector

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from bench.records.profile import ArrayShape, Operation
 
-# By the name of the Op's class, without the ``Gpu`` in front of it.  Softmax and random numbers have many: by pattern.
+# By the name of the Op's class, without the ``Gpu`` in front of it; those of many names by pattern, which goes first.
 KIND_OF_CLASS = {
     **dict.fromkeys(("Dot22", "Dot22Scalar", "Gemm", "Gemv", "CGemv", "Ger", "CGer", "Dot", "Product"), "gemm"),
     **dict.fromkeys(("Elemwise", "DropoutRelu", "DropoutReluGradient"), "elementwise"),
-    **dict.fromkeys(("Sum", "Prod", "Max", "Min", "CAReduce", "CAReduceDtype", "MaxAndArgmax", "Argmax"), "reduction"),
+    **dict.fromkeys(("Sum", "Prod", "Max", "Min", "MaxAndArgmax", "Argmax"), "reduction"),
     **dict.fromkeys(("Minibatch", "FromHost", "HostFromGpu", "Contiguous", "DeepCopyOp", "Alloc", "Join"), "copy"),
     **dict.fromkeys(("AdvancedSubtensor", "AdvancedSubtensor1", "AdvancedIncSubtensor1", "AllocEmpty"), "copy"),
     **dict.fromkeys(("DimShuffle", "Reshape", "Shape", "Shape_i", "MakeVector", "Subtensor", "ViewOp"), "host"),
@@ -24,8 +24,7 @@ KIND_OF_CLASS = {
     "Rmsprop": "update",
 }
 GATHERS = ("Minibatch", "AdvancedSubtensor", "AdvancedSubtensor1")
-KIND_PATTERNS = ((re.compile("softmax", re.I), "softmax"), (re.compile("uniform|Random|RV$"), "rng"))
-REDUCTION = re.compile("CAReduce")
+KIND_PATTERNS = (("(?i:softmax)", "softmax"), ("uniform|Random|RV$", "rng"), ("^CAReduce", "reduction"))
 MAKES_NODES = ("make_node", "__call__", "L_op", "grad")  # frames of our own Ops: the source line is further out
 FRAMEWORKS_OWN = re.compile(r"site-packages/(?:theano|pytensor)/")
 ASKED_FROM = re.compile(r".*/((?:lasagne|mlp)/.*)$")
@@ -85,15 +84,12 @@ class Graph:
             details["thread_team"] = threads
         if getattr(node.op, "skip_zeros", False):
             details["skips_zeros"] = True
-        flop = None
-        if kind == "gemm":
-            gemm = self._gemm(node, shapes[0], shapes[1])
-            details.update(gemm)
-            flop = 2.0 * gemm["m"] * gemm["n"] * gemm["k"] if gemm else None
+        gemm = self._gemm(node, *shapes) if kind == "gemm" else {}
+        details |= gemm
         name = f"{class_name(node)}({', '.join(_shortened(details['inputs']))})"
         return Operation(
             *(function, name, kind, calls, seconds),
-            flop=flop,
+            flop=2.0 * gemm["m"] * gemm["n"] * gemm["k"] if gemm else None,
             bytes=self._bytes(node, kind),
             input_shapes=tuple(shapes[0]),
             output_shapes=tuple(shapes[1]),
@@ -170,10 +166,7 @@ def class_name(node: Any) -> str:
 
 
 def _class_kind(name: str) -> str | None:
-    for pattern, kind in KIND_PATTERNS:
-        if pattern.search(name):
-            return kind
-    return "reduction" if REDUCTION.match(name) else KIND_OF_CLASS.get(name)
+    return next((kind for pattern, kind in KIND_PATTERNS if re.search(pattern, name)), KIND_OF_CLASS.get(name))
 
 
 def source_of(node: Any) -> str | None:

@@ -27,7 +27,7 @@ class TheanoCollector(VirtualMachineCollector):
         function = theano.function
 
         def profiled_function(*args: Any, **kwargs: Any) -> Any:
-            stats = theano.compile.profiling.ProfileStats(atexit_print=False, gpu_checks=False)
+            stats = self._new_stats()
             compiled = function(*args, **kwargs, profile=stats)
             compiled.profile, compiled.fn.time_thunks = None, 0  # profiling ends here
             add_optimisers(clock, f"{clock.path}/optimise", stats.optimizer_profile)
@@ -126,6 +126,3 @@ def _add_local_optimisers(clock: SectionClock, path: str, profile: Any) -> None:
 def _name(optimiser: Any) -> str:
     name = getattr(optimiser, "name", None) or getattr(optimiser, "__name__", None) or type(optimiser).__name__
     return str(name).replace("/", ":")
-
-
-COLLECTOR = TheanoCollector

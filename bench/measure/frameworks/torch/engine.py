@@ -17,8 +17,6 @@ from mlp.backends.torch.backend import make_current
 
 
 class TorchEngine(Engine):
-    name = "torch"
-
     def __init__(self, device: str, sizes: Sizes) -> None:
         super().__init__(sizes)
         self._device = torch.device(device)

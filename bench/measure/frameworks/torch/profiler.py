@@ -77,7 +77,7 @@ class TorchCollector(TimelineCollector):
     def profiled(self, function: str) -> Iterator[None]:
         from torch.profiler import ProfilerActivity, profile
 
-        on_gpu = self._on_gpu
+        on_gpu = self.backend._device.type == "cuda"
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
         with profile(activities=activities, record_shapes=True) as profiler:
             yield
@@ -118,18 +118,13 @@ class TorchCollector(TimelineCollector):
             details=details,
         )
 
-    @property
-    def _on_gpu(self) -> bool:
-        return self.backend._device.type == "cuda"
-
 
 def kind_of(key: Key) -> str:
+    """Return the kind of an operator; views, bookkeeping and the engine that runs the backward pass are the host's."""
     name = f"{key.parent} {key.name}".lower()
-    if any(word in key.name.lower() for word in NO_WORK) or not any(
-        word in name for words, _ in KINDS for word in words
-    ):
-        return "host"  # views, bookkeeping and the engine that runs the backward pass
-    return next(kind for words, kind in KINDS if any(word in name for word in words))
+    if any(word in key.name.lower() for word in NO_WORK):
+        return "host"
+    return next((kind for words, kind in KINDS if any(word in name for word in words)), "host")
 
 
 def spans_of(events: Iterable[Any], on_gpu: bool) -> tuple[list[Span], list[Span]]:
@@ -175,6 +170,3 @@ def compiler_seconds() -> dict[str, float]:
     utils = sys.modules.get("torch._dynamo.utils")
     metrics = getattr(utils, "compilation_time_metrics", None) or {}
     return {path: sum(metrics[name]) for name, path in COMPILER_PHASES.items() if name in metrics}
-
-
-COLLECTOR = TorchCollector
