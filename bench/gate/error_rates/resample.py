@@ -102,16 +102,20 @@ class BlockResampler:
     def __init__(
         self, blocks: Sequence[RecordedBlock], inject: float, candidates: Sequence[RecordedBlock] | None = None
     ) -> None:
-        base, candidate, control = self.SLOTS[:, :2], self.SLOTS[:, 2:4], self.SLOTS[:, 4:]
-        tables = []
-        for block, other in zip(blocks, candidates or blocks, strict=True):
-            logs, others = (np.log(np.array(one.turns, float)[:, : len(ROLES)]) for one in (block, other))
-            slowed = np.concatenate([logs[:, base], others[:, candidate] + math.log(inject)], axis=-1)
-            again = np.concatenate([logs[:, base], logs[:, control]], axis=-1)
-            tables.append([_pairs(log_values(np.moveaxis(part, 0, 1))) for part in (slowed, again)])
+        pairs = list(zip(blocks, candidates or blocks, strict=True))
+        found = {pair: self._differences(*pair, math.log(inject)) for pair in dict.fromkeys(pairs)}  # drawn ones repeat
+        tables = [found[pair] for pair in pairs]
         self.comparison = np.stack([comparison for comparison, _ in tables])
         self.control = np.stack([control for _, control in tables])
         self.seconds = np.array([block.seconds for block in blocks])
+
+    def _differences(self, block: RecordedBlock, other: RecordedBlock, slowdown: float) -> list[np.ndarray]:
+        """Return the rows of ``comparison`` and ``control`` of one block; ``slowdown`` is a logarithm."""
+        base, candidate, control = self.SLOTS[:, :2], self.SLOTS[:, 2:4], self.SLOTS[:, 4:]
+        logs, others = (np.log(np.array(one.turns, float)[:, : len(ROLES)]) for one in (block, other))
+        slowed = np.concatenate([logs[:, base], others[:, candidate] + slowdown], axis=-1)
+        again = np.concatenate([logs[:, base], logs[:, control]], axis=-1)
+        return [_pairs(log_values(np.moveaxis(part, 0, 1))) for part in (slowed, again)]
 
 
 def _pairs(values: np.ndarray) -> np.ndarray:
