@@ -52,6 +52,17 @@ def test_a_block_with_a_failed_process_is_left_out_and_one_is_needed():
         recorded([failed])
 
 
+def test_a_block_has_the_turns_less_the_waits_as_the_gate_judges_them():
+    plan = BlockPlan(("train_epoch", "train_epoch_running"))
+    stage = Stage(lambda role, seed: {"waited": 0.025})
+    block = measure_block(0, "comparison", COMPARISON, range(5), plan, stage.start, Random(0), stage.clock)
+    (found,) = recorded([block])
+    whole, running = found.turns[0][0], found.running[0][0]
+    assert len(found.running) == len(found.turns)
+    assert running == pytest.approx(whole - 0.025 * plan.turns_per_epoch)
+    assert recorded(blocks(0.01, count=1))[0].running is None  # not measured
+
+
 def test_training_seconds_are_those_of_the_turns():
     assert step_seconds(blocks(0.0, count=2), PLAN.turns_per_epoch) == 2 * 5 * PLAN.turns_per_epoch * 0.125
 
