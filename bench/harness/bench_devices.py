@@ -78,10 +78,9 @@ def prepare_rank(number: int, count: int, store: Path, *arguments: Any) -> Calla
     backend.import_framework()
 
     def run() -> dict[str, Any]:
-        try:
-            return train_and_time(backend, *arguments, wait=backend.wait_for_all)
-        finally:
-            backend.close()
+        found = train_and_time(backend, *arguments, wait=backend.wait_for_all)
+        backend.close()  # not after a failure, which is told at once: closing can wait for the other ranks
+        return found
 
     return run
 

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -44,17 +44,28 @@ def run_side_by_side(
                 process.start()
             there.close()  # so that the end of the process ends the reading here
             started.append((process, here))
-        for number, one in enumerate(started, 1):
-            _receive(number, *one)
+        _receive_all(started)
         with around or nullcontext():
             for _, connection in started:
                 connection.send(READY)
-            return [_receive(number, *one) for number, one in enumerate(started, 1)]
+            return _receive_all(started)
     finally:
         for process, connection in started:
             connection.close()
             process.kill()
             process.join()
+
+
+def _receive_all(started: Sequence[tuple[BaseProcess, Connection]]) -> list[Any]:
+    """Return one value of each process, in their order; read as they arrive, so that a failure is told at once and not
+    when the processes before it, which may wait for the failed one, have ended."""
+    numbers = {connection: number for number, (_, connection) in enumerate(started)}
+    values: dict[int, Any] = {}
+    while len(values) < len(started):
+        for connection in wait([one for one, number in numbers.items() if number not in values]):
+            number = numbers[connection]
+            values[number] = _receive(number + 1, *started[number])
+    return [values[number] for number in range(len(started))]
 
 
 def _receive(number: int, process: BaseProcess, connection: Connection) -> Any:

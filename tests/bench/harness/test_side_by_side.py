@@ -32,6 +32,8 @@ def prepare(what):
             time.sleep(600)
         if what == "break":
             raise ValueError("diverged")
+        if what == "wait":
+            time.sleep(600)
         return what, os.getpid(), own_cores(), started, time.monotonic()
 
     return run
@@ -58,6 +60,12 @@ def test_results_are_in_order_of_fresh_processes_on_their_cores_and_none_starts_
 def test_a_process_that_fails_ends_all_with_its_reason(what, sentence):
     with pytest.raises(BenchError, match=sentence):
         run_side_by_side(prepare, [("a",), (what,)], [[], []])
+
+
+@pytest.mark.slow
+def test_a_failure_is_told_although_a_process_before_it_waits_for_ever():
+    with pytest.raises(BenchError, match="process 2: ValueError: diverged"):
+        run_side_by_side(prepare, [("wait",), ("break",)], [[], []])
 
 
 KILLED = """

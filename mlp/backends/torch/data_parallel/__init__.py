@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from mlp.backends.base import OnStep, Variant
-from mlp.backends.torch.backend import TorchBackend
+from mlp.backends.torch.backend import TorchBackend, make_current
+from mlp.errors import BackendError
 from mlp.recipe import Recipe
 from mlp.seeding import random_stream
 
@@ -55,14 +56,19 @@ class DdpTorchBackend(TorchBackend):
         from torch.nn.parallel import DistributedDataParallel
 
         on_gpu = device != "cpu"
+        if on_gpu:
+            _check_gpus(self.rank.count)
         os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)  # all ranks are on this machine
+        own = f"cuda:{self.rank.number}" if on_gpu else "cpu"
+        make_current(own)  # before the group exists: NCCL would guess the device of a barrier
         distributed.init_process_group(
             "nccl" if on_gpu else "gloo",
-            init_method=f"file://{self.rank.store}",
+            store=distributed.FileStore(os.fspath(self.rank.store), self.rank.count),
             rank=self.rank.number,
             world_size=self.rank.count,
+            device_id=torch.device(own) if on_gpu else None,
         )
-        super().build(recipe, parameters, f"cuda:{self.rank.number}" if on_gpu else "cpu")
+        super().build(recipe, parameters, own)
         torch.manual_seed(random_stream(recipe, "dropout").randint(2**31) + self.rank.number)
         self._parallel = DistributedDataParallel(self._module, device_ids=[self.rank.number] if on_gpu else None)
 
@@ -133,3 +139,12 @@ class DdpTorchBackend(TorchBackend):
         total = torch.stack(parts).sum()
         distributed.all_reduce(total)
         return float(total)
+
+
+def _check_gpus(count: int) -> None:
+    """Raise BackendError if there are fewer GPUs: each rank would find that out alone, while the others wait for it."""
+    import torch
+
+    found = torch.cuda.device_count()
+    if found < count:
+        raise BackendError(f"{count} devices are more than the {found} that PyTorch finds.")
