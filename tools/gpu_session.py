@@ -33,6 +33,7 @@ GRACE_SECONDS = 10.0  # for a command to keep what it has measured and to write 
 LEAST_SECONDS = 5.0  # of a stage that is still worth starting
 RACERS = ("jax/scan", "torch/graph")  # the fastest standard variants on a GPU, measured side by side
 THEANO = "theano/as_published"
+DATA_PARALLEL = ("torch/eager", "jax/step")  # plain, and on as many devices as there are: DDP with NCCL, sharding
 OUTPUT = Path("build/gpu-session")
 ENDED, OUT_OF_TIME, CUT, NO_TIME = "ended", "out of time", "interrupted", "not started: no time was left"
 
@@ -91,7 +92,11 @@ def stages_for(output: Path, device: str = "cuda") -> list[Stage]:
         return of_one("gate", RACERS[1], *options, *kept)
 
     own_kernels, others = other_variants(device)
-    contract = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/mlp/backends/test_contract.py", "-k", "cuda")
+
+    def tests(name: str) -> tuple[str, ...]:
+        return ("-m", "pytest", "-v", "-p", "no:cacheprovider", f"tests/mlp/backends/{name}.py", "-k", "cuda")
+
+    devices = run("--harness", "devices", "--quick", "--processes", "1", of=DATA_PARALLEL)
     training = ("--harness", "epoch", "--harness", "reference")
     return [
         Stage("doctor", ("-m", "bench", "doctor"), 40),
@@ -99,9 +104,11 @@ def stages_for(output: Path, device: str = "cuda") -> list[Stage]:
         Stage("race", run(*training, "--processes", "3", "--seeds", "3", of=RACERS), 110),
         Stage("theano", run(*training, "--quick", "--processes", "1", of=(THEANO,)), 100),
         Stage("ceilings", run("--harness", "ceilings", "--processes", "2", of=RACERS), 75),
+        Stage("devices-equal", tests("test_data_parallel"), 60),
+        Stage("devices", devices, 90),
         *map(profile, (*RACERS, THEANO)),
         Stage("gate", gate("--calibrate", "--trials", "1", "--metric", "train_epoch", "--budget", "15s"), 75),
-        Stage("contract", contract, 75),
+        Stage("contract", tests("test_contract"), 75),
         Stage("kernels", run(*training, "--quick", "--processes", "1", of=own_kernels), 90),
         Stage("noise", gate("--record-noise", str(output / "noise.jsonl"), "--budget", "30s"), 50),
         Stage("variants", run("--quick", "--harness", "epoch", "--processes", "1", of=others), 120),

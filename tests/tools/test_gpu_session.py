@@ -11,6 +11,8 @@ import pytest
 from fakes import FakeClock
 
 from bench import cli
+from bench.measure.case import QUICK, Stack
+from bench.measure.scaling import scaling_counts, scaling_plan
 from mlp import backends
 from tools import gpu_session
 from tools.gpu_session import Stage, run_stage, session, stages_for
@@ -102,6 +104,21 @@ def test_every_variant_for_a_gpu_is_measured_and_each_once(tmp_path):
     expected = {f"{name}/{one.name}" for name in ("jax", "torch") for one in backends.load(name).variants
                 if "cuda" in one.devices}  # fmt: skip
     assert len(named) == len(set(named)) and set(named) == expected
+
+
+def test_data_parallelism_is_tested_and_measured_in_bounded_stages(tmp_path):
+    """The harness devices plans DDP with NCCL and the sharding of JAX for each GPU that is there, the only one, too."""
+    stages = {stage.name: stage for stage in stages_for(tmp_path)}
+    words = stages["devices"].arguments
+    stacks = [Stack(*words[place + 1].split("/"), "cuda") for place, word in enumerate(words) if word == "--variant"]
+    counts = scaling_counts(num_gpus=1)
+    plan = scaling_plan(QUICK, harnesses=("devices",), stacks=stacks, counts=counts, dataset="mnist")
+    assert [(one.case.variant, one.case.devices) for one in plan] == [
+        *(("eager", None), ("ddp", 1), ("step", None), ("sharded", 1)),
+    ]
+    assert words[words.index("--harness") + 1] == "devices" and words[words.index("--device") + 1] == "cuda"
+    assert "tests/mlp/backends/test_data_parallel.py" in stages["devices-equal"].arguments
+    assert max(stages[name].limit_seconds for name in ("devices", "devices-equal")) <= 90
 
 
 def test_a_dry_run_prints_the_stages_with_commands_and_limits_and_starts_nothing(tmp_path, capsys):
