@@ -281,6 +281,7 @@ OWN_OPTION = {
 
 # Number of processes that a launcher started beside this one, itself included.
 PROCESSES_OF_A_JOB = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE")
+PROCESSES_OF_A_JOB += ("MV2_COMM_WORLD_SIZE", "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE")
 # Pattern of a reason, and the variables whose absence may cause it.
 MISSED = (
     (r"No module named", ("PYTHONPATH", "PYTHONHOME")),

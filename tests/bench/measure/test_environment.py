@@ -302,7 +302,13 @@ def test_the_entry_of_a_plugin_decides_variables_of_its_own_processes(plugin):
 # --- launchers ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"),
+        *("MV2_COMM_WORLD_SIZE", "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE"),
+    ],
+)
 def test_one_of_several_processes_of_a_launcher_is_refused(name):
     with pytest.raises(BenchError, match=rf"one of 4 processes that a launcher started \({name}\)"):
         environment.check_alone({name: "4"})
