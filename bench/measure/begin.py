@@ -167,7 +167,7 @@ def _check(request: RunRequest) -> None:
     if request.counts is not None:
         if request.harnesses and not set(request.harnesses) & set(SCALING):
             raise BenchError(f"--counts is of the harnesses {', '.join(SCALING)}: add --harness, or leave it out.")
-        scaling_counts(read_counts(request.counts))
+        read_counts(request.counts)
 
 
 def _plan(
@@ -197,7 +197,8 @@ def _plan(
 def _counts(request: RunRequest, choice: Choice, num_gpus: int) -> ScalingCounts:
     """Return the counts of the scaling harnesses; raise BenchError if more is asked for than there is."""
     asked = () if request.counts is None else read_counts(request.counts)
-    counts = scaling_counts(asked, num_gpus=num_gpus)
+    gpus_alone = set(request.harnesses) == {"devices"} and all(stack.device != "cpu" for stack in choice.stacks)
+    counts = scaling_counts(asked, num_gpus=num_gpus, gpus_alone=gpus_alone)
     if "devices" in request.planned_harnesses:
         check_devices(counts, choice.stacks, asked)
     return counts.with_few_threads() if request.quick and not (asked or request.harnesses) else counts

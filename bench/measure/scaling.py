@@ -59,9 +59,14 @@ def read_counts(text: str) -> tuple[int, ...]:
 
 
 def scaling_counts(
-    asked: tuple[int, ...] = (), cores: Sequence[LogicalCore] | None = None, num_gpus: int = 0
+    asked: tuple[int, ...] = (),
+    cores: Sequence[LogicalCore] | None = None,
+    num_gpus: int = 0,
+    gpus_alone: bool = False,
 ) -> ScalingCounts:
     """Return the counts to measure; ``asked`` replaces the default ones, and 1, the base, is always among them.
+
+    With ``gpus_alone`` the counts are of GPUs only, of which there may be more than threads can run.
 
     Raises
     ------
@@ -70,8 +75,10 @@ def scaling_counts(
     """
     cores = logical_cores() if cores is None else cores
     most = usable_threads(cores) if cores else os.cpu_count() or 1
-    check_threads(max(asked, default=1), most, "--counts")
-    threads = tuple(sorted({1, *asked})) if asked else counts_up_to(cores, most)
+    if not gpus_alone:
+        check_threads(max(asked, default=1), most, "--counts")
+    own = {count for count in asked if count <= most}
+    threads = tuple(sorted({1, *own})) if asked else counts_up_to(cores, most)
     splits = {(copies, most // copies) for copies in threads}
     alone = {(1, size) for _, size in splits}
     emulated = tuple(count for count in threads if asked or count in EMULATED)

@@ -139,6 +139,17 @@ def test_gpus_are_counted_up_to_those_that_are_there():
     assert devices_plan((replace(TORCH, device="cuda"),), scaling_counts(cores=cores(8))) == []
 
 
+def test_gpus_may_be_more_than_the_cores_of_their_processes():
+    counts = scaling_counts((8,), cores=cores(2), num_gpus=8, gpus_alone=True)
+    assert counts.devices["cuda"] == (8,) and counts.threads == (1,)
+    stacks = (replace(TORCH, device="cuda"),)
+    check_devices(counts, stacks, (8,))
+    assert devices_plan(stacks, counts) == [("eager", None, 500, 2), ("ddp", 8, 500, 1), ("ddp", 8, 4000, 1)]
+    with pytest.raises(BenchError, match="--counts 9 is more than the 8 GPUs here"):
+        asked = (8, 9)
+        check_devices(scaling_counts(asked, cores=cores(2), num_gpus=8, gpus_alone=True), stacks, asked)
+
+
 def test_the_harness_devices_needs_a_data_parallel_backend_and_enough_gpus():
     counts = scaling_counts((4,), cores=cores(8), num_gpus=2)
     with pytest.raises(BenchError, match="the harness devices needs jax or torch among the stacks"):
