@@ -148,11 +148,7 @@ def recorded(blocks: Sequence[Block]) -> list[RecordedBlock]:
     """
     found = []
     for block in blocks:
-        rounds: dict[int, dict[int, float | None]] = {}
-        for turn in block.turns:
-            if turn.measure == MEASURE:
-                rounds.setdefault(turn.round, {})[turn.slot] = turn.value
-        turns = tuple(tuple(row.get(slot) for slot in range(len(block.slots))) for row in rounds.values())
+        turns = tuple(map(tuple, block.rounds(MEASURE, range(len(block.slots)))))
         if turns and all(value is not None for row in turns for value in row):
             found.append(RecordedBlock(turns, block.seconds))
     if not found:
