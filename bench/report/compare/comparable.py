@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.records.ceilings import Ceilings
+from bench.records.comparability import Subject
 from bench.records.comparison_key import ComparisonKey
 from bench.report.run.copies import CopyScaling
 from bench.report.run.devices import DevicePoint
@@ -38,25 +39,15 @@ RoundSamples = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Comparable:
-    """One side of a comparison.  Missing facts are None or empty; nothing is guessed.
+class Comparable(Subject):
+    """One side of a comparison, with its durations.  Missing facts are None or empty; nothing is guessed.
 
     Attributes
     ----------
-    name : str
-        Unique among the sides of one comparison.
     tool : str
         Name of the tool that measured it: ``mlp-bench`` or another.
     samples : Mapping[StackMeasurement, RoundSamples]
         Positive finite seconds.  The process is the unit of statistics: a tool that ran one process gives one entry.
-    facts : Mapping[str, Any]
-        The machine and the software, JSON-ready, as the source has it; units are in the names.
-    dataset : Mapping[str, Any] | None
-        ``identity`` and ``sha256``.
-    recipe : Mapping[str, Any] | None
-        The hyper-parameters; ``num_epochs`` is that of the reference runs.
-    passed : Mapping[str, str] | None
-        Environment variables set for the measured processes with ``--env``.
     keys : Mapping[str, ComparisonKey]
         Of each stack; empty for other tools.
     precisions : Mapping[str, frozenset[str]]
@@ -85,15 +76,10 @@ class Comparable:
         Warnings for the reader, e.g. of a partial run or unreadable files.
     """
 
-    name: str
     tool: str
     samples: Mapping[StackMeasurement, RoundSamples]
-    facts: Mapping[str, Any] = field(default_factory=dict)
     started_at: str | None = None
     mode: str | None = None
-    dataset: Mapping[str, Any] | None = None
-    recipe: Mapping[str, Any] | None = None
-    passed: Mapping[str, str] | None = None
     keys: Mapping[str, ComparisonKey] = field(default_factory=dict)
     precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ceilings: Mapping[str, Ceilings] = field(default_factory=dict)
