@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -279,13 +281,21 @@ def _import(plugin: Plugin) -> tuple[Plugin, BackendEntry]:
 
 
 def resolve(value: str, label: str) -> Any:
-    """Return the object that ``module:NAME`` names; raise BackendError, of ``label``, if it cannot be imported."""
+    """Return the object that ``module:NAME`` names; raise BackendError, of ``label``, if it cannot be imported.
+
+    What the module prints goes to stderr: stdout may be JSON.
+    """
     module, _, attribute = value.partition(":")
     try:
-        found = importlib.import_module(module)
+        with redirect_stdout(sys.stderr):
+            found = importlib.import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
         return found
-    except Exception as error:  # the code of another project, which may raise anything
-        what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
-        raise BackendError(f"{label}: {value} cannot be imported ({what}).") from error
+    except (Exception, SystemExit) as error:  # the code of another project, which may raise anything
+        raise BackendError(f"{label}: {value} cannot be imported ({in_words(error)}).") from error
+
+
+def in_words(error: BaseException) -> str:
+    """Return type and first line of an error."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"

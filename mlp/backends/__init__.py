@@ -73,7 +73,7 @@ def create(name: str, variant: str | None = None, device: str = "cpu") -> Backen
     check_device(device)
     backend = load(name)
     backend.variant_named(variant)
-    answer = backend.availability(device, variant)
+    answer = _availability(backend, device, variant)
     if isinstance(answer, Unavailable):
         raise BackendError(f"backend {name} cannot run on {device}: {answer.reason}. {answer.remedy}")
     return backend(variant)
@@ -109,16 +109,31 @@ def probe(name: str, variant: str | None = None, device: str = "cpu") -> Availab
         return cuda_driver.NO_ANSWER
     interpreter = backend.interpreter(device)
     if not os.path.exists(interpreter):  # its environment is missing, and this process can tell how to make it
-        return backend.availability(device, chosen.name)
+        return _availability(backend, device, chosen.name)
     kind = device.partition(":")[0]
     variants = tuple(one.name for one in backend.variants if kind in one.devices)
     more_variables = tuple(backend.interpreter_variables(device).items())
     return _probe_elsewhere(interpreter, more_variables, name, device, variants)[chosen.name]
 
 
+def _availability(backend: type[Backend], device: str, variant: str | None) -> Available | Unavailable:
+    """Return the answer of the backend; Unavailable if that of a plugin is an exception or something else."""
+    try:
+        answer = backend.availability(device, variant)
+        said = f"returned {answer!r}"
+    except Exception as error:  # the code of another project, which may raise anything
+        if not registry.is_plugin(backend.name):
+            raise
+        answer, said = None, f"raised {registry.in_words(error)}"
+    if isinstance(answer, (Available, Unavailable)):
+        return answer
+    remedy = "It is to return mlp.backends.Available or Unavailable, see docs/backends.md."
+    return Unavailable(f"{backend.__name__}.availability() {said}", remedy)
+
+
 def _probe_here(backend: type[Backend], variant: str) -> Available | Unavailable:
     """Probe in this process; if C++ is compiled, test the toolchain, which may lack Python's headers or a linker."""
-    answer = backend.availability("cpu", variant)
+    answer = _availability(backend, "cpu", variant)
     settings = backend.compiler_settings(variant)
     if isinstance(answer, Unavailable) or settings is None:
         return answer

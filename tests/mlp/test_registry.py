@@ -57,6 +57,38 @@ def test_a_broken_plugin_is_one_sentence_and_leaves_the_others(plugin):
     assert "not_installed" in answers["fake"].reason and isinstance(answers["numpy"], backends.Available)
 
 
+def test_a_plugin_that_exits_when_imported_is_refused_and_prints_on_stderr(plugin, capsys):
+    plugin("fake", source="print('hello')\nraise SystemExit('no accelerator')\n")
+    assert refusal("fake").endswith("fake_plugin:ENTRY cannot be imported (SystemExit: no accelerator).")
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise OSError('no such device')", "raised OSError: no such device"),
+        ("return True", "returned True"),
+        ("return 'yes'", "returned 'yes'"),
+    ],
+)
+def test_a_plugin_that_answers_wrongly_is_unavailable_and_leaves_the_others(plugin, body, said):
+    plugin("fake", f"@classmethod\ndef availability(cls, device='cpu', variant=None):\n    {body}")
+    answers = backends.available()
+    assert answers["fake"].reason == f"Fake.availability() {said}" and answers["fake"].remedy
+    assert isinstance(answers["numpy"], backends.Available)
+    with pytest.raises(BackendError, match="cannot run on cpu"):
+        backends.create("fake")
+
+
+def test_a_built_in_backend_that_raises_is_a_mistake_of_ours(monkeypatch):
+    def availability(device, variant):
+        raise KeyError(device)
+
+    monkeypatch.setattr(backends.load("numpy"), "availability", availability)
+    with pytest.raises(KeyError):
+        backends.probe("numpy")
+
+
 IMPLEMENTATION = "from mlp.registry import BackendEntry\nENTRY = BackendEntry({name!r}, {value!r})\n{more}"
 
 

@@ -42,7 +42,8 @@ class Clause:
 
 
 def batch(num_examples: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    return toy_data()[0][:num_examples], toy_data()[1][:num_examples]
+    """Return copies: a backend may change its inputs, which ``inputs_unchanged`` alone is to see."""
+    return toy_data()[0][:num_examples].copy(), toy_data()[1][:num_examples].copy()
 
 
 def parameters_close(
@@ -66,10 +67,10 @@ def outputs(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
 
 def evaluation(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
     images, labels = toy_data()[4][:50], toy_data()[5][:50]  # two whole minibatches of 20, and a rest that is left out
-    loss, accuracy = stack.compiled(PLAIN).evaluate(images, labels)
     reference = oracle(PLAIN)
     whole = 50 if getattr(reference, "evaluates_remainder", False) else 40  # see ``causes``
     expected_loss, expected_accuracy = reference.evaluate(images[:whole], labels[:whole])
+    loss, accuracy = stack.compiled(PLAIN).evaluate(images, labels)
     yield close("validation loss", loss, expected_loss, rel=stack.relative_error)
     slack = 0 if stack.precision in ("float32", "float64") else 0.05  # low precision may turn a close decision
     yield close("accuracy", accuracy, expected_accuracy, abs=slack + 1e-6)
@@ -120,13 +121,13 @@ def _gradients_of(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> 
 
 def fifty_steps(stack: CheckedStack, oracle: Oracle) -> Iterator[Deviation]:
     plain, reference = stack.compiled(PLAIN), oracle(PLAIN)
-    images, labels = toy_data()[:2]
+    images, labels = batch(200)
     # RMSProp's first steps divide by small numbers, and every step builds on the last: the bound of one loss grows.
     tolerance = 10 * stack.relative_error
     for step in range(50):
         rows = slice(20 * (step % 10), 20 * (step % 10) + 20)
         expected = reference.train_step(images[rows], labels[rows])
-        found = plain.train_step(images[rows], labels[rows])
+        found = plain.train_step(images[rows].copy(), labels[rows].copy())
         yield close(f"loss of step {step + 1}", found, expected, rel=tolerance, abs=tolerance)
     yield from parameters_close("afterwards", plain.parameters(), reference.parameters(), tolerance)
 
@@ -178,7 +179,7 @@ def _epoch(stack: CheckedStack, oracle: Oracle, backend: Backend, *placed: np.nd
     reference, tolerance = oracle(PLAIN), 10 * stack.relative_error
     order = np.random.RandomState(5).permutation(110)
     told: list[tuple[int, float]] = []
-    mean = backend.train_epoch(images, labels, order, lambda step, loss: told.append((step, loss)))
+    mean = backend.train_epoch(images, labels, order.copy(), lambda step, loss: told.append((step, loss)))
     taken = np.arange(110) if getattr(reference, "ignores_order", False) else order  # see ``causes``
     rows = [taken[start : start + 20] for start in range(0, 100, 20)]
     expected = [reference.train_step(images[one], labels[one]) for one in rows]
@@ -189,7 +190,7 @@ def _epoch(stack: CheckedStack, oracle: Oracle, backend: Backend, *placed: np.nd
     yield close("mean loss of the epoch", mean, np.mean(losses or [np.nan]), rel=1e-5)
     yield from parameters_close("afterwards", backend.parameters(), reference.parameters(), tolerance)
     validation = toy_data()[2:4]
-    found, theirs = backend.evaluate(*validation)[0], reference.evaluate(*validation)[0]
+    theirs, found = reference.evaluate(*validation)[0], backend.evaluate(*validation)[0]
     yield close("validation loss afterwards", found, theirs, rel=tolerance)
 
 
@@ -224,7 +225,7 @@ def trained_network(stack: CheckedStack) -> tuple[list[np.ndarray], float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.npz"
         save_parameters(plain.network, path)
-        return load_parameters(path), plain.evaluate(*toy_data()[4:])[0]
+        return load_parameters(path), plain.evaluate(*(array.copy() for array in toy_data()[4:]))[0]
 
 
 def moved(network: tuple[list[np.ndarray], float], backend: Backend, tolerance: float) -> Iterator[Deviation]:
@@ -263,7 +264,7 @@ def _learned(backend: Backend, seed: int) -> float:
     backend.set_parameters(initial_parameters(recipe))
     random = np.random.RandomState(seed)
     for _ in range(LEARNING_EPOCHS):
-        backend.train_epoch(*toy_data()[:2], random.permutation(200))
+        backend.train_epoch(*batch(200), random.permutation(200))
     return backend.evaluate(*toy_data()[2:4])[0]
 
 

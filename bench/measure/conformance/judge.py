@@ -13,6 +13,7 @@ from bench.measure.conformance.clauses import OF_NUMBERS, Clause
 from bench.measure.conformance.conduct import OF_CONDUCT
 from bench.measure.conformance.deviation import Deviation
 from bench.measure.conformance.dropout import OF_DROPOUT
+from bench.measure.conformance.example import toy_data
 from bench.measure.conformance.stack import CheckedStack, Oracle, float64_oracle
 from bench.measure.process import describe
 
@@ -52,6 +53,7 @@ def judge(clause: Clause, stack: CheckedStack, oracle: Oracle = float64_oracle) 
     reason = clause.inapplicable(stack)
     if reason is not None:
         return ClauseResult(clause.name, clause.title, ClauseState.NOT_APPLICABLE, reason)
+    toy_data.cache_clear()  # a backend may have changed its inputs in an earlier clause
     try:
         found = list(clause.check(stack, oracle))
     except Exception as error:  # the backend's code may raise anything

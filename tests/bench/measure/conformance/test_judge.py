@@ -141,6 +141,24 @@ def test_a_mistake_is_seen_by_its_clause_and_explained(judged, source, clause, d
     assert (cause is None and result.cause is None) or cause in result.cause
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def train_step(self, images, labels):\n    loss = super().train_step(images, labels)\n    labels[:] = 0\n"
+        "    return loss",
+        "def train_epoch(self, images, labels, order, on_step=None):\n"
+        "    mean = super().train_epoch(images, labels, order.copy(), on_step)\n    order.sort()\n    return mean",
+        "def evaluate(self, images, labels):\n    found = super().evaluate(images, labels)\n    images[:] = 0\n"
+        "    return found",
+    ],
+    ids=("labels", "order", "images"),
+)
+def test_changed_inputs_are_seen_by_their_clause_and_change_no_other(judged, source):
+    """Neither the clauses before it, whose data the backend changes, nor those after it."""
+    names = ("loss", "fifty_steps", "minibatch_order", "evaluation", "inputs_unchanged", "network_moves", "outputs")
+    assert [one.clause for one in judged(source, *names) if not one.passes] == ["inputs_unchanged"]
+
+
 def test_an_exception_of_the_backend_is_no_verdict(judged):
     source = "def train_step(self, images, labels):\n    raise MemoryError('no memory')"
     (result,) = judged(source, "loss")
