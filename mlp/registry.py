@@ -277,7 +277,25 @@ def _import(plugin: Plugin) -> tuple[Plugin, BackendEntry]:
         raise BackendError(f"{plugin.label}: {plugin.value} is not an mlp.registry.BackendEntry: see docs/backends.md.")
     if found.name != plugin.name:
         raise BackendError(f"{plugin.label} declares the entry of {found.name!r}: give entry and entry point one name.")
+    if (name := _mistyped(found)) is not None:
+        raise BackendError(
+            f"{plugin.label}: {name} of its entry is {getattr(found, name)!r}: see mlp.registry.BackendEntry for "
+            "its type."
+        )
     return plugin, found
+
+
+def _mistyped(entry: BackendEntry) -> str | None:
+    """Return the first field of another type; a text in place of a tuple would be read as its letters."""
+    for name in ("packages", "thread_variables"):
+        value = getattr(entry, name)
+        if not isinstance(value, (tuple, list)) or not all(isinstance(one, str) for one in value):
+            return name
+    for name in ("cache_variables", "variables", "cpu_variables"):
+        value = getattr(entry, name)
+        if not isinstance(value, dict) or not all(isinstance(one, str) for pair in value.items() for one in pair):
+            return name
+    return None if isinstance(entry.implementation, str) else "implementation"
 
 
 def resolve(value: str, label: str) -> Any:

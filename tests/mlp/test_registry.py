@@ -116,6 +116,28 @@ def test_an_entry_that_declares_something_else_is_one_sentence(plugin, source, s
     assert sentence in refusal("fake")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("packages", "'numpy'"),
+        ("thread_variables", "('OMP_NUM_THREADS')"),
+        ("thread_variables", "(4,)"),
+        ("variables", "{'LEVEL': 3}"),
+        ("cpu_variables", "('DEV', 'CPU')"),
+        ("cache_variables", "None"),
+    ],
+)
+def test_a_field_of_another_type_is_one_sentence(plugin, field, value):
+    source = f"from mlp.registry import BackendEntry\nENTRY = BackendEntry('fake', 'fake_plugin:X', {field}={value})"
+    plugin("fake", source=source)
+    assert f"backend fake of fake-plugin 1.0: {field} of its entry is {eval(value)!r}" in refusal("fake")
+
+
+def test_an_implementation_that_is_no_text_is_one_sentence(plugin):
+    plugin("fake", source="from mlp.registry import BackendEntry\nENTRY = BackendEntry('fake', BackendEntry)")
+    assert "implementation of its entry is <class" in refusal("fake")
+
+
 def test_variants_are_checked(plugin):
     plugin("fake", "variants = ('fast',)")
     assert "Fake.variants is not a tuple of mlp.backends.Variant" in refusal("fake")

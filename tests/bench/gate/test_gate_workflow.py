@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 
+import jsonschema
 import pytest
 import yaml
 
@@ -21,6 +22,44 @@ PROGRAM = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$*" in *"-m venv "*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python";; esac
 """
+
+# After GitHub's "Metadata syntax for GitHub Actions", the part on composite actions.
+TEXT = {"type": "string"}
+NAMED = {"propertyNames": {"pattern": "^[_a-zA-Z][a-zA-Z0-9_-]*$"}, "type": "object"}
+VALUES = {**NAMED, "additionalProperties": {"type": ["string", "number", "boolean"]}}
+STEP = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("id", "if", "name", "uses", "run", "shell", "working-directory"), TEXT),
+        "env": VALUES,
+        "with": VALUES,
+        "continue-on-error": {"type": ["boolean", "string"]},
+    },
+    "additionalProperties": False,
+    "oneOf": [{"required": ["uses"]}, {"required": ["run", "shell"]}],
+    "dependentRequired": {"with": ["uses"], "shell": ["run"], "working-directory": ["run"], "run": ["shell"]},
+}
+INPUT = {
+    "type": "object",
+    "properties": {"description": TEXT, "default": TEXT, "deprecationMessage": TEXT, "required": {"type": "boolean"}},
+    "required": ["description"],
+    "additionalProperties": False,
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("name", "author", "description"), TEXT),
+        "inputs": {**NAMED, "additionalProperties": INPUT},
+        "runs": {
+            "type": "object",
+            "properties": {"using": {"const": "composite"}, "steps": {"type": "array", "items": STEP, "minItems": 1}},
+            "required": ["using", "steps"],
+            "additionalProperties": False,
+        },
+    },
+    "required": ["name", "description", "runs"],
+    "additionalProperties": False,
+}
 
 
 def options(command):
@@ -47,6 +86,28 @@ def test_the_workflow_gives_inputs_that_the_action_has():
     assert set(step["with"]) <= set(ACTION["inputs"])
     used = re.findall(r"\$\{\{ inputs\.([\w-]+) \}\}", (ACTION_FOLDER / "action.yml").read_text())
     assert set(used) == set(ACTION["inputs"])
+
+
+def test_the_action_has_the_form_of_a_composite_action():
+    jsonschema.validate(ACTION, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("      shell: bash\n", ""),
+        ("inputs:\n", "input:\n"),
+        ('default: "3.12"', "default: 3.12"),
+        ("    description: Variant of the backend\n", "    about: Variant of the backend\n"),
+        ("using: composite", "using: node20"),
+        ("- uses: actions/cache@v4", "- use: actions/cache@v4"),
+    ],
+)
+def test_another_form_is_seen(before, after):
+    text = (ACTION_FOLDER / "action.yml").read_text()
+    assert before in text
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text.replace(before, after, 1)), SCHEMA)
 
 
 @pytest.fixture
