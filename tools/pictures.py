@@ -30,10 +30,11 @@ from bench.gate.error_rates.resample import recorded_blocks
 from bench.gate.verdict.bisection.search import Search
 from bench.records.moments import order
 from bench.report.charts import draw_charts
-from bench.report.charts.style import COLOURS, GREY, PHASES
+from bench.report.charts.style import BLUE, COLOURS, GREY, OCHRE, PHASES, VERMILION
 from bench.report.history.series import find_runs, history
 from bench.report.write import analysis_of, page_of, sections
 from mlp.recipe import REFERENCE
+from tools.conformance import newest_record, stacks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
     from bench.report.run.analysis import RunAnalysis
 
 IMAGES = Path("docs/images")
+CONFORMANCE = Path("results/conformance")
+CLAUSE_MARKS = {
+    "holds": ("o", BLUE),
+    "violated": ("X", VERMILION),
+    "not judged": ("s", OCHRE),
+    "not applicable": (".", GREY),
+}
 NOISE = Path("results/noise/quiet.jsonl")
 CALIBRATIONS = Path("results/calibration")
 BISECTED = InjectedRange(16, ((11, 1.05),))  # commits, and (position, factor) of the one that made it slower
@@ -63,6 +71,7 @@ def pictures(record: Path, records: Path) -> dict[Path, str]:
         "time": lambda axes: _phases(axes, analysis),
         "gate": _power,
         "bisect": _search,
+        "conform": _clauses,
         "trend": lambda axes: _trend(axes, records),
         "scaling": lambda axes: _thin(axes, charts["threads"]),
         "fitness": _noise,
@@ -153,6 +162,16 @@ def _search(axes: Axes) -> None:
         for commit in np.flatnonzero(probabilities > 0.01):
             axes.barh(row, 1, left=commit, height=1, color=COLOURS[0], alpha=probabilities[commit], linewidth=0)
     axes.set(xlim=(0, BISECTED.last))
+
+
+def _clauses(axes: Axes) -> None:
+    """Draw the clauses of the contract from left to right, a row for each stack of the newest record of ``conform``."""
+    stacks = stacks_of(newest_record(CONFORMANCE))
+    for row, stack in enumerate(reversed(stacks)):
+        for clause, result in enumerate(stack["clauses"]):
+            marker, color = CLAUSE_MARKS[result["state"]]
+            axes.plot(clause, row, marker, color=color, markersize=3.5, markeredgewidth=0)
+    axes.set_ylim(-0.7, len(stacks) - 0.3)
 
 
 def _noise(axes: Axes) -> None:

@@ -32,9 +32,10 @@ from bench.stats.estimates import Estimate
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
 from mlp import registry
 from mlp.recipe import REFERENCE
-from tools.pictures import pictures, write_first_screen
+from tools import conformance
+from tools.pictures import CONFORMANCE, pictures, write_first_screen
 
-README, RESULTS = Path("README.md"), Path("docs/results.md")
+README, RESULTS, BACKENDS = Path("README.md"), Path("docs/results.md"), Path("docs/backends.md")
 TERMINAL_COLUMNS = 120
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
 WANTED = {  # (harness, cache, measurement) -> label in the README
@@ -251,6 +252,7 @@ def generated(records: Path) -> dict[Path, str]:
     cpu, gpu = newest_record(records), gpu_records(records)
     blocks = {
         README: {"terminal": terminal_block(cpu), "results": canonical_runs_block([cpu, *gpu])},
+        BACKENDS: {"conformance": conformance.table_of(conformance.newest_record(CONFORMANCE))},
         RESULTS: {"cpu": results_block(cpu), "gpu": gpu_block(gpu)},
     }
     return {**{path: _with_blocks(path, names) for path, names in blocks.items()}, **pictures(cpu, records)}
