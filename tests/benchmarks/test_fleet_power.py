@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.report.compare.comparable import StackMeasurement
+from bench.report.fleet.hosts import measured_host
 from bench.stats.outliers import outliers, p_values
 from benchmarks import fleet_power
 from benchmarks.fleet_power import FACTORS, SICK, healthy_fleet, judge, rows
@@ -45,6 +46,17 @@ def test_a_sicker_host_is_named_more_often_and_healthy_ones_seldom():
     assert named == sorted(named) and (named[0], named[-1]) == (0, 40)
     assert max(row["false_alarms"] for row in found) <= 8
     assert found == rows(METRICS, 20, 40, seed=1) != rows(METRICS, 20, 40, seed=2)
+
+
+@pytest.mark.slow
+def test_the_kept_file_is_what_its_command_computes():
+    """Of its fleets of 20 hosts, which take seconds."""
+    kept = json.loads(KEPT.read_text())
+    own = [row for row in kept["rows"] if row["hosts"] == 20]
+    metrics = list(measured_host(fleet_power.PROJECT / kept["record"]).processes)
+    assert len(metrics) == kept["num_metrics"] and not kept["uncommitted_changes"]
+    assert rows(metrics, 20, own[0]["fleets"], kept["seed"]) == own
+    assert {row["hosts"]: row["fleets"] for row in kept["rows"]} == fleet_power.SIZES
 
 
 def test_the_file_repeats_its_command(tmp_path, monkeypatch):
