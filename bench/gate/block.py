@@ -108,11 +108,15 @@ class Block:
             if len(parts) < len(SUMS[measure]) - 1:  # all processes failed before a part: the others are no sum
                 return [None] * len(slots)
             return [None if None in of_slot else sum(of_slot) for of_slot in zip(*parts, strict=True)]
-        rounds: dict[int, list[float | None]] = {}
+        return process_values(self.rounds(measure, slots), summary) or [None] * len(slots)
+
+    def rounds(self, measure: str, slots: Sequence[int]) -> list[list[float | None]]:
+        """Return the values of the turns of ``slots`` in each round; None where a process has no turn."""
+        found: dict[int, list[float | None]] = {}
         for turn in self.turns:
             if turn.measure == measure and turn.slot in slots:
-                rounds.setdefault(turn.round, [None] * len(slots))[slots.index(turn.slot)] = turn.value
-        return process_values([rounds[number] for number in sorted(rounds)], summary) or [None] * len(slots)
+                found.setdefault(turn.round, [None] * len(slots))[slots.index(turn.slot)] = turn.value
+        return [found[number] for number in sorted(found)]
 
     def _has(self, measure: str) -> bool:
         return any(turn.measure == measure for turn in self.turns)

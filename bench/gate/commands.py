@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bench.errors import BenchError
 from bench.gate import emit, instructions, live, run_file
+from bench.gate.baseline import against_record
 from bench.gate.config import GateConfig
+from bench.gate.error_rates import record_noise
+from bench.gate.error_rates.calibrate import calibrate
 from bench.gate.error_rates.calibration import calibration_sentence, latest_calibration
 from bench.gate.options import MAIN, config_of, request_of
 from bench.gate.processes.launch import SideError
@@ -24,7 +25,6 @@ from bench.records.fitness import hindrances
 from bench.records.header import Environment
 from bench.report.run.context import environment_notices
 
-MODES = ("baseline", "calibrate", "trace", "record_noise", "again")
 MODE_OPTIONS = {"trace": "--replay"}  # options whose name differs from that of their mode
 
 
@@ -37,27 +37,10 @@ def run(console: Console, **options: Any) -> int:
     emit.check_targets(options)
     config = config_of(options)
     try:
-        return _mode(chosen[0] if chosen else "compare")(console, config, options)
+        return (MODES[chosen[0]] if chosen else compare)(console, config, options)
     except SideError as error:
         emit.write(nothing_measured(str(error), config.metrics()), options)
         raise
-
-
-def _mode(name: str) -> Callable[[Console, GateConfig, dict[str, Any]], int]:
-    """Return the function of a mode, importing its module lazily: a replay needs no measuring module."""
-    if name in ("compare", "again"):
-        return {"compare": compare, "again": again}[name]
-    if name == "calibrate":
-        from bench.gate.error_rates.calibrate import calibrate
-
-        return calibrate
-    if name == "baseline":
-        from bench.gate.baseline import against_record
-
-        return against_record
-    from bench.gate.error_rates import record_noise
-
-    return {"record_noise": record_noise.record, "trace": record_noise.replay_trace}[name]
 
 
 def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
@@ -73,16 +56,12 @@ def compare(console: Console, config: GateConfig, options: dict[str, Any]) -> in
     advice = instructions.sentence(outcome.blocks, why_no_instructions)
     notices = environment_notices(Environment(dropped=tuple(context["environment"]["dropped"])))
     hindered = [f"This machine hinders measuring: {one.detail}." for one in hindrances(context["fitness"]["start"])]
-    more = [*notices, *hindered, calibration_here(context, options["runs_dir"]), advice, where]
+    folders = [PROJECT / "results" / "calibration", options["runs_dir"] / "calibration"]
+    rates = calibration_sentence(latest_calibration(fingerprint.folder_name(context["machine"]), folders))
+    more = [*notices, *hindered, rates, advice, where]
     report = report_of(outcome, (session.base, session.candidate), config.undecided_passes, more, context)
     emit.emit(report, console, options)
     return report.exit_code
-
-
-def calibration_here(context: dict[str, Any], runs_dir: Path) -> str:
-    """Return a sentence with this gate's error rates on this machine, from the latest calibration."""
-    folders = [PROJECT / "results" / "calibration", runs_dir / "calibration"]
-    return calibration_sentence(latest_calibration(fingerprint.folder_name(context["machine"]), folders))
 
 
 def again(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
@@ -94,3 +73,12 @@ def again(console: Console, config: GateConfig, options: dict[str, Any]) -> int:
     code = exit_code(decision, config.undecided_passes)
     emit.emit(GateReport(headline(decision), tuple(sentences), decision.judgements, code, context), console, options)
     return code
+
+
+MODES = {
+    "baseline": against_record,
+    "calibrate": calibrate,
+    "trace": record_noise.replay_trace,
+    "record_noise": record_noise.record,
+    "again": again,
+}

@@ -22,14 +22,11 @@ READ = ("again", "trace", "baseline")  # options that name what is read
 SUMMARY = "GITHUB_STEP_SUMMARY"  # GitHub's name of the file that a job may add Markdown to
 
 
-def check_targets(options: dict[str, Any]) -> bool:
-    """Raise RecordError before measuring unless the files that ``options`` name can be written, and are not inputs.
-
-    Return True if one of them is stdout.
-    """
+def check_targets(options: dict[str, Any]) -> None:
+    """Raise RecordError before measuring unless the files that ``options`` name can be written, and are not inputs."""
     read = [Path(options[name]) for name in READ if options.get(name)]
     sources = [source for path in read for source in sources_of(path)]
-    return files.check({option: options[name] for option, name in OPTIONS.items()}, sources)
+    files.check({option: options[name] for option, name in OPTIONS.items()}, sources)
 
 
 def emit(report: GateReport, console: Console, options: dict[str, Any]) -> None:

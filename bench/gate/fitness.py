@@ -16,7 +16,7 @@ from bench.advice import bench_command, make_command
 from bench.errors import BenchError
 from bench.gate.block import Block
 from bench.gate.error_rates.replay import replay_blocks
-from bench.gate.error_rates.resample import RecordedBlock, Turns
+from bench.gate.error_rates.resample import RecordedBlock
 from bench.gate.live import COMPARISON
 from bench.gate.measures import STANDARD
 from bench.gate.processes.session import GateRequest, Session, opened, resolve_stack
@@ -148,20 +148,12 @@ def recorded(blocks: Sequence[Block]) -> list[RecordedBlock]:
     """
     found = []
     for block in blocks:
-        turns, running = _turns_of(block, MEASURE), _turns_of(block, RUNNING)
+        turns, running = (tuple(map(tuple, block.rounds(name, range(len(block.slots))))) for name in (MEASURE, RUNNING))
         if turns and all(value is not None for row in turns for value in row):
             found.append(RecordedBlock(turns, block.seconds, running or None))
     if not found:
         raise BenchError(f"the fitness was not measured: its processes failed, as {bench_command('gate')} would show.")
     return found
-
-
-def _turns_of(block: Block, measure: str) -> Turns:
-    rounds: dict[int, dict[int, float | None]] = {}
-    for turn in block.turns:
-        if turn.measure == measure:
-            rounds.setdefault(turn.round, {})[turn.slot] = turn.value
-    return tuple(tuple(row.get(slot) for slot in range(len(block.slots))) for row in rounds.values())
 
 
 def causes_of(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block, samples
-from bench.gate.verdict import DESIGN, Decision, Design, Metric, Verdict, confirm, decide
+from bench.gate.verdict import DESIGN, Decision, Metric, Verdict, confirm, decide
 
 COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # shuffled for each block
 CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)
@@ -30,18 +30,14 @@ class GateOutcome:
 
 
 def run(
-    measure_block: MeasureBlock,
-    metrics: Sequence[Metric],
-    budget_seconds: float,
-    clock: Callable[[], float],
-    design: Design = DESIGN,
+    measure_block: MeasureBlock, metrics: Sequence[Metric], budget_seconds: float, clock: Callable[[], float]
 ) -> GateOutcome:
     """Compare until nothing more can be decided within ``budget_seconds``; then confirm apparent regressions.
 
     The first look and the confirmation may overrun the budget by the share that the design allows, because a run
     without them could not decide anything.
     """
-    start, overrun_seconds = clock(), budget_seconds * (1 + design.confirming_overrun)
+    start, overrun_seconds = clock(), budget_seconds * (1 + DESIGN.confirming_overrun)
     names = [metric.name for metric in metrics]
     blocks: list[Block] = []
 
@@ -51,24 +47,24 @@ def run(
 
     while True:
         blocks.append(measure_block(len(blocks), "comparison", COMPARISON, tuple(names)))
-        decision = judge(blocks, metrics, design)
+        decision = judge(blocks, metrics)
         if decision.to_confirm or not decision.more_blocks_may_help:
             break
-        limit_seconds = overrun_seconds if len(blocks) < design.looks.first else budget_seconds
+        limit_seconds = overrun_seconds if len(blocks) < DESIGN.looks.first else budget_seconds
         if _one_side_is_silent(blocks, names) or not time_for_another(limit_seconds):
             break
     fresh: list[Block] = []
     suspected, found = decision.to_confirm, decision
     while decision.to_confirm and time_for_another(overrun_seconds):
         fresh.append(measure_block(len(blocks) + len(fresh), "confirmation", CONFIRMATION, suspected))
-        decision = confirm(found, samples(fresh, suspected), design)
+        decision = confirm(found, samples(fresh, suspected))
     return GateOutcome(_settled(decision), (*blocks, *fresh), clock() - start)
 
 
-def judge(blocks: Sequence[Block], metrics: Sequence[Metric], design: Design = DESIGN) -> Decision:
+def judge(blocks: Sequence[Block], metrics: Sequence[Metric]) -> Decision:
     """Return the decision after these blocks of the comparison; a pure function of the blocks."""
     names = [metric.name for metric in metrics]
-    return decide(samples(blocks, names, CANDIDATE), samples(blocks, names, CONTROL), metrics, design)
+    return decide(samples(blocks, names, CANDIDATE), samples(blocks, names, CONTROL), metrics)
 
 
 def rejudge(blocks: Sequence[Block], metrics: Sequence[Metric]) -> Decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bench.errors import BenchError
@@ -22,7 +23,7 @@ def config_of(options: dict[str, Any]) -> GateConfig:
         changes["budget_seconds"] = parse_duration(options["budget"])
     if options["undecided"] is not None:
         changes["undecided_passes"] = options["undecided"] == "pass"
-    config = GateConfig(**{**vars(config), **changes})
+    config = replace(config, **changes)
     return config.with_measures(options["metrics"]) if options["metrics"] else config
 
 

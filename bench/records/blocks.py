@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-Typed = Callable[[str, Sequence[Any]], Any]
+from bench.records.columns import FrameColumn
 
 
 class RowBlocks:
@@ -24,9 +24,9 @@ class RowBlocks:
     that the frame shares.
     """
 
-    def __init__(self, columns: list[str], own: tuple[str, ...], types: Mapping[str, str]) -> None:
+    def __init__(self, columns: Sequence[FrameColumn], own: tuple[str, ...], types: Mapping[str, str]) -> None:
         self._columns = columns
-        self._keys: dict[str, list[Any]] = {column: [] for column in columns if column not in own}
+        self._keys: dict[str, list[Any]] = {column.name: [] for column in columns if column.name not in own}
         self._counts: list[int] = []
         self._own: dict[str, list[Any] | array] = {name: array(types[name]) if name in types else [] for name in own}
 
@@ -42,20 +42,47 @@ class RowBlocks:
             is_float = isinstance(values, array) and values.typecode == "d"
             values.extend([math.nan if value is None else value for value in own[column]] if is_float else own[column])
 
-    def frame(self, typed: Typed) -> pd.DataFrame:
-        """Return all rows in insertion order; ``typed`` makes an array of the values of a column.
+    def frame(self) -> pd.DataFrame:
+        """Return all rows in insertion order.
 
         Conversion is column by column, which avoids a second copy of all data.
         """
         rows = np.repeat(np.arange(len(self._counts)), self._counts)
         columns = {}
-        for name in self._columns:
-            if name in self._keys:
-                columns[name] = typed(name, self._keys.pop(name)).take(rows)
+        for column in self._columns:
+            values = self._own.get(column.name)
+            if values is None:
+                columns[column.name] = typed(column, self._keys.pop(column.name)).take(rows)
+            elif isinstance(values, array) and values:
+                columns[column.name] = typed(column, np.frombuffer(values, values.typecode))
             else:
-                columns[name] = typed(name, _column(self._own[name]))
+                columns[column.name] = typed(column, list(values))
         return pd.DataFrame(columns, copy=False)
 
 
-def _column(values: list[Any] | array) -> Any:
-    return np.frombuffer(values, values.typecode) if isinstance(values, array) and len(values) else list(values)
+def typed_frame(rows: list[dict[str, Any]], columns: Sequence[FrameColumn]) -> pd.DataFrame:
+    """Return a frame of ``rows`` with these columns, and NA for a missing value."""
+    return pd.DataFrame({one.name: typed(one, [row.get(one.name) for row in rows]) for one in columns}, copy=False)
+
+
+def typed(column: FrameColumn, values: Any) -> Any:
+    """Return a column with names as categories, counts as nullable integers, and measured numbers as float64."""
+    dtype = column.kind.dtype
+    if dtype == "category":
+        return _categories([_joined(value) for value in values] if column.name == "throttle_reasons" else values)
+    if dtype is None:
+        return pd.Series(values, dtype=None if len(values) else object).array
+    return pd.array(values, dtype=dtype)
+
+
+def _categories(values: Sequence[str | None]) -> pd.Categorical:
+    """Return names as a categorical with sorted categories: what ``astype`` does, in half the time."""
+    names = sorted({value for value in values if value is not None})
+    codes = {name: code for code, name in enumerate(names)}
+    categories = pd.Index(names, dtype="str") if names else pd.Index([], dtype=object)
+    return pd.Categorical.from_codes([codes.get(value, -1) for value in values], categories)
+
+
+def _joined(reasons: Any) -> str | None:
+    """Join reasons to one text; None for none or unknown."""
+    return "; ".join(reasons) if isinstance(reasons, list) and reasons else None

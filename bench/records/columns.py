@@ -258,6 +258,7 @@ def names(columns: tuple[FrameColumn, ...]) -> list[str]:
 
 CASE_COLUMNS, KEYS = names(CASE), names(SHARED)
 COLUMNS = {frame: names(columns) for frame, columns in FRAMES.items()}
+OF_PROCESSES = [name for name in COLUMNS["processes"] if name not in KEYS]
 # Columns that vary within one measurement of one process; the others are its keys.
 OWN = {
     "samples": ("sample_index", "seconds"),
@@ -283,8 +284,8 @@ def units(columns: tuple[FrameColumn, ...]) -> dict[str, str]:
 
 def readme_tables() -> str:
     """Return the tables of results/README.md: the shared columns, then the own columns of each frame."""
-    own = {frame: [one for one in columns if one not in SHARED] for frame, columns in FRAMES.items()}
-    own["operations"] = [one for one in OPERATIONS if one not in SHARED]
+    frames = {**FRAMES, "operations": OPERATIONS}
+    own = {frame: [one for one in columns if one not in SHARED] for frame, columns in frames.items()}
     rows = [(frame if not number else "", one) for frame, columns in own.items() for number, one in enumerate(columns)]
     return "\n".join(
         [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
 
 HARDWARE = (
     *("cpu_model", "architecture", "physical_cores", "logical_cores", "numa_nodes", "usable_cores"),
@@ -21,30 +21,30 @@ OF_FAMILY = " (family "  # in the name of a CPU, followed by its numbers; record
 FREE = ("seed", "num_epochs")
 
 
-class Described(Protocol):
-    """A side of a comparison by what it was measured with; None where its source does not tell."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
-    @property
-    def dataset(self) -> Mapping[str, Any] | None: ...
-    @property
-    def recipe(self) -> Mapping[str, Any] | None: ...
-    @property
-    def passed(self) -> Mapping[str, str] | None: ...
-
-
 @dataclass(frozen=True)
 class Subject:
-    """The ``Described`` side of a run or a profile."""
+    """A side of a comparison by what it was measured with; None or empty where its source does not tell.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the sides of one comparison.
+    facts : Mapping[str, Any]
+        The machine and the software, JSON-ready, as the source has it; units are in the names.
+    dataset : Mapping[str, Any] | None
+        ``identity`` and ``sha256``.
+    recipe : Mapping[str, Any] | None
+        The hyper-parameters; ``num_epochs`` is that of the reference runs.
+    passed : Mapping[str, str] | None
+        Environment variables set for the measured processes with ``--env``.
+    """
 
     name: str
-    facts: Mapping[str, Any]
-    dataset: Mapping[str, Any] | None
-    recipe: Mapping[str, Any] | None
-    passed: Mapping[str, str] | None
+    _: KW_ONLY
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Mapping[str, Any] | None = None
+    recipe: Mapping[str, Any] | None = None
+    passed: Mapping[str, str] | None = None
 
 
 def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _same(first: Any, second: Any) -> bool:
     return first == second
 
 
-def machine_reasons(run: Described, profiled: Described) -> list[str]:
+def machine_reasons(run: Subject, profiled: Subject) -> list[str]:
     first, second = identity(run.facts), identity(profiled.facts)
     return [
         f"{name.replace('_', ' ')} is {first[name]} in {run.name} and {second[name]} in {profiled.name}"
@@ -87,7 +87,7 @@ def machine_reasons(run: Described, profiled: Described) -> list[str]:
     ]
 
 
-def dataset_reasons(base: Described, other: Described) -> list[str]:
+def dataset_reasons(base: Subject, other: Subject) -> list[str]:
     """Return a sentence if the datasets differ; empty if a side does not record its dataset."""
     if base.dataset is None or other.dataset is None:
         return []
@@ -100,7 +100,7 @@ def dataset_reasons(base: Described, other: Described) -> list[str]:
     return []
 
 
-def recipe_reasons(base: Described, other: Described) -> list[str]:
+def recipe_reasons(base: Subject, other: Subject) -> list[str]:
     """Return a sentence for each hyper-parameter that differs, unless it is one of ``FREE``."""
     if base.recipe is None or other.recipe is None:
         return []
@@ -112,7 +112,7 @@ def recipe_reasons(base: Described, other: Described) -> list[str]:
     ]
 
 
-def environment_reasons(base: Described, other: Described) -> list[str]:
+def environment_reasons(base: Subject, other: Subject) -> list[str]:
     """Return a sentence if both sides record the variables of ``--env`` and these differ."""
     if base.passed is None or other.passed is None or base.passed == other.passed:
         return []

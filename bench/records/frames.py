@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,25 +15,13 @@ import pandas as pd
 
 from bench.advice import make_command
 from bench.errors import RecordError, RecordWarning
-from bench.records.blocks import RowBlocks
-from bench.records.columns import (
-    ALL,
-    CASE_COLUMNS,
-    COLUMNS,
-    FRAMES,
-    KEYS,
-    MEASURED,
-    OF_ALL_SAMPLES,
-    OWN,
-    FrameColumn,
-    kind_of,
-)
+from bench.records.blocks import RowBlocks, typed_frame
+from bench.records.columns import ALL, CASE_COLUMNS, COLUMNS, FRAMES, MEASURED, OF_ALL_SAMPLES, OF_PROCESSES, OWN
 from bench.records.header import RunHeader
 from bench.records.run_folder import RunFolder
-from bench.records.schema import CASE_FIELDS
+from bench.records.schema import CASE_FIELDS, Replicate
 
 Read = TypeVar("Read")
-OF_PROCESSES = [name for name in COLUMNS["processes"] if name not in KEYS]
 NUMBERS = {name: "d" for own in OWN.values() for name in own if ALL[name].kind is MEASURED} | {"sample_index": "i"}
 
 
@@ -104,33 +92,31 @@ def read_each(paths: Iterable[Path], read: Callable[[Path], Read], *, stacklevel
 def frames_of(folders: Iterable[RunFolder]) -> Frames:
     """Return the frames of open runs; unreadable parts are added to each folder's ``problems``."""
     rows: dict[str, Any] = {name: [] for name in COLUMNS if name not in OWN}
-    rows |= {name: RowBlocks(COLUMNS[name], own, NUMBERS) for name, own in OWN.items()}
+    rows |= {name: RowBlocks(FRAMES[name], own, NUMBERS) for name, own in OWN.items()}
     for folder in folders:
         _add_header(rows, folder.header)
-        for replicate in measured_replicates(folder):
+        for replicate in measured_replicates(folder.header, folder.replicates()):
             _add_replicate(rows, folder.header.run_id, replicate)
-    return Frames(**{name: _frame(rows.pop(name), columns) for name, columns in FRAMES.items()})
+    made = {
+        name: rows.pop(name).frame() if name in OWN else typed_frame(rows.pop(name), columns)
+        for name, columns in FRAMES.items()
+    }
+    return Frames(**made)
 
 
-def measured_replicates(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the readable replicates; failed ones that a resumed run repeated are stripped of measurements.
+def measured_replicates(header: RunHeader, replicates: list[Replicate]) -> list[Replicate]:
+    """Return the replicates of a run; failed ones that a resumed run repeated are stripped of measurements.
 
     Their partial measurements would count twice.
     """
-    replicates = folder.replicates()
     if all(one["status"] == "ok" for one in replicates):
         return replicates
-    complete = _complete_cases(folder.header, replicates)
+    good = Counter(_key(one["case"]) for one in replicates if one["status"] == "ok")
+    complete = {_key(entry.case) for entry in header.plan if good[_key(entry.case)] >= entry.replicates}
     return [
         {**one, "measurements": []} if one["status"] != "ok" and _key(one["case"]) in complete else one
         for one in replicates
     ]
-
-
-def _complete_cases(header: RunHeader, replicates: list[dict[str, Any]]) -> set[str]:
-    """Return the keys of planned cases whose replicates have all succeeded."""
-    good = Counter(_key(replicate["case"]) for replicate in replicates if replicate["status"] == "ok")
-    return {_key(entry.case) for entry in header.plan if good[_key(entry.case)] >= entry.replicates}
 
 
 def _key(case: dict[str, Any]) -> str:
@@ -188,12 +174,10 @@ def _add_replicate(rows: dict[str, Any], run_id: str, replicate: dict[str, Any])
     for measurement in replicate["measurements"]:
         own = {**keys, **{name: value for name, value in measurement["params"].items() if name in CASE_COLUMNS}}
         _add_samples(rows["samples"], own, measurement)
-        for timeline in ("timeline", "gpu_timeline"):
-            if moments := measurement["extra"].get(timeline):
+        for frame, field in (("timeline", "timeline"), ("timeline", "gpu_timeline"), ("scaling", "scaling")):
+            if found := measurement["extra"].get(field):
                 beside = {**own, "measurement": measurement["name"]}
-                rows["timeline"].add(beside, **_by_column(moments, OWN["timeline"]))
-        if placed := measurement["extra"].get("scaling"):
-            rows["scaling"].add({**own, "measurement": measurement["name"]}, **_by_column(placed, OWN["scaling"]))
+                rows[frame].add(beside, **_by_column(found, OWN[frame]))
         if measurement["extra"].get("phases") and measurement["seconds"]:
             _add_reference_run(rows, own, measurement)
 
@@ -225,37 +209,3 @@ def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: 
 def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str, list[Any]]:
     """Return a list for each column; None for missing values."""
     return {column: [row.get(column) for row in rows] for column in columns}
-
-
-def _frame(rows: list[dict[str, Any]] | RowBlocks, columns: tuple[FrameColumn, ...]) -> pd.DataFrame:
-    if isinstance(rows, RowBlocks):
-        return rows.frame(lambda name, values: _typed(name, kind_of(name).dtype, values))
-    return typed_frame(rows, columns)
-
-
-def typed_frame(rows: list[dict[str, Any]], columns: tuple[FrameColumn, ...]) -> pd.DataFrame:
-    """Return a frame of ``rows`` with these columns, and NA for a missing value."""
-    typed = {one.name: _typed(one.name, one.kind.dtype, [row.get(one.name) for row in rows]) for one in columns}
-    return pd.DataFrame(typed, copy=False)
-
-
-def _typed(name: str, dtype: str | None, values: Any) -> Any:
-    """Return a column with names as categories, counts as nullable integers, and measured numbers as float64."""
-    if dtype == "category":
-        return _categories([_joined(value) for value in values] if name == "throttle_reasons" else values)
-    if dtype is None:
-        return pd.Series(values, dtype=None if len(values) else object).array
-    return pd.array(values, dtype=dtype)
-
-
-def _categories(values: Sequence[str | None]) -> pd.Categorical:
-    """Return names as a categorical with sorted categories: what ``astype`` does, in half the time."""
-    names = sorted({value for value in values if value is not None})
-    codes = {name: code for code, name in enumerate(names)}
-    categories = pd.Index(names, dtype="str") if names else pd.Index([], dtype=object)
-    return pd.Categorical.from_codes([codes.get(value, -1) for value in values], categories)
-
-
-def _joined(reasons: Any) -> str | None:
-    """Join reasons to one text; None for none or unknown."""
-    return "; ".join(reasons) if isinstance(reasons, list) and reasons else None

@@ -62,6 +62,18 @@ def decode(fields: Any, kind: type[Decoded]) -> Decoded:
     return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
 
 
+def read_format(path: Path, form: str, kind: type[Decoded]) -> Decoded:
+    """Read the JSON object of a file whose field ``format`` is ``form``, as ``decode`` does.
+
+    Raises OSError and ValueError as ``read_json`` and ``decode``, and ValueError for another format.
+    """
+    content = read_json(path)
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != form:
+        raise ValueError(f"its format is {found!r}, and this version reads {form!r}")
+    return decode(content, kind)
+
+
 def finite(value: Any) -> Any:
     """Return ``value`` as JSON has it: a list for a tuple, and None for NaN and infinity, as a number is missing."""
     if isinstance(value, float):

@@ -24,16 +24,10 @@ def current_gate_run(content: dict[str, Any]) -> dict[str, Any]:
     return {name: _renamed(value) if name in ("metrics", "blocks") else value for name, value in content.items()}
 
 
-def _renamed(value: Any) -> Any:
+def _renamed(value: Any, field: str = "") -> Any:
+    """Rename the fields of ``value``, and the metric that a ``field`` ``measure`` or ``name`` names."""
     if isinstance(value, list):
         return [_renamed(one) for one in value]
     if isinstance(value, dict):
-        return {GATE_FIELDS.get(name, name): _renamed_metric(name, one) for name, one in value.items()}
-    return value
-
-
-def _renamed_metric(name: str, value: Any) -> Any:
-    """Rename the metric that a field ``measure`` or ``name`` names; else the fields of ``value``."""
-    if name in ("measure", "name") and isinstance(value, str):
-        return METRICS.get(value, value)
-    return _renamed(value)
+        return {GATE_FIELDS.get(name, name): _renamed(one, name) for name, one in value.items()}
+    return METRICS.get(value, value) if field in ("measure", "name") and isinstance(value, str) else value

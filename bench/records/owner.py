@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from bench.errors import RecordError
 
 BIRTH_TOLERANCE_SECONDS = 60.0  # start times vary while a system's clock is adjusted
 PROCESS_NUMBERS = Path("/proc/self/ns/pid")  # containers number their processes separately
-SINCE_BOOT = "since_boot_seconds"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -56,11 +56,8 @@ class Owner:
 
     @classmethod
     def from_json(cls, text: str) -> Owner:
-        """Parse an owner; raise ValueError, TypeError or KeyError if invalid."""
-        content = json.loads(text)
-        pid, created_seconds, born = int(content["pid"]), float(content["created_seconds"]), content.get(SINCE_BOOT)
-        since_boot_seconds = None if born is None else float(born)
-        return cls(pid, created_seconds, content.get("host"), content.get("boot"), since_boot_seconds)
+        """Parse an owner; raise ValueError if invalid."""
+        return msgspec.json.decode(text, type=cls)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

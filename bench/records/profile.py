@@ -13,19 +13,17 @@ from typing import Any, Required, TypedDict
 import msgspec
 
 from bench.records.ceilings import Ceilings
+from bench.records.columns import OWN
 from bench.records.header import CommitFacts, Environment, Fact, MachineFacts
 from bench.records.json_file import Integer, Positive
+from bench.records.schema import row_type
 
-# 1 (2026-11): first version.
 SCHEMA_VERSION = 1
 FUNCTIONS = ("train_step", "evaluate")
 BETWEEN = "between operations"  # ``op`` of the row with the unattributed time of the profiled call
 KINDS = ("gemm", "elementwise", "rng", "reduction", "copy", "softmax", "update", "host", "program")
 
 ArrayShape = tuple[Integer, ...]
-
-
-# --- the tables of a profile -----------------------------------------------------------------------------------------
 
 
 class Details(TypedDict, total=False):
@@ -99,19 +97,8 @@ class PhaseMemory(TypedDict):
     peak_rss_bytes: float
 
 
-class HostSample(TypedDict, total=False):
-    """Sample of the process and its GPU at one moment beside the steps."""
-
-    t_seconds: Required[float]
-    phase: str
-    rss_bytes: float | None
-    cpu_percent: float | None
-    gpu_memory_bytes: float | None
-    sm_clock_mhz: float | None
-    power_watts: float | None
-    temperature_celsius: float | None
-    gpu_utilization_percent: float | None
-    throttle_reasons: list[str] | None
+# Sample of the process and its GPU at one moment beside the steps.
+HostSample = row_type("HostSample", OWN["timeline"], t_seconds=Required[float], phase=str)
 
 
 class Host(TypedDict, total=False):
@@ -248,15 +235,11 @@ class Profile:
 
     Attributes
     ----------
-    stack : dict
-        ``backend``, ``variant``, ``device``, ``precision``.
     recipe : dict
         As in run.json; its ``batch_size`` is that of both functions.
-    facts : dict
-        Facts of the process for the findings: ``blas`` (name, threads, note), ``threads`` (requested),
-        ``frees_intermediates`` (bool: buffers are freed after every call and allocated again in the next),
-        ``process`` (see bench.measure.facts),
-        ``thread_pools`` (each: library, threads), ``compile_directory_writable``, ``profiler`` (its name).
+    facts : Facts
+        ``threads`` are the requested ones, and ``process`` is of bench.measure.facts.  ``frees_intermediates`` is True
+        if buffers are freed after every call and allocated again in the next.
     timings : function -> Timing
     host, data : dict
         Results of the modules of these names; ``data`` is None without them.

@@ -1,4 +1,4 @@
-"""Reference runs as plain values, from frames or, without them, from the replicates of thousands of runs."""
+"""Reference runs as plain values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.records.columns import CASE_COLUMNS
-from bench.records.frames import Frames
 from bench.records.schema import is_duration
-from bench.records.stack_key import StackKey, or_none
+from bench.records.stack_key import StackKey
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,11 @@ class ReferenceRun:
 ReferenceRuns = dict[StackKey, list[ReferenceRun]]
 
 
-def runs_of_frames(frames: Frames) -> ReferenceRuns:
-    """Return the reference runs of one run's valid frames (``drop_invalid``), by stack in order of appearance."""
-    phases: dict[int, dict[str, float | None]] = {}
-    for process, phase, seconds in frames.phases[["process", "phase", "seconds"]].itertuples(index=False):
-        phases.setdefault(process, {})[phase] = or_none(seconds)
-    found: ReferenceRuns = {}
-    for row in frames.results.itertuples(index=False):
-        own = {name: or_none(getattr(row, name)) for name in ReferenceRun.__dataclass_fields__ if name != "phases"}
-        stack = StackKey(**{name: or_none(getattr(row, name)) for name in StackKey._fields})
-        found.setdefault(stack, []).append(ReferenceRun(**own, phases=phases.get(row.process, {})))
-    return found
-
-
 def runs_of_replicates(replicates: Iterable[Mapping[str, Any]]) -> ReferenceRuns:
-    """Return the same from a run's ``measured_replicates``, by the rules of ``drop_invalid``."""
+    """Return the reference runs of a run's ``measured_replicates``, by stack in order of appearance.
+
+    Invalid values are missing, and a run without a valid time is left out, as by ``drop_invalid``.
+    """
     found: ReferenceRuns = {}
     for replicate in replicates:
         for measurement in replicate["measurements"]:

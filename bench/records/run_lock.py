@@ -51,7 +51,7 @@ def _refuse_or_remove(path: Path) -> None:
         owner = Owner.from_json(text)
     except FileNotFoundError:
         return  # released meanwhile
-    except (ValueError, TypeError, KeyError):
+    except ValueError:
         raise RecordError(
             f"run {path.parent.name} has an unreadable lock: if no process measures it, delete {path}."
         ) from None

@@ -13,7 +13,7 @@ from typing import Any, Literal, NotRequired, Required, TypedDict
 
 import msgspec
 
-from bench.records.columns import CASE_COLUMNS, COLUMNS, COUNT, LARGE_COUNT, OF_ALL_SAMPLES, OWN, kind_of
+from bench.records.columns import CASE_COLUMNS, COLUMNS, COUNT, LARGE_COUNT, OF_ALL_SAMPLES, OF_PROCESSES, OWN, kind_of
 from bench.records.json_file import finite, read_json
 from bench.records.moments import moment
 from bench.records.older_schemas import current_replicate
@@ -22,18 +22,18 @@ CASE_FIELDS = (*CASE_COLUMNS, "num_epochs")
 Count = COUNT.value
 
 
-def _row(name: str, columns: Iterable[str], **more: Any) -> Any:
+def row_type(name: str, columns: Iterable[str], **more: Any) -> Any:
     """Return the type of a JSON object with a field for each column; each may be null or absent."""
     return TypedDict(name, {column: kind_of(column).value | None for column in columns} | more, total=False)
 
 
-CaseFields = _row("CaseFields", CASE_FIELDS)
+CaseFields = row_type("CaseFields", CASE_FIELDS)
 STACK_FIELDS = {"backend": Required[str | None], "variant": Required[str | None], "device": Required[str]}
-RecordedCase = _row("RecordedCase", CASE_FIELDS, harness=Required[str], **STACK_FIELDS)
-Epoch = _row("Epoch", OWN["epochs"])
-Moment = _row("Moment", OWN["timeline"])
-ScalingRow = _row("ScalingRow", OWN["scaling"])
-Extra = _row(
+RecordedCase = row_type("RecordedCase", CASE_FIELDS, harness=Required[str], **STACK_FIELDS)
+Epoch = row_type("Epoch", OWN["epochs"])
+Moment = row_type("Moment", OWN["timeline"])
+ScalingRow = row_type("ScalingRow", OWN["scaling"])
+Extra = row_type(
     "Extra",
     [*COLUMNS["results"], *OF_ALL_SAMPLES],
     phases=dict[str, float | None] | None,
@@ -54,7 +54,10 @@ class Measurement(TypedDict):
     extra: Extra
 
 
-class Replicate(TypedDict):
+OfProcess = row_type("OfProcess", OF_PROCESSES, started_at=str | None, reason=str | None, round=Count | None)
+
+
+class Replicate(OfProcess):
     """Record of one process; unknown fields are not read."""
 
     case: RecordedCase
@@ -62,16 +65,7 @@ class Replicate(TypedDict):
     status: Literal["ok", "failed"]
     measurements: list[Measurement]
     schema_version: NotRequired[int | None]
-    round: NotRequired[Count | None]
     replicate: NotRequired[Count | None]  # ``round`` up to schema 4, see bench.records.older_schemas
-    reason: NotRequired[str | None]
-    started_at: NotRequired[str | None]
-    wall_seconds: NotRequired[float | None]
-    other_cpu_percent: NotRequired[float | None]
-    code: NotRequired[str | None]
-    steal_percent: NotRequired[float | None]
-    core_distance_before_ns: NotRequired[float | None]
-    core_distance_after_ns: NotRequired[float | None]
 
 
 _decode = msgspec.json.Decoder(Replicate).decode

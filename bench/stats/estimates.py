@@ -73,7 +73,7 @@ def bounds_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, IntervalOf] |
     return np.exp(middle - half), np.exp(middle + half), IntervalOf.GEOMETRIC_MEAN
 
 
-def interval_of(values: Sequence[float]) -> Interval:
+def interval_of(values: Sequence[float] | np.ndarray) -> Interval:
     """Return the interval of the median of positive values, or with few values of their geometric mean."""
     low, high, of = bounds_of(np.asarray(values, float))
     return NO_INTERVAL if low is None or high is None else Interval(float(low), float(high), of)
@@ -149,19 +149,25 @@ def estimate(samples_by_process: Sequence[Sequence[float]]) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Ratio of two durations with its interval; the bounds are None with fewer than three rounds."""
+class Relative:
+    """A ratio with its interval; the bounds are None with too few values."""
 
     center: float
     low: float | None
     high: float | None
-    num_rounds: int
-    interval_of: IntervalOf | None = None
 
     @property
     def differs(self) -> bool:
         """True if the interval excludes 1; False without an interval, as no difference is shown then."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+
+@dataclass(frozen=True)
+class Ratio(Relative):
+    """Ratio of two durations; the bounds are None with fewer than three rounds."""
+
+    num_rounds: int
+    interval_of: IntervalOf | None = None
 
 
 def paired_ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Ratio | None:
@@ -247,7 +253,8 @@ def fit_batch_law(batch_sizes: Sequence[int], seconds_by_process: Sequence[Seque
         raise ValueError("every duration must be a positive finite number")
     coefficients = np.array([_weighted_fit(sizes, row) for row in times])
     a, b = (float(center) for center in np.median(coefficients, axis=0))
-    (a_low, a_high, _), (b_low, b_high, _) = (_interval_if_positive(column) for column in coefficients.T)
+    intervals = [interval_of(column) if (column > 0).all() else NO_INTERVAL for column in coefficients.T]
+    (a_low, a_high, _), (b_low, b_high, _) = intervals
     worst = float(np.max(np.abs((a + b * sizes) / np.median(times, axis=0) - 1)))
     return BatchLaw(a, b, a_low, a_high, b_low, b_high, worst, len(times))
 
@@ -256,10 +263,6 @@ def _weighted_fit(sizes: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the coefficients (a, b) that minimise the sum of ((a + b*B) / t - 1)**2."""
     design = np.column_stack([np.ones_like(sizes), sizes]) / times[:, None]
     return np.linalg.solve(design.T @ design, design.sum(axis=0))
-
-
-def _interval_if_positive(coefficients: np.ndarray) -> Interval:
-    return interval_of(coefficients.tolist()) if (coefficients > 0).all() else NO_INTERVAL
 
 
 def binomial_interval(fraction: float, num_examples: int) -> tuple[float, float]:

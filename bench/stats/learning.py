@@ -111,29 +111,23 @@ class _Loss:
 
 
 def _paired(differences: Sequence[float]) -> _Loss:
-    """Test the mean of ``differences`` by Student's t test; zero variance is taken as exact."""
-    difference, num = float(np.mean(differences)), len(differences)
-    error = float(np.std(differences, ddof=1)) / math.sqrt(num)
-    if error == 0:
-        return _exact(difference)
-    low = difference - float(special.stdtrit(num - 1, 1 - ALPHA)) * error
-    return _Loss(difference, low, float(special.stdtr(num - 1, difference / error)))
-
-
-def _exact(difference: float) -> _Loss:
-    return _Loss(difference, difference, 0.0 if difference < 0 else 1.0)
+    """Test the mean of ``differences`` by Student's t test."""
+    num = len(differences)
+    return _tested(float(np.mean(differences)), float(np.std(differences, ddof=1)) / math.sqrt(num), num - 1)
 
 
 def _welch(one: Sequence[float], other: Sequence[float]) -> _Loss:
-    """Test mean(one) - mean(other) by Welch's t test (Welch 1947); zero variance is taken as exact."""
-    difference = float(np.mean(one) - np.mean(other))
+    """Test mean(one) - mean(other) by Welch's t test (Welch 1947)."""
     shares = [float(np.var(sample, ddof=1)) / len(sample) for sample in (one, other)]
-    if sum(shares) == 0:
-        return _exact(difference)
-    error = math.sqrt(sum(shares))
-    freedom = sum(shares) ** 2 / sum(
-        share**2 / (len(sample) - 1) for share, sample in zip(shares, (one, other), strict=True)
-    )
+    squares = sum(share**2 / (len(sample) - 1) for share, sample in zip(shares, (one, other), strict=True))
+    freedom = sum(shares) ** 2 / squares if squares else 1.0
+    return _tested(float(np.mean(one) - np.mean(other)), math.sqrt(sum(shares)), freedom)
+
+
+def _tested(difference: float, error: float, freedom: float) -> _Loss:
+    """Test a difference with this standard error; without one it is taken as exact."""
+    if error == 0:
+        return _Loss(difference, difference, 0.0 if difference < 0 else 1.0)
     low = difference - float(special.stdtrit(freedom, 1 - ALPHA)) * error
     return _Loss(difference, low, float(special.stdtr(freedom, difference / error)))
 

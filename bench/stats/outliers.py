@@ -33,6 +33,10 @@ class Healthy:
     deviation: float
     num_machines: int
 
+    @property
+    def prediction_error(self) -> float:
+        return self.deviation * math.sqrt(1 + 1 / self.num_machines)
+
 
 @dataclass(frozen=True)
 class MachineDeviation:
@@ -68,13 +72,13 @@ def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict
     enough = {metric: found for metric, found in values.items() if len(found) >= LEAST_MACHINES}
     raw = {metric: p_values(found) for metric, found in enough.items()}
     adjusted = adjusted_p_values(raw)
-    judged = {}
+    judged: dict[Metric, dict[Name, MachineDeviation]] = {}
     for metric, found in enough.items():
         well = {name: value for name, value in found.items() if adjusted[metric][name] >= ALPHA}
-        judged[metric] = {
-            name: _deviation(value, healthy_of(_without(well, name)), adjusted[metric][name])
-            for name, value in found.items()
-        }
+        judged[metric] = {}
+        for name, value in found.items():
+            others = {other: one for other, one in well.items() if other != name}
+            judged[metric][name] = _deviation(value, healthy_of(others), adjusted[metric][name])
     return judged
 
 
@@ -114,31 +118,19 @@ def p_values(values: Mapping[Name, float]) -> dict[Name, float]:
 
 def _p(value: float, healthy: Healthy) -> float:
     """Return the two-sided p-value of another healthy machine's value (Student's t, prediction)."""
-    error = _prediction_error(healthy)
-    if error == 0:
+    if healthy.prediction_error == 0:
         return 1.0 if value == healthy.mean else 0.0
-    return 2 * float(special.stdtr(healthy.num_machines - 1, -abs(value - healthy.mean) / error))
-
-
-def _prediction_error(healthy: Healthy) -> float:
-    return healthy.deviation * math.sqrt(1 + 1 / healthy.num_machines)
+    distance = abs(value - healthy.mean) / healthy.prediction_error
+    return 2 * float(special.stdtr(healthy.num_machines - 1, -distance))
 
 
 def _deviation(value: float, healthy: Healthy, p: float) -> MachineDeviation:
-    reach = float(special.stdtrit(healthy.num_machines - 1, (1 + COVERAGE) / 2)) * _prediction_error(healthy)
+    reach = float(special.stdtrit(healthy.num_machines - 1, (1 + COVERAGE) / 2)) * healthy.prediction_error
     difference = value - healthy.mean
     return MachineDeviation(*(math.exp(difference + change) for change in (0.0, -reach, reach)), p)
 
 
 def adjusted_p_values(raw: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, float]]:
     """Adjust p-values for the number of machines and metrics by Holm's method."""
-    places = [(metric, name) for metric, found in raw.items() for name in found]
-    adjusted = holm([raw[metric][name] for metric, name in places])
-    result: dict[Metric, dict[Name, float]] = {metric: {} for metric in raw}
-    for (metric, name), p in zip(places, adjusted, strict=True):
-        result[metric][name] = p
-    return result
-
-
-def _without(values: Mapping[Name, float], name: Name) -> dict[Name, float]:
-    return {other: value for other, value in values.items() if other != name}
+    adjusted = iter(holm([p for found in raw.values() for p in found.values()]))
+    return {metric: {name: next(adjusted) for name in found} for metric, found in raw.items()}

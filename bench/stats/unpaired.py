@@ -13,23 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.estimates import interval_of
+from bench.stats.estimates import Relative, interval_of
 
 
 @dataclass(frozen=True)
-class SpeedRatio:
-    """Speed relative to the base; ``low`` and ``high`` are None unless both sides have three processes."""
+class SpeedRatio(Relative):
+    """Speed relative to the base; the bounds are None unless both sides have three processes."""
 
-    center: float
-    low: float | None
-    high: float | None
     num_base_processes: int
     num_processes: int
-
-    @property
-    def differs(self) -> bool:
-        """True if the interval excludes 1; False without an interval, as no difference is shown then."""
-        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
 
 def speed_ratio(base: Sequence[float], other: Sequence[float]) -> SpeedRatio:

@@ -84,7 +84,7 @@ def step_of_git_bisect(**options: Any) -> int:
     record = _record(commits, options)
     with opened_range(commits, _request(record, project)) as laboratory:
         search = Search(2, record.metric, laboratory, budget_seconds, record.confidence, confirms=False)
-        search.built |= set(laboratory.sides)
+        search.built |= {0, commits.last}
         result = search.run()
     probability = format_percent(result.probability, 1)
     if 1 in search.failures:
@@ -109,7 +109,7 @@ class _Keeper:
 
     def begin(self, laboratory: CommitLaboratory) -> None:
         """Take over machine, dataset and recipe from the prepared ends; check those of a resumed record."""
-        machine, primed = fingerprint.fingerprint(), laboratory.reference
+        machine, primed = fingerprint.fingerprint(), laboratory.session.primed
         if self.written:
             self.record.check_continues(machine, primed.dataset, primed.recipe)
             laboratory.blocks = list(self.record.blocks)
@@ -201,7 +201,7 @@ def _search(
     search = Search(commits.last, record.metric, laboratory, budget_seconds, record.confidence, say=say)
     search.watch = lambda posterior: say(f"{len(laboratory.blocks)} blocks: {report.progress_line(posterior, names)}")
     laboratory.refused = lambda place, reason: say(f"{names[place]} cannot be measured: {reason}")
-    search.built |= set(laboratory.sides)
+    search.built |= {0, commits.last}
     for commit, reason in record.failures.items():
         search.skip(names.index(commit[:12]), reason)
     for block in record.blocks:

@@ -56,7 +56,7 @@ def commit_range(good: str, bad: str, project: Path) -> CommitRange:
     first, last = commit_of(good, project), commit_of(bad, project)
     if first == last:
         raise BenchError(f"{good} and {bad} are the same commit: name two that differ.")
-    ancestor = _common_ancestor(first, last, project)
+    ancestor = _git_or_none(project, "merge-base", first, last)  # none in common, or in a shallow clone
     if ancestor == last:
         raise BenchError(f"{bad} is older than {good}: name the good revision first, then the bad one.")
     if ancestor != first:
@@ -82,10 +82,7 @@ def single_commit_range(good: str, revision: str, bad: str, project: Path) -> Co
 def measured_tree(commit: str, project: Path) -> str | None:
     """Return the id of the tree of MEASURED in ``commit``; None if it has none."""
     prefix = git(project, "rev-parse", "--show-prefix")
-    try:
-        return git(project, "rev-parse", "--verify", "--quiet", f"{commit}:{prefix}{MEASURED}")
-    except GitError:
-        return None
+    return _git_or_none(project, "rev-parse", "--verify", "--quiet", f"{commit}:{prefix}{MEASURED}")
 
 
 def describe(commits: Sequence[str], project: Path) -> dict[str, CommitInfo]:
@@ -100,8 +97,8 @@ def describe(commits: Sequence[str], project: Path) -> dict[str, CommitInfo]:
     return found
 
 
-def _common_ancestor(first: str, second: str, project: Path) -> str | None:
+def _git_or_none(project: Path, *arguments: str) -> str | None:
     try:
-        return git(project, "merge-base", first, second)
-    except GitError:  # none, or a shallow clone
+        return git(project, *arguments)
+    except GitError:
         return None

@@ -9,7 +9,7 @@ from bench.errors import BenchError
 from bench.measure.case import Stack
 from bench.measure.process import PROJECT
 from bench.report.history import find_runs, history
-from bench.report.history.series import RunPoint, Series
+from bench.report.history.series import RunPoint
 from bench.units import format_number
 
 RECORDS = PROJECT / "results" / "records"
@@ -32,30 +32,24 @@ def latest_step(runs_dir: Path, measurement: str, stack: Stack) -> HistoryStep:
     folders = [folder for folder in (runs_dir, RECORDS) if folder.is_dir()]
     found = history(find_runs(folders))
     steps = [
-        step
+        (before, after, step.ratio)
         for series in found.series
         if series.metric.measurement == measurement and series.metric.stack.startswith(stack.label)
-        for step in _slower(series)
+        for step in series.trend.steps
+        for before, after in [series.points[step.index - 1 : step.index + 1]]
+        if step.ratio > 1 and _commit(before) and _commit(after)
     ]
     if not steps:
         raise BenchError(
             f"the history of {found.num_runs} runs has no step to slower of {measurement} of {stack.label}: "
             "name the good and the bad revision."
         )
-    (before, after), ratio = max(steps, key=lambda step: step[0][1].started_at)
+    before, after, ratio = max(steps, key=lambda step: step[1].started_at)
     sentence = (
         f"{measurement} of {stack.label} is slower by a factor of {format_number(ratio)} from run {after.run} on, "
         f"after run {before.run}."
     )
     return HistoryStep(_commit(before), _commit(after), sentence)
-
-
-def _slower(series: Series) -> list[tuple[tuple[RunPoint, RunPoint], float]]:
-    return [
-        ((series.points[step.index - 1], series.points[step.index]), step.ratio)
-        for step in series.trend.steps
-        if step.ratio > 1 and _commit(series.points[step.index - 1]) and _commit(series.points[step.index])
-    ]
 
 
 def _commit(point: RunPoint) -> str | None:

@@ -13,10 +13,9 @@ from bench.gate.block import Block
 from bench.gate.verdict import Metric
 from bench.measure.case import Stack
 from bench.records.comparability import contradictions, identity
-from bench.records.json_file import decode, finite, read_json
+from bench.records.json_file import finite, read_format
 from bench.records.run_folder import write_json
 
-# 1 (2026-11): first version.
 BISECTION_FORMAT = "mlp-bench bisection 1"
 REMEDY = "name another folder with --runs-dir"
 
@@ -56,11 +55,7 @@ def write_record(path: Path, record: BisectionRecord) -> None:
 def read_record(path: Path) -> BisectionRecord:
     """Read a bisection; raise RecordError if the file is missing, damaged or of another kind."""
     try:
-        content = read_json(path)
-        form = content.get("format") if isinstance(content, dict) else None
-        if form != BISECTION_FORMAT:
-            raise ValueError(f"its format is {form!r}, and this version reads {BISECTION_FORMAT!r}")
-        record = decode(content, BisectionRecord)
+        record = read_format(path, BISECTION_FORMAT, BisectionRecord)
         _check(record)
         return record
     except (OSError, ValueError) as error:

@@ -100,7 +100,8 @@ def sentences(done: Bisection) -> list[str]:
         f"{result.outcome.capitalize()}: {result.reason}.",
     ]
     found += [_ratio(done, step) for step in result.steps if step.ratio is not None]
-    found += [_merge(done, step) for step in result.steps if _is_merge(done, step)]
+    culprits = [done.infos.get(commits.commits[step.parts[-1]]) for step in result.steps]
+    found += [_merge(info) for info in culprits if info and info.is_merge]
     if result.outcome is Outcome.TWO_STEPS:
         found.append(f"Two steps are not confirmed against their parents: {bench_command('gate')} compares each.")
     if result.outcome is not Outcome.NO_STEP:
@@ -115,11 +116,9 @@ def sentences(done: Bisection) -> list[str]:
 
 def probable(posterior: Posterior) -> list[tuple[tuple[tuple[int, ...], ...], float]]:
     """Return the most probable hypotheses: no step (), one in a group of positions, two in two; and probabilities."""
-    weights: list[tuple[tuple[tuple[int, ...], ...], float]] = [((), posterior.no_step)]
-    weights += [((posterior.group(n),), float(one)) for n, one in enumerate(posterior.one_step, start=1)]
-    weights += [(tuple(map(posterior.group, pair)), one) for pair, one in posterior.pairs.items()]
-    likely = [entry for entry in weights if entry[1] >= UNLIKELY]
-    return sorted(likely, key=lambda entry: -entry[1])[:MOST_PROBABLE]
+    likely = [entry for entry in posterior.weights.items() if entry[1] >= UNLIKELY]
+    ranked = sorted(likely, key=lambda entry: -entry[1])[:MOST_PROBABLE]
+    return [(tuple(map(posterior.group, intervals)), probability) for intervals, probability in ranked]
 
 
 def to_json(done: Bisection) -> dict[str, Any]:
@@ -201,13 +200,7 @@ def _ratio(done: Bisection, step: Culprit) -> str:
     return f"{done.name(step.parts[-1])} is {wording.change(done.metric, step.ratio)}, its parent, in fresh blocks."
 
 
-def _is_merge(done: Bisection, step: Culprit) -> bool:
-    info = done.infos.get(done.commits.commits[step.parts[-1]])
-    return info is not None and info.is_merge
-
-
-def _merge(done: Bisection, step: Culprit) -> str:
-    info = done.infos[done.commits.commits[step.parts[-1]]]
+def _merge(info: CommitInfo) -> str:
     mainline, branch = (parent[:12] for parent in info.parents[:2])
     return (
         f"{info.short} is a merge: to search the branch that it merged, bisect from their common ancestor, "

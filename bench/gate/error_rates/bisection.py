@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.gate.error_rates.resample import ROLES, RecordedBlock
 from bench.gate.verdict.bisection.posterior import Posterior
-from bench.gate.verdict.bisection.search import Outcome, Search
+from bench.gate.verdict.bisection.search import OUTCOMES, Outcome, Search
 from bench.gate.verdict.turns import pairwise_log_values
 from bench.gate.verdict.values import Metric
 
@@ -90,8 +90,7 @@ class ReplayedSearch:
     @property
     def is_right(self) -> bool:
         """True if the outcome names the injected steps, and "no step" where there is none."""
-        names = {0: Outcome.NO_STEP, 1: Outcome.CULPRIT, 2: Outcome.TWO_STEPS}
-        return self.outcome is names[len(self.commits.steps)] and self.found == self.commits.culprits
+        return self.outcome is OUTCOMES[len(self.commits.steps)][0] and self.found == self.commits.culprits
 
     @property
     def is_wrong(self) -> bool:
@@ -137,11 +136,8 @@ def statement(posterior: Posterior, commits: InjectedRange) -> tuple[float, bool
     """
     positions = posterior.hypotheses.positions
     intervals = tuple(int(np.searchsorted(positions, one)) for one in commits.culprits)
-    weights = {(): posterior.no_step}
-    weights |= {(number,): float(one) for number, one in enumerate(posterior.one_step, start=1)}
-    weights |= posterior.pairs
-    best = max(weights, key=weights.__getitem__)
-    return weights[best], best == intervals
+    best = max(posterior.weights, key=posterior.weights.__getitem__)
+    return posterior.weights[best], best == intervals
 
 
 def one_step(random: np.random.Generator, last: int, factor: float) -> InjectedRange:

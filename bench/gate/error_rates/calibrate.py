@@ -54,10 +54,7 @@ class Row:
 
 
 NOTHING = Row("seconds", 1.0)
-ROWS = (
-    *(Row("seconds", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
-    *(Row("bytes", inject) for inject in (1.02, 1.05, 1.10, 1.20)),
-)
+ROWS = tuple(Row(kind, inject) for kind in SHOWN_BY for inject in (1.02, 1.05, 1.10, 1.20))
 
 
 def calibrate(console: Console, config: GateConfig, options: dict[str, Any]) -> int:

@@ -11,15 +11,13 @@ from typing import Any
 from bench.advice import bench_command
 from bench.errors import RecordError
 from bench.records import files
-from bench.records.json_file import Integer, decode, read_json
+from bench.records.json_file import Integer, read_format
 from bench.records.moments import day, moment, order
 from bench.records.run_folder import write_json
 from bench.stats.rate import Rate
 from bench.units import format_percent, format_seconds, short_commit
 
-# 1 (2026-11): first version.
 CALIBRATION_FORMAT = "mlp-bench gate calibration 1"
-
 KINDS = {"seconds": "slowdowns", "bytes": "increases of memory"}
 
 
@@ -103,11 +101,7 @@ def write_calibration(folder: Path, calibration: Calibration, written: Path | No
 def read_calibration(path: Path) -> Calibration:
     """Read the calibration at ``path``; raise RecordError if it cannot be read or is invalid."""
     try:
-        content = read_json(Path(path))
-        form = content.get("format") if isinstance(content, dict) else None
-        if form != CALIBRATION_FORMAT:
-            raise ValueError(f"its format is {form!r}, and this version reads {CALIBRATION_FORMAT!r}")
-        return decode(content, Calibration)
+        return read_format(Path(path), CALIBRATION_FORMAT, Calibration)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise RecordError(f"the calibration {path} cannot be read ({why}): calibrate again, or remove it.") from error

@@ -85,14 +85,11 @@ class TraceWriter:
     def append(self, turn: TraceTurn) -> None:
         self._write(asdict(turn))
 
-    def close(self) -> None:
-        self._file.close()
-
     def __enter__(self) -> TraceWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
         try:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.document.section import to_terminal
 from bench.gate import emit
-from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
+from bench.gate.block import Block
 from bench.gate.config import GateConfig
 from bench.gate.error_rates.noise_trace import TraceTurn, TraceWriter, check_new, read_trace
 from bench.gate.error_rates.replay import replay, replay_section
@@ -34,7 +34,6 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
 
     The processes measure all metrics of a gate run, so that a block takes equally long.
     """
-
     request = request_of(options, config)
     request = replace(request, candidate=request.base, inject_seconds=0, inject_bytes=0)
     measures = tuple(dict.fromkeys((*config.measures, MEASURE)))
@@ -53,27 +52,24 @@ def record(console: Console, config: GateConfig, options: dict[str, Any]) -> int
             "dataset": session.primed.dataset["identity"],
             "machine": fingerprint.fingerprint(),
         }
-        writer, start, num_blocks = TraceWriter(path, header), session.clock(), 0
-        try:
+        start, num_blocks = session.clock(), 0
+        with TraceWriter(path, header) as writer:
             while session.clock() - start < config.budget_seconds:
                 status.update(f"block {num_blocks + 1}, {format_seconds(session.clock() - start)}")
                 block = session.measure(num_blocks, "comparison", COMPARISON, measures)
                 for turn in turns_of(block, num_blocks * len(COMPARISON), start, session.program.turns_per_epoch):
                     writer.append(turn)
                 num_blocks += 1
-        finally:
-            writer.close()
     click.echo(f"{path}: {num_blocks} blocks of {len(COMPARISON)} processes", err=files.is_stdout(path))
     return Exit.PASS if num_blocks else Exit.NOTHING_MEASURED
 
 
 def turns_of(block: Block, first_process: int, start_seconds: float, turns_per_epoch: int) -> list[TraceTurn]:
     """Return the lines of one block: seconds of each turn; processes are counted over the whole trace."""
-    sides = {BASE: "A", CANDIDATE: "B", CONTROL: "C"}
     return [
         TraceTurn(
             t_start_seconds=round(turn.t_start_seconds - start_seconds, 6),
-            side=sides[block.slots[turn.slot].role],
+            side=block.slots[turn.slot].role,
             process=first_process + turn.slot,
             block=block.number,
             round=turn.round,
@@ -92,14 +88,8 @@ def replay_trace(console: Console, config: GateConfig, options: dict[str, Any]) 
     trace = read_trace(options["trace"])
     trials = options["trials"] or DEFAULT_TRIALS
     effect = next((one.effect for one in config.metrics() if one.name == MEASURE), MEASURES[MEASURE].effect)
-    found = replay(
-        trace,
-        effect=effect,
-        num_metrics=len(config.measures),
-        inject=options["inject"],
-        trials=trials,
-        budget_seconds=config.budget_seconds,
-    )
+    about = {"effect": effect, "num_metrics": len(config.measures), "budget_seconds": config.budget_seconds}
+    found = replay(trace, options["inject"], trials, **about)
     section = replay_section([found])
     section.sentences += trace.problems
     content = {"trace": str(options["trace"]), "replays": [found.to_json()], "notes": section.sentences}

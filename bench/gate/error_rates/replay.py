@@ -23,7 +23,7 @@ from bench.gate.error_rates.resample import (
     RecordedBlock,
     recorded_blocks,
 )
-from bench.gate.verdict.design import DESIGN, Design
+from bench.gate.verdict.design import DESIGN, InterimLooks
 from bench.gate.verdict.evidence import Evidence, control_evidence, evidence_of
 from bench.stats.rate import Rate
 
@@ -88,7 +88,6 @@ def replay_blocks(
     effect: float = 0.05,
     num_metrics: int = NUM_METRICS,
     seed: int = 0,
-    design: Design = DESIGN,
     candidates: Sequence[RecordedBlock] | None = None,
 ) -> Replay:
     """Resample ``trials`` gate runs from blocks in their order and count their verdicts.
@@ -102,7 +101,7 @@ def replay_blocks(
     slowed = [BlockResampler(blocks, inject, candidates)]
     if num_metrics > 1 and all(block.running for block in blocks):
         slowed.append(BlockResampler(_without_waiting(blocks), inject, _without_waiting(candidates or blocks)))
-    gate = _Gate(BlockResampler(blocks, 1.0), slowed, np.log1p(effect), num_metrics, budget_seconds, design)
+    gate = _Gate(BlockResampler(blocks, 1.0), slowed, np.log1p(effect), num_metrics, budget_seconds)
     runs = gate.start(trials, np.random.default_rng(seed))
     gate.compare(runs)
     gate.confirm(runs)
@@ -139,14 +138,13 @@ class _Gate:
         effect: float,
         num_metrics: int,
         budget_seconds: float,
-        design: Design,
     ) -> None:
-        self._same, self._slowed, self._effect, self._design = same, slowed, effect, design
+        self._same, self._slowed, self._effect = same, slowed, effect
         self._num_metrics, self._budget_seconds = num_metrics, budget_seconds
-        self._limit_seconds = budget_seconds * (1 + design.confirming_overrun)
+        self._limit_seconds = budget_seconds * (1 + DESIGN.confirming_overrun)
         self._ends = np.concatenate([[0.0], np.cumsum(same.seconds)])
         affordable = int(np.ceil(self._limit_seconds / np.median(same.seconds))) + 1
-        self._window = min(affordable, design.looks.last + design.confirming_looks.last, len(same.seconds) // 2)
+        self._window = min(affordable, DESIGN.looks.last + DESIGN.confirming_looks.last, len(same.seconds) // 2)
 
     def start(self, trials: int, random: np.random.Generator) -> _Runs:
         num_starts = len(self._same.seconds) - self._window + 1
@@ -173,21 +171,22 @@ class _Gate:
     def compare(self, runs: _Runs) -> None:
         """Add blocks of the comparison until an apparent regression, the decision of all metrics, or the time limit."""
         active = np.arange(len(runs.first))
-        for count in range(1, min(self._window, self._design.looks.last) + 1):
+        for count in range(1, min(self._window, DESIGN.looks.last) + 1):
             if not len(active):
                 break
             runs.blocks[active] = count
-            if count >= self._design.looks.first:
+            if count >= DESIGN.looks.first:
                 self._look(runs, active, count)
                 active = active[(runs.clearest[active] < 0) & runs.open[active]]
-            limit_seconds = self._budget_seconds if count >= self._design.looks.first else self._limit_seconds
+            limit_seconds = self._budget_seconds if count >= DESIGN.looks.first else self._limit_seconds
             active = active[self._has_time(runs.first[active], count, limit_seconds)]
 
     def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
-        evidence = self._evidence_of(self._of_all("comparison", runs, active, 0, count), count)
+        differences = self._of_all("comparison", runs, active, 0, count)
+        evidence = self._evidence_of(differences, count, DESIGN.looks, DESIGN.alpha_of_each(self._num_metrics))
         control = self._of_all("control", runs, active, 0, count)
         shapes = (CONTROL_SHAPE,) * count
-        _, control_failed = control_evidence(np.sort(control), shapes, self._effect, self._num_metrics, self._design)
+        _, control_failed = control_evidence(np.sort(control), shapes, self._effect, self._num_metrics)
         suspected, better = evidence.worse & ~control_failed, evidence.better & ~control_failed
         is_open = control_failed | ~(evidence.worse | evidence.better | evidence.unchanged)
         if len(self._slowed) > 1:  # the part counts only while the whole is undecided (decide.py)
@@ -201,14 +200,12 @@ class _Gate:
         runs.control_failed[active] = control_failed.any(axis=1)
         runs.improved[active] = better.any(axis=1)
 
-    def _evidence_of(self, differences: np.ndarray, count: int) -> Evidence:
-        design, shapes = self._design, (COMPARISON_SHAPE,) * count
-        alpha = design.alpha_of_each(self._num_metrics)
-        return evidence_of(np.sort(differences), shapes, self._effect, design.looks, alpha, design.interval_alpha)
+    def _evidence_of(self, differences: np.ndarray, count: int, looks: InterimLooks, alpha: float) -> Evidence:
+        return evidence_of(np.sort(differences), (COMPARISON_SHAPE,) * count, self._effect, looks, alpha)
 
     def confirm(self, runs: _Runs) -> None:
         """Confirm the clearest apparent regression on fresh blocks; only then a run is regressed (confirm.py)."""
-        looks, design = self._design.confirming_looks, self._design
+        looks = DESIGN.confirming_looks
         active = np.flatnonzero(runs.clearest >= 0)
         for count in range(1, looks.last + 1):
             past = runs.blocks[active] + count - 1
@@ -219,14 +216,7 @@ class _Gate:
             metric = runs.clearest[active]
             differences = self._of_all("comparison", runs, active, runs.blocks[active], count)
             differences = differences[np.arange(len(active)), metric]
-            evidence = evidence_of(
-                np.sort(differences),
-                (COMPARISON_SHAPE,) * count,
-                self._effect,
-                looks,
-                design.confirming_alpha,
-                design.interval_alpha,
-            )
+            evidence = self._evidence_of(differences, count, looks, DESIGN.confirming_alpha)
             runs.regressed[active] = evidence.worse
             active = active[~(evidence.worse | evidence.unchanged)]
 
@@ -237,27 +227,16 @@ class _Gate:
         return self.elapsed(first, count) + so_far.max(axis=1) <= limit_seconds
 
     def _of_all(self, table: str, runs: _Runs, active: np.ndarray, skip: int | np.ndarray, count: int) -> np.ndarray:
-        """Return the differences of all metrics in a table of the resamplers, (active, metrics, count * pairs)."""
-        places = [(one, slice(number, number + 1)) for number, one in enumerate(self._slowed)]
-        places.append((self._same, slice(len(self._slowed), None)))
-        parts = [self._gather(getattr(one, table), runs, active, skip, count, metrics) for one, metrics in places]
-        return np.concatenate(parts, axis=1)
+        """Return the differences of ``count`` blocks after ``skip`` in a table of the resamplers.
 
-    def _gather(
-        self,
-        table: np.ndarray,
-        runs: _Runs,
-        active: np.ndarray,
-        skip: int | np.ndarray,
-        count: int,
-        metrics: slice,
-    ) -> np.ndarray:
-        """Return the differences of ``count`` blocks after ``skip``, (active, metrics, count * pairs)."""
-        places = np.reshape(skip, (-1, 1)) + np.arange(count)  # (1 or active, count)
-        places = np.broadcast_to(places, (len(active), count))
-        assigned = np.take_along_axis(runs.assigned[active][:, metrics], places[:, None, :], axis=2)
-        blocks = (runs.first[active][:, None] + places)[:, None, :]
-        found = table[blocks, assigned]
+        They are (active, metrics, count * pairs).
+        """
+        places = np.broadcast_to(np.reshape(skip, (-1, 1)) + np.arange(count), (len(active), count))[:, None, :]
+        assigned = np.take_along_axis(runs.assigned[active], places, axis=2)  # (active, metrics, count)
+        blocks = runs.first[active][:, None, None] + places
+        slowed = [getattr(one, table)[blocks, assigned[:, [number]]] for number, one in enumerate(self._slowed)]
+        same = getattr(self._same, table)[blocks, assigned[:, len(slowed) :]]
+        found = np.concatenate([*slowed, same], axis=1)
         return found.reshape(*found.shape[:2], count * found.shape[-1])
 
 

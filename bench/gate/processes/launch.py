@@ -48,7 +48,6 @@ class Primed:
     data_digest: str  # of its files, as they are on disk
     dataset: dict[str, Any]
     recipe: dict[str, Any]
-    python: str
     packages: dict[str, str | None]
     tuning: dict[str, str | None] | None
     peak_bytes: int | None

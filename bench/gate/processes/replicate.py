@@ -17,7 +17,6 @@ import importlib
 import importlib.metadata
 import json
 import os
-import platform
 import signal
 import sys
 import time
@@ -70,7 +69,6 @@ class MeasuringSide:
             "data_digest": _digest(directory),
             "dataset": {"identity": identity.name, "sha256": identity.sha256},
             "recipe": recipe,
-            "python": f"{platform.python_implementation()} {platform.python_version()}",
             "packages": self._packages(),
         }
 
@@ -208,18 +206,13 @@ def peak_resident_bytes(status: Path = Path("/proc/self/status")) -> int | None:
 
     On Linux, getrusage's ``ru_maxrss`` (the fallback elsewhere) includes the memory of the parent process.
     """
-    try:
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
+    for line in _or_none(lambda: status.read_text().splitlines()) or ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    used = _or_none(_own_usage)
+    if used is None:  # Windows
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
 
 
 def scheduler_counters(proc: Path = Path("/proc")) -> dict[str, Any]:

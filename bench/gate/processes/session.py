@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from bench.advice import bench_command
 from bench.errors import BenchError
-from bench.gate.block import CANDIDATE, Block
+from bench.gate.block import BASE, CANDIDATE, CONTROL, Block
 from bench.gate.processes.launch import Launcher, Primed, SideError, check_comparable, pins_of
 from bench.gate.processes.process import Process
 from bench.gate.processes.sides import Side, SideSpec, check_out, resolve
 from bench.gate.processes.turns import BlockPlan, measure_block
+from bench.gate.verdict.bisection.choice import MAX_PROCESSES
 from bench.machine import core_distance, fingerprint
 from bench.measure.case import Stack
 from bench.measure.conformance.check import check
@@ -49,21 +50,28 @@ class GateRequest:
 
 @dataclass
 class Session:
-    """Two prepared sides; ``random`` shuffles the orders.
+    """Prepared sides by the roles of their processes; ``primed`` is that of the base, ``random`` shuffles the orders.
 
     Seeds count up from ``first_seed``, which differs between runs, so that a change tuned to the seeds of one run is
     judged on others.
     """
 
-    base: Side
-    candidate: Side
+    sides: dict[str, Side]
     primed: Primed
     launcher: Launcher
     program: BlockPlan
-    random: Random
-    first_seed: int = 1
+    random: Random = field(default_factory=Random)
+    first_seed: int = field(default_factory=lambda: Random().randrange(1, 2**31))
     count_instructions: Callable[[Process], float | None] | None = None
     clock: Callable[[], float] = time.perf_counter
+
+    @property
+    def base(self) -> Side:
+        return self.sides[BASE]
+
+    @property
+    def candidate(self) -> Side:
+        return self.sides[CANDIDATE]
 
     def measure(self, number: int, kind: str, roles: tuple[str, ...], measures: tuple[str, ...]) -> Block:
         """Measure block ``number`` with one process for each of ``roles``."""
@@ -77,10 +85,11 @@ class Session:
     def injected(self, seconds: float = 0.0, bytes_: float = 0.0) -> Session:
         """Return a copy with injections on side B: fractions of a training step and of the peak memory."""
         held = round(bytes_ * (self.primed.peak_bytes or 0))
-        return replace(self, candidate=replace(self.candidate, slowdown=seconds, held_bytes=held))
+        candidate = replace(self.candidate, slowdown=seconds, held_bytes=held)
+        return replace(self, sides={**self.sides, CANDIDATE: candidate})
 
     def _start(self, role: str, seed: int) -> AbstractContextManager[Process]:
-        return self.launcher.started(self.candidate if role == CANDIDATE else self.base, seed)
+        return self.launcher.started(self.sides[role], seed)
 
 
 def resolve_stack(backend: str, variant: str | None, device: str) -> Stack:
@@ -94,10 +103,9 @@ def resolve_stack(backend: str, variant: str | None, device: str) -> Stack:
 
 def _check_data(data: Path | None, sides: Iterable[Side]) -> None:
     """Raise DatasetError for a directory without MNIST, before a checkout is made or a process started."""
-    if data is not None:
+    is_of_environment = os.environ.get(MNIST_DIR) and any(MNIST_DIR not in side.variables for side in sides)
+    if data is not None or is_of_environment:
         identify(locate(data).directory)
-    elif os.environ.get(MNIST_DIR) and any(MNIST_DIR not in side.variables for side in sides):
-        identify(locate().directory)
 
 
 def _check_conformance(sides: Iterable[Side], request: GateRequest) -> None:
@@ -118,35 +126,25 @@ def _check_conformance(sides: Iterable[Side], request: GateRequest) -> None:
 
 
 @contextmanager
-def opened(request: GateRequest, seed: int | None = None) -> Iterator[Session]:
-    """Check and prepare both sides; remove their checkouts and caches afterwards.
-
-    Raises
-    ------
-    BenchError
-        If a side is invalid, or the two cannot be compared.
-    SideError
-        If a side cannot be measured at all.
-    """
-    base = resolve("A", request.base, request.project)
-    candidate = resolve("B", request.candidate, request.project)
-    with launching(request, (base, candidate)) as launcher:
-        base, candidate = check_out(base, launcher.folder), check_out(candidate, launcher.folder)
-        primed, other = launcher.prime((base, candidate))
-        check_comparable(primed, other)
-        launcher = replace(launcher, pinned=pins_of(primed))
-        base, candidate = with_data(base, primed), with_data(candidate, other)
-        program = BlockPlan(request.measures, batch_size=primed.recipe["batch_size"])
-        random = Random(seed)
-        session = Session(base, candidate, primed, launcher, program, random, first_seed(random))
+def opened(request: GateRequest) -> Iterator[Session]:
+    """Resolve and prepare both sides of a gate run; raise BenchError if one is invalid, else as ``prepared``."""
+    sides = {BASE: resolve(BASE, request.base, request.project)}
+    sides[CANDIDATE] = resolve(CANDIDATE, request.candidate, request.project)
+    with prepared(request, sides) as session:
+        session.sides[CONTROL] = session.base
         yield session.injected(request.inject_seconds, request.inject_bytes)
 
 
 @contextmanager
-def launching(request: GateRequest, sides: Iterable[Side]) -> Iterator[Launcher]:
-    """Check what ``sides`` need, and yield a launcher in a scratch folder, which is removed afterwards.
+def prepared(request: GateRequest, sides: Mapping[str, Side]) -> Iterator[Session]:
+    """Check and prepare the base and the side compared with it, {role: side}; remove checkouts and caches afterwards.
 
-    Raises BenchError before anything is started if the request cannot be measured here.
+    Raises
+    ------
+    BenchError
+        If the request cannot be measured here (before anything is started), or the sides cannot be compared.
+    SideError
+        If a side cannot be measured at all.
     """
     if "compile_cold" in request.measures and not request.stack.caches_code:
         raise BenchError(
@@ -155,12 +153,19 @@ def launching(request: GateRequest, sides: Iterable[Side]) -> Iterator[Launcher]
         )
     if request.stack.caches_code:
         check_fit_for_code()
-    _check_data(request.data, sides)
-    _check_conformance(sides, request)
+    _check_data(request.data, sides.values())
+    _check_conformance(sides.values(), request)
     with scratch_folder() as folder:
         cold = "compile_cold" in request.measures
         threads = request.threads or fingerprint.usable_cores()
-        yield Launcher(request.stack, threads, folder, request.data, cold)
+        launcher = Launcher(request.stack, threads, folder, request.data, cold)
+        found = [check_out(side, folder) for side in sides.values()]
+        primed, other = launcher.prime(found)
+        check_comparable(primed, other)
+        found = [with_data(side, own) for side, own in zip(found, (primed, other), strict=True)]
+        program = BlockPlan(request.measures, batch_size=primed.recipe["batch_size"])
+        launcher = replace(launcher, pinned=pins_of(primed))
+        yield Session(dict(zip(sides, found, strict=True)), primed, launcher, program)
 
 
 def with_data(side: Side, primed: Primed) -> Side:
@@ -168,14 +173,10 @@ def with_data(side: Side, primed: Primed) -> Side:
     return replace(side, data=primed.directory, data_digest=primed.data_digest)
 
 
-def first_seed(random: Random) -> int:
-    return random.randrange(1, 2**31)
-
-
 def seeds_of_block(first: int, number: int, roles: Sequence[str]) -> list[int]:
     """Return the seed of each process of block ``number``: the nth process of every role has the nth seed.
 
-    Pairs of equal seeds make learning comparable, and no two blocks of up to ``len(roles)`` processes share a seed.
+    Pairs of equal seeds make learning comparable, and no two blocks share a seed.
     """
     nth = [roles[:place].count(role) for place, role in enumerate(roles)]
-    return [first + number * len(roles) + place for place in nth]
+    return [first + number * MAX_PROCESSES + place for place in nth]

@@ -89,12 +89,10 @@ def resolve(name: str, spec: SideSpec, project: Path) -> Side:
     variables = read_passed(spec.variables, f"--env-{name.lower()}", own_options=False)
     python = None if spec.python is None else _interpreter(spec.python)
     if spec.revision is None:
-        state = state_of(project)
-        why = state.reason
-        installed = not is_checkout(project)
+        state, installed = state_of(project), not is_checkout(project)
         directory = _installation(python) if installed and python else project
-        side = Side(name, directory, None, state.commit, state.dirty, python, variables, unknown_because=why)
-        return replace(side, is_installed=installed)
+        about = {"unknown_because": state.reason, "is_installed": installed}
+        return Side(name, directory, None, state.commit, state.dirty, python, variables, **about)
     return Side(name, project, spec.revision, commit_of(spec.revision, project), False, python, variables)
 
 

@@ -11,31 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from bench.gate.block import Block, SchedulerCounters, Slot, Turn
 from bench.gate.measures import LEARNING, NEED_AN_EPOCH, STEP_BATCH_SIZES, STEPS_PER_TURN
-from bench.gate.processes.process import ReplicateError
+from bench.gate.processes.process import Process, ReplicateError
 from mlp.dataset import TRAINING_EXAMPLES
 
 # The distance between the cores changes in seconds to minutes; to measure it takes 1 ms, on a busy machine 0.1 s.
 ROUNDS_PER_DISTANCE = 5
 
 Start = Callable[[str, int], Any]  # (role, seed) -> context manager of a process
-
-
-class WorkerProtocol(Protocol):
-    """Interface of ``bench.gate.processes.process.Process`` used by this module."""
-
-    pid: int
-
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]: ...
-
-    def send(self, do: str, **arguments: Any) -> None: ...
-
-    def receive(self) -> dict[str, Any]: ...
-
-    def end(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -65,12 +51,10 @@ class BlockPlan:
 class _BlockWorkers:
     """Running processes of one block.  A failed process is excluded; the others continue."""
 
-    roles: Sequence[str]
-    seeds: Sequence[int]
     random: Random
     clock: Callable[[], float]
     core_distance: Callable[[], float | None]
-    processes: list[Any] = field(default_factory=list)
+    processes: list[Process | None] = field(default_factory=list)  # None: it could not be started
     failures: dict[int, str] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
 
@@ -95,7 +79,7 @@ class _BlockWorkers:
 
     def take_turns(self, rounds: int, do: str, read_reply: Callable[[dict], dict[str, Any]], **arguments: Any) -> None:
         """Run ``rounds`` rounds of one command; ``read_reply`` maps a reply to {measure: value}."""
-        slots = list(range(len(self.roles)))
+        slots = list(range(len(self.processes)))
         for number in range(rounds):
             if number % 2 == 0:
                 self.random.shuffle(slots)
@@ -120,7 +104,7 @@ def measure_block(
     start: Start,
     random: Random,
     clock: Callable[[], float],
-    count_instructions: Callable[[WorkerProtocol], float | None] | None = None,
+    count_instructions: Callable[[Process], float | None] | None = None,
     core_distance: Callable[[], float | None] = lambda: None,
 ) -> Block:
     """Measure one block: ``roles[i]`` trains with ``seeds[i]``; the order of the processes is shuffled here.
@@ -129,23 +113,20 @@ def measure_block(
     """
     began = clock()
     drawn = random.sample(list(zip(roles, seeds, strict=True)), len(roles))
-    workers = _BlockWorkers([role for role, _ in drawn], [seed for _, seed in drawn], random, clock, core_distance)
+    workers = _BlockWorkers(random, clock, core_distance)
     with ExitStack() as stack:
-        _start_processes(workers, start, stack)
+        for slot, (role, seed) in enumerate(drawn):
+            workers.processes.append(None)
+            workers.processes[slot] = workers.attempt(slot, lambda r=role, s=seed: stack.enter_context(start(r, s)))
         _prepare(workers, program)
         _train_and_validate(workers, program)
         _step(workers, program)
         if "peak_memory" in program.measures:
             workers.take_turns(1, "memory", lambda reply: {"peak_memory": reply["peak_bytes"]})
-        instructions = _instructions(workers, count_instructions)
+        counted = () if count_instructions is None else enumerate(workers.processes)
+        instructions = tuple(workers.attempt(slot, lambda p=one: count_instructions(p)) for slot, one in counted)
     slots = tuple(Slot(role, seed, workers.failures.get(slot)) for slot, (role, seed) in enumerate(drawn))
     return Block(number, kind, slots, tuple(workers.turns), clock() - began, instructions)
-
-
-def _start_processes(workers: _BlockWorkers, start: Start, stack: ExitStack) -> None:
-    for slot, (role, seed) in enumerate(zip(workers.roles, workers.seeds, strict=True)):
-        workers.processes.append(None)
-        workers.processes[slot] = workers.attempt(slot, lambda r=role, s=seed: stack.enter_context(start(r, s)))
 
 
 def _prepare(workers: _BlockWorkers, program: BlockPlan) -> None:
@@ -171,7 +152,9 @@ def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
         def trained(reply: dict[str, Any]) -> dict[str, Any]:
             found = {"train_epoch": reply["seconds"] * scale}
             if program.wants({"train_epoch_running"}):
-                found["train_epoch_running"] = _running_seconds(reply, scale)
+                counted = SchedulerCounters(**reply.get("scheduler", {}))
+                running_seconds = counted.running_seconds(reply["seconds"])
+                found["train_epoch_running"] = None if running_seconds is None else running_seconds * scale
             return found if reply["loss"] is None else found | {"train_loss": reply["loss"]}
 
         workers.take_turns(scale, "train", trained, num_steps=program.steps_per_turn)
@@ -186,22 +169,8 @@ def _train_and_validate(workers: _BlockWorkers, program: BlockPlan) -> None:
         workers.take_turns(1, "validate", validated)
 
 
-def _running_seconds(reply: dict[str, Any], scale: int) -> float | None:
-    """Return ``scale`` times the ``running_seconds`` of a turn."""
-    running_seconds = SchedulerCounters(**reply.get("scheduler", {})).running_seconds(reply["seconds"])
-    return None if running_seconds is None else running_seconds * scale
-
-
 def _step(workers: _BlockWorkers, program: BlockPlan) -> None:
     for name, size in STEP_BATCH_SIZES.items():
         if name in program.measures:
             read_seconds = lambda reply, name=name: {name: reply["seconds"]}  # noqa: E731
             workers.take_turns(program.rounds, "steps", read_seconds, batch_size=size, num_steps=STEPS_PER_TURN[size])
-
-
-def _instructions(
-    workers: _BlockWorkers, count: Callable[[WorkerProtocol], float | None] | None
-) -> tuple[float | None, ...]:
-    if count is None:
-        return ()
-    return tuple(workers.attempt(slot, lambda p=process: count(p)) for slot, process in enumerate(workers.processes))

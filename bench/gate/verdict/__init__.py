@@ -2,14 +2,13 @@
 
 from bench.gate.verdict.confirm import confirm
 from bench.gate.verdict.decide import decide
-from bench.gate.verdict.design import DESIGN, Design
+from bench.gate.verdict.design import DESIGN
 from bench.gate.verdict.turns import process_values
 from bench.gate.verdict.values import Decision, Judgement, Metric, ProcessSample, Verdict
 
 __all__ = [
     "DESIGN",
     "Decision",
-    "Design",
     "Judgement",
     "Metric",
     "ProcessSample",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.gate.verdict import wording
-from bench.gate.verdict.design import DESIGN, Design
+from bench.gate.verdict.design import DESIGN
 from bench.gate.verdict.evidence import Evidence, control_evidence, detectable, evidence_of, reported
 from bench.gate.verdict.samples import PairedBlocks, effect_on_scale, refusal, to_blocks
 from bench.gate.verdict.values import PART_OF, Decision, Judgement, Metric, ProcessSample, Verdict
@@ -26,12 +26,12 @@ class Assessment:
     control_failure: str | None = None
 
 
-def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric], design: Design = DESIGN) -> Decision:
+def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric]) -> Decision:
     """Judge every metric on the blocks measured so far; call it after each block.
 
     ``comparison`` and ``control`` map the name of a metric to its process samples: base (A) against candidate (B), and
     base against base, where B is a second set of processes of the base.  Both may use the same processes of side A.
-    The first look is after ``design.looks.first`` blocks, and alpha is spent on a look after every further block: the
+    The first look is after ``DESIGN.looks.first`` blocks, and alpha is spent on a look after every further block: the
     chance of a false regression over all looks and metrics is that of the design.  An apparent regression is
     ``undecided`` until ``confirm`` confirms it.
 
@@ -46,10 +46,11 @@ def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric], des
     if unknown := (comparison.keys() | control.keys()) - set(names):
         raise ValueError(f"samples of metrics that are not judged: {', '.join(sorted(unknown))}")
     assessments = [
-        _assess(metric, comparison.get(metric.name, ()), control.get(metric.name, ()), len(metrics), design)
+        _assess(metric, comparison.get(metric.name, ()), control.get(metric.name, ()), len(metrics))
         for metric in metrics
     ]
-    assessments = _after_the_whole(assessments)
+    wholes = {one.judgement.metric.name: one for one in assessments}
+    assessments = [_part(one, wholes.get(PART_OF.get(one.judgement.metric.name, ""))) for one in assessments]
     regressed = sorted((one for one in assessments if one.looks_regressed), key=lambda one: -one.clearness)
     failed_controls = [
         f"{one.judgement.metric.name}: {one.control_failure}" for one in assessments if one.control_failure
@@ -62,17 +63,12 @@ def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric], des
     )
 
 
-def _after_the_whole(assessments: Sequence[Assessment]) -> list[Assessment]:
-    """Return the assessments; a part (PART_OF) counts only while its whole is undecided.
+def _part(one: Assessment, whole: Assessment | None) -> Assessment:
+    """Return an assessment; one of a part (PART_OF) counts only while that of its ``whole`` is undecided.
 
     It then looks regressed only if the whole is nearer to the effect that matters than to none, too: a candidate that
     waits less and runs longer is not slower.
     """
-    wholes = {one.judgement.metric.name: one for one in assessments}
-    return [_part(one, wholes.get(PART_OF.get(one.judgement.metric.name, ""))) for one in assessments]
-
-
-def _part(one: Assessment, whole: Assessment | None) -> Assessment:
     if whole is None or one.judgement.verdict is Verdict.NOT_MEASURED:
         return one
     judged = whole.judgement
@@ -87,26 +83,22 @@ def _part(one: Assessment, whole: Assessment | None) -> Assessment:
 
 
 def _assess(
-    metric: Metric,
-    comparison: Sequence[ProcessSample],
-    control: Sequence[ProcessSample],
-    num_metrics: int,
-    design: Design,
+    metric: Metric, comparison: Sequence[ProcessSample], control: Sequence[ProcessSample], num_metrics: int
 ) -> Assessment:
     """Judge one metric: refusals first, then the estimates, then the verdict."""
     if refused := refusal(metric, comparison, control):
         return Assessment(Judgement(metric, *refused, num_processes=len(comparison)))
     blocks, base_blocks = to_blocks(comparison, metric), to_blocks(control, metric)
-    evidence, judgement = _measured(metric, blocks, num_metrics, design)
-    may_help = len(blocks.shapes) < design.looks.last
-    if len(blocks.shapes) < design.looks.first:
-        why = f"{len(blocks.shapes)} of the {design.looks.first} blocks that the first look needs"
+    evidence, judgement = _measured(metric, blocks, num_metrics)
+    may_help = len(blocks.shapes) < DESIGN.looks.last
+    if len(blocks.shapes) < DESIGN.looks.first:
+        why = f"{len(blocks.shapes)} of the {DESIGN.looks.first} blocks that the first look needs"
         return Assessment(replace(judgement, reason=why + blocks.left_out_text), may_help)
-    if len(base_blocks.shapes) < design.control_looks.first:
+    if len(base_blocks.shapes) < DESIGN.control_looks.first:
         why = "base was not measured against base, so the fitness of this runner is unknown"
         return Assessment(replace(judgement, reason=why), may_help)
     effect = effect_on_scale(metric)
-    base, control_failed = control_evidence(base_blocks.differences, base_blocks.shapes, effect, num_metrics, design)
+    base, control_failed = control_evidence(base_blocks.differences, base_blocks.shapes, effect, num_metrics)
     numbers = reported(metric, base)
     judgement = replace(judgement, **{f"control_{name}": value for name, value in numbers.items()})
     if control_failed:
@@ -121,18 +113,16 @@ def _assess(
     )
 
 
-def _measured(
-    metric: Metric, blocks: PairedBlocks, num_metrics: int, design: Design
-) -> tuple[Evidence | None, Judgement]:
+def _measured(metric: Metric, blocks: PairedBlocks, num_metrics: int) -> tuple[Evidence | None, Judgement]:
     """Return the evidence of the comparison, and an undecided judgement with its numbers."""
     judgement = Judgement(
         metric, Verdict.UNDECIDED, "", num_processes=blocks.num_processes, num_blocks=len(blocks.shapes)
     )
     if not blocks.shapes:
         return None, judgement
-    effect, alpha = effect_on_scale(metric), design.alpha_of_each(num_metrics)
-    evidence = evidence_of(blocks.differences, blocks.shapes, effect, design.looks, alpha, design.interval_alpha)
-    smallest = detectable(evidence, blocks.shapes, effect, design, alpha)
+    effect, alpha = effect_on_scale(metric), DESIGN.alpha_of_each(num_metrics)
+    evidence = evidence_of(blocks.differences, blocks.shapes, effect, DESIGN.looks, alpha)
+    smallest = detectable(evidence, blocks.shapes, effect, alpha)
     if smallest is not None:
         smallest = math.expm1(smallest) if metric.is_ratio else smallest
     return evidence, replace(judgement, **reported(metric, evidence), detectable_effect=smallest)

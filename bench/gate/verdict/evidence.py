@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from bench.gate.verdict.design import Design, InterimLooks
+from bench.gate.verdict.design import DESIGN, InterimLooks
 from bench.gate.verdict.ranks import BlockShape, lower_bound, num_pairs_distribution, shift, upper_bound
 from bench.gate.verdict.samples import from_scale
 from bench.gate.verdict.values import Metric
@@ -35,23 +35,17 @@ class Evidence:
 
 
 def evidence_of(
-    differences: np.ndarray,
-    shapes: Sequence[BlockShape],
-    effect: float,
-    looks: InterimLooks,
-    alpha: float,
-    interval_alpha: float,
+    differences: np.ndarray, shapes: Sequence[BlockShape], effect: float, looks: InterimLooks, alpha: float
 ) -> Evidence:
     """Compute the evidence of ``differences``, float64 (..., num_pairs), ascending along the last axis.
 
-    ``shapes`` are those of the blocks of the differences, in chronological order.
-    ``alpha`` is one-sided, ``interval_alpha`` two-sided.
+    ``shapes`` are those of the blocks of the differences, in chronological order.  ``alpha`` is one-sided.
 
     "Beyond the effect that matters" is not "estimate > effect": a change of exactly the effect would then be missed
-    every other time.  The estimate must be nearer to the effect than to none, and the interval must not exclude it.
+    every other time.
     """
     estimate = shift(differences)
-    boundary = looks.boundary(shapes, interval_alpha / 2)
+    boundary = looks.boundary(shapes, DESIGN.interval_alpha / 2)
     impossible = differences.shape[-1] + 1
     low = lower_bound(differences, boundary or impossible)
     high = upper_bound(differences, boundary or impossible)
@@ -65,35 +59,32 @@ def evidence_of(
 
 
 def control_evidence(
-    differences: np.ndarray, shapes: Sequence[BlockShape], effect: float, num_metrics: int, design: Design
+    differences: np.ndarray, shapes: Sequence[BlockShape], effect: float, num_metrics: int
 ) -> tuple[Evidence, np.ndarray]:
     """Return the evidence of base against base, and a mask that is True where the runner is unfit for this metric.
 
     One criterion suffices here, so that doubt gives undecided and never regressed: the control is significantly
     different, or its estimate is nearer to the effect that matters than to none.
     """
-    alpha = design.control_alpha / (2 * num_metrics)
-    evidence = evidence_of(differences, shapes, effect, design.control_looks, alpha, design.interval_alpha)
+    evidence = evidence_of(differences, shapes, effect, DESIGN.control_looks, DESIGN.control_alpha / (2 * num_metrics))
     return evidence, evidence.different | (np.abs(evidence.estimate) > effect / 2)
 
 
-def detectable(
-    evidence: Evidence, shapes: Sequence[BlockShape], effect: float, design: Design, alpha: float
-) -> float | None:
+def detectable(evidence: Evidence, shapes: Sequence[BlockShape], effect: float, alpha: float) -> float | None:
     """Return the smallest worsening that one run with this spread detects with the power of the design.
 
     On the scale of the differences; None if no change is detectable.  The standard error is derived from the interval,
     whose half-width is z standard errors for the z of its boundary, and the detectable change is (z_alpha + z_power)
     standard errors (e.g. Lachin 1981), or z_power of them beyond half the effect, if that is more.
     """
-    interval_boundary = design.looks.boundary(shapes, design.interval_alpha / 2)
-    red_boundary = design.looks.boundary(shapes, alpha)
+    interval_boundary = DESIGN.looks.boundary(shapes, DESIGN.interval_alpha / 2)
+    red_boundary = DESIGN.looks.boundary(shapes, alpha)
     if interval_boundary is None or red_boundary is None:
         return None
     half_width = float(evidence.high - evidence.low) / 2
     error = half_width / _normal_quantile(shapes, interval_boundary)
     needed = max(_normal_quantile(shapes, red_boundary) * error, effect / 2)
-    return needed + float(stats.norm.ppf(design.power)) * error
+    return needed + float(stats.norm.ppf(DESIGN.power)) * error
 
 
 def reported(metric: Metric, evidence: Evidence) -> dict[str, float | None]:

@@ -57,7 +57,4 @@ def lower_bound(differences: np.ndarray, boundary: int) -> np.ndarray:
 
 def upper_bound(differences: np.ndarray, boundary: int) -> np.ndarray:
     """Return the largest shift not rejected; the mirror image of ``lower_bound``."""
-    num_pairs = differences.shape[-1]
-    if boundary > num_pairs:
-        return np.full(differences.shape[:-1], np.inf)
-    return differences[..., boundary - 1]
+    return -lower_bound(-differences[..., ::-1], boundary)

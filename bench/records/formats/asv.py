@@ -36,7 +36,8 @@ def render(run: Run) -> dict[str, bytes]:
     benchmarks = {name: _benchmark(name, found) for name, found in by_benchmark.items()}
     commit = run.header.commit.id or hashlib.sha1(run.header.run_id.encode()).hexdigest()
     python = run.header.machine.get("python") or ""
-    started_at_ms = _milliseconds(run.header.started_at)
+    started = moment(run.header.started_at)
+    started_at_ms = None if started is None else round(started.timestamp() * 1000)
     results = {
         "version": RESULT_FORMAT,
         "commit_hash": commit,
@@ -77,8 +78,9 @@ def _machine(run: Run) -> dict[str, str]:
     """Return asv's facts about a machine as text; GPUs are an additional entry, unknown to asv."""
     machine = run.header.machine
     cpu, cores, memory_bytes = machine.get("cpu_model"), machine.get("usable_cores"), machine.get("memory_bytes")
+    name = f"{cpu or 'unknown'}-{cores or 'unknown'}-cores".lower()
     return {
-        "machine": _file_name(f"{cpu or 'unknown'}-{cores or 'unknown'}-cores"),
+        "machine": re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:80],  # a folder's name in any file system
         "os": machine.get("os") or "",
         "arch": machine.get("architecture") or "",
         "cpu": cpu or "",
@@ -86,11 +88,6 @@ def _machine(run: Run) -> dict[str, str]:
         "ram": "" if memory_bytes is None else str(memory_bytes),
         "gpu": ", ".join(gpu.get("name") or "" for gpu in run.header.gpus),
     }
-
-
-def _file_name(text: str) -> str:
-    """Return lower-case letters, digits and dashes, short enough for any file system."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "unknown"
 
 
 def _benchmark(name: str, found: Iterable[ExportSeries]) -> dict[str, Any]:
@@ -113,11 +110,6 @@ def _row(benchmark: dict[str, Any], found: list[ExportSeries], started_at_ms: in
     samples = [series.seconds for series in found]
     results = [median(seconds) for seconds in samples]
     return [results, benchmark["params"], benchmark["version"], started_at_ms, None, samples]
-
-
-def _milliseconds(started_at: str | None) -> int | None:
-    started = moment(started_at)
-    return None if started is None else round(started.timestamp() * 1000)
 
 
 def _json(document: dict[str, Any]) -> bytes:

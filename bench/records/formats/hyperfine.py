@@ -17,6 +17,7 @@ from bench.records.formats.foreign import (
     Foreign,
     case_keys,
     finite_seconds,
+    mapping,
     parse_each,
     split_by_process,
     text_of,
@@ -51,18 +52,16 @@ def _result(series: ExportSeries) -> dict[str, Any]:
 def parse(document: dict[str, Any]) -> Foreign:
     """Return each command's times; hyperfine records neither date nor machine."""
     results = document["results"]
-    commands = Counter(result.get("command") for result in results if isinstance(result, dict) and _is_text(result))
+    commands = Counter(name for one in results if isinstance(name := mapping(one).get("command"), str))
     return Foreign("hyperfine", None, {}, *parse_each(results, lambda result: _parse_result(result, commands)))
-
-
-def _is_text(result: dict[str, Any]) -> bool:
-    return isinstance(result.get("command"), str)
 
 
 def _parse_result(result: dict[str, Any], commands: Counter[str]) -> Benchmark:
     """Parse one result; parameters distinguish results with the same command, e.g. of a scan with --command-name."""
     command = text_of(result["command"], "the command of a result")
-    name = f"{command} ({_settings(result)})" if commands[command] > 1 and result.get("parameters") else command
+    name = command
+    if commands[command] > 1 and result.get("parameters"):
+        name += f" ({', '.join(f'{key}={value}' for key, value in result['parameters'].items())})"
     if result.get("times") is None:
         raise BenchError(f"{name} has a mean, but no individual times: export it with hyperfine's --export-json.")
     times = finite_seconds(name, result["times"])
@@ -74,7 +73,3 @@ def _parse_result(result: dict[str, Any], commands: Counter[str]) -> Benchmark:
         return Benchmark(name, [[seconds] for seconds in times], {})
     keys = {key: int(text) if text.isdecimal() else text for key, text in result["parameters"].items()}
     return Benchmark(command, split_by_process(name, times, sizes), case_keys(keys))
-
-
-def _settings(result: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in result["parameters"].items())

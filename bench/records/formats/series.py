@@ -7,8 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench.advice import make_command
 from bench.errors import BenchError
 from bench.records.frames import Frames, drop_invalid, frames_of
@@ -123,12 +121,9 @@ def series_of(frames: Frames) -> list[ExportSeries]:
     found = []
     for keys, rows in groups(samples, SERIES_COLUMNS):
         known = {name: value for name, value in keys.items() if value is not None}
-        found.append(ExportSeries(known, tuple(_processes(rows))))
+        processes = (
+            ProcessSamples(one["process"], one["round"], tuple(own["seconds"].tolist()))
+            for one, own in groups(rows, ["process", "round"])
+        )
+        found.append(ExportSeries(known, tuple(processes)))
     return found
-
-
-def _processes(rows: pd.DataFrame) -> list[ProcessSamples]:
-    return [
-        ProcessSamples(keys["process"], keys["round"], tuple(own["seconds"].tolist()))
-        for keys, own in groups(rows, ["process", "round"])
-    ]

@@ -108,7 +108,7 @@ def read_record(path: Path, source: str, verified_here: bool) -> BoardRecord:
         numbers do not follow from its samples.
     """
     folder = RunFolder.open(path)
-    header, replicates = folder.header, measured_replicates(folder)
+    header, replicates = folder.header, measured_replicates(folder.header, folder.replicates())
     machine, commit = header.machine, header.commit
     if folder.problems:
         raise RecordError(f"it is damaged: {folder.problems[0]}; restore it from a copy.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.records.ceilings import Ceilings
+from bench.records.comparability import Subject
 from bench.records.comparison_key import ComparisonKey
 from bench.report.run.copies import CopyScaling
 from bench.report.run.devices import DevicePoint
@@ -38,22 +39,18 @@ RoundSamples = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Comparable:
-    """One side of a comparison.  Missing facts are None or empty; nothing is guessed.  A stack is known by its name.
+class Comparable(Subject):
+    """One side of a comparison, with its durations.  Missing facts are None or empty; nothing is guessed.  A stack is
+    known by its name.
 
     The process is the unit of statistics: a tool that ran one process gives one entry of each of ``samples``, which
     are positive finite seconds.
     """
 
-    name: str  # unique among the sides of one comparison
     tool: str  # that measured it: ``mlp-bench`` or another
     samples: Mapping[StackMeasurement, RoundSamples]
-    facts: Mapping[str, Any] = field(default_factory=dict)  # machine and software, JSON-ready; units are in the names
     started_at: str | None = None
     mode: str | None = None
-    dataset: Mapping[str, Any] | None = None  # ``identity`` and ``sha256``
-    recipe: Mapping[str, Any] | None = None  # hyper-parameters; ``num_epochs`` is that of the reference runs
-    passed: Mapping[str, str] | None = None  # environment variables set with ``--env`` for the measured processes
     keys: Mapping[str, ComparisonKey] = field(default_factory=dict)  # of each stack; empty for other tools
     # Of the matrix products, for each ``backend/variant on device``.
     precisions: Mapping[str, frozenset[str]] = field(default_factory=dict)

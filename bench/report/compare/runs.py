@@ -52,7 +52,7 @@ def comparable_run(path: Path, name: str) -> Comparable:
 
 def timed_run(folder: RunFolder, name: str) -> Comparable:
     """Return the durations, work and machine of a run without its frames, for a history of thousands of runs."""
-    header, replicates = folder.header, measured_replicates(folder)
+    header, replicates = folder.header, measured_replicates(folder.header, folder.replicates())
     found = timed(replicates)
     return Comparable(
         name=name,

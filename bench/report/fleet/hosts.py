@@ -72,7 +72,8 @@ def measured_host(path: Path) -> MeasuredHost:
         tuple(sorted((name, value) for name, value in entry.case.items() if name != "threads"))
         for entry in (*folder.header.plan, *folder.header.candidates)
     )
-    return MeasuredHost(path.name, timed_run(folder, path.name), _ceilings(measured_replicates(folder)), plan)
+    replicates = measured_replicates(folder.header, folder.replicates())
+    return MeasuredHost(path.name, timed_run(folder, path.name), _ceilings(replicates), plan)
 
 
 def _ceilings(replicates: Sequence[Mapping[str, Any]]) -> dict[StackMeasurement, list[float]]:

@@ -6,8 +6,8 @@ from functools import cached_property
 
 from bench.records.comparison_key import ComparisonKey, comparison_keys
 from bench.records.core_states import CoreState
-from bench.records.frames import drop_invalid, frames_of
-from bench.records.reference_run import ReferenceRuns, runs_of_frames
+from bench.records.frames import drop_invalid, frames_of, measured_replicates
+from bench.records.reference_run import ReferenceRuns, runs_of_replicates
 from bench.records.run_folder import RunFolder
 from bench.records.schema import Replicate
 from bench.records.select import states_by_process
@@ -57,7 +57,7 @@ class RunAnalysis:
     @cached_property
     def reference_runs(self) -> ReferenceRuns:
         """The reference runs of every stack, as plain values."""
-        return runs_of_frames(self.frames)
+        return runs_of_replicates(measured_replicates(self.header, self._replicates))
 
     @cached_property
     def is_comparable(self) -> bool:

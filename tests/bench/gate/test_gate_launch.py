@@ -10,7 +10,7 @@ TUNING = "MLP_BENCH_TUNED_PARAMETERS"
 
 
 def primed(tuning):
-    return Primed("", "", {}, {}, "", {}, tuning, None)
+    return Primed("", "", {}, {}, {}, tuning, None)
 
 
 def variables(tmp_path, tuning, own=None):

@@ -257,7 +257,7 @@ def test_without_epochs_there_is_nothing_to_settle():
 @pytest.mark.parametrize("threads, swept", [((1,), False), ((1, 2), True)])
 def test_one_core_has_nothing_to_scale_with(monkeypatch, threads, swept):
     counts = ScalingCounts(threads[-1], threads, ())
-    monkeypatch.setattr(begin, "scaling_counts", lambda asked, num_gpus: counts)
+    monkeypatch.setattr(begin, "scaling_counts", lambda asked, **known: counts)
     choice = Choice(stacks=[Stack("theano", "tuned", "cpu")])
     for quick in (True, False):
         plan = begin._plan(begin.RunRequest(quick=quick), choice, "mnist", CANONICAL, (), num_gpus=0)

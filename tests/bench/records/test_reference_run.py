@@ -7,16 +7,29 @@ from example_race import race
 from example_run import measurement, reference_replicate, replicates, write_example_run
 
 from bench.records.frames import drop_invalid, frames_of, measured_replicates
-from bench.records.reference_run import runs_of_frames, runs_of_replicates
+from bench.records.reference_run import ReferenceRun, runs_of_replicates
 from bench.records.run_folder import RunFolder
+from bench.records.stack_key import StackKey, or_none
 
 RECORDS = Path(__file__).parents[3] / "results" / "records"
+
+
+def runs_of_frames(frames):
+    phases = {}
+    for process, phase, seconds in frames.phases[["process", "phase", "seconds"]].itertuples(index=False):
+        phases.setdefault(process, {})[phase] = or_none(seconds)
+    found = {}
+    for row in frames.results.itertuples(index=False):
+        own = {name: or_none(getattr(row, name)) for name in ReferenceRun.__dataclass_fields__ if name != "phases"}
+        stack = StackKey(**{name: or_none(getattr(row, name)) for name in StackKey._fields})
+        found.setdefault(stack, []).append(ReferenceRun(**own, phases=phases.get(row.process, {})))
+    return found
 
 
 def both_ways(path):
     folder = RunFolder.open(path)
     frames, _ = drop_invalid(frames_of([folder]))
-    return runs_of_frames(frames), runs_of_replicates(measured_replicates(folder))
+    return runs_of_frames(frames), runs_of_replicates(measured_replicates(folder.header, folder.replicates()))
 
 
 @pytest.mark.parametrize("made", [replicates, race], ids=["one stack", "five stacks"])

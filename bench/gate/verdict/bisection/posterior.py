@@ -134,6 +134,12 @@ class Posterior:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     @cached_property
+    def weights(self) -> dict[tuple[int, ...], float]:
+        """Probability of no step (), of one in each interval (n,), and of two in each pair of different intervals."""
+        one_step = {(interval,): float(one) for interval, one in enumerate(self.one_step, start=1)}
+        return {(): self.no_step, **one_step, **self.pairs}
+
+    @cached_property
     def is_resolved(self) -> np.ndarray:
         """Mask of intervals in which no further commit can be measured, bool (num_intervals,)."""
         positions = self.hypotheses.positions

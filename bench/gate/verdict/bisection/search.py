@@ -6,7 +6,7 @@ It measures through ``Laboratory`` only, so that a live bisection and a replay o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,6 +33,13 @@ class Outcome(StrEnum):
     TWO_STEPS = "two steps"
     NO_STEP = "no step"
     UNDECIDED = "undecided"
+
+
+OUTCOMES = (  # by the number of steps, with the reason
+    (Outcome.NO_STEP, "the ends of the range do not differ by a step that matters"),
+    (Outcome.CULPRIT, "the step is here with a probability of {}"),
+    (Outcome.TWO_STEPS, "there are two steps, and they are here with a probability of {}"),
+)
 
 
 class Laboratory(Protocol):
@@ -122,19 +129,11 @@ class Search:
         """Return the outcome whose probability is at least the wanted one, None if there is none."""
         if len(self.inference.blocks) < MIN_END_BLOCKS:
             return None
-        if posterior.no_step >= self.confidence:
-            why = "the ends of the range do not differ by a step that matters"
-            return SearchResult(Outcome.NO_STEP, (), posterior.no_step, posterior, why)
-        for interval, probability in enumerate(posterior.one_step, start=1):
-            if probability >= self.confidence and posterior.is_resolved[interval - 1]:
-                steps = (Culprit(posterior.group(interval)),)
-                why = f"the step is here with a probability of {format_percent(probability, 1)}"
-                return SearchResult(Outcome.CULPRIT, steps, float(probability), posterior, why)
-        for pair, probability in posterior.pairs.items():
-            if probability >= self.confidence and all(posterior.is_resolved[one - 1] for one in pair):
-                steps = tuple(Culprit(posterior.group(one)) for one in pair)
-                why = f"there are two steps, and they are here with a probability of {format_percent(probability, 1)}"
-                return SearchResult(Outcome.TWO_STEPS, steps, probability, posterior, why)
+        for intervals, probability in posterior.weights.items():
+            if probability >= self.confidence and all(posterior.is_resolved[one - 1] for one in intervals):
+                outcome, why = OUTCOMES[len(intervals)]
+                steps = tuple(Culprit(posterior.group(one)) for one in intervals)
+                return SearchResult(outcome, steps, probability, posterior, why.format(format_percent(probability, 1)))
         return None
 
     def _undecided(self, posterior: Posterior, why: str = "the budget is spent") -> SearchResult:
@@ -192,7 +191,9 @@ class Search:
         parent, child = culprit.parts[0] - 1, culprit.parts[-1]
         if not self._buildable((parent, child)):  # in a search that was resumed
             return None
-        metric = self._asked(found.posterior.step)
+        step = found.posterior.step
+        size = abs(from_scale(self.metric, step) - 1) if self.metric.is_ratio else step
+        metric = replace(self.metric, effect=min(self.metric.effect, size))
         decision = Decision((Judgement(metric, Verdict.UNDECIDED, "", ratio=1.0),), None, (metric.name,), False)
         samples: list[ProcessSample] = []
         limit_seconds = self.budget_seconds * (1 + DESIGN.confirming_overrun)
@@ -202,19 +203,15 @@ class Search:
             values = self._measure(roles, confirming=True)
             for role, value in zip(roles, values, strict=True):
                 samples.append(ProcessSample(number, "B" if role == child else "A", value))
-            decision = confirm(decision, {metric.name: samples}, DESIGN)
+            decision = confirm(decision, {metric.name: samples})
         judged = decision.judgements[0]
         if judged.verdict is Verdict.REGRESSED:
-            step = Culprit(culprit.parts, judged.fresh_ratio)
+            confirmed = Culprit(culprit.parts, judged.fresh_ratio)
             why = f"{found.reason}, and confirmed against its parent in {judged.num_fresh_blocks} fresh blocks"
-            return SearchResult(found.outcome, (step,), found.probability, found.posterior, why)
+            return SearchResult(found.outcome, (confirmed,), found.probability, found.posterior, why)
         self.unconfirmed.add(culprit.parts)
         self.say(f"not confirmed against its parent: {judged.reason or 'no time was left'}")
         return None
-
-    def _asked(self, step: float) -> Metric:
-        size = abs(from_scale(self.metric, step) - 1) if self.metric.is_ratio else step
-        return Metric(self.metric.name, self.metric.unit, min(self.metric.effect, size))
 
     @property
     def seconds(self) -> float:

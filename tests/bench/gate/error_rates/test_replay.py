@@ -127,7 +127,7 @@ def step_by_step(blocks, slots, inject, first, assigned, budget_seconds):
 @pytest.mark.parametrize("inject", [1.0, 1.05, 1.10])
 def test_a_replayed_run_is_what_decide_and_confirm_make_of_its_samples(inject):
     blocks = recorded_blocks(trace_of(heavy_tails, num_blocks=30))
-    gate = _Gate(BlockResampler(blocks, 1.0), [BlockResampler(blocks, inject)], math.log(1.05), 1, 60.0, DESIGN)
+    gate = _Gate(BlockResampler(blocks, 1.0), [BlockResampler(blocks, inject)], math.log(1.05), 1, 60.0)
     runs = gate.start(25, np.random.default_rng(3))
     gate.compare(runs)
     gate.confirm(runs)
