@@ -34,11 +34,10 @@ from bench.records.fleet import FleetFolder, FleetHeader
 from bench.records.run_folder import RunFolder
 from bench.report.fleet.write import FleetReport, fleet_report, write_fleet
 from bench.units import format_bytes, format_seconds
+from benchmarks.fleet_power import HEALTHY_SPREAD, MEMORY, RECORD
 
-RECORD = Path("results/records/amd-epyc-2-cores/2026-11-26-a5af2a5")
 ROUNDS = 3  # of that record
-HEALTHY_SPREAD, SLOW_MEMORY = 0.01, 1.3
-MEMORY = ("copy", "page_fault", "elementwise")
+SLOW_MEMORY = 1.3
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in ru_maxrss, see getrusage(2)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -33,6 +34,7 @@ from bench.report.charts import draw_charts
 from bench.report.charts.style import BLUE, COLOURS, GREY, OCHRE, PHASES, VERMILION
 from bench.report.history.series import find_runs, history
 from bench.report.write import analysis_of, page_of, sections
+from bench.stats.rate import Rate
 from mlp.recipe import REFERENCE
 from tools.conformance import newest_record, stacks_of
 
@@ -53,6 +55,7 @@ CLAUSE_MARKS = {
 }
 NOISE = Path("results/noise/quiet.jsonl")
 CALIBRATIONS = Path("results/calibration")
+FLEET_POWER = Path("results/simulated/fleet-power.json")
 BISECTED = InjectedRange(16, ((11, 1.05),))  # commits, and (position, factor) of the one that made it slower
 SMALL_INCHES = (2.0, 1.0)
 FIRST_SCREEN = {"light": IMAGES / "first-screen-light.png", "dark": IMAGES / "first-screen-dark.png"}
@@ -73,6 +76,7 @@ def pictures(record: Path, records: Path) -> dict[Path, str]:
         "bisect": _search,
         "conform": _clauses,
         "trend": lambda axes: _trend(axes, records),
+        "fleet": _fleet,
         "scaling": lambda axes: _thin(axes, charts["threads"]),
         "fitness": _noise,
     }
@@ -139,10 +143,27 @@ def _power(axes: Axes) -> None:
     calibrations = [read_calibration(path) for path in CALIBRATIONS.glob("*/*.json")]
     newest = max(calibrations, key=lambda one: order(one.date))
     rows = [row for row in newest.rows if row.kind == "seconds" and row.power]
-    sizes, rates = [row.inject for row in rows], [row.power for row in rows]
+    _rates(axes, [row.inject for row in rows], [row.power for row in rows], COLOURS[0])
+
+
+def _rates(axes: Axes, effects: Sequence[float], rates: Sequence[Rate], color: str) -> None:
+    """Draw rates against the effects at which they were found, with 95 % intervals."""
     found = [rate.count / rate.trials for rate in rates]
     bounds = [[share - rate.interval[0], rate.interval[1] - share] for share, rate in zip(found, rates, strict=True)]
-    axes.errorbar(sizes, found, np.transpose(bounds), color=COLOURS[0], marker="o", markersize=3, linewidth=1)
+    reach = np.clip(np.transpose(bounds), 0, None)  # a bound of a rate of 1 is rounded to less
+    axes.errorbar(effects, found, reach, color=color, marker="o", markersize=3, linewidth=1)
+
+
+def _fleet(axes: Axes) -> None:
+    """Draw how often simulated fleets of each size name the sick host, and a healthy one, against how slow it is."""
+    rows = json.loads(FLEET_POWER.read_text(encoding="utf-8"))["rows"]
+    for size, color in zip(dict.fromkeys(row["hosts"] for row in rows), COLOURS, strict=False):
+        own = [row for row in rows if row["hosts"] == size]
+        factors = [row["factor"] for row in own]
+        _rates(axes, factors, [Rate(row["named"], row["fleets"]) for row in own], color)
+        axes.plot(
+            factors, [row["false_alarms"] / row["fleets"] for row in own], color=color, linewidth=1, linestyle=":"
+        )
 
 
 def _search(axes: Axes) -> None:

@@ -6,6 +6,7 @@ These are the newest record with reference runs of the canonical stack, and the 
 from __future__ import annotations
 
 import io
+import json
 import math
 import textwrap
 from collections.abc import Mapping
@@ -29,13 +30,15 @@ from bench.report.run.ranking import RankedStack, ranking_sections
 from bench.report.run.summary import summarize
 from bench.report.write import analysis_of, first_line
 from bench.stats.estimates import Estimate
+from bench.stats.rate import Rate
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
 from mlp import registry
 from mlp.recipe import REFERENCE
 from tools import conformance
-from tools.pictures import CONFORMANCE, pictures, write_first_screen
+from tools.pictures import CONFORMANCE, FLEET_POWER, pictures, write_first_screen
 
-README, RESULTS, BACKENDS = Path("README.md"), Path("docs/results.md"), Path("docs/backends.md")
+README, RESULTS = Path("README.md"), Path("docs/results.md")
+BACKENDS, FLEET = Path("docs/backends.md"), Path("docs/fleet.md")
 TERMINAL_COLUMNS = 120
 FIRST_LOAD, REPEATED_LOAD = ("data", "warm", "first_load"), ("data", None, "load")
 WANTED = {  # (harness, cache, measurement) -> label in the README
@@ -197,6 +200,28 @@ def _gpu_provenance(analyses: dict[Path, RunAnalysis]) -> list[str]:
     return [*notes, f"{software}, {_commit(headers[0])}; records: `{folder}`."]
 
 
+def fleet_power_block() -> str:
+    """Return Markdown: how often simulated fleets of each size name the sick host, and a healthy one."""
+    found = json.loads(FLEET_POWER.read_text(encoding="utf-8"))
+    rows: dict[float, list[str]] = {}
+    for what in ("named", "false_alarms"):
+        for row in found["rows"]:
+            rows.setdefault(row["factor"], []).append(str(Rate(row[what], row["fleets"])))
+    fleets = {row["hosts"]: row["fleets"] for row in found["rows"]}
+    headers = [
+        "slower by",
+        *(f"{what}, {size} hosts" for what in ("sick host named", "healthy host named") for size in fleets),
+    ]
+    cells = [[format_percent(factor - 1, 0), *rates] for factor, rates in rows.items()]
+    table = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
+    counts = " and ".join(f"{number} fleets of {size} hosts" for size, number in fleets.items())
+    sentence = (
+        f"Simulated, in {counts} with {found['num_metrics']} metrics: `{found['command']}` at commit "
+        f"{short_commit(found['commit'])}, kept in `{FLEET_POWER}`. Intervals are Wilson's, 95 %."
+    )
+    return f"{sentence}\n\n{table}"
+
+
 def with_block(text: str, name: str, block: str) -> str:
     """Replace the block between the two marks of ``name``; raise BenchError if they are missing."""
     first, last = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -254,6 +279,7 @@ def generated(records: Path) -> dict[Path, str]:
         README: {"terminal": terminal_block(cpu), "results": canonical_runs_block([cpu, *gpu])},
         BACKENDS: {"conformance": conformance.table_of(conformance.newest_record(CONFORMANCE))},
         RESULTS: {"cpu": results_block(cpu), "gpu": gpu_block(gpu)},
+        FLEET: {"power": fleet_power_block()},
     }
     return {**{path: _with_blocks(path, names) for path, names in blocks.items()}, **pictures(cpu, records)}
 

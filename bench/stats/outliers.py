@@ -70,8 +70,8 @@ def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict
     number of machines and metrics, where Rosner's percentage points adjust for the machines only.
     """
     enough = {metric: found for metric, found in values.items() if len(found) >= LEAST_MACHINES}
-    raw = {metric: _p_values(found) for metric, found in enough.items()}
-    adjusted = _adjusted(raw)
+    raw = {metric: p_values(found) for metric, found in enough.items()}
+    adjusted = adjusted_p_values(raw)
     judged: dict[Metric, dict[Name, MachineDeviation]] = {}
     for metric, found in enough.items():
         well = {name: value for name, value in found.items() if adjusted[metric][name] >= ALPHA}
@@ -90,14 +90,14 @@ def against(
     raw = {
         metric: {name: _p(value, healthy[metric]) for name, value in found.items()} for metric, found in common.items()
     }
-    adjusted = _adjusted(raw)
+    adjusted = adjusted_p_values(raw)
     return {
         metric: {name: _deviation(value, healthy[metric], adjusted[metric][name]) for name, value in found.items()}
         for metric, found in common.items()
     }
 
 
-def _p_values(values: Mapping[Name, float]) -> dict[Name, float]:
+def p_values(values: Mapping[Name, float]) -> dict[Name, float]:
     """Return a p-value for each machine; it is never above that of a machine that leaves later.
 
     The p-value of the k-th to leave is multiplied by the square of k: there are that many chances to be wrong.
@@ -130,6 +130,7 @@ def _deviation(value: float, healthy: Healthy, p: float) -> MachineDeviation:
     return MachineDeviation(*(math.exp(difference + change) for change in (0.0, -reach, reach)), p)
 
 
-def _adjusted(raw: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, float]]:
+def adjusted_p_values(raw: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, float]]:
+    """Adjust p-values for the number of machines and metrics by Holm's method."""
     adjusted = iter(holm([p for found in raw.values() for p in found.values()]))
     return {metric: {name: next(adjusted) for name in found} for metric, found in raw.items()}

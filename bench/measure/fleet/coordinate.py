@@ -188,7 +188,8 @@ class Fleet:
                 if message["kind"] == "file":
                     self._keep(request.host, message)
         except TimeoutError:
-            raise Ended(f"it sent nothing for {self.programs.silence_seconds:g} s: it hangs or is cut off") from None
+            cause = "it hangs or is cut off" if self.engine.is_connected else "the scheduler is gone"
+            raise Ended(f"it sent nothing for {self.programs.silence_seconds:g} s: {cause}") from None
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -78,6 +78,11 @@ class FleetEngine:
     def port(self) -> str:
         return self._client.scheduler.address.rpartition(":")[2]
 
+    @property
+    def is_connected(self) -> bool:
+        """False if the scheduler is gone, which a task does not notice."""
+        return self._client.status == "running"
+
     async def workers(self) -> dict[str, dict[str, Any]]:
         """Return {address: what the scheduler knows} of all workers."""
         return (await self._client.scheduler.identity(n_workers=-1))["workers"]
@@ -214,6 +219,7 @@ async def engine_at(address: str) -> AsyncIterator[FleetEngine]:
 
     Raises BenchError if it cannot be reached within a time limit.
     """
+    be_quiet()
     dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT_LIMIT_SECONDS}s"})
     async with AsyncExitStack() as stack:
         try:

@@ -23,7 +23,8 @@ from typing import Any
 from distributed import get_worker
 
 from bench.errors import BenchError
-from bench.measure.fleet.quiet_dask import versions
+from bench.measure.environment import PROCESSES_OF_A_JOB
+from bench.measure.fleet.quiet_dask import monitors_off, versions
 from bench.measure.process import end_group, explain, how_ended, run_to_end, running, why_ended
 from bench.records.fleet import RUN_FILE
 
@@ -62,7 +63,10 @@ def capture_environment(before_dask: Mapping[str, str]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the captured environment; in a worker of another's cluster, without the variables that Dask sets."""
+    """Return the captured environment; in a worker of another's cluster, without what Dask and a launcher have set.
+
+    The launcher's counts of processes are those of the whole cluster: a host is measured once, by one of its workers.
+    """
     if _before_dask:
         return dict(_before_dask)
     import dask
@@ -70,7 +74,8 @@ def environment() -> dict[str, str]:
     preset: dict[str, Any] = {}
     for name in ("environ", "pre-spawn-environ"):
         preset |= dask.config.get(f"distributed.nanny.{name}", {})
-    return {name: value for name, value in os.environ.items() if str(preset.get(name)) != value}
+    own = {name: value for name, value in os.environ.items() if name not in PROCESSES_OF_A_JOB}
+    return {name: value for name, value in own.items() if str(preset.get(name)) != value}
 
 
 def describe(request: Request) -> None:
@@ -88,7 +93,7 @@ def measure(request: Request) -> None:
     """Run the suite, send the files of its run folder as they appear, and at last how it ended."""
     post = _poster(request)
     try:
-        with host_lock(request.lock) as lock:
+        with host_lock(request.lock) as lock, monitors_off(get_worker()):
             post("ended", **_measured(request, lock, post))
     except BenchError as error:
         post("failed", reason=str(error))

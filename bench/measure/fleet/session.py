@@ -20,6 +20,7 @@ from bench.measure.git import state_of
 from bench.measure.process import PROJECT
 from bench.measure.runner import now
 from bench.measure.signals import NAMES as SIGNALS
+from bench.records import run_lock
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.version import __version__
 from mlp.dataset import identify, locate
@@ -108,7 +109,6 @@ def open_fleet(
         return FleetFolder.create(output, header), found.directory
     folder = FleetFolder.open(resume)
     _check_same(folder, header)
-    folder.update(finished_at=None)
     return folder, found.directory
 
 
@@ -138,7 +138,10 @@ def _check_same(folder: FleetFolder, here: FleetHeader) -> None:
 def measure_fleet(
     folder: FleetFolder, source: FleetSource, data: Path | None, tell: Tell, programs: Programs | None = None
 ) -> None:
-    """Measure the hosts that are not complete; raise KeyboardInterrupt after their partial records are marked."""
+    """Measure the hosts that are not complete; raise KeyboardInterrupt after their partial records are marked.
+
+    Raises RecordError if another process measures this fleet run.
+    """
     from bench.measure.fleet.coordinate import Fleet, Programs
     from bench.measure.fleet.engine import engine_at, own_engine
 
@@ -148,16 +151,18 @@ def measure_fleet(
             hosts = await _hosts(source, engine, folder)
             await Fleet(folder, engine, data, tell, programs or Programs()).measure(hosts)
 
-    try:
-        asyncio.run(measure())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    except BaseExceptionGroup as group:  # not except*: early Python 3.11, as Debian 12 has, would raise a group
-        if group.split(BenchError)[1] is not None:
-            raise
-        raise _first(group) from None
-    finally:
-        folder.update(finished_at=now())
+    with run_lock.held(folder.path):
+        folder.update(finished_at=None)
+        try:
+            asyncio.run(measure())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        except BaseExceptionGroup as group:  # not except*: early Python 3.11, as Debian 12 has, would raise a group
+            if group.split(BenchError)[1] is not None:
+                raise
+            raise _first(group) from None
+        finally:
+            folder.update(finished_at=now())
 
 
 def _cancel_on_signals() -> None:

@@ -1,5 +1,6 @@
 """A fleet of real processes: a scheduler and workers on loopback, each with a fate of its own."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 pytest.importorskip("distributed", reason="Dask is not installed: make .venv/installed-fleet adds it")
 pytest.importorskip("cryptography", reason="cryptography is not installed: make .venv/installed-fleet adds it")
 
+import dask
 import distributed
-from distributed import Client
+from distributed import Client, Scheduler, Worker
 
 from bench.errors import RecordError
 from bench.measure.fleet import engine, on_host
@@ -24,6 +26,7 @@ from bench.measure.fleet.engine import BOOTSTRAP
 from bench.measure.fleet.hosts import FleetHost
 from bench.measure.fleet.session import FleetSource, measure_fleet
 from bench.measure.process import PROJECT
+from bench.records import run_lock
 from bench.records.fleet import FleetFolder, FleetHeader, HostRecord, HostState
 from bench.records.run_folder import RunFolder
 from mlp.dataset import STEMS
@@ -165,7 +168,10 @@ def test_resume_asks_only_for_what_is_missing(measured, programs):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A scheduler that runs already, on loopback, with two workers of this host."""
+    """Address and process of a scheduler that runs already, on loopback, with two workers of this host.
+
+    They are started as srun starts them, on two nodes.
+    """
     file = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -174,13 +180,14 @@ def cluster(tmp_path):
     for name in ("one", "two"):
         place = ["--name", name, "--local-directory", str(tmp_path), "--nthreads", "1"]
         argvs.append([*dask, "worker", "--no-nanny", *place, *common])
-    processes = [subprocess.Popen(argv, **quiet) for argv in argvs]
+    environment = {**os.environ, "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "OMP_NUM_THREADS": "3"}
+    processes = [subprocess.Popen(argv, env=environment, **quiet) for argv in argvs]
     while not file.exists():
         time.sleep(0.1)
     address = json.loads(file.read_text())["address"]
     with Client(address) as client:
         client.wait_for_workers(2)
-    yield address
+    yield address, processes[0]
     for process in reversed(processes):
         process.kill()
         process.wait()
@@ -190,11 +197,89 @@ def test_two_workers_of_one_host_are_one_host(cluster, tmp_path, programs):
     facts = host(tmp_path, "any").data
     fleet = new_fleet(tmp_path, [])
     described = replace(programs, describe=("-c", f"print(open({facts!r}).read())"))
-    source = FleetSource("scheduler", scheduler=cluster)
+    source = FleetSource("scheduler", scheduler=cluster[0])
     measure_fleet(fleet, source, fleet.path, lambda *line: None, described)
     states = {one.name: one.state for one in fleet.header.hosts}
     assert set(states) == {"one", "two"}
     assert sorted(states.values()) == [HostState.COMPLETE, HostState.DUPLICATE]
+
+
+CHECKS_ALONE = """
+import os, sys
+from bench.errors import BenchError
+from bench.measure import environment
+try:
+    environment.check_alone(os.environ)
+    print(f"error: alone, {os.environ['SLURM_PROCID']} and {os.environ['OMP_NUM_THREADS']}")
+except BenchError as error:
+    print(f"error: {error}")
+sys.exit(2)
+"""
+
+
+def test_a_worker_that_a_launcher_started_beside_others_measures_its_host(cluster, tmp_path, programs):
+    """On several nodes of Slurm every worker is one of several, and yet the only one on its host."""
+    facts = host(tmp_path, "any").data
+    fleet = new_fleet(tmp_path, [])
+    asked = replace(programs, describe=("-c", f"print(open({facts!r}).read())"), run=("-c", CHECKS_ALONE))
+    source = FleetSource("scheduler", scheduler=cluster[0])
+    measure_fleet(fleet, source, fleet.path, lambda *line: None, asked)
+    reasons = {one.reason for one in fleet.header.hosts if one.state is HostState.NOT_MEASURED}
+    assert reasons == {"alone, 0 and 3"}
+
+
+SLEEPS = "import time; time.sleep(60)"
+
+
+def test_hosts_of_a_scheduler_that_is_gone_say_so(cluster, tmp_path, programs):
+    facts = host(tmp_path, "any").data
+    fleet = new_fleet(tmp_path, [])
+    asked = replace(programs, describe=("-c", f"print(open({facts!r}).read())"), run=("-c", SLEEPS))
+
+    def tell(name, text):
+        if text == "measures":
+            cluster[1].kill()
+
+    measure_fleet(fleet, FleetSource("scheduler", scheduler=cluster[0]), fleet.path, tell, asked)
+    reasons = {one.reason for one in fleet.header.hosts if one.state is HostState.NOT_MEASURED}
+    assert reasons == {"it sent nothing for 4 s: the scheduler is gone"}
+
+
+def test_monitors_of_another_clusters_worker_are_off_during_a_measurement(tmp_path, monkeypatch):
+    """In a worker with Dask's defaults, which the task finds as it left it."""
+    running = {}
+
+    def look(worker, when):
+        running[when] = {name for name, one in worker.periodic_callbacks.items() if one.is_running()}
+
+    async def measure_in(worker):
+        monkeypatch.setattr(on_host, "get_worker", lambda: worker)
+        monkeypatch.setattr(on_host, "_measured", lambda *request: time.sleep(0.5) or look(worker, "during") or {})
+        look(worker, "before")
+        await asyncio.to_thread(on_host.measure, on_host.Request("topic", "host", []))
+        await asyncio.sleep(0.5)
+        look(worker, "after")
+
+    async def start():
+        where = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+        async with Scheduler(**where, port=0) as scheduler, Worker(scheduler.address, **where) as worker:
+            await measure_in(worker)
+
+    with dask.config.set({"distributed.worker.profile.enabled": True, "distributed.worker.memory.pause": 0.8}):
+        asyncio.run(start())
+    assert {"profile", "tick", "monitor", "memory_monitor"} <= running["before"] == running["after"]
+    assert running["before"] - running["during"] >= {"profile", "tick", "monitor", "memory_monitor"}
+    assert {"heartbeat", "keep-alive"} <= running["during"]
+
+
+def test_a_fleet_run_is_measured_by_one_process_at_a_time(tmp_path, programs):
+    fleet = new_fleet(tmp_path, [])
+    before = (fleet.path / "fleet.json").read_text()
+    with run_lock.held(fleet.path), pytest.raises(RecordError, match="fleet is being measured by process"):
+        measure(fleet, [], programs)
+    assert (fleet.path / "fleet.json").read_text() == before
+    measure(fleet, [], programs)
+    assert fleet.header.finished_at is not None
 
 
 def test_a_host_is_measured_by_one_fleet_run_at_a_time(tmp_path):
