@@ -45,9 +45,9 @@ def changed(block: RecordedBlock, change: Change) -> RecordedBlock:
 def row(name: str, blocks: list[RecordedBlock], trials: int, budget_seconds: float) -> list[str]:
     candidates = [changed(block, CANDIDATES[name]) for block in blocks]
     wall_only = [replace(block, running=None) for block in blocks]
-    options = {"inject": 1.0, "trials": trials, "budget_seconds": budget_seconds, "candidates": candidates, "drawn": True}
-    alone = replay_blocks(wall_only, "", num_metrics=NUM_METRICS - 1, **options)
-    both = replay_blocks(blocks, "", **options)
+    options = {"inject": 1.0, "trials": trials, "budget_seconds": budget_seconds, "candidates": candidates}
+    alone = replay_blocks(wall_only, "", num_metrics=NUM_METRICS - 1, drawn=True, **options)
+    both = replay_blocks(blocks, "", drawn=True, **options)
     return [name, str(alone.regressed), str(both.regressed), f"{both.median_seconds:.0f}, {both.p95_seconds:.0f}"]
 
 
