@@ -2,7 +2,8 @@
 
 Prints a table of ``docs/statistics.md`` on busy machines: how often gate runs resampled from the trace are red by
 ``train_epoch`` alone, and with ``train_epoch_running`` beside it; for sides that differ in nothing, in all of a turn,
-or in how long their threads wait for a core.  The blocks are drawn with replacement, as a busy machine records few.
+or in how long their threads wait for a core.  The blocks of each run are drawn with replacement, as a
+busy machine records few.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from bench.document.table import NUMBER_TEXT, Column
 from bench.gate.error_rates.noise_trace import read_trace
 from bench.gate.error_rates.replay import NUM_METRICS, replay_blocks
 from bench.gate.error_rates.resample import RecordedBlock, recorded_blocks
-from bench.gate.fitness import NUM_DRAWN
 
 # (seconds, running seconds) of the base's turns -> those of the candidate's
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -46,8 +46,8 @@ def row(name: str, blocks: list[RecordedBlock], trials: int, budget_seconds: flo
     candidates = [changed(block, CANDIDATES[name]) for block in blocks]
     wall_only = [replace(block, running=None) for block in blocks]
     options = {"inject": 1.0, "trials": trials, "budget_seconds": budget_seconds, "candidates": candidates}
-    alone = replay_blocks(wall_only, "", num_metrics=NUM_METRICS - 1, **options)
-    both = replay_blocks(blocks, "", **options)
+    alone = replay_blocks(wall_only, "", num_metrics=NUM_METRICS - 1, drawn=True, **options)
+    both = replay_blocks(blocks, "", drawn=True, **options)
     return [name, str(alone.regressed), str(both.regressed), f"{both.median_seconds:.0f}, {both.p95_seconds:.0f}"]
 
 
@@ -61,7 +61,6 @@ def main(trace: Path, trials: int, budget_seconds: float) -> None:
     if not all(block.running for block in blocks):
         raise click.UsageError(f"{trace} has no counters of the scheduler: record a trace with --record-noise.")
     about = f"Share of {trials:,} runs that are red, with Wilson intervals at 95 %; {len(blocks)} blocks."
-    blocks = [blocks[place] for place in np.random.default_rng(0).integers(len(blocks), size=NUM_DRAWN)]
     columns = ["candidate", *(Column(one, NUMBER_TEXT) for one in ("train_epoch alone", "with running", "seconds"))]
     rows = [row(name, blocks, trials, budget_seconds) for name in CANDIDATES]
     section = Section("Red", [about], columns, rows)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from bench.advice import bench_command, make_command
 from bench.errors import BenchError
@@ -37,7 +36,6 @@ MEASURE, RUNNING = "train_epoch", "train_epoch_running"
 STEP_SECONDS, LIMIT_SECONDS = 10.0, 40.0  # of training steps, and of all, starting processes included
 MIN_BLOCKS = 3
 GATE_SECONDS = 60.0
-NUM_DRAWN = 44  # blocks, with replacement: two windows of the longest run
 POWER, TRIALS = 0.8, 100
 SMALLEST, LARGEST, HALVINGS = 0.002, 1.0, 6  # slowdowns tried, in steps of 10 % at the end
 
@@ -125,11 +123,9 @@ def smallest_slowdown(blocks: Sequence[RecordedBlock]) -> float | None:
 
     Each run is asked for a slowdown of that size.  None if they do not even find ``LARGEST``; ``SMALLEST`` at least.
     """
-    random = Random(0)
-    drawn = [random.choice(blocks) for _ in range(NUM_DRAWN)]
 
     def is_found(slowdown: float) -> bool:
-        found = replay_blocks(drawn, "measured", 1 + slowdown, TRIALS, GATE_SECONDS, effect=slowdown)
+        found = replay_blocks(blocks, "measured", 1 + slowdown, TRIALS, GATE_SECONDS, effect=slowdown, drawn=True)
         return found.regressed.count >= POWER * TRIALS
 
     low, high = math.log(SMALLEST), math.log(LARGEST)

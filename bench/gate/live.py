@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.gate.block import BASE, CANDIDATE, CONTROL, Block, samples
-from bench.gate.verdict import DESIGN, Decision, Metric, Verdict, confirm, decide
+from bench.gate.verdict import DESIGN, Decision, Metric, Verdict, confirm, decide, with_wholes
 
 COMPARISON = (BASE, CANDIDATE, CANDIDATE, BASE, CONTROL)  # shuffled for each block
 CONFIRMATION = (BASE, CANDIDATE, CANDIDATE, BASE)
@@ -54,7 +54,7 @@ def run(
         if _one_side_is_silent(blocks, names) or not time_for_another(limit_seconds):
             break
     fresh: list[Block] = []
-    suspected, found = decision.to_confirm, decision
+    suspected, found = with_wholes(decision.to_confirm), decision
     while decision.to_confirm and time_for_another(overrun_seconds):
         fresh.append(measure_block(len(blocks) + len(fresh), "confirmation", CONFIRMATION, suspected))
         decision = confirm(found, samples(fresh, suspected))
@@ -72,7 +72,7 @@ def rejudge(blocks: Sequence[Block], metrics: Sequence[Metric]) -> Decision:
     decision = judge([block for block in blocks if block.kind == "comparison"], metrics)
     fresh = [block for block in blocks if block.kind == "confirmation"]
     if fresh and decision.to_confirm:
-        decision = confirm(decision, samples(fresh, decision.to_confirm))
+        decision = confirm(decision, samples(fresh, with_wholes(decision.to_confirm)))
     return _settled(decision)
 
 

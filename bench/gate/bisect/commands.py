@@ -168,9 +168,13 @@ def _resumed(options: dict[str, Any]) -> tuple[Path, BisectionRecord]:
     if given:
         raise BenchError(f"--resume takes these from the file: leave out {', '.join(given)}.")
     record = read_record(options["resume"])
+    repository = options["repository"] or PROJECT
     for commit in record.commits.commits:
-        if measured_tree(commit, options["repository"] or PROJECT) is None:
-            raise BenchError(f"commit {commit[:12]} of the bisection is not in this repository: fetch it.")
+        if measured_tree(commit, repository) is None:
+            raise BenchError(
+                f"commit {commit[:12]} of the bisection is not in {repository}: fetch it there, or name the repository "
+                "that was searched with --repository."
+            )
     return options["resume"], record
 
 

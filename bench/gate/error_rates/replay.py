@@ -25,6 +25,7 @@ from bench.gate.error_rates.resample import (
 )
 from bench.gate.verdict.design import DESIGN, InterimLooks
 from bench.gate.verdict.evidence import Evidence, control_evidence, evidence_of
+from bench.gate.verdict.ranks import shift
 from bench.stats.rate import Rate
 
 NUM_METRICS = 7  # what the gate judges by default
@@ -58,9 +59,9 @@ class Replay:
 
 @dataclass
 class _Runs:
-    """State of all runs, (trials,) each; ``first[t]`` is the first block of run t in the trace."""
+    """State of all runs, (trials,) each."""
 
-    first: np.ndarray
+    places: np.ndarray  # (trials, num_blocks): the blocks of each run, in order, as indices of those of the trace
     assigned: np.ndarray  # (trials, num_metrics, num_blocks): assignment of sides, independent for each metric
     blocks: np.ndarray  # number of blocks of the comparison
     clearest: np.ndarray  # index of the clearest apparent regression; -1: none
@@ -89,8 +90,11 @@ def replay_blocks(
     num_metrics: int = NUM_METRICS,
     seed: int = 0,
     candidates: Sequence[RecordedBlock] | None = None,
+    drawn: bool = False,
 ) -> Replay:
     """Resample ``trials`` gate runs from blocks in their order and count their verdicts.
+
+    If ``drawn``, the blocks of each run are drawn with replacement instead, for traces with few blocks.
 
     Every run judges ``num_metrics`` metrics with the noise of the blocks and independently assigned sides, and only the
     first of them is slowed down: the error rate is per run, the power that of one metric among many.  The second is
@@ -101,11 +105,11 @@ def replay_blocks(
     slowed = [BlockResampler(blocks, inject, candidates)]
     if num_metrics > 1 and all(block.running for block in blocks):
         slowed.append(BlockResampler(_without_waiting(blocks), inject, _without_waiting(candidates or blocks)))
-    gate = _Gate(BlockResampler(blocks, 1.0), slowed, np.log1p(effect), num_metrics, budget_seconds)
+    gate = _Gate(BlockResampler(blocks, 1.0), slowed, np.log1p(effect), num_metrics, budget_seconds, drawn)
     runs = gate.start(trials, np.random.default_rng(seed))
     gate.compare(runs)
     gate.confirm(runs)
-    seconds = gate.elapsed(runs.first, runs.blocks + runs.fresh)
+    seconds = gate.elapsed(runs.places, runs.blocks + runs.fresh)
     undecided = ~runs.regressed & (runs.open | (runs.clearest >= 0))
     return Replay(
         rule="mlp-bench gate",
@@ -138,23 +142,29 @@ class _Gate:
         effect: float,
         num_metrics: int,
         budget_seconds: float,
+        drawn: bool = False,
     ) -> None:
         self._same, self._slowed, self._effect = same, slowed, effect
         self._num_metrics, self._budget_seconds = num_metrics, budget_seconds
         self._limit_seconds = budget_seconds * (1 + DESIGN.confirming_overrun)
-        self._ends = np.concatenate([[0.0], np.cumsum(same.seconds)])
+        self._drawn = drawn
         affordable = int(np.ceil(self._limit_seconds / np.median(same.seconds))) + 1
-        self._window = min(affordable, DESIGN.looks.last + DESIGN.confirming_looks.last, len(same.seconds) // 2)
+        self._window = min(affordable, DESIGN.looks.last + DESIGN.confirming_looks.last)
+        if not drawn:
+            self._window = min(self._window, len(same.seconds) // 2)
 
     def start(self, trials: int, random: np.random.Generator) -> _Runs:
-        num_starts = len(self._same.seconds) - self._window + 1
-        num_assignments = self._same.comparison.shape[1]
+        num_blocks, num_assignments = self._same.comparison.shape[:2]
         nothing = np.zeros(trials, bool)
-        first = random.integers(num_starts, size=trials)
+        if self._drawn:
+            places = random.integers(num_blocks, size=(trials, self._window))
+        else:
+            first = random.integers(num_blocks - self._window + 1, size=trials)
+            places = first[:, None] + np.arange(self._window)
         assigned = random.integers(num_assignments, size=(trials, self._num_metrics, self._window))
         assigned[:, : len(self._slowed)] = assigned[:, :1]  # both are of the same turns
         return _Runs(
-            first=first,
+            places=places,
             assigned=assigned,
             blocks=np.zeros(trials, int),
             clearest=np.full(trials, -1),
@@ -165,12 +175,16 @@ class _Gate:
             fresh=np.zeros(trials, int),
         )
 
-    def elapsed(self, first: np.ndarray, num_blocks: np.ndarray) -> np.ndarray:
-        return self._ends[first + num_blocks] - self._ends[first]
+    def elapsed(self, places: np.ndarray, num_blocks: int | np.ndarray) -> np.ndarray:
+        return self._so_far(places, num_blocks).sum(axis=1)
+
+    def _so_far(self, places: np.ndarray, num_blocks: int | np.ndarray) -> np.ndarray:
+        """Return the seconds of the first ``num_blocks`` blocks of each run, and 0 after them, as ``places``."""
+        return np.where(np.arange(self._window) < np.reshape(num_blocks, (-1, 1)), self._same.seconds[places], 0.0)
 
     def compare(self, runs: _Runs) -> None:
         """Add blocks of the comparison until an apparent regression, the decision of all metrics, or the time limit."""
-        active = np.arange(len(runs.first))
+        active = np.arange(len(runs.places))
         for count in range(1, min(self._window, DESIGN.looks.last) + 1):
             if not len(active):
                 break
@@ -179,7 +193,7 @@ class _Gate:
                 self._look(runs, active, count)
                 active = active[(runs.clearest[active] < 0) & runs.open[active]]
             limit_seconds = self._budget_seconds if count >= DESIGN.looks.first else self._limit_seconds
-            active = active[self._has_time(runs.first[active], count, limit_seconds)]
+            active = active[self._has_time(runs.places[active], count, limit_seconds)]
 
     def _look(self, runs: _Runs, active: np.ndarray, count: int) -> None:
         differences = self._of_all("comparison", runs, active, 0, count)
@@ -189,12 +203,14 @@ class _Gate:
         _, control_failed = control_evidence(np.sort(control), shapes, self._effect, self._num_metrics)
         suspected, better = evidence.worse & ~control_failed, evidence.better & ~control_failed
         is_open = control_failed | ~(evidence.worse | evidence.better | evidence.unchanged)
+        low = evidence.low.copy()
         if len(self._slowed) > 1:  # the part counts only while the whole is undecided (decide.py)
             undecided = is_open[:, 0] | suspected[:, 0]
             suspected[:, 1] &= undecided & (evidence.estimate[:, 0] > self._effect / 2)
             better[:, 1] &= undecided
             is_open[:, 1] &= undecided
-        clearest = np.where(suspected, evidence.low, -np.inf).argmax(axis=1)
+            low[:, 1] = np.where(suspected[:, 0], np.minimum(low[:, 0], low[:, 1]), low[:, 1])  # the whole comes first
+        clearest = np.where(suspected, low, -np.inf).argmax(axis=1)
         runs.clearest[active] = np.where(suspected.any(axis=1), clearest, -1)
         runs.open[active] = is_open.any(axis=1)
         runs.control_failed[active] = control_failed.any(axis=1)
@@ -209,31 +225,33 @@ class _Gate:
         active = np.flatnonzero(runs.clearest >= 0)
         for count in range(1, looks.last + 1):
             past = runs.blocks[active] + count - 1
-            active = active[(past < self._window) & self._has_time(runs.first[active], past, self._limit_seconds)]
+            active = active[(past < self._window) & self._has_time(runs.places[active], past, self._limit_seconds)]
             runs.fresh[active] = count
             if count < looks.first or not len(active):
                 continue
             metric = runs.clearest[active]
-            differences = self._of_all("comparison", runs, active, runs.blocks[active], count)
-            differences = differences[np.arange(len(active)), metric]
+            of_all = self._of_all("comparison", runs, active, runs.blocks[active], count)
+            differences = of_all[np.arange(len(active)), metric]
             evidence = self._evidence_of(differences, count, looks, DESIGN.confirming_alpha)
-            runs.regressed[active] = evidence.worse
-            active = active[~(evidence.worse | evidence.unchanged)]
+            worse = evidence.worse
+            if len(self._slowed) > 1:  # the part is confirmed only if the whole leans that way, too (confirm.py)
+                worse &= (metric != 1) | (shift(of_all[:, 0]) > self._effect / 2)
+            runs.regressed[active] = worse
+            active = active[~(worse | evidence.unchanged)]
 
-    def _has_time(self, first: np.ndarray, count: int | np.ndarray, limit_seconds: float) -> np.ndarray:
+    def _has_time(self, places: np.ndarray, count: int | np.ndarray, limit_seconds: float) -> np.ndarray:
         """Return a mask of runs in which one more block, as long as the longest so far, ends in time (live.py)."""
-        reach = np.arange(self._window)
-        so_far = np.where(reach < np.reshape(count, (-1, 1)), self._same.seconds[first[:, None] + reach], 0.0)
-        return self.elapsed(first, count) + so_far.max(axis=1) <= limit_seconds
+        so_far = self._so_far(places, count)
+        return so_far.sum(axis=1) + so_far.max(axis=1) <= limit_seconds
 
     def _of_all(self, table: str, runs: _Runs, active: np.ndarray, skip: int | np.ndarray, count: int) -> np.ndarray:
         """Return the differences of ``count`` blocks after ``skip`` in a table of the resamplers.
 
         They are (active, metrics, count * pairs).
         """
-        places = np.broadcast_to(np.reshape(skip, (-1, 1)) + np.arange(count), (len(active), count))[:, None, :]
-        assigned = np.take_along_axis(runs.assigned[active], places, axis=2)  # (active, metrics, count)
-        blocks = runs.first[active][:, None, None] + places
+        wanted = np.broadcast_to(np.reshape(skip, (-1, 1)) + np.arange(count), (len(active), count))
+        assigned = np.take_along_axis(runs.assigned[active], wanted[:, None, :], axis=2)  # (active, metrics, count)
+        blocks = np.take_along_axis(runs.places[active], wanted, axis=1)[:, None, :]
         slowed = [getattr(one, table)[blocks, assigned[:, [number]]] for number, one in enumerate(self._slowed)]
         same = getattr(self._same, table)[blocks, assigned[:, len(slowed) :]]
         found = np.concatenate([*slowed, same], axis=1)

@@ -4,7 +4,7 @@ from bench.gate.verdict.confirm import confirm
 from bench.gate.verdict.decide import decide
 from bench.gate.verdict.design import DESIGN
 from bench.gate.verdict.turns import process_values
-from bench.gate.verdict.values import Decision, Judgement, Metric, ProcessSample, Verdict
+from bench.gate.verdict.values import Decision, Judgement, Metric, ProcessSample, Verdict, with_wholes
 
 __all__ = [
     "DESIGN",
@@ -16,4 +16,5 @@ __all__ = [
     "confirm",
     "decide",
     "process_values",
+    "with_wholes",
 ]

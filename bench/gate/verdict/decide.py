@@ -51,7 +51,7 @@ def decide(comparison: Samples, control: Samples, metrics: Sequence[Metric]) -> 
     ]
     wholes = {one.judgement.metric.name: one for one in assessments}
     assessments = [_part(one, wholes.get(PART_OF.get(one.judgement.metric.name, ""))) for one in assessments]
-    regressed = sorted((one for one in assessments if one.looks_regressed), key=lambda one: -one.clearness)
+    regressed = sorted((one for one in assessments if one.looks_regressed), key=_order_of_confirmation)
     failed_controls = [
         f"{one.judgement.metric.name}: {one.control_failure}" for one in assessments if one.control_failure
     ]
@@ -67,7 +67,7 @@ def _part(one: Assessment, whole: Assessment | None) -> Assessment:
     """Return an assessment; one of a part (PART_OF) counts only while that of its ``whole`` is undecided.
 
     It then looks regressed only if the whole is nearer to the effect that matters than to none, too: a candidate that
-    waits less and runs longer is not slower.
+    waits less and runs longer is not slower.  If the whole looks regressed itself, it is confirmed before its part.
     """
     if whole is None or one.judgement.verdict is Verdict.NOT_MEASURED:
         return one
@@ -77,9 +77,13 @@ def _part(one: Assessment, whole: Assessment | None) -> Assessment:
         return Assessment(replace(one.judgement, verdict=judged.verdict, reason=why))
     leans = judged.ratio is not None and math.log(judged.ratio) > effect_on_scale(judged.metric) / 2
     if not one.looks_regressed or leans:
-        return one
+        return replace(one, clearness=min(one.clearness, whole.clearness)) if whole.looks_regressed else one
     why = f"it looks regressed, but {judged.metric.name}, of which it is a part, does not lean that way"
     return Assessment(replace(one.judgement, reason=why), whole.more_blocks_may_help)
+
+
+def _order_of_confirmation(one: Assessment) -> tuple[float, bool]:
+    return -one.clearness, one.judgement.metric.name in PART_OF
 
 
 def _assess(

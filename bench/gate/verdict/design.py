@@ -9,6 +9,7 @@ McPherson & Rowe (1969).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,8 @@ from bench.gate.verdict.ranks import BlockShape, num_pairs_distribution
 class InterimLooks:
     """Interim looks after ``first``, ``first + 1``, ..., ``last`` blocks, with a given total alpha.
 
-    Alpha is spent evenly: after n blocks n / ``last`` of it (Kim & DeMets 1987, with power 1).
+    Alpha is spent by Lan & DeMets' (1983) function of Pocock's kind: after the share t = n / ``last`` of the blocks,
+    ln(1 + (e - 1) t) of it, which is more than t.  A budget most often ends a run before ``last``.
     """
 
     first: int
@@ -31,6 +33,10 @@ class InterimLooks:
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
             raise ValueError(f"looks from block {self.first} to block {self.last}: the first must be 1 to the last")
+
+    def spent(self, num_blocks: int) -> float:
+        """Return the share of alpha that may be spent after ``num_blocks``."""
+        return math.log1p((math.e - 1) * num_blocks / self.last)
 
     def boundary(self, shapes: Sequence[BlockShape], alpha: float) -> int | None:
         """Return the number of pairs that must differ in one direction at the look after the last of ``shapes``.
@@ -53,7 +59,7 @@ def _path(looks: InterimLooks, shapes: tuple[BlockShape, ...], alpha: float) -> 
     if len(shapes) < looks.first:
         return None, alive, crossed
     at_least = np.cumsum(alive[::-1])[::-1]
-    affordable = np.flatnonzero(at_least <= alpha * len(shapes) / looks.last - crossed)
+    affordable = np.flatnonzero(at_least <= alpha * looks.spent(len(shapes)) - crossed)
     if not len(affordable):
         return None, alive, crossed
     boundary = int(affordable[0])
@@ -70,11 +76,14 @@ class Design:
     intervals hold at 95 %, independent of the number of looks.  ``control_alpha`` is the chance that base against base
     is called different.  ``power`` is that of the detectable effect.  ``confirming_overrun`` is the fraction by which
     the confirmation may exceed the budget.
+
+    ``confirming_looks`` end as late as a clear regression on two blocks allows: that all 8 of their pairs differ has a
+    chance of 1 in 36, and 0.1 of ln(1 + (e - 1) 2 / last) reaches it up to 10 blocks.
     """
 
     looks: InterimLooks = InterimLooks(first=4, last=16)
     control_looks: InterimLooks = InterimLooks(first=2, last=16)
-    confirming_looks: InterimLooks = InterimLooks(first=2, last=6)
+    confirming_looks: InterimLooks = InterimLooks(first=2, last=10)
     alpha: float = 0.05
     confirming_alpha: float = 0.10
     interval_alpha: float = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -14,6 +15,11 @@ DEFAULT_EFFECT = 0.05
 # A metric that leaves out the time in which threads waited for a core, and the metric of all the time: on a busy
 # machine the part shows a change that waiting hides in the whole (decide.py).
 PART_OF = {"train_epoch_running": "train_epoch"}
+
+
+def with_wholes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return ``names`` and the metrics of which some are a part, without duplicates."""
+    return tuple(dict.fromkeys(one for name in names for one in (name, PART_OF.get(name, name))))
 
 
 class Verdict(StrEnum):

@@ -57,6 +57,15 @@ def history(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_bisection_of_another_repository_is_resumed_only_there(bisect, history, tmp_path):
+    bisect(history[0], "main", "--budget", "0.1s")
+    kept = next((tmp_path / "runs").glob("*-bisect.json"))
+    result = bisect("--resume", kept, "--repository", toy_project.make(tmp_path / "other"))
+    assert result.exit_code == 2
+    assert "name the repository that was searched with --repository" in result.output
+
+
+@pytest.mark.slow
 def test_a_bisection_out_of_time_is_resumed_and_finds_the_culprit_beside_a_broken_commit(bisect, history, tmp_path):
     first = bisect(history[0], "main", "--budget", "0.1s")
     assert first.exit_code == cli.UNDECIDED, first.output

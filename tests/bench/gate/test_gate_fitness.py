@@ -29,7 +29,6 @@ def blocks(spread, count=6):
 @pytest.mark.slow
 def test_the_noisier_the_machine_the_larger_the_smallest_slowdown(monkeypatch):
     monkeypatch.setattr(fitness, "TRIALS", 10)
-    monkeypatch.setattr(fitness, "NUM_DRAWN", 15)
     found = [
         smallest_slowdown([replace(block, seconds=6.0) for block in recorded(blocks(spread))])
         for spread in (0.001, 0.03)

@@ -70,7 +70,7 @@ def test_the_projects_readme_says_what_the_tables_here_say(documented):
     alarms = [row[0] for (_, injected), row in documented.items() if injected == "nothing"]
     once = alarms.count("0.1 % (0.0 % to 0.3 %)")  # Wilson's interval of 1 in 2,000
     assert len(alarms) == len(TRACES) and alarms.count("0.0 % (0.0 % to 0.2 %)") == len(TRACES) - once
-    assert f"{once} false alarm in {TRIALS * len(TRACES):,} runs" in said
+    assert f"{once} false alarm{'s' * (once != 1)} in {TRIALS * len(TRACES):,} runs" in said
     lines = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| pytest-benchmark")]
     cells = [[float(cell) for cell in re.findall(r"([\d.]+) % ", line.split("|", 2)[2])] for line in lines]
     unchanged = [rate for row in cells for rate in row[::3]]

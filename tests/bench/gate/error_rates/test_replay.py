@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,6 +17,16 @@ from bench.gate.error_rates.resample import BlockResampler, recorded_blocks
 from bench.gate.verdict import DESIGN, Metric, ProcessSample, Verdict, confirm, decide, process_values
 
 TRIALS = 3000
+
+
+def waiting_trace(wait):
+    """A trace of white noise whose turns also wait for ``wait`` times as long as they run, on average."""
+    random, turns = np.random.default_rng(0), []
+    for turn in trace_of(white).turns:
+        waited = float(random.exponential(wait * turn.seconds))
+        counters = SchedulerCounters(longest_wait_seconds=waited)
+        turns.append(replace(turn, seconds=turn.seconds + waited, scheduler=counters))
+    return Trace("waiting", {}, tuple(turns))
 
 
 @pytest.mark.slow
@@ -70,13 +81,8 @@ def test_the_same_seed_gives_the_same_runs_and_another_seed_others():
 
 @pytest.mark.slow
 def test_a_slowdown_that_waiting_hides_is_found_by_the_counters_and_nothing_else_is():
-    random, turns = np.random.default_rng(0), []
-    for turn in trace_of(white).turns:
-        waited = float(random.exponential(turn.seconds))
-        counters = SchedulerCounters(longest_wait_seconds=waited)
-        turns.append(replace(turn, seconds=turn.seconds + waited, scheduler=counters))
-    trace = Trace("waiting", {}, tuple(turns))
-    blind = Trace("blind", {}, tuple(replace(turn, scheduler=None) for turn in turns))
+    trace = waiting_trace(1.0)
+    blind = Trace("blind", {}, tuple(replace(turn, scheduler=None) for turn in trace.turns))
     seeing, not_seeing = (replay(one, inject=1.05, trials=500).regressed.fraction for one in (trace, blind))
     assert seeing > 2 * not_seeing
     assert replay(trace, trials=1000).regressed.interval[1] <= 0.02
@@ -85,33 +91,38 @@ def test_a_slowdown_that_waiting_hides_is_found_by_the_counters_and_nothing_else
 # --- the same as decide and confirm ------------------------------------------------------------------------------
 
 
-def step_by_step(blocks, slots, inject, first, assigned, budget_seconds):
-    """One run of one metric by the public functions alone: (regressed, blocks of the comparison, fresh blocks)."""
-    metric = Metric("m", effect=0.05)
+def step_by_step(blocks, slots, inject, places, assigned, budget_seconds):
+    """One run by the public functions alone: (regressed, blocks of the comparison, fresh blocks).
+
+    Of the turns, and of those without waiting if the blocks have them; ``inject`` is a factor, or one for each metric.
+    """
+    metrics = [Metric("train_epoch", effect=0.05)]
+    if blocks[0].running:
+        metrics.append(Metric("train_epoch_running", effect=0.05))
     limit_seconds = budget_seconds * (1 + DESIGN.confirming_overrun)
 
     def samples(numbers, others, factor):
-        found = []
-        for number in numbers:
+        found = {metric.name: [] for metric in metrics}
+        for number, metric in product(numbers, metrics):
             chosen = slots[assigned[number]][[0, 1, *others]]
-            factors = [1, 1, *[factor] * len(others)]
-            turns = [
-                [row[slot] * by for slot, by in zip(chosen, factors, strict=True)]
-                for row in blocks[first + number].turns
-            ]
+            by = factor[metric.name] if isinstance(factor, dict) else factor
+            factors = [1, 1, *[by] * len(others)]
+            block = blocks[places[number]]
+            rows = block.turns if metric is metrics[0] else block.running
+            turns = [[row[slot] * by for slot, by in zip(chosen, factors, strict=True)] for row in rows]
             for order, value in enumerate(process_values(turns)):
-                found.append(ProcessSample(number, "A" if order < 2 else "B", value))
-        return {"m": found}
+                found[metric.name].append(ProcessSample(number, "A" if order < 2 else "B", value))
+        return found
 
     def has_time(count, limit):
-        so_far = [blocks[first + number].seconds for number in range(count)]
+        so_far = [blocks[places[number]].seconds for number in range(count)]
         return sum(so_far) + max(so_far) <= limit + 1e-9
 
     count = 0
     while True:
         count += 1
         compared = range(count)
-        decision = decide(samples(compared, [2, 3], inject), samples(compared, [4], 1.0), [metric])
+        decision = decide(samples(compared, [2, 3], inject), samples(compared, [4], 1.0), metrics)
         if decision.to_confirm or not decision.more_blocks_may_help:
             break
         if not has_time(count, budget_seconds if count >= DESIGN.looks.first else limit_seconds):
@@ -120,21 +131,41 @@ def step_by_step(blocks, slots, inject, first, assigned, budget_seconds):
     while decision.to_confirm and count + fresh < len(assigned) and has_time(count + fresh, limit_seconds):
         fresh += 1
         decision = confirm(found, samples(range(count, count + fresh), [2, 3], inject))
-    return decision.verdicts() == {Verdict.REGRESSED}, count, fresh
+    return Verdict.REGRESSED in decision.verdicts(), count, fresh
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("inject", [1.0, 1.05, 1.10])
-def test_a_replayed_run_is_what_decide_and_confirm_make_of_its_samples(inject):
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_replayed_run_is_what_decide_and_confirm_make_of_its_samples(inject, drawn):
     blocks = recorded_blocks(trace_of(heavy_tails, num_blocks=30))
-    gate = _Gate(BlockResampler(blocks, 1.0), [BlockResampler(blocks, inject)], math.log(1.05), 1, 60.0)
+    gate = _Gate(BlockResampler(blocks, 1.0), [BlockResampler(blocks, inject)], math.log(1.05), 1, 60.0, drawn)
     runs = gate.start(25, np.random.default_rng(3))
     gate.compare(runs)
     gate.confirm(runs)
     slots = BlockResampler.SLOTS
     for run in range(25):
-        expected = step_by_step(blocks, slots, inject, int(runs.first[run]), runs.assigned[run, 0], 60.0)
+        expected = step_by_step(blocks, slots, inject, runs.places[run], runs.assigned[run, 0], 60.0)
         assert (bool(runs.regressed[run]), int(runs.blocks[run]), int(runs.fresh[run])) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("inject", "running_inject"), [(1.0, 1.0), (1.05, 1.05), (1.0, 1.10)])
+def test_a_replayed_run_of_a_whole_and_its_part_is_that_of_decide_and_confirm(inject, running_inject):
+    blocks = recorded_blocks(waiting_trace(0.3))
+    running = [replace(block, turns=block.running) for block in blocks]
+    slowed = [BlockResampler(blocks, inject), BlockResampler(running, running_inject)]
+    gate = _Gate(BlockResampler(blocks, 1.0), slowed, math.log(1.05), 2, 120.0)
+    runs = gate.start(60, np.random.default_rng(3))
+    gate.compare(runs)
+    gate.confirm(runs)
+    factors = {"train_epoch": inject, "train_epoch_running": running_inject}
+    expected = [
+        step_by_step(blocks, BlockResampler.SLOTS, factors, runs.places[run], runs.assigned[run, 0], 120.0)[0]
+        for run in range(60)
+    ]
+    assert runs.regressed.tolist() == expected
+    assert inject == running_inject == 1 or (runs.clearest == 1).any(), "the part never looked regressed"
 
 
 # --- traces that cannot be replayed, and how results read --------------------------------------------------------

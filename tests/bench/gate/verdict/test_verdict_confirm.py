@@ -5,6 +5,7 @@ from verdict_samples import blocks_of, noisy
 from bench.gate.verdict import DESIGN, Metric, ProcessSample, Verdict, confirm, decide
 
 METRICS = [Metric("epoch"), Metric("step")]
+WHOLE, PART = Metric("train_epoch"), Metric("train_epoch_running")
 
 
 @pytest.fixture
@@ -65,11 +66,56 @@ def test_too_few_fresh_blocks_confirm_nothing_and_ask_for_more(suspicion, random
 
 
 def test_after_the_last_look_an_open_confirmation_fails(suspicion):
-    torn = blocks_of([[1.0, 1.3]] * 6, [[1.05, 1.2]] * 6)
-    assert len({sample.block for sample in torn}) == DESIGN.confirming_looks.last
+    last = DESIGN.confirming_looks.last
+    torn = blocks_of([[1.0, 1.3]] * last, [[1.05, 1.2]] * last)
     ended = confirm(suspicion, {"epoch": torn, "step": torn})
     assert ended.to_confirm == ()
     assert ended.verdicts() == {Verdict.UNDECIDED}
+
+
+def suspected_part(random, metrics=(WHOLE, PART)):
+    """The part looks regressed; the whole, if judged, is too noisy to, and leans that way."""
+    samples = {"train_epoch": noisy(random, factor=1.10, sigma=0.05), "train_epoch_running": noisy(random, factor=1.10)}
+    samples = {metric.name: samples[metric.name] for metric in metrics}
+    decision = decide(samples, {name: noisy(random, num_b=1) for name in samples}, metrics)
+    assert decision.to_confirm == ("train_epoch_running",)
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("whole_factor", "verdict"), [(1.10, Verdict.REGRESSED), (1.01, Verdict.UNDECIDED), (None, Verdict.UNDECIDED)]
+)
+def test_a_part_is_confirmed_only_if_its_whole_leans_that_way_in_the_fresh_blocks(whole_factor, verdict):
+    random, last = np.random.default_rng(7), DESIGN.confirming_looks.last
+    decision = suspected_part(random)
+    fresh = {"train_epoch_running": noisy(random, last, 1.10)}
+    if whole_factor:
+        fresh["train_epoch"] = noisy(random, last, whole_factor)
+    found = confirm(decision, fresh)
+    assert verdicts(found)["train_epoch_running"] is verdict
+    reason = found.judgements[1].reason
+    assert ("train_epoch does not lean that way" in reason) is (verdict is Verdict.UNDECIDED)
+    assert found.to_confirm == ()
+
+
+def test_a_part_whose_whole_does_not_lean_yet_asks_for_more_blocks():
+    random = np.random.default_rng(7)
+    decision = suspected_part(random)
+    waiting = confirm(decision, {"train_epoch_running": noisy(random, 3, 1.10), "train_epoch": noisy(random, 3)})
+    assert waiting.to_confirm == ("train_epoch_running",)
+
+
+def test_a_part_whose_whole_is_not_judged_is_confirmed_alone():
+    random = np.random.default_rng(7)
+    found = confirm(suspected_part(random, [PART]), {"train_epoch_running": noisy(random, 3, 1.10)})
+    assert verdicts(found) == {"train_epoch_running": Verdict.REGRESSED}
+
+
+@pytest.mark.parametrize("metrics", [[WHOLE, PART], [PART, WHOLE]])
+def test_a_whole_is_confirmed_before_its_part_however_clear_that_is(random, metrics):
+    samples = {"train_epoch": noisy(random, factor=1.10), "train_epoch_running": noisy(random, factor=1.30)}
+    decision = decide(samples, {name: noisy(random, num_b=1) for name in samples}, metrics)
+    assert decision.to_confirm == ("train_epoch", "train_epoch_running")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), 0.0, float("inf")])

@@ -50,6 +50,18 @@ def test_a_naive_gate_would_err_far_more_often():
     assert share_that_ever_crosses(InterimLooks(4, 16), 0.05, (1, 1), signs) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
 
 
+def test_alpha_is_spent_by_pocock_s_function_early_and_in_whole():
+    looks = InterimLooks(first=1, last=4)
+    spent = [looks.spent(count) for count in range(1, 5)]
+    assert spent == pytest.approx([0.3574, 0.6201, 0.8280, 1.0], abs=5e-5)  # ln(1 + (e - 1) t)
+
+
+def test_two_fresh_blocks_can_confirm_in_the_longest_confirmation_that_allows_it():
+    looks, alpha = DESIGN.confirming_looks, DESIGN.confirming_alpha
+    assert looks.boundary([(2, 2)] * 2, alpha) == 8
+    assert InterimLooks(2, looks.last + 1).boundary([(2, 2)] * 2, alpha) is None
+
+
 def test_a_single_look_has_the_binomial_distributions_boundary():
     boundary = InterimLooks(first=12, last=12).boundary([(1, 1)] * 12, 0.025)
     assert boundary == int(stats.binom.isf(0.025, 12, 0.5)) + 1
