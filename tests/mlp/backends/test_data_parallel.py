@@ -117,7 +117,7 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What a rank asked of PyTorch, on a machine with two GPUs and no process beside it."""
+    """Requests of a rank to PyTorch, on a machine with two GPUs and no process beside it."""
     need("torch")
     import torch
     from torch import distributed
