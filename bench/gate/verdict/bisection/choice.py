@@ -6,6 +6,7 @@ at their posterior means, by Monte Carlo with the same normal deviates for every
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,12 +33,21 @@ class Costs:
         return len(block) * self.process_seconds + len(set(block) - set(built)) * self.build_seconds
 
 
-def next_block(posterior: Posterior, built: Collection[int], costs: Costs) -> tuple[int, ...]:
-    """Return the positions of the processes of the best next block; those that need no build are in ``built``."""
-    return max(
-        candidate_blocks(posterior, built),
-        key=lambda block: _nine_digits(expected_information(posterior, block) / costs.of(block, built)),
-    )
+def next_block(
+    posterior: Posterior, built: Collection[int], costs: Costs, measured: Iterable[tuple[int, ...]] = ()
+) -> tuple[int, ...]:
+    """Return the positions of the processes of the best next block; those that need no build are in ``built``.
+
+    Of equally good blocks it is the one that is rarest among the ``measured`` ones: a commit beside one end and beside
+    the other are equally good, and either of them alone cannot tell a fraction of the step from another size of it.
+    """
+    times = Counter(tuple(sorted(block)) for block in measured)
+
+    def value(block: tuple[int, ...]) -> tuple[float, int]:
+        rate = expected_information(posterior, block) / costs.of(block, built)
+        return float(_nine_digits(rate)), -times[tuple(sorted(block))]
+
+    return max(candidate_blocks(posterior, built), key=value)
 
 
 def _nine_digits(values: Any) -> Any:

@@ -144,7 +144,8 @@ class Search:
         ends = (0, self.last) * (BLOCK_OF_ENDS // 2)
         if len(self.inference.blocks) < MIN_END_BLOCKS or posterior.no_step > ENDS_DIFFER:
             return ends
-        return next_block(posterior, self.built, Costs(self.process_seconds, self.build_seconds))
+        measured = [block.positions for block in self.inference.blocks]
+        return next_block(posterior, self.built, Costs(self.process_seconds, self.build_seconds), measured)
 
     def _buildable(self, block: tuple[int, ...]) -> bool:
         """Build the commits of ``block`` that are not built yet; return False if one of them cannot be."""

@@ -52,6 +52,12 @@ def test_what_was_injected_is_found(quiet, draw, outcome):
         assert all(0 < stated <= 1 + 1e-9 for stated, _ in found.stated)
 
 
+def test_a_search_does_not_repeat_a_block_that_cannot_tell_a_fraction_of_the_step(quiet):
+    """With the culprit beside the good end alone, again and again, this one had measured 504 processes in vain."""
+    found = replay_search(quiet, InjectedRange(16, ((8, 1.05),)), 38)
+    assert found.is_right and found.num_processes < 100
+
+
 def test_noise_of_one_core_loaded_never_becomes_a_wrong_culprit_in_little_time():
     blocks = recorded_blocks(read_trace(QUIET.with_name("one-core-loaded.jsonl")))
     found = replay_search(blocks, one_step(np.random.default_rng(0), 16, 1.02), 0, budget_seconds=120)

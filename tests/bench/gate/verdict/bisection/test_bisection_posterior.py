@@ -91,6 +91,15 @@ def test_of_equally_good_blocks_every_processor_takes_the_same(monkeypatch):
     assert len(taken) == 1
 
 
+def test_of_equally_good_blocks_the_one_measured_least_is_next(monkeypatch):
+    posterior = measured(64, lambda p: 0.05 * (p >= 40), [(0, 64, 0, 64)] * 3).posterior()
+    monkeypatch.setattr("bench.gate.verdict.bisection.choice.expected_information", lambda posterior, block: len(block))
+    blocks = []
+    for _ in range(12):
+        blocks.append(next_block(posterior, set(range(65)), Costs(2, 20), blocks))
+    assert len(set(blocks)) == len(blocks)
+
+
 def test_the_expected_information_is_at_most_that_of_the_hypotheses_and_grows_with_the_step():
     posterior = measured(64, lambda p: 0.05 * (p >= 40), [(0, 64, 0, 64)] * 3).posterior()
     patterns, probability = patterns_of(posterior, (0, 64, 32))
