@@ -123,9 +123,10 @@ def begin(
         _take_best_threads(choice, request.best_threads)
     if request.has_limit:
         leave_out_slow_starts(choice)
+    effort, counts = _effort(request), _counts(request, choice, num_gpus)
 
     dataset, where = _dataset(request.data, needed=set(request.harnesses) != {"ceilings"})
-    plan = _plan(request, choice, dataset["identity"], recipe, optimizations, num_gpus)
+    plan = _plan(request, choice, effort, counts, dataset["identity"], recipe, optimizations)
     first, candidates = first_round(plan) if request.quick else (plan, [])
     state = state_of(PROJECT)
     warn(state)
@@ -173,13 +174,13 @@ def _check(request: RunRequest) -> None:
 def _plan(
     request: RunRequest,
     choice: Choice,
+    effort: Effort,
+    counts: ScalingCounts,
     dataset: str,
     recipe: Recipe,
     optimizations: tuple[str, ...],
-    num_gpus: int,
 ) -> list[PlannedCase]:
     """Return the cases of the run; raise BenchError for what cannot be planned here."""
-    effort, counts = _effort(request), _counts(request, choice, num_gpus)
     alone = counts.threads == (1,) and not request.harnesses  # one core has nothing to scale with
     shared: dict[str, Any] = {
         "harnesses": tuple(name for name in request.planned_harnesses if not (alone and name == "threads")),

@@ -51,6 +51,15 @@ def test_bad_input_is_one_sentence(invoke, small_data, tmp_path, options, senten
     assert not list((tmp_path / "runs").glob("*/replicates/*"))
 
 
+@pytest.mark.parametrize(
+    "options", [["--counts", "1,99999"], ["--harness", "copies", "--counts", "99999"], ["--seeds", "0"]]
+)
+def test_counts_and_seeds_are_checked_before_the_data_is_looked_for(invoke, tmp_path, monkeypatch, options):
+    monkeypatch.setattr("bench.measure.begin._dataset", None)  # a call of it is no sentence
+    result = invoke("run", "--runs-dir", tmp_path / "runs", *options)
+    assert (result.exit_code, len(result.stderr.strip().splitlines())) == (cli.BAD_INPUT, 1)
+
+
 def test_a_missing_data_directory_is_one_sentence(invoke, tmp_path):
     result = invoke("run", "--data", tmp_path / "nowhere", "--runs-dir", tmp_path / "runs")
     assert result.exit_code == cli.BAD_INPUT

@@ -259,8 +259,12 @@ def test_one_core_has_nothing_to_scale_with(monkeypatch, threads, swept):
     counts = ScalingCounts(threads[-1], threads, ())
     monkeypatch.setattr(begin, "scaling_counts", lambda asked, **known: counts)
     choice = Choice(stacks=[Stack("theano", "tuned", "cpu")])
+
+    def plan(request):
+        effort, known = begin._effort(request), begin._counts(request, choice, num_gpus=0)
+        return begin._plan(request, choice, effort, known, "mnist", CANONICAL, ())
+
     for quick in (True, False):
-        plan = begin._plan(begin.RunRequest(quick=quick), choice, "mnist", CANONICAL, (), num_gpus=0)
-        assert any(one.case.harness == "threads" for one in plan) == swept
-    named = begin._plan(begin.RunRequest(harnesses=("threads",)), choice, "mnist", CANONICAL, (), num_gpus=0)
+        assert any(one.case.harness == "threads" for one in plan(begin.RunRequest(quick=quick))) == swept
+    named = plan(begin.RunRequest(harnesses=("threads",)))
     assert {one.case.harness for one in named} == {"threads"}
