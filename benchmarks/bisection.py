@@ -180,7 +180,7 @@ def rival_rows(blocks: Sequence[RecordedBlock], name: str, draw: Draw, ours: Seq
 
 
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=click.Path(exists=True, path_type=Path))
 @click.option("--trials", type=int, default=2000, help="Replays of each row.")
 @click.option("--rival-trials", type=int, default=200, help="Of each row of the comparison.")
 @click.option("--budget", "budget_seconds", type=float, default=900.0, help="Seconds of one bisection.")

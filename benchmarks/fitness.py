@@ -57,7 +57,7 @@ def percent(slowdown: float) -> str:
 
 
 @click.command()
-@click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("traces", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--step", type=click.IntRange(1), default=1, help="Take every STEP-th window.")
 @click.option("--trials", type=click.IntRange(1), default=400, help="Gate runs for each slowdown.")
 def main(traces: tuple[Path, ...], step: int, trials: int) -> None:

@@ -155,7 +155,7 @@ def _processes(block: RecordedBlock, random: np.random.Generator) -> list[list[f
 
 
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=click.Path(exists=True, path_type=Path))
 @click.option("--inject", type=float, default=1.0, show_default=True, help="Slow side B down by this factor.")
 @click.option("--trials", type=int, default=MAX_TRIALS, show_default=True, help="Runs resampled from the trace.")
 def main(trace: Path, inject: float, trials: int) -> None:

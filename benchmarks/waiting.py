@@ -52,7 +52,7 @@ def row(name: str, blocks: list[RecordedBlock], trials: int, budget_seconds: flo
 
 
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=click.Path(exists=True, path_type=Path))
 @click.option("--trials", type=int, default=2000, help="Replays of each row.")
 @click.option("--budget", "budget_seconds", type=float, default=120.0, help="Seconds of one gate run.")
 def main(trace: Path, trials: int, budget_seconds: float) -> None:
