@@ -25,6 +25,14 @@ static inline uint64_t nonzero_bits(const float* numbers) {
     return bits;
 }
 
+/* The bits of the first `size` numbers, at most 64; of none where it is negative. */
+static inline uint64_t nonzero_bits(const float* numbers, npy_intp size) {
+    if (size >= WORD) return nonzero_bits(numbers);
+    float padded[WORD] = {};
+    std::copy(numbers, numbers + std::max<npy_intp>(size, 0), padded);
+    return nonzero_bits(padded);
+}
+
 /* Bit j of word i becomes bit i of word j: squares of 32, 16, ... 1 bits change places across the diagonal.
  * Source: Warren, "Hacker's Delight", section 7-3. */
 static inline void transpose_bits(uint64_t words[WORD]) {
@@ -36,36 +44,5 @@ static inline void transpose_bits(uint64_t words[WORD]) {
             words[i | size] ^= swapped;
         }
 }
-
-struct Bitmap {
-    npy_intp rows, columns;
-    uint64_t* words; /* (rows, row_words()); bits behind the last column are 0 */
-
-    npy_intp row_words() const { return (columns + WORD - 1) / WORD; }
-
-    /* From rows [first, end) of the matrix; returns how many of their elements are not 0. */
-    npy_intp fill(const float* matrix, npy_intp first, npy_intp end) const {
-        const npy_intp whole_words = columns / WORD;
-        npy_intp count = 0;
-        for (npy_intp row = first; row < end; ++row) {
-            const float* numbers = matrix + row * columns;
-            uint64_t* word = words + row * row_words();
-            for (npy_intp i = 0; i < whole_words; ++i) word[i] = nonzero_bits(numbers + i * WORD);
-            if (whole_words < row_words()) {
-                float rest[WORD] = {};
-                std::copy(numbers + whole_words * WORD, numbers + columns, rest);
-                word[whole_words] = nonzero_bits(rest);
-            }
-            for (npy_intp i = 0; i < row_words(); ++i) count += __builtin_popcountll(word[i]);
-        }
-        return count;
-    }
-
-    /* Bits of the 64 rows from `row`, each of the 64 columns from 64 * `word`; rows behind the last one have none. */
-    void square(npy_intp row, npy_intp word, uint64_t bits[WORD]) const {
-        for (npy_intp i = 0; i < WORD; ++i)
-            bits[i] = row + i < rows && word < row_words() ? words[(row + i) * row_words() + word] : 0;
-    }
-};
 
 } /* namespace sparse */

@@ -31,9 +31,9 @@ struct Term {
     uint32_t begin;
 };
 
-/* A row's terms, counted from the first one of their block. */
-struct Range {
-    uint32_t begin, end;
+/* A row of a part, counted from the part's first, and how many terms it has in a block. */
+struct Row {
+    uint16_t row, num_terms;
 };
 
 /* The term's factor in every lane, and `begin`.  The kernel is bound by loads, so that both come by one. */
@@ -52,23 +52,63 @@ static inline Vector load_term(const Term* term, uint64_t* begin) {
 #endif
 }
 
-/* sums (COLUMNS,) += the terms of one row; b and sums are aligned. */
+/* A row's sums in registers, and its terms. */
 template <int COLUMNS>
-static void add_terms(const Term* term, const Term* end, const float* b, float* sums) {
-    const int VECTORS = COLUMNS / WIDTH;
-    Vector* stored = (Vector*)sums;
+struct RowSums {
+    static const int VECTORS = COLUMNS / WIDTH;
     Vector sum[VECTORS];
+    Vector* stored;
+    const Term* term;
+    int num_terms;
+
+    RowSums(const Term* term, const Row& row, float* sums)
+        : stored((Vector*)(sums + row.row * COLUMNS)), term(term), num_terms(row.num_terms) {
 #pragma GCC unroll 32
-    for (int v = 0; v < VECTORS; ++v) sum[v] = stored[v];
-    for (; term < end; ++term) {
+        for (int v = 0; v < VECTORS; ++v) sum[v] = stored[v];
+    }
+
+    void add_term(const float* b) {
         uint64_t begin;
-        const Vector factor = load_term(term, &begin);
+        const Vector factor = load_term(term++, &begin);
         const Vector* row = (const Vector*)(b + begin);
+        /* In one register: Intel's processors split an FMA that adds two registers for its address. */
+        __asm__("" : "+r"(row));
 #pragma GCC unroll 32
         for (int v = 0; v < VECTORS; ++v) sum[v] += factor * row[v];
     }
+
+    void store() const {
 #pragma GCC unroll 32
-    for (int v = 0; v < VECTORS; ++v) stored[v] = sum[v];
+        for (int v = 0; v < VECTORS; ++v) stored[v] = sum[v];
+    }
+};
+
+/* sums (part_rows, COLUMNS) += the terms of one row, or of two at the same time, of which the second has no more terms;
+ * b and sums are aligned.  Returns the term behind the last one. */
+template <int COLUMNS>
+static const Term* add_row(const Term* term, const Row* row, const float* b, float* sums) {
+    RowSums<COLUMNS> one(term, *row, sums);
+    for (int left = one.num_terms; left > 0; --left) one.add_term(b);
+    one.store();
+    return one.term;
+}
+
+template <int COLUMNS>
+static const Term* add_two_rows(const Term* term, const Row* row, const float* b, float* sums) {
+    RowSums<COLUMNS> one(term, row[0], sums), two(term + one.num_terms, row[1], sums);
+    for (int left = two.num_terms; left > 0; --left) {
+        one.add_term(b);
+        two.add_term(b);
+    }
+    for (int left = one.num_terms - two.num_terms; left > 0; --left) one.add_term(b);
+    one.store();
+    two.store();
+    return two.term;
+}
+
+static inline void prefetch_for_writing(const float* numbers, npy_intp size) {
+    for (npy_intp i = 0; i < size; i += 16) __builtin_prefetch(numbers + i, 1);
+    __builtin_prefetch(numbers + size - 1, 1);
 }
 
 /* Aligned memory that is kept from call to call.  Callers of operations hold the GIL, so one of each kind will do. */
@@ -96,47 +136,90 @@ struct Panel {
     npy_intp b_row_stride, b_column_stride;
     float* c;
     bool add;
-    bool transposed; /* the bits are those of A' transposed */
-    Bitmap bits;
     npy_intp tile_columns; /* 32, 64 or 128 */
 
-    Term* terms;   /* (m * k,): of block 0, then of block 1, ...; in a block of row 0, then of row 1, ..., with gaps */
-    Range* ranges; /* (num_blocks, m) */
+    Term* terms;   /* (m * k,): of block 0, then of block 1, ...; in a block of part 0, then of part 1, ..., with gaps */
+    Row* rows;     /* (num_blocks, m): those of each part by their number of terms, most first */
     float* tiles;  /* (num_tiles, k, tile_columns): B', the last tile filled up with zeros */
 
     npy_intp num_blocks() const { return (k + BLOCK_DEPTH - 1) / BLOCK_DEPTH; }
     npy_intp num_tiles() const { return (n + tile_columns - 1) / tile_columns; }
     npy_intp part_rows() const { return tuning::PART_FLOATS / tile_columns; }
 
-    /* The bits of 64 rows from `row`, each of the 64 columns from 64 * `word`. */
-    void square(npy_intp row, npy_intp word, uint64_t square_bits[WORD]) const {
-        if (!transposed) return bits.square(row, word, square_bits);
-        bits.square(word * WORD, row / WORD, square_bits);
-        transpose_bits(square_bits);
+    /* Which elements of A' are not 0, of rows [first, end) and a block's columns. */
+    void find_nonzero(npy_intp block, npy_intp first, npy_intp end, uint64_t (*bits)[BLOCK_WORDS]) const {
+        const npy_intp columns = std::min(BLOCK_DEPTH, k - block * BLOCK_DEPTH);
+        const float* corner = a + first * a_row_stride + block * BLOCK_DEPTH * a_column_stride;
+        const bool transposed = a_column_stride != 1;
+        for (npy_intp row = 0; row < end - first && !transposed; ++row)
+            for (npy_intp word = 0; word < BLOCK_WORDS; ++word)
+                bits[row][word] =
+                    bits_of_piece(corner + row * a_row_stride + word * WORD, columns - word * WORD, a_row_stride);
+        for (npy_intp row = 0; row < end - first && transposed; row += WORD)
+            for (npy_intp word = 0; word < BLOCK_WORDS; ++word) {
+                const npy_intp rows = std::min(WORD, end - first - row), column = word * WORD;
+                uint64_t square[WORD] = {};
+                for (npy_intp i = 0; i < std::min(WORD, columns - column); ++i)
+                    square[i] = bits_of_piece(corner + row + (column + i) * a_column_stride, rows, a_column_stride);
+                transpose_bits(square);
+                for (npy_intp i = 0; i < rows; ++i) bits[row + i][word] = square[i];
+            }
     }
 
-    /* Of rows [first, end), which begin at a multiple of 64. */
-    void list_terms(npy_intp block, npy_intp first_row, npy_intp end_row) const {
-        uint64_t squares[BLOCK_WORDS][WORD];
+    /* Processors fetch ahead in one long piece of memory, but not from one short piece to the next. */
+    static uint64_t bits_of_piece(const float* numbers, npy_intp size, npy_intp to_next_piece) {
+        for (int i = 0; i < WORD; i += 16) __builtin_prefetch(numbers + 2 * to_next_piece + i);
+        return nonzero_bits(numbers, size);
+    }
+
+    Term* terms_of(npy_intp block, npy_intp row) const {
+        return terms + m * block * BLOCK_DEPTH + row * std::min(BLOCK_DEPTH, k - block * BLOCK_DEPTH);
+    }
+
+    /* Of rows [first, end), a part.  The terms of the row with the most come first: a processor foresees the end of a
+     * row that is as long as the one before. */
+    void list_terms(npy_intp block, npy_intp first, npy_intp end) const {
+        uint64_t bits_of[tuning::PART_FLOATS / 32][BLOCK_WORDS];
+        uint32_t num_rows[BLOCK_DEPTH + 1] = {}, position[BLOCK_DEPTH + 1], begin[BLOCK_DEPTH + 1];
+        find_nonzero(block, first, end, bits_of);
+        for (npy_intp row = 0; row < end - first; ++row) ++num_rows[num_terms(bits_of[row])];
+        uint32_t rows_before = 0, terms_before = 0;
+        for (npy_intp number = BLOCK_DEPTH; number >= 0; --number) {
+            position[number] = rows_before;
+            begin[number] = terms_before;
+            rows_before += num_rows[number];
+            terms_before += num_rows[number] * number;
+        }
         const float* block_a = a + block * BLOCK_DEPTH * a_column_stride;
-        Term* const first = terms + m * block * BLOCK_DEPTH;
-        Term* term = first + first_row * std::min(BLOCK_DEPTH, k - block * BLOCK_DEPTH);
-        for (npy_intp row = first_row; row < end_row; ++row) {
-            const uint32_t begin = term - first;
-            if (row % WORD == 0)
-                for (npy_intp word = 0; word < BLOCK_WORDS; ++word)
-                    square(row, block * BLOCK_WORDS + word, squares[word]);
+        Term* const part_terms = terms_of(block, first);
+        Row* const part_rows = rows + block * m + first;
+        for (npy_intp row = 0; row < end - first; ++row) {
+            const int number = num_terms(bits_of[row]);
+            part_rows[position[number]++] = {(uint16_t)row, (uint16_t)number};
+            Term* term = part_terms + begin[number];
+            begin[number] += number;
+            const float* row_a = block_a + (first + row) * a_row_stride;
             for (npy_intp word = 0; word < BLOCK_WORDS; ++word)
-                for (uint64_t left = squares[word][row % WORD]; left; left &= left - 1) {
+                for (uint64_t left = bits_of[row][word]; left; left &= left - 1) {
                     npy_intp column = word * WORD + __builtin_ctzll(left);
-                    *term++ = {block_a[row * a_row_stride + column * a_column_stride],
-                               (uint32_t)(column * tile_columns)};
+                    *term++ = {row_a[column * a_column_stride], (uint32_t)(column * tile_columns)};
                 }
-            ranges[block * m + row] = {begin, (uint32_t)(term - first)};
         }
     }
 
-    /* Rows [first, end) of B'. */
+    static int num_terms(const uint64_t row_bits[BLOCK_WORDS]) {
+        int number = 0;
+        for (npy_intp word = 0; word < BLOCK_WORDS; ++word) number += __builtin_popcountll(row_bits[word]);
+        return number;
+    }
+
+    /* Rows [first, end) of B', in all tiles.  B is read in the order in which it lies in memory. */
+    void fill_tiles(npy_intp first, npy_intp end) const {
+        const npy_intp rows_at_once = b_column_stride == 1 ? 1 : end - first;
+        for (npy_intp row = first; row < end; row += rows_at_once)
+            for (npy_intp tile = 0; tile < num_tiles(); ++tile) fill_tile(tile, row, row + rows_at_once);
+    }
+
     void fill_tile(npy_intp tile, npy_intp first, npy_intp end) const {
         const npy_intp column = tile * tile_columns, width = std::min(tile_columns, n - column);
         const float* from = b + first * b_row_stride + column * b_column_stride;
@@ -152,15 +235,18 @@ struct Panel {
     void multiply(npy_intp tile, npy_intp first, npy_intp end) const {
         alignas(64) float sums[tuning::PART_FLOATS];
         std::fill(sums, sums + (end - first) * COLUMNS, 0.0f);
-        for (npy_intp block = 0; block < num_blocks(); ++block) {
-            const Term* block_terms = terms + m * block * BLOCK_DEPTH;
-            const Range* range = ranges + block * m;
-            const float* block_b = tiles + (tile * k + block * BLOCK_DEPTH) * COLUMNS;
-            for (npy_intp row = first; row < end; ++row)
-                add_terms<COLUMNS>(block_terms + range[row].begin, block_terms + range[row].end, block_b,
-                                   sums + (row - first) * COLUMNS);
-        }
         const npy_intp column = tile * COLUMNS, width = std::min<npy_intp>(COLUMNS, n - column);
+        for (npy_intp row = first; row < end; ++row) prefetch_for_writing(c + row * n + column, width);
+        const bool two_at_once = COLUMNS / WIDTH <= 4; /* else there are sums enough to keep the FMAs busy */
+        for (npy_intp block = 0; block < num_blocks(); ++block) {
+            const Term* term = terms_of(block, first);
+            const Row *row = rows + block * m + first, *last = row + (end - first);
+            const float* block_b = tiles + (tile * k + block * BLOCK_DEPTH) * COLUMNS;
+            if (two_at_once)
+                for (; last - row >= 2 && row->num_terms; row += 2)
+                    term = add_two_rows<COLUMNS>(term, row, block_b, sums);
+            for (; row < last && row->num_terms; ++row) term = add_row<COLUMNS>(term, row, block_b, sums);
+        }
         for (npy_intp row = first; row < end; ++row) {
             const float* sum = sums + (row - first) * COLUMNS;
             float* result = c + row * n + column;
@@ -174,25 +260,20 @@ struct Panel {
         else multiply<128>(tile, first, end);
     }
 
-    /* How many parts rows are cut into, so that `count` blocks or tiles of them give each thread two chunks. */
-    static int parts_of(npy_intp rows, npy_intp count, int num_threads) {
-        return std::max<npy_intp>(1, std::min((2 * num_threads + count - 1) / count, rows / WORD));
-    }
-
     void compute(int num_threads) const {
         const npy_intp blocks = num_blocks(), num = num_tiles();
-        const int lists = parts_of(m, blocks, num_threads), fills = parts_of(k, num, num_threads);
-        mlp_team::parallel_for(num_threads, blocks * lists + num * fills, [=](int chunk) {
-            if (chunk < blocks * lists) {
-                const int part = chunk % lists;
-                list_terms(chunk / lists, mlp_team::chunk_begin(m, part, lists, WORD),
-                           mlp_team::chunk_begin(m, part + 1, lists, WORD));
+        const int parts = std::max((m + part_rows() - 1) / part_rows(), (2 * num_threads + num - 1) / num);
+        const int fills = std::min<npy_intp>(2 * num_threads, k);
+        mlp_team::parallel_for(num_threads, blocks * parts + fills, [=](int chunk) {
+            if (chunk < blocks * parts) {
+                const int part = chunk % parts;
+                list_terms(chunk / parts, mlp_team::chunk_begin(m, part, parts),
+                           mlp_team::chunk_begin(m, part + 1, parts));
                 return;
             }
-            const int fill = chunk - blocks * lists, part = fill % fills;
-            fill_tile(fill / fills, mlp_team::chunk_begin(k, part, fills), mlp_team::chunk_begin(k, part + 1, fills));
+            const int fill = chunk - blocks * parts;
+            fill_tiles(mlp_team::chunk_begin(k, fill, fills), mlp_team::chunk_begin(k, fill + 1, fills));
         });
-        const int parts = std::max((m + part_rows() - 1) / part_rows(), (2 * num_threads + num - 1) / num);
         mlp_team::parallel_for(num_threads, num * parts, [=](int chunk) {
             int part = chunk % parts;
             multiply(chunk / parts, mlp_team::chunk_begin(m, part, parts), mlp_team::chunk_begin(m, part + 1, parts));
@@ -200,67 +281,58 @@ struct Panel {
     }
 };
 
-/* All of A's bits; returns the share of its elements that are not 0. */
-static double fill_bitmap(int num_threads, const Bitmap& bits, const float* a) {
-    const npy_intp chunks = std::max<npy_intp>((bits.rows + WORD - 1) / WORD, 2 * num_threads);
-    const int num_chunks = std::min({chunks, bits.rows, npy_intp(65535)});
-    std::vector<npy_intp> counts(num_chunks);
-    npy_intp* count = counts.data();
-    mlp_team::parallel_for(num_threads, num_chunks, [=](int chunk) {
-        count[chunk] = bits.fill(a, mlp_team::chunk_begin(bits.rows, chunk, num_chunks),
-                                 mlp_team::chunk_begin(bits.rows, chunk + 1, num_chunks));
-    });
-    double total = 0;
-    for (npy_intp part : counts) total += part;
-    return total / bits.rows / bits.columns;
+/* The share of A's elements that are not 0, in one of 16 rows. */
+static double sampled_density(const Product& product) {
+    const npy_intp rows = product.transpose_a ? product.k : product.m;
+    const npy_intp columns = product.transpose_a ? product.m : product.k;
+    npy_intp count = 0, sampled = 0;
+    for (npy_intp row = 8; row < rows; row += 16, sampled += columns)
+        for (npy_intp column = 0; column < columns; column += WORD)
+            count += __builtin_popcountll(nonzero_bits(product.a + row * columns + column, columns - column));
+    return double(count) / sampled;
 }
 
 /* The contribution of rows [first, first + rows) of A, as it is stored, to the product: some rows of C, or, of a
  * transposed A, a part of every sum. */
-static Panel panel_of(const Product& product, const Bitmap& bits, npy_intp first, npy_intp rows,
-                      npy_intp tile_columns) {
+static Panel panel_of(const Product& product, npy_intp first, npy_intp rows, npy_intp tile_columns) {
+    const npy_intp columns = product.transpose_a ? product.m : product.k;
     const bool ta = product.transpose_a, tb = product.transpose_b;
     Panel panel = {};
     panel.m = ta ? product.m : rows;
     panel.n = product.n;
     panel.k = ta ? rows : product.k;
-    panel.a = product.a + first * bits.columns;
-    panel.a_row_stride = ta ? 1 : bits.columns;
-    panel.a_column_stride = ta ? bits.columns : 1;
+    panel.a = product.a + first * columns;
+    panel.a_row_stride = ta ? 1 : columns;
+    panel.a_column_stride = ta ? columns : 1;
     panel.b_row_stride = tb ? 1 : product.n;
     panel.b_column_stride = tb ? product.k : 1;
     panel.b = product.b + (ta ? first * panel.b_row_stride : 0);
     panel.c = product.c + (ta ? 0 : first * product.n);
     panel.add = ta && first > 0;
-    panel.transposed = ta;
     panel.tile_columns = tile_columns;
-    panel.bits = {rows, bits.columns, bits.words + first * bits.row_words()};
     return panel;
 }
 
 /* Computes the product in tiles of so many columns (32, 64 or 128), or returns false to leave it to the BLAS: the tile
  * has no columns, A has too few zeros, the product is too small to look for them, or there is not enough memory. */
 static bool multiply(int num_threads, const Product& product, npy_intp tile_columns) {
-    static Scratch<uint64_t> words;
     static Scratch<Term> terms;
-    static Scratch<Range> ranges;
+    static Scratch<Row> rows_of_parts;
     static Scratch<float> tiles;
     if (tile_columns != 32 && tile_columns != 64 && tile_columns != 128) return false;
     if (std::min({product.m, product.n, product.k}) < tuning::MIN_SIDE ||
         double(product.m) * product.n * product.k < tuning::MIN_MULTIPLICATIONS) return false;
-    Bitmap bits = {product.transpose_a ? product.k : product.m, product.transpose_a ? product.m : product.k, nullptr};
-    if (!words.reserve(bits.rows * bits.row_words())) return false;
-    bits.words = words.data;
-    if (!(fill_bitmap(num_threads, bits, product.a) <= tuning::MAX_DENSITY)) return false;
-    const int num_panels = (bits.rows + tuning::PANEL_ROWS - 1) / tuning::PANEL_ROWS;
+    if (!(sampled_density(product) <= tuning::MAX_DENSITY)) return false;
+    const npy_intp all_rows = product.transpose_a ? product.k : product.m;
+    const int num_panels = (all_rows + tuning::PANEL_ROWS - 1) / tuning::PANEL_ROWS;
     for (int number = 0; number < num_panels; ++number) {
-        npy_intp first = mlp_team::chunk_begin(bits.rows, number, num_panels);
-        npy_intp rows = mlp_team::chunk_begin(bits.rows, number + 1, num_panels) - first;
-        Panel panel = panel_of(product, bits, first, rows, tile_columns);
-        if (!terms.reserve(panel.m * panel.k) || !ranges.reserve(panel.num_blocks() * panel.m) ||
+        npy_intp first = mlp_team::chunk_begin(all_rows, number, num_panels);
+        npy_intp rows = mlp_team::chunk_begin(all_rows, number + 1, num_panels) - first;
+        Panel panel = panel_of(product, first, rows, tile_columns);
+        if (!terms.reserve(panel.m * panel.k) || !rows_of_parts.reserve(panel.num_blocks() * panel.m) ||
             !tiles.reserve(panel.num_tiles() * panel.k * tile_columns)) return false;
         panel.terms = terms.data;
-        panel.ranges = ranges.data;
+        panel.rows = rows_of_parts.data;
         panel.tiles = tiles.data;
         panel.compute(num_threads);
     }
