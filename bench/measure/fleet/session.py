@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import signal
 import threading
 import time
@@ -157,12 +158,17 @@ def measure_fleet(
             asyncio.run(measure())
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+        except BenchError:
+            if not folder.header.hosts:  # a scheduler that is not there, or without workers: nothing to continue
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         except BaseExceptionGroup as group:  # not except*: early Python 3.11, as Debian 12 has, would raise a group
             if group.split(BenchError)[1] is not None:
                 raise
             raise _first(group) from None
         finally:
-            folder.update(finished_at=now())
+            if folder.path.exists():
+                folder.update(finished_at=now())
 
 
 def _cancel_on_signals() -> None:

@@ -72,3 +72,4 @@ def test_a_scheduler_that_is_not_there_is_one_sentence(invoke, tmp_path, monkeyp
     assert result.exit_code == 2
     assert "error: the scheduler tcp://127.0.0.1:1 cannot be reached" in result.stderr
     assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []  # nothing to report or to continue
