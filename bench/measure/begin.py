@@ -198,8 +198,10 @@ def _plan(
 def _counts(request: RunRequest, choice: Choice, num_gpus: int) -> ScalingCounts:
     """Return the counts of the scaling harnesses; raise BenchError if more is asked for than there is."""
     asked = () if request.counts is None else read_counts(request.counts)
-    gpus_alone = set(request.harnesses) == {"devices"} and all(stack.device != "cpu" for stack in choice.stacks)
-    counts = scaling_counts(asked, num_gpus=num_gpus, gpus_alone=gpus_alone)
+    counts = scaling_counts(asked, num_gpus=num_gpus)
+    only_gpus = set(request.harnesses) == {"devices"} and all(stack.device != "cpu" for stack in choice.stacks)
+    if not only_gpus:  # there may be more GPUs than threads can run
+        check_threads(max(asked, default=1), counts.most_threads, "--counts")
     if "devices" in request.planned_harnesses:
         check_devices(counts, choice.stacks, asked)
     return counts.with_few_threads() if request.quick and not (asked or request.harnesses) else counts

@@ -62,21 +62,10 @@ def scaling_counts(
     asked: tuple[int, ...] = (),
     cores: Sequence[LogicalCore] | None = None,
     num_gpus: int = 0,
-    gpus_alone: bool = False,
 ) -> ScalingCounts:
-    """Return the counts to measure; ``asked`` replaces the default ones, and 1, the base, is always among them.
-
-    With ``gpus_alone`` the counts are of GPUs only, of which there may be more than threads can run.
-
-    Raises
-    ------
-    BenchError
-        If more are asked for than threads can run at once here.
-    """
+    """Return the counts to measure; ``asked`` replaces the default ones, and 1, the base, is always among them."""
     cores = logical_cores() if cores is None else cores
     most = usable_threads(cores) if cores else os.cpu_count() or 1
-    if not gpus_alone:
-        check_threads(max(asked, default=1), most, "--counts")
     own = {count for count in asked if count <= most}
     threads = tuple(sorted({1, *own})) if asked else counts_up_to(cores, most)
     splits = {(copies, most // copies) for copies in threads}

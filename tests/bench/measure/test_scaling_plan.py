@@ -81,7 +81,7 @@ def test_counts_that_are_asked_for_include_the_base():
 
 def test_more_threads_than_can_run_are_refused_with_the_reason():
     with pytest.raises(BenchError, match=r"--counts 5 is more than the 4 threads .*affinity.*quota"):
-        scaling_counts((1, 5), cores=cores(4))
+        check_threads(5, 4, "--counts")
     with pytest.raises(BenchError, match="--threads 3 is more than the 2 threads"):
         check_threads(3, 2, "--threads")
 
@@ -140,14 +140,14 @@ def test_gpus_are_counted_up_to_those_that_are_there():
 
 
 def test_gpus_may_be_more_than_the_cores_of_their_processes():
-    counts = scaling_counts((8,), cores=cores(2), num_gpus=8, gpus_alone=True)
+    counts = scaling_counts((8,), cores=cores(2), num_gpus=8)
     assert counts.devices["cuda"] == (8,) and counts.threads == (1,)
     stacks = (replace(TORCH, device="cuda"),)
     check_devices(counts, stacks, (8,))
     assert devices_plan(stacks, counts) == [("eager", None, 500, 2), ("ddp", 8, 500, 1), ("ddp", 8, 4000, 1)]
     with pytest.raises(BenchError, match="--counts 9 is more than the 8 GPUs here"):
         asked = (8, 9)
-        check_devices(scaling_counts(asked, cores=cores(2), num_gpus=8, gpus_alone=True), stacks, asked)
+        check_devices(scaling_counts(asked, cores=cores(2), num_gpus=8), stacks, asked)
 
 
 def test_the_harness_devices_needs_a_data_parallel_backend_and_enough_gpus():
