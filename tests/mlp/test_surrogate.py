@@ -31,6 +31,14 @@ def test_it_has_mnists_shapes(arrays):
     }
 
 
+def test_as_in_mnist_a_fifth_of_its_pixels_is_not_0(arrays):
+    """MNIST: 0.191 of all; 80, 150 and 219 of an image's 784 (5, 50 and 95 %); 0.73 of the images at one place."""
+    is_not_zero = arrays["train-images-idx3-ubyte"].reshape(60_000, 784) > 0
+    assert is_not_zero.mean() == pytest.approx(0.191, abs=0.01)
+    np.testing.assert_allclose(np.percentile(is_not_zero.sum(axis=1), [5, 50, 95]), [80, 150, 219], rtol=0.15)
+    assert is_not_zero.mean(axis=0).max() == pytest.approx(0.73, abs=0.1)
+
+
 def test_classes_are_balanced(arrays):
     counts = np.bincount(arrays["train-labels-idx1-ubyte"], minlength=10)
     assert counts.shape == (10,)

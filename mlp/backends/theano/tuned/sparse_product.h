@@ -146,7 +146,7 @@ struct Panel {
     npy_intp num_tiles() const { return (n + tile_columns - 1) / tile_columns; }
     npy_intp part_rows() const { return tuning::PART_FLOATS / tile_columns; }
 
-    /* Which elements of A' are not 0, of rows [first, end) and a block's columns. */
+    /* bits (end - first,): of the elements of A' that are not 0, in rows [first, end) and a block's columns. */
     void find_nonzero(npy_intp block, npy_intp first, npy_intp end, uint64_t (*bits)[BLOCK_WORDS]) const {
         const npy_intp columns = std::min(BLOCK_DEPTH, k - block * BLOCK_DEPTH);
         const float* corner = a + first * a_row_stride + block * BLOCK_DEPTH * a_column_stride;
