@@ -4,8 +4,8 @@ Digits are drawn as strokes on a 28 x 28 grid: each class is a few polylines and
 random affine map and by jitter; a pixel's brightness falls with its distance to the nearest stroke.  Everything is
 integer arithmetic on the raw output of PCG64, whose stream NumPy guarantees, so the bytes are the same on every
 platform.  As in MNIST 19 % of the pixels are not 0, on which the times of stacks that leave out zeros depend.  Some
-images are two classes on top of each other and noise covers the strokes, so that no network reaches 100 %.  Its accuracy
-says nothing about MNIST and is never compared with the reference.
+images are two classes on top of each other and noise covers the strokes, so that no network reaches 100 %.  Its
+accuracy says nothing about MNIST and is never compared with the reference.
 """
 
 from __future__ import annotations

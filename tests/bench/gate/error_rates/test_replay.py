@@ -160,11 +160,12 @@ def test_a_replayed_run_of_a_whole_and_its_part_is_that_of_decide_and_confirm(in
     gate.compare(runs)
     gate.confirm(runs)
     factors = {"train_epoch": inject, "train_epoch_running": running_inject}
+    some = range(0, 60, 3)
     expected = [
         step_by_step(blocks, BlockResampler.SLOTS, factors, runs.places[run], runs.assigned[run, 0], 120.0)[0]
-        for run in range(60)
+        for run in some
     ]
-    assert runs.regressed.tolist() == expected
+    assert runs.regressed[some].tolist() == expected
     assert inject == running_inject == 1 or (runs.clearest == 1).any(), "the part never looked regressed"
 
 

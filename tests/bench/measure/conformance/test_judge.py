@@ -175,7 +175,7 @@ def test_the_mistakes_of_the_causes_are_mistakes():
             backend.build(recipe, initial_parameters(recipe))
             return backend
 
-        judged = [judge(CLAUSE[name], CheckedStack("numpy", "float64"), oracle) for name in EXPLAINED]
+        judged = (judge(CLAUSE[name], CheckedStack("numpy", "float64"), oracle) for name in EXPLAINED)
         assert any(one.state is ClauseState.VIOLATED for one in judged), mistake.cause
 
 
