@@ -26,12 +26,16 @@ struct Product {
     const float *a, *b;
     float* c;
 
+    /* Of A as it lies in memory. */
+    npy_intp a_rows() const { return transpose_a ? k : m; }
+    npy_intp a_columns() const { return transpose_a ? m : k; }
+
     /* Only rows [row, row + rows) and columns [column, column + columns) of C. */
     void part(npy_intp row, npy_intp rows, npy_intp column, npy_intp columns) const {
         if (rows == 0 || columns == 0) return;
         /* Fortran reads our row-major arrays as their transposes: C.T = op(B).T op(A).T. */
         const int fortran_m = columns, fortran_n = rows, fortran_k = k;
-        const int stride_a = transpose_a ? m : k, stride_b = transpose_b ? k : n, stride_c = n;
+        const int stride_a = a_columns(), stride_b = transpose_b ? k : n, stride_c = n;
         const float one = 1, zero = 0;
         sgemm_(transpose_b ? "T" : "N", transpose_a ? "T" : "N", &fortran_m, &fortran_n, &fortran_k, &one,
                b + (transpose_b ? column * k : column), &stride_b, a + (transpose_a ? row : row * k), &stride_a, &zero,

@@ -150,12 +150,15 @@ struct Panel {
     void find_nonzero(npy_intp block, npy_intp first, npy_intp end, uint64_t (*bits)[BLOCK_WORDS]) const {
         const npy_intp columns = std::min(BLOCK_DEPTH, k - block * BLOCK_DEPTH);
         const float* corner = a + first * a_row_stride + block * BLOCK_DEPTH * a_column_stride;
-        const bool transposed = a_column_stride != 1;
-        for (npy_intp row = 0; row < end - first && !transposed; ++row)
-            for (npy_intp word = 0; word < BLOCK_WORDS; ++word)
-                bits[row][word] =
-                    bits_of_piece(corner + row * a_row_stride + word * WORD, columns - word * WORD, a_row_stride);
-        for (npy_intp row = 0; row < end - first && transposed; row += WORD)
+        if (a_column_stride == 1) {
+            for (npy_intp row = 0; row < end - first; ++row)
+                for (npy_intp word = 0; word < BLOCK_WORDS; ++word) {
+                    const float* piece = corner + row * a_row_stride + word * WORD;
+                    bits[row][word] = bits_of_piece(piece, columns - word * WORD, a_row_stride);
+                }
+            return;
+        }
+        for (npy_intp row = 0; row < end - first; row += WORD) /* A is transposed: its squares of bits are, too */
             for (npy_intp word = 0; word < BLOCK_WORDS; ++word) {
                 const npy_intp rows = std::min(WORD, end - first - row), column = word * WORD;
                 uint64_t square[WORD] = {};
@@ -283,10 +286,9 @@ struct Panel {
 
 /* The share of A's elements that are not 0, in one of 16 rows. */
 static double sampled_density(const Product& product) {
-    const npy_intp rows = product.transpose_a ? product.k : product.m;
-    const npy_intp columns = product.transpose_a ? product.m : product.k;
+    const npy_intp columns = product.a_columns();
     npy_intp count = 0, sampled = 0;
-    for (npy_intp row = 8; row < rows; row += 16, sampled += columns)
+    for (npy_intp row = 8; row < product.a_rows(); row += 16, sampled += columns)
         for (npy_intp column = 0; column < columns; column += WORD)
             count += __builtin_popcountll(nonzero_bits(product.a + row * columns + column, columns - column));
     return double(count) / sampled;
@@ -295,7 +297,7 @@ static double sampled_density(const Product& product) {
 /* The contribution of rows [first, first + rows) of A, as it is stored, to the product: some rows of C, or, of a
  * transposed A, a part of every sum. */
 static Panel panel_of(const Product& product, npy_intp first, npy_intp rows, npy_intp tile_columns) {
-    const npy_intp columns = product.transpose_a ? product.m : product.k;
+    const npy_intp columns = product.a_columns();
     const bool ta = product.transpose_a, tb = product.transpose_b;
     Panel panel = {};
     panel.m = ta ? product.m : rows;
@@ -323,7 +325,7 @@ static bool multiply(int num_threads, const Product& product, npy_intp tile_colu
     if (std::min({product.m, product.n, product.k}) < tuning::MIN_SIDE ||
         double(product.m) * product.n * product.k < tuning::MIN_MULTIPLICATIONS) return false;
     if (!(sampled_density(product) <= tuning::MAX_DENSITY)) return false;
-    const npy_intp all_rows = product.transpose_a ? product.k : product.m;
+    const npy_intp all_rows = product.a_rows();
     const int num_panels = (all_rows + tuning::PANEL_ROWS - 1) / tuning::PANEL_ROWS;
     for (int number = 0; number < num_panels; ++number) {
         npy_intp first = mlp_team::chunk_begin(all_rows, number, num_panels);
