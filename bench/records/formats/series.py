@@ -118,12 +118,14 @@ def series_of(frames: Frames) -> list[ExportSeries]:
     """Return a series for each measurement of each case, in the order of first measurement."""
     epochs = frames.results[["run_id", "process", "num_epochs"]]
     samples = frames.samples.merge(epochs, on=["run_id", "process"], how="left", sort=False)
-    found = []
-    for keys, rows in groups(samples, SERIES_COLUMNS):
-        known = {name: value for name, value in keys.items() if value is not None}
-        processes = (
-            ProcessSamples(one["process"], one["round"], tuple(own["seconds"].tolist()))
-            for one, own in groups(rows, ["process", "round"])
-        )
-        found.append(ExportSeries(known, tuple(processes)))
-    return found
+    columns = [*SERIES_COLUMNS, "process", "round"]
+    processes_of: dict[tuple[Any, ...], list[ProcessSamples]] = {}
+    for keys, rows in groups(samples[[*columns, "seconds"]], columns):
+        process, round_ = keys.pop("process"), keys.pop("round")
+        of_series = processes_of.setdefault(tuple(keys.values()), [])
+        of_series.append(ProcessSamples(process, round_, tuple(rows["seconds"].tolist())))
+    return [ExportSeries(_known(values), tuple(processes)) for values, processes in processes_of.items()]
+
+
+def _known(values: tuple[Any, ...]) -> dict[str, Any]:
+    return {name: value for name, value in zip(SERIES_COLUMNS, values, strict=True) if value is not None}
