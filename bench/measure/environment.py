@@ -27,6 +27,7 @@ from bench.measure.process import PROJECT
 from bench.measure.scratch import scratch_folder
 from bench.records import paths
 from mlp import registry
+from mlp.errors import BackendError
 from mlp.theano_compat.dialect import UNFIT_FOR_FLAGS
 from mlp.theano_compat.toolchain import NOEXEC, is_noexec
 
@@ -439,7 +440,8 @@ def read_passed(settings: Iterable[str], option: str = "--env", own_options: boo
     Raises
     ------
     BenchError
-        If one is malformed, contradicts a label or, with ``own_options``, duplicates another option.
+        If one is malformed, contradicts a label, is a variable of theano/tuned with a value that it rejects, or, with
+        ``own_options``, duplicates another option.
     """
     found = {}
     for setting in settings:
@@ -449,8 +451,24 @@ def read_passed(settings: Iterable[str], option: str = "--env", own_options: boo
         why = _why_refused(name, value) or (OWN_OPTION.get(name) if own_options else None)
         if why is not None:
             raise BenchError(f"{option} {setting} is refused: {why}.")
+        _check_own_variable(option, name, value)
         found[name] = paths.settled(name, value)
     return found
+
+
+def _check_own_variable(option: str, name: str, value: str) -> None:
+    """Raise BenchError for a value that theano/tuned rejects, before the processes that would find out."""
+    if name not in (WITHOUT_OPTIMIZATIONS, TUNING_PARAMETERS):
+        return
+    from mlp.backends.theano.tuned import optimizations, tuning
+
+    try:
+        if name == WITHOUT_OPTIMIZATIONS:
+            optimizations.optimization_states(value)
+        elif value.strip():
+            tuning.parse(value.strip(), 1)
+    except BackendError as error:
+        raise BenchError(f"{option}: {error}") from None
 
 
 def _why_refused(name: str, value: str) -> str | None:

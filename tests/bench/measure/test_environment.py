@@ -188,8 +188,18 @@ def test_what_would_make_a_label_false_is_refused(setting, why):
         read_passed([setting])
 
 
+@pytest.mark.parametrize(
+    ("setting", "rejected"),
+    [("MLP_BENCH_TUNED_PARAMETERS=forward_1=48", "'forward_1=48'"), ("MLP_BENCH_TUNED_WITHOUT=upate", "'upate'")],
+)
+def test_what_theano_tuned_rejects_is_refused_before_its_processes_start(setting, rejected):
+    with pytest.raises(BenchError, match=f"^--env-b: .*{rejected}"):
+        read_passed([setting], "--env-b", own_options=False)
+
+
 def test_a_side_of_the_gate_states_its_threads_and_optimizations_itself():
     assert read_passed(["OMP_NUM_THREADS=1", "MLP_BENCH_TUNED_WITHOUT=update"], "--env-b", own_options=False)
+    assert read_passed(["MLP_BENCH_TUNED_PARAMETERS=threads=1,weights_2=dense"], "--env-b")
     assert read_passed(["THEANO_FLAGS=floatX=float32"])
 
 
