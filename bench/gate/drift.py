@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 from bench.gate.verdict import Judgement, Metric, Verdict, wording
 from bench.stats.estimates import UPPER_TAIL
@@ -63,9 +63,9 @@ def _judge(data: BaselineData, metric: Metric, alpha: float) -> Judgement:
         why = f"{wording.change(metric, raw)}, but the drift is unknown or one side has fewer than two processes"
         return Judgement(metric, Verdict.UNDECIDED, why, raw, num_processes=count)
     estimate, error, freedom = _contrast(groups)
-    low, high = (estimate + sign * stats.t.ppf(UPPER_TAIL, freedom) * error for sign in (-1, 1))
-    limit, red = math.log1p(metric.effect), stats.t.isf(alpha, freedom) * error
-    smallest = math.expm1(max(red, limit / 2) + stats.t.ppf(0.95, freedom) * error)
+    low, high = (estimate + sign * special.stdtrit(freedom, UPPER_TAIL) * error for sign in (-1, 1))
+    limit, red = math.log1p(metric.effect), -special.stdtrit(freedom, alpha) * error
+    smallest = math.expm1(max(red, limit / 2) + special.stdtrit(freedom, 0.95) * error)
     ratio = [math.exp(value) for value in (estimate, low, high)]
     measured = f"{wording.change(metric, *ratio)} with the drift divided out"
     if -limit < low and high < limit:

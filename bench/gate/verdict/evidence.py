@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from bench.gate.verdict.design import DESIGN, InterimLooks
 from bench.gate.verdict.ranks import BlockShape, lower_bound, num_pairs_distribution, shift, upper_bound
@@ -84,7 +84,7 @@ def detectable(evidence: Evidence, shapes: Sequence[BlockShape], effect: float, 
     half_width = float(evidence.high - evidence.low) / 2
     error = half_width / _normal_quantile(shapes, interval_boundary)
     needed = max(_normal_quantile(shapes, red_boundary) * error, effect / 2)
-    return needed + float(stats.norm.ppf(DESIGN.power)) * error
+    return needed + float(special.ndtri(DESIGN.power)) * error
 
 
 def reported(metric: Metric, evidence: Evidence) -> dict[str, float | None]:
@@ -99,4 +99,4 @@ def _normal_quantile(shapes: Sequence[BlockShape], boundary: int) -> float:
     distribution = np.ones(1)
     for shape in shapes:
         distribution = np.convolve(distribution, num_pairs_distribution(*shape))
-    return float(stats.norm.isf(distribution[boundary:].sum()))
+    return -float(special.ndtri(distribution[boundary:].sum()))
