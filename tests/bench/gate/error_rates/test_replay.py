@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -101,17 +102,22 @@ def step_by_step(blocks, slots, inject, places, assigned, budget_seconds):
         metrics.append(Metric("train_epoch_running", effect=0.05))
     limit_seconds = budget_seconds * (1 + DESIGN.confirming_overrun)
 
+    @cache
+    def samples_of_block(number, is_whole, others, by):
+        chosen = slots[assigned[number]][[0, 1, *others]]
+        factors = [1, 1, *[by] * len(others)]
+        block = blocks[places[number]]
+        rows = block.turns if is_whole else block.running
+        turns = [[row[slot] * by for slot, by in zip(chosen, factors, strict=True)] for row in rows]
+        return [
+            ProcessSample(number, "A" if order < 2 else "B", value) for order, value in enumerate(process_values(turns))
+        ]
+
     def samples(numbers, others, factor):
         found = {metric.name: [] for metric in metrics}
         for number, metric in product(numbers, metrics):
-            chosen = slots[assigned[number]][[0, 1, *others]]
             by = factor[metric.name] if isinstance(factor, dict) else factor
-            factors = [1, 1, *[by] * len(others)]
-            block = blocks[places[number]]
-            rows = block.turns if metric is metrics[0] else block.running
-            turns = [[row[slot] * by for slot, by in zip(chosen, factors, strict=True)] for row in rows]
-            for order, value in enumerate(process_values(turns)):
-                found[metric.name].append(ProcessSample(number, "A" if order < 2 else "B", value))
+            found[metric.name] += samples_of_block(number, metric is metrics[0], others, by)
         return found
 
     def has_time(count, limit):
@@ -122,7 +128,7 @@ def step_by_step(blocks, slots, inject, places, assigned, budget_seconds):
     while True:
         count += 1
         compared = range(count)
-        decision = decide(samples(compared, [2, 3], inject), samples(compared, [4], 1.0), metrics)
+        decision = decide(samples(compared, (2, 3), inject), samples(compared, (4,), 1.0), metrics)
         if decision.to_confirm or not decision.more_blocks_may_help:
             break
         if not has_time(count, budget_seconds if count >= DESIGN.looks.first else limit_seconds):
@@ -130,7 +136,7 @@ def step_by_step(blocks, slots, inject, places, assigned, budget_seconds):
     fresh, found = 0, decision
     while decision.to_confirm and count + fresh < len(assigned) and has_time(count + fresh, limit_seconds):
         fresh += 1
-        decision = confirm(found, samples(range(count, count + fresh), [2, 3], inject))
+        decision = confirm(found, samples(range(count, count + fresh), (2, 3), inject))
     return Verdict.REGRESSED in decision.verdicts(), count, fresh
 
 
