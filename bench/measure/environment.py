@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -391,6 +392,7 @@ def hint(reason: str, variables: Mapping[str, str]) -> str:
     return reason
 
 
+@lru_cache(maxsize=1024)
 def _entry(name: str) -> tuple[str, Entry] | None:
     """Return ``needed`` or ``dropped`` and the entry of ``name``; the longest matching pattern wins."""
     found = [

@@ -14,13 +14,11 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
-import importlib.metadata
 import json
 import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -289,6 +287,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
+    import traceback
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"at {'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} ({frame.line})"
 
@@ -298,9 +298,11 @@ def _version(package: str) -> str | None:
     imported = getattr(sys.modules.get(package), "__version__", None)
     if isinstance(imported, str):
         return imported
+    from importlib import metadata  # half of the time to start; only the first process of a side needs it
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 
