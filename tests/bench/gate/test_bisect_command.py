@@ -1,6 +1,7 @@
 """``python -m bench bisect`` on real processes of a toy repository."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -40,10 +41,10 @@ def bisect(tmp_path, monkeypatch, scratch):
     return invoke
 
 
-@pytest.fixture
-def history(tmp_path):
-    """Six commits of which the fifth is slow, the fourth cannot be compiled, and the second changes no code."""
-    made = toy_project.make(tmp_path / "project")
+@pytest.fixture(scope="module")
+def made_history(tmp_path_factory):
+    """A repository with six commits: the fifth is slow, the fourth cannot be compiled, the second changes no code."""
+    made = toy_project.make(tmp_path_factory.mktemp("history") / "project")
     ids = [repositories.git(made, "rev-parse", "HEAD")]
     for files in (
         {"README": "words"},
@@ -53,6 +54,15 @@ def history(tmp_path):
         backend(SLOW_SECONDS, "c"),
     ):
         ids.append(repositories.commit(made, files))
+    return made, ids
+
+
+@pytest.fixture
+def history(made_history, tmp_path, monkeypatch):
+    """The commits of a copy of that repository.  The toy needs no data, which would be identified first."""
+    monkeypatch.delenv("MNIST_DIR", raising=False)
+    made, ids = made_history
+    shutil.copytree(made, tmp_path / "project")
     return ids
 
 

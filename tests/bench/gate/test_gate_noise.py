@@ -38,6 +38,7 @@ def gate(monkeypatch, tmp_path):
     project = toy_project.make(tmp_path / "project")
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("bench.gate.options.PROJECT", project)
+    monkeypatch.delenv("MNIST_DIR", raising=False)  # the toy needs no data, which would be identified first
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     monkeypatch.setattr(cli, "console", cli.Console(soft_wrap=True, width=300))
     return lambda *arguments: CliRunner().invoke(cli.main, ["gate", "--backend", "numpy", *map(str, arguments)])
