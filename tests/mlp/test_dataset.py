@@ -36,10 +36,25 @@ def good_files():
     return contents
 
 
-@pytest.fixture
-def directory(tmp_path, good_files):
+@pytest.fixture(scope="session")
+def good_directory(tmp_path_factory, good_files):
+    folder = tmp_path_factory.mktemp("good")
     for stem, content in good_files.items():
-        (tmp_path / stem).write_bytes(content)
+        (folder / stem).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gzipped(good_files):
+    """Those contents as gzip files."""
+    return {stem: gzip.compress(content, 1) for stem, content in good_files.items()}
+
+
+@pytest.fixture
+def directory(tmp_path, good_directory):
+    """A directory of links to good files, which ``replace_file`` replaces."""
+    for stem in dataset.STEMS:
+        (tmp_path / stem).hardlink_to(good_directory / stem)
     return tmp_path
 
 
@@ -76,20 +91,20 @@ def test_validation_is_the_end_of_the_training_file_and_pixels_are_divided_by_25
 
 
 @pytest.mark.slow
-def test_gzip_and_plain_files_give_the_same(directory):
+def test_gzip_and_plain_files_give_the_same(directory, gzipped):
     plain = dataset.load_files(directory)
-    for stem in dataset.STEMS:
-        replace_file(directory, stem, gzip.compress((directory / stem).read_bytes(), 1), ".gz")
+    for stem, content in gzipped.items():
+        replace_file(directory, stem, content, ".gz")
     for one, other in zip(plain, dataset.load_files(directory), strict=True):
         assert (one == other).all()
 
 
-def test_gzipped_images_are_converted_while_they_are_decompressed(directory, monkeypatch):
+def test_gzipped_images_are_converted_while_they_are_decompressed(directory, gzipped, monkeypatch):
     """Otherwise loading takes half as long again: the pixels go through memory twice."""
     if dataset.Stream(gzip.compress(b"x")).read(1) == b"":
         pytest.skip("isal is not installed")
-    for stem in dataset.STEMS:
-        replace_file(directory, stem, gzip.compress((directory / stem).read_bytes(), 1), ".gz")
+    for stem, content in gzipped.items():
+        replace_file(directory, stem, content, ".gz")
     parsed, parse_idx = [], dataset.parse_idx
     monkeypatch.setattr(dataset, "parse_idx", lambda *given: parsed.append(given[2]) or parse_idx(*given))
     dataset.load_files(directory)
@@ -155,8 +170,8 @@ def refusal(directory):
     return message
 
 
-def test_a_truncated_gzip(directory):
-    content = gzip.compress((directory / IMAGES).read_bytes(), 1)
+def test_a_truncated_gzip(directory, gzipped):
+    content = gzipped[IMAGES]
     replace_file(directory, IMAGES, content[: len(content) // 2], ".gz")
     assert "damaged gzip file" in refusal(directory)
 
@@ -241,9 +256,8 @@ def test_compression_does_not_change_what_is_refused_or_how(directory, change):
     assert refusal(directory) == plainly.replace(images, f"{images}.gz", 1)
 
 
-def test_a_gzip_with_something_behind_it(directory):
-    content = gzip.compress((directory / IMAGES).read_bytes(), 1)
-    replace_file(directory, IMAGES, content + b"rubbish", ".gz")
+def test_a_gzip_with_something_behind_it(directory, gzipped):
+    replace_file(directory, IMAGES, gzipped[IMAGES] + b"rubbish", ".gz")
     assert "damaged gzip file" in refusal(directory)
 
 
@@ -343,24 +357,39 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+# Files are found and verified by their hashes alone, whatever their size.
+SMALL = {
+    stem: idx(np.full((2, 28, 28) if "images" in stem else 2, number)) for number, stem in enumerate(dataset.STEMS)
+}
+GZIPPED = {stem: gzip.compress(content, 1) for stem, content in SMALL.items()}
+
+
 @pytest.fixture
-def known(monkeypatch, good_files):
+def known(monkeypatch):
     """Let the small synthetic files count as MNIST."""
-    known = {stem: hashlib.sha256(content).hexdigest() for stem, content in good_files.items()}
-    monkeypatch.setattr(dataset, "MNIST_SHA256", known)
+    monkeypatch.setattr(dataset, "MNIST_SHA256", sha256_of(SMALL))
+
+
+def sha256_of(contents):
+    return {stem: hashlib.sha256(content).hexdigest() for stem, content in contents.items()}
 
 
 @pytest.fixture
-def quick_surrogate(monkeypatch, good_files):
-    arrays = {
-        stem: np.frombuffer(content, np.uint8, offset=16 if "images" in stem else 8).reshape(
-            (-1, 28, 28) if "images" in stem else -1
-        )
-        for stem, content in good_files.items()
-    }
-    known = {stem: hashlib.sha256(content).hexdigest() for stem, content in good_files.items()}
-    monkeypatch.setattr(surrogate, "make", lambda: arrays)
-    monkeypatch.setattr(surrogate, "SHA256", known)
+def quick_surrogate(monkeypatch):
+    """``quick_surrogate(contents)``: let the surrogate be these; it is the small files before."""
+
+    def quick_surrogate(contents):
+        arrays = {
+            stem: np.frombuffer(content, np.uint8, offset=16 if "images" in stem else 8).reshape(
+                (-1, 28, 28) if "images" in stem else -1
+            )
+            for stem, content in contents.items()
+        }
+        monkeypatch.setattr(surrogate, "make", lambda: arrays)
+        monkeypatch.setattr(surrogate, "SHA256", sha256_of(contents))
+
+    quick_surrogate(SMALL)
+    return quick_surrogate
 
 
 def serves(monkeypatch, answer):
@@ -386,8 +415,8 @@ def test_an_explicit_directory_comes_before_the_environment(directory, monkeypat
     assert dataset.locate() == dataset.Source(directory, "directory")
 
 
-def test_a_download_is_verified_and_then_found_in_the_cache(cache, known, good_files, monkeypatch):
-    asked = serves(monkeypatch, lambda url: gzip.compress(good_files[stem_of(url)], 1))
+def test_a_download_is_verified_and_then_found_in_the_cache(cache, known, monkeypatch):
+    asked = serves(monkeypatch, lambda url: GZIPPED[stem_of(url)])
     assert dataset.locate().origin == "download"
     assert len(asked) == 4
     assert dataset.locate() == dataset.Source(cache / "mnist", "cache")
@@ -395,22 +424,20 @@ def test_a_download_is_verified_and_then_found_in_the_cache(cache, known, good_f
     assert sorted(path.name for path in (cache / "mnist").iterdir()) == sorted(f"{stem}.gz" for stem in dataset.STEMS)
 
 
-def test_a_mirror_with_something_else_is_passed_over(cache, known, good_files, monkeypatch):
+def test_a_mirror_with_something_else_is_passed_over(cache, known, monkeypatch):
     def answer(url):
         if url.startswith(dataset.MIRRORS[0]):
             return b"<html>moved</html>"
-        return gzip.compress(good_files[stem_of(url)], 1)
+        return GZIPPED[stem_of(url)]
 
     asked = serves(monkeypatch, answer)
     assert dataset.locate().origin == "download"
     assert len(asked) == 5  # and is not asked again
 
 
-def test_a_download_that_breaks_half_way_leaves_nothing_to_trust(
-    cache, known, good_files, monkeypatch, quick_surrogate
-):
+def test_a_download_that_breaks_half_way_leaves_nothing_to_trust(cache, known, monkeypatch, quick_surrogate):
     def answer(url):
-        content = gzip.compress(good_files[stem_of(url)], 1)
+        content = GZIPPED[stem_of(url)]
         return content[: len(content) // 2]
 
     serves(monkeypatch, answer)
@@ -418,8 +445,8 @@ def test_a_download_that_breaks_half_way_leaves_nothing_to_trust(
     assert not list((cache / "mnist").iterdir())
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_again(cache, known, good_files, monkeypatch):
-    asked = serves(monkeypatch, lambda url: gzip.compress(good_files[stem_of(url)], 1))
+def test_a_damaged_file_in_the_cache_is_fetched_again(cache, known, monkeypatch):
+    asked = serves(monkeypatch, lambda url: GZIPPED[stem_of(url)])
     dataset.locate()
     (cache / "mnist" / f"{LABELS}.gz").write_bytes(b"damaged")
     del asked[:]
@@ -428,7 +455,11 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(cache, known, good_files, 
 
 
 @pytest.mark.slow
-def test_without_a_network_the_surrogate_is_made_once_and_announced(cache, monkeypatch, quick_surrogate, capsys):
+def test_without_a_network_the_surrogate_is_made_once_and_announced(
+    cache, good_files, monkeypatch, quick_surrogate, capsys
+):
+    quick_surrogate(good_files)
+
     def no_network(url):
         raise ConnectionError("no route")
 

@@ -67,19 +67,13 @@ def history(made_history, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_bisection_of_another_repository_is_resumed_only_there(bisect, history, tmp_path):
-    bisect(history[0], "main", "--budget", "0.1s")
-    kept = next((tmp_path / "runs").glob("*-bisect.json"))
-    result = bisect("--resume", kept, "--repository", toy_project.make(tmp_path / "other"))
-    assert result.exit_code == 2
-    assert "name the repository that was searched with --repository" in result.output
-
-
-@pytest.mark.slow
 def test_a_bisection_out_of_time_is_resumed_and_finds_the_culprit_beside_a_broken_commit(bisect, history, tmp_path):
     first = bisect(history[0], "main", "--budget", "0.1s")
     assert first.exit_code == cli.UNDECIDED, first.output
     kept = next((tmp_path / "runs").glob("*-bisect.json"))
+    elsewhere = bisect("--resume", kept, "--repository", toy_project.make(tmp_path / "other"))
+    assert elsewhere.exit_code == 2
+    assert "name the repository that was searched with --repository" in elsewhere.output
     result = bisect("--resume", kept, "--json", "-", "--log", tmp_path / "log", "--markdown", tmp_path / "markdown")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
