@@ -137,12 +137,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     The k-th smallest of m is multiplied by m - k + 1 and is never below a smaller one's (Holm 1979).
     """
-    adjusted = [0.0] * len(p_values)
-    running = 0.0
-    for place, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
-        running = max(running, min(1.0, (len(p_values) - place) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
+    raw = np.array(p_values, float)
+    order = np.argsort(raw, kind="stable")
+    multiplied = np.minimum(np.arange(len(raw), 0, -1) * raw[order], 1.0)
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.maximum.accumulate(multiplied)
+    return adjusted.tolist()
 
 
 @dataclass(frozen=True)

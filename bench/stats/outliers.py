@@ -57,8 +57,14 @@ class MachineDeviation:
 
 def healthy_of(values: Mapping[Name, float]) -> Healthy:
     """Return the distribution of at least two machines."""
-    logs = np.array(list(values.values()))
-    return Healthy(float(logs.mean()), float(logs.std(ddof=1)), len(logs))
+    return _distribution(np.array(list(values.values())))
+
+
+def _distribution(logs: np.ndarray) -> Healthy:
+    # np.mean and np.std take three times as long for a few values.
+    mean = np.add.reduce(logs) / len(logs)
+    squares = np.square(logs - mean)
+    return Healthy(float(mean), math.sqrt(np.add.reduce(squares) / (len(logs) - 1)), len(logs))
 
 
 def outliers(values: Mapping[Metric, Mapping[Name, float]]) -> dict[Metric, dict[Name, MachineDeviation]]:
@@ -102,14 +108,17 @@ def p_values(values: Mapping[Name, float]) -> dict[Name, float]:
 
     The p-value of the k-th to leave is multiplied by the square of k: there are that many chances to be wrong.
     """
-    left, order = dict(values), []
+    names, left, order = list(values), np.array(list(values.values())), []
     found = dict.fromkeys(values, 1.0)
+    center = np.add.reduce(left) / len(left)
     for number in range(1, 1 + max(1, int(len(values) * MOST_OUTLIERS))):
-        center = float(np.mean(list(left.values())))
-        name = max(left, key=lambda one: abs(left[one] - center))
-        value = left.pop(name)
-        found[name] = min(1.0, number**2 * _p(value, healthy_of(left)))
+        place = int(np.abs(left - center).argmax())
+        name, value = names.pop(place), float(left[place])
+        left = np.concatenate([left[:place], left[place + 1 :]])
+        healthy = _distribution(left)
+        found[name] = min(1.0, number**2 * _p(value, healthy))
         order.append(name)
+        center = healthy.mean
     least = 1.0
     for name in reversed(order):
         least = found[name] = min(least, found[name])
