@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -151,19 +151,21 @@ def likely_cause(clause: Clause, stack: CheckedStack, violated: Sequence[Deviati
     if clause.name == "dropout":
         return _cause_of_dropout(violated)
     for mistake in MISTAKES:
-        if all(one.holds for one in _compared_with(mistake, clause, stack)):
+        if _explains(mistake, clause, stack):
             return mistake.cause
     return _IN_WORDS.get(clause.name)
 
 
-def _compared_with(mistake: type[_Mistaken], clause: Clause, stack: CheckedStack) -> Iterator[Deviation]:
+def _explains(mistake: type[_Mistaken], clause: Clause, stack: CheckedStack) -> bool:
+    """Return True if the clause holds with this oracle; the first check that does not ends it."""
+
     def oracle(recipe: Recipe) -> _Mistaken:
         backend = mistake()
         backend.build(recipe, initial_parameters(recipe))
         return backend
 
     with np.errstate(all="ignore"):  # a mistaken reference may diverge, and then explains nothing
-        return iter(list(clause.check(stack, oracle)))
+        return all(one.holds for one in clause.check(stack, oracle))
 
 
 def _cause_of_dropout(violated: Sequence[Deviation]) -> str:

@@ -100,11 +100,11 @@ def test_bad_input_is_one_sentence(plugin, arguments, sentence):
 def test_a_clause_that_is_slower_than_its_share_is_not_judged_and_the_others_are(plugin):
     slow = "def predict(self, images):\n    import time\n    time.sleep(60)"
     folder = plugin("fake", slow)
-    done = conform("fake", "--limit", "24", "--env", f"PYTHONPATH={folder}", "--json")
+    done = conform("fake", "--limit", "12", "--env", f"PYTHONPATH={folder}", "--json")
     assert done.exit_code == 1
     (found,) = json.loads(done.stdout)
     states = {one["clause"]: (one["state"], one["detail"]) for one in found["clauses"]}
-    assert states["outputs"] == ("not judged", "it took longer than 6 s, a quarter of --limit")
+    assert states["outputs"] == ("not judged", "it took longer than 3 s, a quarter of --limit")
     assert states["fifty_steps"][0] == states["bad_input"][0] == "holds"
 
 
