@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -102,20 +103,23 @@ class BlockResampler:
     def __init__(
         self, blocks: Sequence[RecordedBlock], inject: float, candidates: Sequence[RecordedBlock] | None = None
     ) -> None:
-        pairs = list(zip(blocks, candidates or blocks, strict=True))
-        found = {pair: self._differences(*pair, math.log(inject)) for pair in dict.fromkeys(pairs)}  # drawn ones repeat
-        tables = [found[pair] for pair in pairs]
-        self.comparison = np.stack([comparison for comparison, _ in tables])
-        self.control = np.stack([control for _, control in tables])
+        self._blocks = blocks
+        self.comparison = self._differences(candidates or blocks, self.SLOTS[:, 2:4], math.log(inject))
         self.seconds = np.array([block.seconds for block in blocks])
 
-    def _differences(self, block: RecordedBlock, other: RecordedBlock, slowdown: float) -> list[np.ndarray]:
-        """Return the rows of ``comparison`` and ``control`` of one block; ``slowdown`` is a logarithm."""
-        base, candidate, control = self.SLOTS[:, :2], self.SLOTS[:, 2:4], self.SLOTS[:, 4:]
-        logs, others = (np.log(np.array(one.turns, float)[:, : len(ROLES)]) for one in (block, other))
-        slowed = np.concatenate([logs[:, base], others[:, candidate] + slowdown], axis=-1)
-        again = np.concatenate([logs[:, base], logs[:, control]], axis=-1)
-        return [_pairs(log_values(np.moveaxis(part, 0, 1))) for part in (slowed, again)]
+    @cached_property
+    def control(self) -> np.ndarray:
+        return self._differences(self._blocks, self.SLOTS[:, 4:], 0.0)
+
+    def _differences(self, others: Sequence[RecordedBlock], slots: np.ndarray, slowdown: float) -> np.ndarray:
+        """Return the differences of ``slots`` of ``others``, slowed down by a logarithm, from the base of the blocks."""
+        pairs = list(zip(self._blocks, others, strict=True))
+        found = {}
+        for block, other in dict.fromkeys(pairs):  # drawn ones repeat
+            base, slowed = (np.log(np.array(one.turns, float)[:, : len(ROLES)]) for one in (block, other))
+            logs = np.concatenate([base[:, self.SLOTS[:, :2]], slowed[:, slots] + slowdown], axis=-1)
+            found[block, other] = _pairs(log_values(np.moveaxis(logs, 0, 1)))
+        return np.stack([found[pair] for pair in pairs])
 
 
 def _pairs(values: np.ndarray) -> np.ndarray:
