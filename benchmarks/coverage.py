@@ -7,7 +7,7 @@ records are resampled, with the measured median as the true value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -80,6 +80,7 @@ def _resampled(logs: np.ndarray, random: np.random.Generator, *shape: int) -> np
     return np.quantile(logs, random.random(shape))
 
 
+@cache
 def true_median(draw: Draw) -> float:
     if isinstance(draw, partial) and draw.func is _resampled:
         return float(np.median(draw.args[0]))

@@ -16,10 +16,15 @@ def written(name):
     return [float(cell.strip().rstrip(" %")) / 100 for cell in row.split("|")]
 
 
+@pytest.fixture(scope="module")
+def draws():
+    return {**NOISE, **recorded()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("num_values", [6, 15, 30])
-def test_the_interval_of_a_median_covers_it_as_often_as_it_says(num_values):
-    for name, draw in {**NOISE, **recorded()}.items():
+def test_the_interval_of_a_median_covers_it_as_often_as_it_says(num_values, draws):
+    for name, draw in draws.items():
         assert 0.93 < coverage(draw, num_values) < 0.98, name
 
 

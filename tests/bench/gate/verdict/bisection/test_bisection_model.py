@@ -1,10 +1,11 @@
 """The closed form of a block's likelihood agrees with numerical integration over its level."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate
 
 from bench.gate.verdict.bisection import model
 from bench.gate.verdict.bisection.model import SIGMAS, SPREAD, MeasuredBlock, log_likelihood, step_grid
@@ -12,7 +13,7 @@ from bench.gate.verdict.bisection.model import SIGMAS, SPREAD, MeasuredBlock, lo
 
 def density(residual, sigma):
     """The contaminated normal distribution of a process."""
-    normal = [stats.norm.pdf(residual, scale=sigma * scale) for scale in (1, model.OUTLIER_SCALE)]
+    normal = [NormalDist(0, sigma * scale).pdf(residual) for scale in (1, model.OUTLIER_SCALE)]
     return (1 - model.OUTLIER_PROBABILITY) * normal[0] + model.OUTLIER_PROBABILITY * normal[1]
 
 
