@@ -112,7 +112,7 @@ class BlockResampler:
         return self._differences(self._blocks, self.SLOTS[:, 4:], 0.0)
 
     def _differences(self, others: Sequence[RecordedBlock], slots: np.ndarray, slowdown: float) -> np.ndarray:
-        """Return the differences of ``slots`` of ``others``, slowed down by a logarithm, from the base of the blocks."""
+        """Return the differences of ``slots`` of ``others``, slowed down by a logarithm, from the base of each."""
         pairs = list(zip(self._blocks, others, strict=True))
         found = {}
         for block, other in dict.fromkeys(pairs):  # drawn ones repeat
