@@ -50,6 +50,12 @@ def gzipped(good_files):
     return {stem: gzip.compress(content, 1) for stem, content in good_files.items()}
 
 
+@pytest.fixture(scope="module")
+def loaded(good_directory):
+    """The arrays of those files."""
+    return dataset.load_data(good_directory)
+
+
 @pytest.fixture
 def directory(tmp_path, good_directory):
     """A directory of links to good files, which ``replace_file`` replaces."""
@@ -70,9 +76,8 @@ IMAGES, LABELS = dataset.STEMS[0], dataset.STEMS[1]
 
 
 @pytest.mark.slow
-def test_the_arrays_are_the_tutorials(directory):
-    data = dataset.load_data(directory)
-    assert [array.shape for array in data] == [
+def test_the_arrays_are_the_tutorials(loaded):
+    assert [array.shape for array in loaded] == [
         (50_000, 1, 28, 28),
         (50_000,),
         (10_000, 1, 28, 28),
@@ -80,22 +85,20 @@ def test_the_arrays_are_the_tutorials(directory):
         (10_000, 1, 28, 28),
         (10_000,),
     ]
-    assert [array.dtype for array in data] == [np.float32, np.uint8] * 3
+    assert [array.dtype for array in loaded] == [np.float32, np.uint8] * 3
 
 
-def test_validation_is_the_end_of_the_training_file_and_pixels_are_divided_by_256(directory):
-    data = dataset.load_data(directory)
-    assert data.X_train[255, 0, 0, 0] == np.float32(255 / 256)
-    assert data.X_val[0, 0, 5, 5] == np.float32((50_000 % 256) / 256)
-    assert data.y_val[7] == (50_007 % 10)
+def test_validation_is_the_end_of_the_training_file_and_pixels_are_divided_by_256(loaded):
+    assert loaded.X_train[255, 0, 0, 0] == np.float32(255 / 256)
+    assert loaded.X_val[0, 0, 5, 5] == np.float32((50_000 % 256) / 256)
+    assert loaded.y_val[7] == (50_007 % 10)
 
 
 @pytest.mark.slow
-def test_gzip_and_plain_files_give_the_same(directory, gzipped):
-    plain = dataset.load_files(directory)
+def test_gzip_and_plain_files_give_the_same(directory, gzipped, loaded):
     for stem, content in gzipped.items():
         replace_file(directory, stem, content, ".gz")
-    for one, other in zip(plain, dataset.load_files(directory), strict=True):
+    for one, other in zip(loaded, dataset.load_files(directory), strict=True):
         assert (one == other).all()
 
 
@@ -119,8 +122,8 @@ def test_every_pixel_value_is_exactly_its_256th():
     assert streamed is None or (streamed.ravel() == expected).all()
 
 
-def test_memory_mapping_gives_the_same(directory):
-    for one, other in zip(dataset.load_files(directory), dataset.load_memory_mapped(directory), strict=True):
+def test_memory_mapping_gives_the_same(directory, loaded):
+    for one, other in zip(loaded, dataset.load_memory_mapped(directory), strict=True):
         assert (one == other).all()
 
 

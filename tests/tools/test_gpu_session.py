@@ -150,11 +150,12 @@ def test_an_unknown_device_is_one_sentence(capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("code", "left"), [(KEEPS_ON_TERM, "started\nkept\n"), (f"{IGNORES_TERM}; time.sleep(60)", "on\n")]
+    ("code", "grace_seconds", "left"),
+    [(KEEPS_ON_TERM, 10, "started\nkept\n"), (f"{IGNORES_TERM}; time.sleep(60)", 0.1, "on\n")],
 )
-def test_a_stage_out_of_time_may_keep_what_it_has_and_is_then_killed(tmp_path, code, left):
+def test_a_stage_out_of_time_may_keep_what_it_has_and_is_then_killed(tmp_path, code, grace_seconds, left):
     log = tmp_path / "stage.log"
-    assert run_stage(Stage("stage", ("-c", code), 1), 1, log, grace_seconds=1) is None
+    assert run_stage(Stage("stage", ("-c", code), 1), 1, log, grace_seconds=grace_seconds) is None
     assert log.read_text() == left
 
 
