@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def loaded_libraries() -> list[dict[str, Any]]:
     return sorted(found, key=lambda pool: pool["library"])
 
 
+@cache  # of a library in use, which is not replaced; 30 MB take a tenth of a second
 def _sha256(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
