@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,10 +39,26 @@ def ten_steps(backend: TheanoBackend) -> dict:
     return {"losses": losses, "evaluation": [float(value).hex() for value in backend.evaluate(images, labels)]}
 
 
+def flags_for(cache: Path) -> str:
+    """THEANO_FLAGS of this process with ``cache`` as the compile directory."""
+    flags = [flag for flag in os.environ["THEANO_FLAGS"].split(",") if "compiledir" not in flag]
+    return ",".join([*flags, f"base_compiledir={cache}"])
+
+
+def copy_modules(cache: Path, directory: Path) -> None:
+    """Copy complete modules of a cache into another, which may be in use: there each appears as a whole."""
+    for module in cache.glob("compiledir_*/*/"):
+        if not ((module / "key.pkl").exists() or module.name.endswith("_ext")):
+            continue
+        target = directory / module.relative_to(cache)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory) as scratch, suppress(OSError):  # it may be there already
+            shutil.copytree(module, Path(scratch) / module.name).rename(target)
+
+
 def start(cache: Path) -> subprocess.Popen[str]:
     """Start the program, with ``cache`` as Theano's compile directory."""
-    flags = [flag for flag in os.environ["THEANO_FLAGS"].split(",") if "compiledir" not in flag]
-    variables = {**os.environ, "THEANO_FLAGS": ",".join([*flags, f"base_compiledir={cache}"])}
+    variables = {**os.environ, "THEANO_FLAGS": flags_for(cache)}
     variables["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
     argv = [sys.executable, __file__]
     return subprocess.Popen(argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

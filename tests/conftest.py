@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,33 +95,23 @@ def compile_directories(run_directory):
 
 
 @pytest.fixture(scope="session")
-def both_cold(once):
-    """Two processes that compile the canonical graph at once into one empty cache: (the cache, their answers).
+def cold(once):
+    """A process that compiles the canonical graph, fast, into an empty cache: (the cache, its answer).
 
-    What they compiled is copied into the compile directory of all workers.  Theano itself would compile one module
-    after the other, under the lock for which the other workers wait.
+    What it compiled is copied into the compile directory of all workers.  Theano itself would compile one module after
+    the other, under the lock for which the other workers wait.
     """
     need("theano", "as_published")
-    from compile_fast import finish, start
+    from compile_fast import copy_modules, finish, start
 
     def make(folder):
         folder.mkdir()
-        processes = [start(folder / "cache"), start(folder / "cache")]
-        answers = [finish(process) for process in processes]
-        (folder / "answers.json").write_text(json.dumps(answers))
-        _copy_modules(folder / "cache", base_compile_directory())
+        answer = finish(start(folder / "cache"))
+        (folder / "answer.json").write_text(json.dumps(answer))
+        copy_modules(folder / "cache", base_compile_directory())
 
-    folder = once("both_cold", make)
-    return folder / "cache", json.loads((folder / "answers.json").read_text())
-
-
-def _copy_modules(cache, directory):
-    """Copy compiled modules into a directory in use, where each appears as a whole."""
-    for module in cache.glob("compiledir_*/*/"):
-        target = directory / module.relative_to(cache)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache.parent) as scratch, suppress(OSError):  # it may be there already
-            shutil.copytree(module, Path(scratch) / module.name).rename(target)
+    folder = once("cold", make)
+    return folder / "cache", json.loads((folder / "answer.json").read_text())
 
 
 @pytest.fixture(scope="session")

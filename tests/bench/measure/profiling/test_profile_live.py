@@ -51,7 +51,7 @@ class Profiled:
 def profiled(request, toy_data):
     need(*request.param.split("/"))
     if request.param.startswith("theano"):
-        request.getfixturevalue("both_cold")  # it compiles sooner
+        request.getfixturevalue("cold")  # it compiles sooner
     return request.param, Profiled(request.param, toy_data)
 
 
