@@ -1,13 +1,11 @@
 """theano/tuned: each operation against an outside oracle, the generator's statistics, every optimization left out."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from compile_fast import copy_modules, flags_for
 from fresh import printed
 from philox import philox, words
 from scipy import special, stats
@@ -19,9 +17,9 @@ from mlp.backends.theano.tuned import optimizations
 from mlp.backends.theano.tuned.tuning import TuningParameters
 from mlp.errors import BackendError
 from mlp.theano_compat.blas import Blas
+from mlp.theano_compat.compiler import base_compile_directory
 from mlp.training import initial_parameters
 
-PROJECT = Path(__file__).resolve().parents[3]
 PLAIN = replace(SMALL, dropout=0.0)
 WIDE = replace(SMALL, layer_widths=(784, 180, 150, 10), batch_size=80)  # wide enough for sparsity
 KEY = (0x12345678, 0x9ABCDEF0)
@@ -161,8 +159,9 @@ def test_products_leave_the_blas_its_threads(theano):
     from mlp.backends.theano.tuned.product import Product
 
     before = optimizations.blas_threads()
-    a = theano.tensor.fmatrix()
-    call(theano, Product(2)(a, a), {a: np.ones((300, 300), np.float32)})
+    a, b = theano.tensor.fmatrices(2)
+    ones = np.ones((300, 300), np.float32)
+    call(theano, Product(2)(a, b), {a: ones, b: ones})
     assert optimizations.blas_threads() == before
 
 
@@ -251,25 +250,31 @@ def test_a_label_that_is_no_class_is_refused(score, label):
         score(np.zeros((1, 10), np.float32), np.array([label], np.int32))
 
 
+GRADIENT_SHAPES = [(300, 100), (100,), (7, 3), (1,), (5, 10), (10,)]  # ranks as in the network: one compiled module
+
+
+def update_function(theano, num_threads, shared):
+    """Our update as a function of the gradients of ``shared`` variables, and these gradients' variables."""
+    from mlp.backends.theano.tuned.graph import TunedGraph
+
+    gradients = [variable.type() for variable in map(theano.tensor.as_tensor_variable, shared)]
+    graph = TunedGraph(shared, SMALL, frozenset({"update", "threads"}), TuningParameters(num_threads))
+    return theano.function(gradients, [], updates=graph.updates(gradients)), gradients
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_updates_are_lasagnes(theano, num_threads):
     from lasagne.updates import rmsprop
 
-    from mlp.backends.theano.tuned.graph import TunedGraph
-
     random = np.random.RandomState(3)
-    shapes = [(300, 100), (100,), (7, 3), (1,)]
-    T = theano.tensor
-    gradients = [T.fmatrix(), T.fvector(), T.fmatrix(), T.fvector()]
-    initial = [random.randn(*shape).astype(np.float32) for shape in shapes]
+    initial = [random.randn(*shape).astype(np.float32) for shape in GRADIENT_SHAPES]
     ours, theirs = ([theano.shared(value) for value in initial] for _ in range(2))
-    graph = TunedGraph(ours, SMALL, frozenset({"update", "threads"}), TuningParameters(num_threads))
-    our_function = theano.function(gradients, [], updates=graph.updates(gradients))
+    our_function, gradients = update_function(theano, num_threads, ours)
     rates = (SMALL.learning_rate, SMALL.rho, SMALL.epsilon)
     their_function = theano.function(gradients, [], updates=rmsprop(gradients, theirs, *rates))
     for _ in range(3):
-        values = [10.0 ** random.randint(-6, 2) * random.randn(*shape).astype(np.float32) for shape in shapes]
+        values = [10.0 ** random.randint(-6, 2) * random.randn(*shape).astype(np.float32) for shape in GRADIENT_SHAPES]
         our_function(*values)
         their_function(*values)
     for one, other in zip(ours, theirs, strict=True):
@@ -278,12 +283,10 @@ def test_updates_are_lasagnes(theano, num_threads):
 
 @pytest.mark.slow
 def test_a_gradient_of_another_size_is_refused(theano):
-    from mlp.backends.theano.tuned.rmsprop import Rmsprop
-
-    p, accu, g = theano.tensor.fvectors(3)
-    inputs = {p: np.ones(3, np.float32), accu: np.ones(3, np.float32), g: np.ones(4, np.float32)}
+    ones = [np.ones(shape, np.float32) for shape in GRADIENT_SHAPES]
+    function, _ = update_function(theano, 1, [theano.shared(value) for value in ones])
     with pytest.raises(ValueError, match="differs in size from its own gradient"):
-        call(theano, Rmsprop(1, 1, 0.001, 0.9, 1e-6)(p, accu, g), inputs)
+        function(*ones[:-1], np.ones(11, np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -428,33 +431,8 @@ def test_a_batch_may_have_any_size(theano, size):
     assert tuned.evaluate(images, labels) == pytest.approx(oracle.evaluate(images, labels), rel=1e-3)
 
 
-A_STEP_AFTER_A_FORK = """
-import os
-import numpy as np
-from mlp import backends
-from mlp.recipe import CANONICAL
-from mlp.training import initial_parameters
-tuned = backends.create("theano", "tuned")
-tuned.build(CANONICAL, initial_parameters(CANONICAL))
-tuned.compile()
-random = np.random.RandomState(8)
-data = random.rand(500, 784).astype(np.float32), random.randint(0, 10, 500).astype(np.uint8)
-tuned.train_step(*data)
-child = os.fork()
-if child == 0:
-    os._exit(0 if np.isfinite(tuned.train_step(*data)) else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-@pytest.mark.slow
-def test_after_a_fork_a_step_ends_without_helpers(theano):
-    """Threads do not survive a fork: waiting for them would hang, as it may for those of other frameworks here."""
-    assert printed(A_STEP_AFTER_A_FORK) == "0"
-
-
-A_STEP_OF_SEED = """
-import sys
+STEPS_OF_SEED = """
+import os, sys
 from dataclasses import replace
 import numpy as np
 from mlp import backends
@@ -465,36 +443,53 @@ tuned = backends.create("theano", "tuned")
 tuned.build(recipe, initial_parameters(recipe))
 tuned.compile()
 random = np.random.RandomState(8)
-print(tuned.train_step(random.rand(500, 784).astype(np.float32), random.randint(0, 10, 500).astype(np.uint8)))
+data = random.rand(500, 784).astype(np.float32), random.randint(0, 10, 500).astype(np.uint8)
+loss = tuned.train_step(*data)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.isfinite(tuned.train_step(*data)) else 1)
+print(loss, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def loss_of_a_fresh_process(seed=1, **variables):
-    argv = [sys.executable, "-c", A_STEP_OF_SEED, str(seed)]
-    variables = {**os.environ, **variables}
-    done = subprocess.run(argv, env=variables, cwd=PROJECT, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+def steps_of_a_fresh_process(seed=1, **variables):
+    """The loss of its first step, and the exit status of its fork, 0 after another step."""
+    loss, status = printed(STEPS_OF_SEED, str(seed), **variables).split()
+    return float(loss), int(status)
+
+
+def threads(number):
+    return {"OPENBLAS_NUM_THREADS": str(number), "OMP_NUM_THREADS": str(number)}
+
+
+@pytest.fixture(scope="module")
+def on_two_threads(theano):
+    return steps_of_a_fresh_process(**threads(2))
 
 
 @pytest.mark.slow
-def test_one_thread_and_two_compute_the_same_loss(theano):
-    one, two = (loss_of_a_fresh_process(OPENBLAS_NUM_THREADS=number, OMP_NUM_THREADS=number) for number in ("1", "2"))
-    assert one == pytest.approx(two, rel=1e-6)
+def test_after_a_fork_a_step_ends_without_helpers(on_two_threads):
+    """Threads do not survive a fork: waiting for them would hang, as it may for those of other frameworks here."""
+    assert on_two_threads[1] == 0
 
 
 @pytest.mark.slow
-def test_what_one_seed_compiled_serves_every_other_without_a_word_in_the_cache(theano, tmp_path):
+def test_one_thread_and_two_compute_the_same_loss(on_two_threads):
+    assert steps_of_a_fresh_process(**threads(1))[0] == pytest.approx(on_two_threads[0], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_what_one_seed_compiled_serves_every_other_without_a_word_in_the_cache(theano, on_two_threads, tmp_path):
     """A seed in a module's key would be noted under Theano's lock, for which processes wait for seconds."""
 
     def cached():
         return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix in (".so", ".pkl")}
 
-    flags = {"THEANO_FLAGS": f"base_compiledir={tmp_path}"}
-    first = loss_of_a_fresh_process(seed=1, **flags)
+    copy_modules(base_compile_directory(), tmp_path)  # no other test compiles into it
     compiled = cached()
-    second = loss_of_a_fresh_process(seed=2, **flags)
-    assert cached() == compiled and len(compiled) > 10
-    assert first != second
+    second = steps_of_a_fresh_process(seed=2, **threads(2), THEANO_FLAGS=flags_for(tmp_path))
+    assert cached().items() <= compiled.items() and len(compiled) > 10
+    assert on_two_threads[0] != second[0]
 
 
 @pytest.mark.slow
@@ -502,7 +497,8 @@ def test_a_compiler_that_rejects_the_operations_costs_speed_and_a_warning(theano
     from mlp.backends.theano.tuned.native import NativeOp
 
     monkeypatch.setattr(NativeOp, "c_support_code", lambda self: "#error no such compiler")
-    tuned = built(PLAIN)
+    without = ",".join(name for name in optimizations.NAMES if name != "gather")  # one operation is rejected sooner
+    tuned = built(PLAIN, without, monkeypatch=monkeypatch)
     with pytest.warns(RuntimeWarning, match="without its own operations.*the C\\+\\+ compiler rejects them"):
         tuned.compile()
     assert not (Path(theano.config.compiledir) / "lock_dir" / "lock").exists()  # other processes may compile now
