@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,12 +32,14 @@ def black_dataset(tmp_path_factory):
     return directory
 
 
-@pytest.fixture
-def harness(black_dataset, tmp_path):
-    """(events, measurements by name) of one harness process with the backend ``recording``."""
+@pytest.fixture(scope="module")
+def harness(black_dataset, tmp_path_factory):
+    """(events, measurements by name) of one harness process with the backend ``recording``: one for equal arguments."""
 
+    @cache
     def harness(*tests, variant="resident", batch_size=500):
-        events, result = tmp_path / "events.json", tmp_path / "result.json"
+        folder = tmp_path_factory.mktemp("harness")
+        events, result = folder / "events.json", folder / "result.json"
         options = ["--backend=recording", f"--variant={variant}", f"--data={black_dataset}", f"--result={result}"]
         argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "recording_backend"]
         argv += ["--benchmark-quiet", "--quick", "--epochs=1", f"--batch-size={batch_size}", *options]
