@@ -15,8 +15,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def network(toy_data):
-    return flm.run_network(data=toy_data, recipe=SMALL, verbose=False)
+def first_run(toy_data):
+    """A network after two epochs, the history of these, and the losses of their minibatches."""
+    losses = flm.LossHistory()
+    network = flm.run_network(data=toy_data, recipe=SMALL, callbacks=[losses], verbose=False)
+    return network, network.history, losses.losses
+
+
+@pytest.fixture(scope="module")
+def network(first_run):
+    """The same network, which some tests train further."""
+    return first_run[0]
 
 
 def all_values(network):
@@ -25,12 +34,13 @@ def all_values(network):
     return lasagne.layers.get_all_param_values(network)
 
 
-def test_run_network_returns_the_last_layer_with_its_history(network):
+def test_run_network_returns_the_last_layer_with_its_history(first_run):
     from lasagne.layers import DenseLayer
 
+    network, history, _ = first_run
     assert isinstance(network, DenseLayer)
     assert network.output_shape == (None, 10)
-    assert len(network.history.epochs) == 2
+    assert len(history.epochs) == 2
 
 
 def test_the_canonical_network_is_the_tutorials():
@@ -45,15 +55,13 @@ def test_the_canonical_network_is_the_tutorials():
     assert lasagne.layers.count_params(layers[-1]) == 545_810
 
 
-def test_exercise_one_the_loss_of_every_minibatch(toy_data):
-    losses = flm.LossHistory()
-    network = flm.run_network(data=toy_data, recipe=SMALL, callbacks=[losses], verbose=False)
-    assert len(losses.losses) == 20
-    assert np.mean(losses.losses[:10]) == pytest.approx(network.history.epochs[0].train_loss)
+def test_exercise_one_the_loss_of_every_minibatch(first_run):
+    _, history, losses = first_run
+    assert len(losses) == 20
+    assert np.mean(losses[:10]) == pytest.approx(history.epochs[0].train_loss)
 
 
-def test_exercise_two_a_network_is_trained_further(toy_data):
-    network = flm.run_network(data=toy_data, recipe=SMALL, verbose=False)
+def test_exercise_two_a_network_is_trained_further(network, toy_data):
     before = all_values(network)
     again = flm.run_network(data=toy_data, num_epochs=3, network=network, recipe=SMALL, verbose=False)
     assert again is network
