@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def first_run(toy_data):
+def first_run(toy_data, precompiled_header):
     """A network after two epochs, the history of these, and the losses of their minibatches."""
     losses = flm.LossHistory()
     network = flm.run_network(data=toy_data, recipe=SMALL, callbacks=[losses], verbose=False)

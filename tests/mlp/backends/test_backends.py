@@ -27,7 +27,7 @@ def built(name, recipe, variant=None):
 
 
 @pytest.fixture(scope="module")
-def theano_plain():
+def theano_plain(precompiled_header):
     return built("theano", PLAIN)
 
 

@@ -197,7 +197,7 @@ def test_cast_takes_types_and_theano_types():
 
 
 @pytest.mark.slow
-def test_common_operations_beside_the_mlps_compile_and_agree_with_numpy():
+def test_common_operations_beside_the_mlps_compile_and_agree_with_numpy(precompiled_header):
     """Each of these goes through a different patch: reductions over all axes, indexing, casting, sorting."""
     install()
     import theano
