@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
+from typing import Any
 
 from mlp.errors import BackendError
 from mlp.theano_compat import cache, device, flags, numpy_names, python_names, theano_names
 from mlp.theano_compat.dialect import THEANO
 from mlp.theano_compat.toolchain import toolchain_problem
+
+# They take more than half of the time of Theano's first import.  ``scipy.stats`` serves the chi-squared distribution
+# alone, and of ``scipy.signal`` Theano asks for names that SciPy no longer has, and goes on without.
+UNUSED = ("scipy.stats", "scipy.signal")
 
 
 def device_of_flags() -> str:
@@ -32,7 +40,8 @@ def execute_prepared(module, execute, on_device: str, heard: bool) -> None:
         warnings.simplefilter("ignore", SyntaxWarning)  # `is` with a literal, invalid escapes
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            execute(module)
+            with late(*UNUSED):
+                execute(module)
         except Exception as error:
             _explain(error)
             raise
@@ -40,6 +49,33 @@ def execute_prepared(module, execute, on_device: str, heard: bool) -> None:
             _explain(None)
         theano_names.bridge()
     cache.replace_keys_as_a_whole()
+
+
+class _Late(ModuleType):
+    """Stands for a module until a name in it is asked for, be it by another thread."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system's: no package
+            raise AttributeError(name)
+        _remove(self)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def late(*names: str) -> Iterator[None]:
+    """Import these modules inside the block only when they are used; those that are there already stay."""
+    standing = [_Late(name) for name in names if name not in sys.modules]
+    sys.modules.update({module.__name__: module for module in standing})
+    try:
+        yield
+    finally:
+        for module in standing:
+            _remove(module)
+
+
+def _remove(module: _Late) -> None:
+    if sys.modules.get(module.__name__) is module:
+        del sys.modules[module.__name__]
 
 
 def _explain(error: Exception | None) -> None:

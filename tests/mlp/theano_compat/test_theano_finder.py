@@ -1,6 +1,7 @@
 """Theano is prepared by its first import after ``import mlp``, at any place in a program."""
 
 import importlib
+import json
 import os
 import sys
 import types
@@ -9,7 +10,7 @@ import pytest
 from fresh import printed, run_fresh
 
 import mlp
-from mlp.theano_compat import finder
+from mlp.theano_compat import finder, prepare
 
 
 @pytest.mark.slow
@@ -43,6 +44,25 @@ def test_a_device_in_the_users_flags_is_that_of_a_plain_import(theano, tmp_path)
     done = run_fresh(code, folder=tmp_path, THEANO_FLAGS=f"{flags},device=cuda0")
     assert done.stdout == "cuda0\n"
     assert "pygpu" in done.stderr  # Theano's own complaint, which nothing here hides
+
+
+@pytest.mark.slow
+def test_what_theano_imports_and_does_not_use_is_imported_when_it_is_used(theano, tmp_path):
+    code = "import sys, mlp, theano; print({'scipy.stats', 'scipy.signal'} & set(sys.modules))\n"
+    code += "from theano.scalar.basic_scipy import chi2sf; print(round(chi2sf.impl(1.0, 2.0), 6))\n"
+    code += "import scipy.signal; print(*scipy.signal.convolve([1, 2], [3]))"
+    assert printed(code, folder=tmp_path).split("\n") == ["set()", "0.606531", "3 6"]  # exp(-1/2)
+
+
+def test_a_module_that_is_late_is_there_for_whoever_asks_and_leaves_nothing_behind(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with prepare.late("colorsys", "no_such_module", "json"):
+        import colorsys
+
+        assert sys.modules["json"] is json
+        assert colorsys.rgb_to_hsv(0, 0, 1) == (2 / 3, 1, 1)
+        assert "colorsys" in sys.modules and not hasattr(sys.modules["no_such_module"], "__path__")
+    assert hasattr(sys.modules["colorsys"], "__file__") and "no_such_module" not in sys.modules
 
 
 def test_theano_before_mlp_is_one_sentence(monkeypatch):
