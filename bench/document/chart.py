@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from bench.document.section import clean
-from bench.records.csv_cells import shielded
+from bench.records.csv_cells import cell, shielded
 
 MAX_LINE = 28  # characters of a label's line: leaves room for a plot on a phone
 ROW_PIXELS, FRAME_PIXELS = 40, 72  # height of a row; of everything around the rows
@@ -59,8 +59,8 @@ class Chart:
     @property
     def csv_uri(self) -> str:
         """CSV file as a data URI, which needs no server or script; texts are cut like all others."""
-        cut = shielded(self.data, lambda cell: clean(cell) if isinstance(cell, str) else cell)
-        text = shielded(cut).to_csv(index=False).encode("utf-8", "replace")
+        cut = shielded(self.data, lambda value: cell(clean(value) if isinstance(value, str) else value))
+        text = cut.to_csv(index=False).encode("utf-8", "replace")
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
 
 

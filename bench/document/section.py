@@ -149,7 +149,10 @@ def named(names: Sequence[str], most: int = 3) -> str:
 
 def clean(text: str, max_length: int = MAX_TEXT) -> str:
     """Return one line without control characters, cut to ``max_length`` with a mark."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 2 * max_length]).split())
+    shown = text[: 2 * max_length]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else " " for char in shown)
+    shown = " ".join(shown.split())
     if len(text) <= 2 * max_length and len(shown) <= max_length:
         return shown
     return f"{shown[:max_length]}… (cut: {len(text):,} characters in all)"

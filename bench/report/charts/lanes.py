@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.document.chart import Chart, figure, hover_text, rows_layout, scatter
@@ -106,7 +107,8 @@ def _lanes(rows: pd.DataFrame, y: int, name: str, series: str | None) -> pd.Data
         process: y + (HALF_ROW * (2 * index / (len(processes) - 1) - 1) if len(processes) > 1 else 0)
         for index, process in enumerate(processes)
     }
-    kept = pd.concat([_evenly(samples) for _, samples in rows.groupby("process", sort=True)])
+    seconds, places = rows["seconds"].to_numpy(), rows.groupby("process", sort=True).indices
+    kept = rows.iloc[np.concatenate([_evenly(seconds, of_process) for of_process in places.values()])]
     return kept.assign(
         row=name,
         series="" if series is None else kept[series].astype("object").fillna("no"),
@@ -115,13 +117,13 @@ def _lanes(rows: pd.DataFrame, y: int, name: str, series: str | None) -> pd.Data
     )
 
 
-def _evenly(samples: pd.DataFrame) -> pd.DataFrame:
-    """Select at most ``MAX_DOTS`` samples of one process, including the shortest and the longest."""
-    if len(samples) <= MAX_DOTS:
-        return samples
-    ordered = samples.sort_values("seconds", kind="stable")
+def _evenly(seconds: np.ndarray, of_process: np.ndarray) -> np.ndarray:
+    """Select at most ``MAX_DOTS`` places of one process's samples, including the shortest and the longest."""
+    if len(of_process) <= MAX_DOTS:
+        return of_process
+    ordered = of_process[np.argsort(seconds[of_process], kind="stable")]
     chosen = [round(index * (len(ordered) - 1) / (MAX_DOTS - 1)) for index in range(MAX_DOTS)]
-    return ordered.iloc[chosen].sort_index()
+    return np.sort(ordered[chosen])
 
 
 def _traces(shown: pd.DataFrame, kind: str) -> list[Any]:
@@ -138,13 +140,14 @@ def _traces(shown: pd.DataFrame, kind: str) -> list[Any]:
 
 def _scatter(shown: pd.DataFrame, column: str, what: str, marker: dict[str, Any], of_kind: str) -> Any:
     rows = zip(shown["row"], shown["process"], strict=True)
+    texts = {row: hover_text(row) for row in shown["row"].unique()}
     return scatter(
         x=shown[column].tolist(),
         y=shown["y"].tolist(),
         mode="markers",
         name=what,
         marker=marker,
-        text=[f"{hover_text(row)}{of_kind}, process {process}" for row, process in rows],
+        text=[f"{texts[row]}{of_kind}, process {process}" for row, process in rows],
         hovertemplate=f"%{{text}}<br>{what}: %{{x:.6g}} s<extra></extra>",
     )
 
