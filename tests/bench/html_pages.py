@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from example_ceilings import ceilings_replicate
@@ -17,7 +18,7 @@ from example_run import case, gpu_reference_replicate, replicate, replicates, wr
 from bench.records.header import CommitFacts
 from bench.records.profile import Operation
 from bench.records.profile_file import FILE_NAME, save
-from bench.report.write import write_report
+from bench.report import write
 from tools.pictures import NO_CHROMIUM, SANDBOX, chromium_path
 
 # Each would do something if it were anything but text: to HTML, to a script's end, to Plotly's labels and templates, to
@@ -51,6 +52,7 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
+WIDE = {"width": 1280, "height": 900}
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -84,8 +86,14 @@ def write_everything(runs_dir: Path, **changes: Any) -> Path:
     """The folder of the run, with its reports."""
     path = write_example_run(runs_dir, everything(), **{"skipped": SKIPPED, **changes})
     write_profiles(path)
-    write_report(path)
+    write.write_report(path)
     return path
+
+
+def write_page(path: Path) -> None:
+    """Write the reports of the run in ``path`` without the plots beside report.md: for tests that read report.html."""
+    with mock.patch.object(write, "draw_plots", lambda *_: ({}, [])):
+        write.write_report(path)
 
 
 def write_hostile(runs_dir: Path) -> Path:
@@ -102,7 +110,7 @@ def write_hostile(runs_dir: Path) -> Path:
     hostile = Operation("train_step", HOSTILE, HOSTILE, 1, 1e-3, source=HOSTILE)
     write_profiles(path, stack=stack, operations=(hostile,), problems=(HOSTILE,), complete=False)
     (path / "replicates" / f"{HOSTILE.replace('/', '_')}.json").write_text("{")
-    write_report(path)
+    write_page(path)
     return path
 
 
@@ -123,7 +131,7 @@ class Watched:
     """A page on which everything it asked for or complained of is kept, and nothing it asks for is answered."""
 
     def __init__(self, browser: Any, file: Path, **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.context = browser.new_context(**{"viewport": WIDE, **options})
         self.page = self.context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
