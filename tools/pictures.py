@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -64,10 +65,21 @@ MAX_COLOURS = 64  # of a photograph of text: a third of the bytes
 NUM_SECTIONS = 2  # on the first screen
 
 
+@cache
+def analysed(record: Path) -> RunAnalysis:
+    """Return the analysis of a record, which several blocks and pictures show."""
+    return analysis_of(record)
+
+
+@cache
+def charts_of(record: Path) -> dict[str, Chart]:
+    """Return the charts of a record's page."""
+    return draw_charts(analysed(record))[0]
+
+
 def pictures(record: Path, records: Path) -> dict[Path, str]:
     """Return the SVG of each picture by its path: of ``record``, and for the trend of all ``records``."""
-    analysis = analysis_of(record)
-    charts, _ = draw_charts(analysis)
+    analysis, charts = analysed(record), charts_of(record)
     small = {
         "fast": lambda axes: _clocks(axes, analysis),
         "stacks": lambda axes: _thin(axes, charts["throughput"]),
@@ -212,9 +224,8 @@ def first_screen_digest(record: Path) -> str:
 
 
 def _page(record: Path) -> Page:
-    analysis = analysis_of(record)
-    charts, _ = draw_charts(analysis)
-    return page_of(analysis, sections(analysis), charts)
+    analysis = analysed(record)
+    return page_of(analysis, sections(analysis), charts_of(record))
 
 
 def _digest(page: Page) -> str:

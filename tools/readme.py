@@ -28,14 +28,14 @@ from bench.report.run.analysis import RunAnalysis
 from bench.report.run.answer import answer_section
 from bench.report.run.ranking import RankedStack, ranking_sections
 from bench.report.run.summary import summarize
-from bench.report.write import analysis_of, first_line
+from bench.report.write import first_line
 from bench.stats.estimates import Estimate
 from bench.stats.rate import Rate
 from bench.units import MISSING, format_interval, format_number, format_percent, format_seconds, short_commit
 from mlp import registry
 from mlp.recipe import REFERENCE
 from tools import conformance
-from tools.pictures import CONFORMANCE, FLEET_POWER, pictures, write_first_screen
+from tools.pictures import CONFORMANCE, FLEET_POWER, analysed, pictures, write_first_screen
 
 README, RESULTS = Path("README.md"), Path("docs/results.md")
 BACKENDS, FLEET = Path("docs/backends.md"), Path("docs/fleet.md")
@@ -56,7 +56,7 @@ markdown_table = partial(tabulate, tablefmt="github", disable_numparse=True)
 
 def terminal_block(record: Path) -> str:
     """Return the first line and the ranking, as a terminal shows them."""
-    analysis = analysis_of(record)
+    analysis = analysed(record)
     console = Console(file=io.StringIO(), width=TERMINAL_COLUMNS)
     (ranking,) = ranking_sections(analysis.ranking)
     ranking.sentences = []
@@ -69,7 +69,7 @@ def canonical_runs_block(records: list[Path]) -> str:
     """Return a row for each stack with a reference run in these records, fastest reference clock first."""
     rows = []
     for record in records:
-        analysis = analysis_of(record)
+        analysis = analysed(record)
         for one in analysis.ranking:
             if (clock := one.reference_clock) is not None:
                 rows.append((clock.center, _canonical_row(one, analysis.header)))
@@ -92,7 +92,7 @@ def _canonical_row(one: RankedStack, header: RunHeader) -> list[str]:
 
 def results_block(record: Path) -> str:
     """Return Markdown: the answer, the tables, and the path of their record."""
-    analysis = analysis_of(record)
+    analysis = analysed(record)
     texts = [
         *load_notices(analysis.header, analysis.frames),
         *(sentence for sentence in answer_section(analysis).sentences if "canonical" in sentence),
@@ -152,7 +152,7 @@ def _commit(header: RunHeader) -> str:
 
 def gpu_block(records: list[Path]) -> str:
     """Return Markdown: the canonical workload on this GPU, a table of all stacks, and the records, by their paths."""
-    analyses = {record: analysis_of(record) for record in records}
+    analyses = {record: analysed(record) for record in records}
     header = analyses[records[0]].header
     card = "{name} (driver {driver}, CUDA {cuda_version})".format(**header.gpus[0])
     texts = [f"Measured on {card} beside {_cpu(header)}."]
