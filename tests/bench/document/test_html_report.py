@@ -10,10 +10,11 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 from example_run import reference_replicate, replicates, write_example_run
-from html_pages import TEN_MEGABYTES, with_plain_spaces
-from hypothesis import example, given
+from html_pages import TEN_MEGABYTES, with_plain_spaces, write_page
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plotly import graph_objects
+from words import write_words
 
 from bench.document.chart import MAX_LINE, hover_text, label, log_axis
 from bench.document.html import Chart, Page, to_html
@@ -57,7 +58,7 @@ def text(everything):
 def headline(tmp_path):
     def headline(replicates, **changes):
         path = write_example_run(tmp_path, replicates, **changes)
-        write_report(path)
+        write_words(path)
         page = (path / "report.html").read_text(encoding="utf-8")
         first, rest = re.search(r'<h1>(.*?)</h1>\s*(?:<p class="lead">(.*?)</p>)?', page).groups()
         return with_plain_spaces(html.unescape(" ".join(filter(None, (first, rest)))))
@@ -90,11 +91,18 @@ def test_without_plots_there_is_no_library():
 
 
 @pytest.mark.slow
-def test_the_same_record_gives_the_same_file(everything, text, tmp_path):
+def test_the_same_record_gives_the_same_files(everything, tmp_path):
+    """Also where they were written before: plots, tables, and both reports."""
     again = tmp_path / everything.name
     shutil.copytree(everything, again)
+    before = {path: path.stat().st_mtime_ns for path in (again / "report.md", again / "plots" / "accuracy.svg")}
     write_report(again)
-    assert (again / "report.html").read_text(encoding="utf-8") == text
+    assert all(path.stat().st_mtime_ns > earlier for path, earlier in before.items())
+    written = [path.relative_to(everything) for path in everything.rglob("*") if path.is_file()]
+    assert {"report.html", "report.md", "summary.json", "throughput.svg", "samples.csv"} <= {
+        path.name for path in written
+    }
+    assert [file for file in written if (again / file).read_bytes() != (everything / file).read_bytes()] == []
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------
@@ -158,7 +166,8 @@ def test_a_plot_that_cannot_be_drawn_is_named_in_both_reports(tmp_path, monkeypa
     monkeypatch.setitem(DRAW, "phases", refuse)
     path = write_example_run(tmp_path, replicates())
     sentence = "the plot phases of report.html was not drawn (RuntimeError: no ink)"
-    assert sentence in write_report(path).read_text(encoding="utf-8")
+    write_page(path)
+    assert sentence in (path / "report.md").read_text(encoding="utf-8")
     text = (path / "report.html").read_text(encoding="utf-8")
     assert sentence in text and 'id="chart-phases"' not in text and 'id="chart-memory"' in text
 
@@ -180,7 +189,7 @@ def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path):
     path = write_example_run(tmp_path, replicates())
     (path / "report.html").mkdir()
     with pytest.raises(RecordError, match=r"cannot write .* the record itself is kept"):
-        write_report(path)
+        write_words(path)
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -240,6 +249,7 @@ SAMPLES = st.dictionaries(
 
 
 @pytest.mark.slow
+@settings(max_examples=40)
 @given(SAMPLES)
 def test_dots_are_thinned_evenly_and_never_lose_the_shortest_or_the_longest(by_process):
     samples = pd.DataFrame(
