@@ -432,7 +432,7 @@ def test_a_batch_may_have_any_size(theano, size):
 
 
 STEPS_OF_SEED = """
-import os, sys
+import os, sys, warnings
 from dataclasses import replace
 import numpy as np
 from mlp import backends
@@ -445,6 +445,7 @@ tuned.compile()
 random = np.random.RandomState(8)
 data = random.rand(500, 784).astype(np.float32), random.randint(0, 10, 500).astype(np.uint8)
 loss = tuned.train_step(*data)
+warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on, of a fork beside threads
 child = os.fork()
 if child == 0:
     os._exit(0 if np.isfinite(tuned.train_step(*data)) else 1)
