@@ -175,6 +175,17 @@ def test_a_replayed_run_of_a_whole_and_its_part_is_that_of_decide_and_confirm(in
     assert inject == running_inject == 1 or (runs.clearest == 1).any(), "the part never looked regressed"
 
 
+def test_a_slowdown_that_the_control_shows_as_well_is_no_regression():
+    slower = BlockResampler(recorded_blocks(trace_of(white, num_blocks=30)), 1.2)
+    slower.control = slower.control + math.log(1.2)
+    gate = _Gate(slower, [slower], math.log(1.05), 1, 60.0)
+    runs = gate.start(25, np.random.default_rng(3))
+    gate.compare(runs)
+    gate.confirm(runs)
+    assert runs.control_failed.mean() > 0.5
+    assert not runs.regressed[runs.control_failed].any()
+
+
 # --- traces that cannot be replayed, and how results read --------------------------------------------------------
 
 
