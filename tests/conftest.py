@@ -132,7 +132,6 @@ def cold(once, precompiled_header):
     What it compiled is copied into the compile directory of all workers.  Theano itself would compile one module after
     the other, under the lock for which the other workers wait.
     """
-    need("theano", "as_published")
     from compile_fast import copy_modules, finish, start
 
     def make(folder):

@@ -52,7 +52,7 @@ def test_a_worker_that_hangs_is_stopped_at_its_limit(tmp_path):
 def test_what_a_hung_worker_started_is_stopped_with_it(tmp_path):
     pid_file = tmp_path / "pid"
     code = f"sleep 600 & echo $! > '{pid_file}'; sleep 600"  # a shell has begun long before the limit
-    measure(code, tmp_path, limit_seconds=1, program="sh")
+    measure(code, tmp_path, limit_seconds=2, program="sh")
     child_pid = int(pid_file.read_text())
     deadline = time.monotonic() + 20
     while psutil.pid_exists(child_pid) and time.monotonic() < deadline:
