@@ -208,4 +208,5 @@ def _add_reference_run(rows: dict[str, Any], keys: dict[str, Any], measurement: 
 
 def _by_column(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[str, list[Any]]:
     """Return a list for each column; None for missing values."""
-    return {column: [row.get(column) for row in rows] for column in columns}
+    known = set().union(*rows)  # of the timeline of a machine without a GPU three columns of many
+    return {name: [row.get(name) for row in rows] if name in known else [None] * len(rows) for name in columns}

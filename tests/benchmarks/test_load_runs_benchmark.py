@@ -33,20 +33,25 @@ def test_a_record_without_samples_cannot_be_copied(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "peak_rss_bytes", "exit_code"),
-    [(1.0, 10**8, 0), (5.5, 10**8, 1), (1.0, 2 * 10**9, 1)],
+    ("cpu_seconds", "peak_rss_bytes", "exit_code"),
+    [(1.0, 10**8, 0), (2.0, 10**8, 1), (1.0, 2 * 10**9, 1)],
 )
-def test_over_the_budget_is_exit_code_1(monkeypatch, record, seconds, peak_rss_bytes, exit_code):
-    load = {"seconds": seconds, "peak_rss_bytes": peak_rss_bytes, "num_samples": 10}
-    monkeypatch.setattr(load_runs, "load_once", lambda runs: load)
+def test_over_a_limit_is_exit_code_1_on_a_slow_machine_as_on_a_fast_one(
+    monkeypatch, record, cpu_seconds, peak_rss_bytes, exit_code
+):
+    load = {"seconds": 600.0, "cpu_seconds": cpu_seconds, "peak_rss_bytes": peak_rss_bytes, "num_samples": 10}
+    parse = load | {"cpu_seconds": 1.0, "peak_rss_bytes": 10**7}
+    monkeypatch.setattr(load_runs, "measure", lambda work, runs: load if work == load_runs.LOAD else parse)
     options = ["--samples", "10", "--processes", "3", "--record", str(record), "--json"]
     result = CliRunner().invoke(load_runs.main, options)
     assert result.exit_code == exit_code
-    assert json.loads(result.stdout)["loads"] == [load] * 3
+    measured = json.loads(result.stdout)
+    assert (measured["loads"], measured["factor"]) == ([load] * 3, cpu_seconds)
 
 
-def test_a_load_is_measured_in_a_process_of_its_own(record):
-    load = load_runs.load_once(record.parent)
+def test_a_load_and_a_parse_are_measured_in_processes_of_their_own(record):
+    load, parse = (load_runs.measure(work, record.parent) for work in (load_runs.LOAD, load_runs.PARSE))
     assert load["num_samples"] == 5
-    assert load["seconds"] > 0
-    assert 2**20 < load["peak_rss_bytes"] < 2**32
+    for measured in load, parse:
+        assert min(measured["seconds"], measured["cpu_seconds"]) > 0
+        assert 2**20 < measured["peak_rss_bytes"] < 2**32
