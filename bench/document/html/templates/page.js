@@ -85,7 +85,9 @@
 
   // --- plots
   async function loadPlotly(packed) {
-    const bytes = Uint8Array.from(atob(packed.textContent), (char) => char.charCodeAt(0));
+    const text = atob(packed.textContent);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // from(text, ...) takes the best part of a second
     const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
     script.textContent = await new Response(unpacked).text();
