@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlp.theano_compat.archives.pip_settings import with_sources
+from mlp.theano_compat.archives.pip_settings import pip_environment, with_sources
 from tools import pip_install
 
 PROGRAM = Path(pip_install.__file__)
@@ -43,6 +43,15 @@ def test_sources_are_kept_and_the_more_special_setting_wins():
         "PIP_INDEX_URL": "file:///fast",
         "PIP_CONFIG_FILE": os.devnull,
     }
+
+
+def test_sources_are_found_by_a_pip_that_is_quiet_or_isolated_or_warns(monkeypatch):
+    variables = {"PIP_QUIET": "3", "PIP_ISOLATED": "1", "PYTHONWARNINGS": "error", "PIP_INDEX_URL": "file:///wheels"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = pip_environment()
+    assert found["PIP_INDEX_URL"] == "file:///wheels"
+    assert not found.keys() & {"PIP_QUIET", "PIP_ISOLATED", "PYTHONWARNINGS"}
 
 
 @pytest.mark.slow

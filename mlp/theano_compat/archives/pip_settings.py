@@ -18,6 +18,7 @@ KEPT = (
     *("proxy", "cert", "client-cert", "use-feature", "use-deprecated", "timeout", "default-timeout", "retries"),
     *("cache-dir", "no-cache-dir", "constraint"),
 )
+COMPLETE = {"PIP_QUIET": "0", "PIP_ISOLATED": "0"}  # else a listing may be empty, or without the variables
 SECTIONS = ("global", "install", ":env:")  # the later one wins (pip's documentation, "Precedence / Override order")
 
 
@@ -26,11 +27,13 @@ def pip_environment() -> dict[str, str]:
 
     Raises subprocess.CalledProcessError, after Python or pip has said why, if it cannot be added or asked.
     """
+    # pip itself causes warnings, which must not become errors
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     if importlib.util.find_spec("pip") is None:  # uv and others make environments without it
-        subprocess.run([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([sys.executable, "-m", "ensurepip"], env=variables, stdout=subprocess.DEVNULL, check=True)
     listing = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(listing, stdout=subprocess.PIPE, text=True, check=True)
-    return with_sources(dict(os.environ), listed.stdout)
+    listed = subprocess.run(listing, env=variables | COMPLETE, stdout=subprocess.PIPE, text=True, check=True)
+    return with_sources(variables, listed.stdout)
 
 
 def with_sources(variables: dict[str, str], listing: str) -> dict[str, str]:
