@@ -26,6 +26,7 @@ RUN_OPTIONS := $(if $(QUICK),--quick) $(if $(RESUME),--resume $(call quoted,$(RE
 # installed; a backend that is named must install.
 GOALS := $(or $(MAKECMDGOALS),help)
 ifneq ($(filter-out help clean,$(GOALS)),)
+$(if $(wildcard tools/choose.py),,$(error make works in the folder of its Makefile: cd there, or name it: make -C FOLDER))
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $(v))),$(v)))
 ANY_PYTHON := $(shell unset PYTHONHOME PYTHONPATH; for p in $(BIN)/python $(call quoted,$(PYTHON)) python3 python3.13 \
 	python3.12 python3.11 python; do \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from mlp.errors import BackendError
@@ -15,7 +16,9 @@ HEADER = Path(__file__).with_name("compat.h")
 
 
 def prepare(device_name: str = "cpu") -> None:
-    """Check compiler and compile cache, then complete THEANO_FLAGS; raise BackendError as ``install``."""
+    """Check Python, compiler and compile cache, then complete THEANO_FLAGS; raise BackendError as ``install``."""
+    if sys.flags.optimize > 1:
+        raise BackendError("Theano needs docstrings: start Python without -OO and without PYTHONOPTIMIZE=2.")
     if compiler.find_compiler() is None:
         raise BackendError(
             f"{compiler.NO_COMPILER}, and Theano without one is useless here. {compiler.INSTALL_COMPILER}."

@@ -366,6 +366,13 @@ def test_make_installs_for_the_driver_of_the_banner(banner, variables, builds, c
     assert builds or "no CUDA build is chosen" in done.stderr
 
 
+def test_make_in_another_folder_says_where_it_works(checkout, tmp_path):
+    done = make(tmp_path, "-f", checkout / "Makefile", "doctor")
+    assert done.returncode == 2
+    assert "name it: make -C FOLDER" in done.stderr
+    assert "choose.py" not in done.stderr
+
+
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,12 @@ def test_after_a_failed_import_of_theano_it_is_prepared_from_the_beginning(thean
 
 
 @pytest.mark.slow
+def test_a_python_without_docstrings_is_refused_in_one_sentence(theano, tmp_path):
+    done = run_fresh("import mlp, theano", folder=tmp_path, PYTHONOPTIMIZE="2")
+    assert "BackendError: Theano needs docstrings: start Python without -OO" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_device_in_the_users_flags_is_that_of_a_plain_import(theano, tmp_path):
     flags = os.environ["THEANO_FLAGS"].replace("device=cpu", "")
     code = "import mlp, theano; print(theano.config.device)"
