@@ -58,4 +58,6 @@ def test_a_side_of_an_installation_has_the_files_of_its_own_python(tmp_path):
     python.chmod(0o755)
     with pytest.raises(BenchError, match=r"finds no mlp-bench: install it there, .*python -m pip install mlp-bench"):
         resolve("B", SideSpec(python=python), tmp_path)
+    python.write_text(f'#!/bin/sh\necho loaded\n{sys.executable} "$@"\necho unloaded\n')  # as a preloaded library
+    assert resolve("B", SideSpec(python=python), tmp_path).directory == PROJECT
     assert resolve("A", SideSpec(), tmp_path).label == f"the installation in {tmp_path}"

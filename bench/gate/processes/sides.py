@@ -7,6 +7,7 @@ request; ``resolve`` checks it before anything is measured; ``check_out`` create
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,12 +109,12 @@ def _installation(python: Path) -> Path:
 
     The files of this installation are for this Python, beside packages that another one cannot load.
     """
-    code = "import importlib.util as util; found = util.find_spec('mlp'); print(found.origin if found else '')"
+    code = "import importlib.util as util; found = util.find_spec('mlp'); print('mlp:', found and found.origin)"
     ended = run_to_end([str(python), "-I", "-c", code], dict(os.environ), FIND_SECONDS)
-    found = ended.text.strip()
-    if ended.exit_code != 0 or not found:
+    found = re.search(r"^mlp: (/.+)$", ended.text, re.MULTILINE)  # libraries may print lines of their own
+    if ended.exit_code != 0 or found is None:
         raise BenchError(f"{python} finds no mlp-bench: install it there, {python} -m pip install mlp-bench.")
-    return Path(found).resolve().parent.parent
+    return Path(found[1]).resolve().parent.parent
 
 
 def _interpreter(path: Path) -> Path:

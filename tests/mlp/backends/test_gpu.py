@@ -173,6 +173,12 @@ def test_a_build_of_the_drivers_major_version_is_no_problem():
     assert build_problem("2.13.0", "13.4", None, gpu.Driver((13, 0), ((9, 0),))) is None
 
 
+def test_the_answer_of_a_driver_is_found_between_lines_of_preloaded_libraries(monkeypatch):
+    text = 'loaded\n{"cuda_version": [12, 4], "compute_capabilities": [[9, 0]]}\nunloaded\n'
+    monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: (0, text))
+    assert cuda_driver.driver_elsewhere() == gpu.Driver((12, 4), ((9, 0),))
+
+
 def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypatch):
     asked = []
     monkeypatch.setattr(cuda_driver, "driver_elsewhere", lambda: asked.append(1) or cuda_driver.NO_ANSWER)
