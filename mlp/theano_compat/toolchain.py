@@ -30,6 +30,9 @@ PROGRAM = """
 extern "C" int mlp_bench_try(int n) { std::vector<int> v(n, 1); return Py_IsInitialized() ? v[n - 1] : -1; }
 """
 NOEXEC = "is on a file system mounted noexec, from which no code can be loaded"
+# Variables that lead the compiler to other headers, libraries and programs, or let it write more files.
+OF_COMPILERS = ("GCC_EXEC_PREFIX", "COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "GNUTARGET")
+OF_COMPILERS += ("DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "LDEMULATION")
 LIMIT_SECONDS = 60.0  # it takes a fifth of a second
 
 
@@ -93,7 +96,9 @@ def _explained(compiler: str, text: str) -> Unavailable:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
     errors = [line for line in lines if "error:" in line or "cannot find" in line]
     complaint = (errors or lines[-1:])[0].rpartition("error: ")[2][:300]
-    return Unavailable(f"{compiler} cannot compile and link C++ for Python ({complaint})", f"{INSTALL_COMPILER}.")
+    names = " ".join(name for name in OF_COMPILERS if os.environ.get(name))
+    remedy = f"Unset {names}, or i{INSTALL_COMPILER[1:]}." if names else f"{INSTALL_COMPILER}."
+    return Unavailable(f"{compiler} cannot compile and link C++ for Python ({complaint})", remedy)
 
 
 def _load_problem(compiler: str, library: Path) -> Unavailable | None:

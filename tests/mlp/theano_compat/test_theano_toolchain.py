@@ -55,6 +55,12 @@ def test_what_a_toolchain_lacks_is_named_with_its_remedy(script, reason, remedy,
     assert "/" not in found.reason.replace("/usr/bin/ld", "")  # it may go into a record, which holds no paths
 
 
+def test_a_variable_of_the_compiler_is_named_before_an_installation(compiler, monkeypatch):
+    compiler("echo \"fatal error: cannot execute 'cc1plus'\" >&2; exit 1")
+    monkeypatch.setenv("GCC_EXEC_PREFIX", "/no/such/folder/")
+    assert toolchain_problem().remedy.startswith("Unset GCC_EXEC_PREFIX, or install g++")
+
+
 def test_a_temporary_folder_without_execution_is_named_as_the_cause(compiler, monkeypatch):
     compiler("exit 0")  # it leaves no library that could be loaded
     monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_flag=os.ST_NOEXEC))
