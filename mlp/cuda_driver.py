@@ -140,7 +140,10 @@ def driver_elsewhere() -> Driver | Unavailable:
     if exit_code:
         how = f"crashed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"ended with exit code {exit_code}"
         return Unavailable(f"asking the NVIDIA driver {how}", RESTART)
-    fields = json.loads(re.search(r"(?m)^\{.*\}$", text)[0])  # libraries may print lines of their own
+    line = re.search(r"(?m)^\{.*\}$", text)  # libraries may print lines of their own
+    if line is None:
+        return Unavailable("asking the NVIDIA driver gave no answer", RESTART)
+    fields = json.loads(line[0])
     if "reason" in fields:
         return Unavailable(**fields)
     return Driver(tuple(fields["cuda_version"]), tuple(map(tuple, fields["compute_capabilities"])))

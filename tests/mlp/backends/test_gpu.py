@@ -177,6 +177,8 @@ def test_the_answer_of_a_driver_is_found_between_lines_of_preloaded_libraries(mo
     text = 'loaded\n{"cuda_version": [12, 4], "compute_capabilities": [[9, 0]]}\nunloaded\n'
     monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: (0, text))
     assert cuda_driver.driver_elsewhere() == gpu.Driver((12, 4), ((9, 0),))
+    monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: (0, "loaded\n"))
+    assert cuda_driver.driver_elsewhere().reason == "asking the NVIDIA driver gave no answer"
 
 
 def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypatch):
