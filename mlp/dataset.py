@@ -34,6 +34,12 @@ from mlp.recipe import TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_EXAMPLES
 STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IMAGE_SHAPE = (28, 28)
 HEADER_BYTES = {1: 8, 3: 16}  # of IDX, by its dimensions
+# {magic number of another file: remark}
+KNOWN_MAGIC = {
+    0x0801: " (as labels have)",
+    0x0803: " (as images have)",
+    0x0C02: " (as the labels of QMNIST have)",
+}
 # (images, labels, examples) of the training and of the test files.
 PAIRS = (
     (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
@@ -179,7 +185,7 @@ def cache_directory() -> Path:
     return Path(platformdirs.user_cache_dir("mlp-bench"))
 
 
-def identify(directory: Path) -> Identity:
+def identify(directory: str | os.PathLike) -> Identity:
     """Hash the four files, and check their format and shapes; takes a tenth of a second, outside of timed loading.
 
     Raises
@@ -187,7 +193,7 @@ def identify(directory: Path) -> Identity:
     DatasetError
         If a file is missing, damaged, not IDX, or of another shape than MNIST's.
     """
-    sha256, on_disk = {}, hashlib.sha256()
+    directory, sha256, on_disk = _explicit(_absolute(directory)), {}, hashlib.sha256()
     for images_stem, labels_stem, num_examples in PAIRS:
         arrays, paths = [], []
         for stem, ndim in ((images_stem, 3), (labels_stem, 1)):
@@ -305,9 +311,8 @@ def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
     magic, *shape = struct.unpack(f">{1 + ndim}I", content[:header_bytes])
     if magic != expected_magic:
         raise DatasetError(
-            f"{path} has the magic number {magic:#010x}{' (as the labels of QMNIST have)' if magic == 0x0C02 else ''}, "
-            f"but {ndim}-dimensional bytes have {expected_magic:#010x}: "
-            f"{FETCH_AGAIN}."
+            f"{path} has the magic number {magic:#010x}{KNOWN_MAGIC.get(magic, '')}, but "
+            f"{ndim}-dimensional bytes have {expected_magic:#010x}: {FETCH_AGAIN}."
         )
     expected, actual = math.prod(shape), len(content) - header_bytes
     if actual > expected:
@@ -354,12 +359,12 @@ def decompress_and_convert(raw: bytes, num_images: int) -> np.ndarray | None:
     return result if stream.is_sound and filled == scaled.size else None
 
 
-def load_files(directory: Path) -> Dataset:
+def load_files(directory: str | os.PathLike) -> Dataset:
     """Read, decompress, check and convert the four files of ``directory``."""
     return _assemble(directory, read_bytes)
 
 
-def load_memory_mapped(directory: Path) -> Dataset:
+def load_memory_mapped(directory: str | os.PathLike) -> Dataset:
     """Load plain IDX files by memory mapping, without reading them into memory first."""
 
     def mapped(path: Path) -> memoryview:
@@ -370,7 +375,8 @@ def load_memory_mapped(directory: Path) -> Dataset:
     return _assemble(directory, mapped)
 
 
-def _assemble(directory: Path, read: Callable[[Path], bytes | memoryview]) -> Dataset:
+def _assemble(directory: str | os.PathLike, read: Callable[[Path], bytes | memoryview]) -> Dataset:
+    directory = _explicit(_absolute(directory))
     (X, y), (X_test, y_test) = (_load_pair(directory, *pair, read) for pair in PAIRS)
     n = TRAINING_EXAMPLES
     return Dataset(X[:n], y[:n], X[n:], y[n:], X_test, y_test)

@@ -493,3 +493,24 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path, c
     monkeypatch.setenv("MLP_BENCH_OFFLINE", "1")
     with pytest.raises(DatasetError, match="cannot be written"):
         dataset.locate()
+
+
+# --- folders named by other types, and by mistake ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [dataset.load_files, dataset.load_memory_mapped, dataset.identify])
+def test_a_folder_is_named_by_text_or_by_a_path(read, tmp_path):
+    for name in (str(tmp_path / "nowhere"), tmp_path / "nowhere"):
+        with pytest.raises(DatasetError, match="nowhere is not a directory: name one that holds the four MNIST files"):
+            read(name)
+
+
+def test_files_of_a_folder_named_by_text_are_loaded(good_directory):
+    assert dataset.load_memory_mapped(str(good_directory)).X_test.shape == (10_000, 1, 28, 28)
+
+
+def test_swapped_images_and_labels_are_called_so():
+    with pytest.raises(DatasetError, match=r"magic number 0x00000801 \(as labels have\), but 3-dimensional"):
+        dataset.parse_idx(idx(np.zeros(20)), PATH, 3)
+    with pytest.raises(DatasetError, match=r"magic number 0x00000803 \(as images have\), but 1-dimensional"):
+        dataset.parse_idx(idx(np.zeros((1, 28, 28))), PATH, 1)
