@@ -37,7 +37,7 @@ SCHEMA_VERSION = 7
 
 
 class RunFolder:
-    """Run on disk; ``problems`` are sentences about unreadable files."""
+    """Run on disk; ``problems`` are sentences about unreadable, repeated and missing files."""
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         """``content`` is that of run.json; fields that this version does not know are written back."""
@@ -103,18 +103,28 @@ class RunFolder:
         return path
 
     def replicates(self) -> list[Replicate]:
-        """Return all replicates by sequence; a damaged file is left out and named in ``problems``.
+        """Return all replicates by sequence; a damaged or repeated file is left out and named in ``problems``.
 
         It never raises, so that a damaged file costs one replicate and not the run.
         """
-        found = []
-        self.problems = []
-        for path in sorted((self.path / "replicates").glob("*.json")):
+        found: dict[int, tuple[str, Replicate]] = {}
+        self.problems, num_damaged = [], 0
+        # Our own names first: of a file and its copy, the copy is the one left out.
+        paths = sorted((self.path / "replicates").glob("*.json"), key=lambda path: (not path.stem.isdigit(), path.name))
+        for path in paths:
             try:
-                found.append(read_replicate(path))
+                replicate = read_replicate(path)
             except (OSError, ValueError, RecursionError) as error:
                 self.problems.append(f"{path.name} cannot be read ({error}) and was left out")
-        return sorted(found, key=lambda replicate: replicate["sequence"])
+                num_damaged += 1
+                continue
+            first, _ = found.setdefault(replicate["sequence"], (path.name, replicate))
+            if first != path.name:
+                self.problems.append(f"{path.name} has the number of {first} and was left out, or it would count twice")
+        planned, present = sum(entry.replicates for entry in self.header.plan), len(found) + num_damaged
+        if self.header.status == "complete" and present < planned:
+            self.problems.append(f"of its {planned} processes, {planned - present} have no file in replicates any more")
+        return [found[sequence][1] for sequence in sorted(found)]
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
         again = make_command("bench", RESUME=self.path.name)

@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from example_run import case, measurement, replicate, run_header, write_example_run
+from example_run import case, measurement, planned, replicate, run_header, write_example_run
 
 from bench.errors import RecordError
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder, latest_run
@@ -223,3 +223,22 @@ def test_a_run_that_does_not_say_when_it_started_is_dated_by_its_file(tmp_path):
 def test_no_runs_at_all_is_one_sentence(tmp_path, exists):
     with pytest.raises(RecordError, match="holds no runs: measure one with make bench"):
         latest_run(tmp_path if exists else tmp_path / "nowhere")
+
+
+def test_a_copy_of_a_replicate_does_not_count_twice(folder):
+    first = folder.append(ONE)
+    folder.append({**ONE, "round": 1})
+    for name in ("0001 (copy).json", "0003.json"):
+        (first.parent / name).write_bytes(first.read_bytes())
+    assert [one["sequence"] for one in folder.replicates()] == [1, 2]
+    assert folder.problems == [
+        f"{name} has the number of 0001.json and was left out, or it would count twice"
+        for name in ("0003.json", "0001 (copy).json")
+    ]
+
+
+@pytest.mark.parametrize(("status", "num_problems"), [("complete", 1), ("interrupted", 0)])
+def test_files_that_a_complete_run_has_lost_are_counted(tmp_path, status, num_problems):
+    folder = RunFolder.open(write_example_run(tmp_path, [ONE], plan=[planned(ONE["case"], 3)], status=status))
+    assert len(folder.replicates()) == 1
+    assert folder.problems == ["of its 3 processes, 2 have no file in replicates any more"] * num_problems
