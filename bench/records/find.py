@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import RecordError
+from bench.records.json_file import read_json
 from bench.records.paths import absolute
 from bench.records.run_folder import latest_run
 
@@ -15,7 +17,7 @@ SHOWN_CHARACTERS = 200  # of an unknown word
 def find_run(word: str | None, runs_dir: Path, records_dir: Path) -> Path:
     """Return the folder of the run that ``word`` names; None means the latest.
 
-    A word is a path, or the id of a run in ``runs_dir``, or a record's path below ``records_dir``, or ``latest``.
+    A word is a path, or the id of a run in ``runs_dir``, or a record's id or path below ``records_dir``, or ``latest``.
     Raises RecordError with a remedy if it is not found.
     """
     path = find(word or LATEST, runs_dir, records_dir)
@@ -28,7 +30,7 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
     """Return the folder of a run as ``find_run``, or any file."""
     if word == LATEST:
         return latest_run(runs_dir)
-    for path in (absolute(word), runs_dir / word, records_dir / word):
+    for path in (absolute(word), runs_dir / word, records_dir / word, *_records_of_id(word, records_dir)):
         try:
             if (path.exists() and not path.is_dir()) or (path / "run.json").is_file():  # a pipe is a file, too
                 return path
@@ -42,3 +44,17 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
         f"{shown!r} is not a run: it is neither a run folder, nor an id in {runs_dir}, nor a record in {records_dir}, "
         "nor a file."
     )
+
+
+def _records_of_id(word: str, records_dir: Path) -> Iterator[Path]:
+    """Yield the committed records whose run, or folder, has the name ``word``."""
+    for file in sorted(records_dir.glob("*/*/run.json")):
+        if word in (file.parent.name, _id_of(file)):
+            yield file.parent
+
+
+def _id_of(file: Path) -> str | None:
+    try:
+        return read_json(file)["run_id"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

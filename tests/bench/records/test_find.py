@@ -24,6 +24,13 @@ def test_a_run_is_named_by_its_id_its_folder_its_record_or_latest(places):
     assert find_run("latest", *places) == find_run(None, *places) == runs / "run"
 
 
+def test_the_id_that_history_shows_of_a_record_names_it(places):
+    _, records = places
+    write_example_run(records / "other", [], run_id="20260102-030405-0123456").rename(records / "other" / "2026-01-02")
+    assert find_run("20260102-030405-0123456", *places) == records / "other" / "2026-01-02"
+    assert find_run("2026-01-02", *places) == records / "other" / "2026-01-02"
+
+
 def test_a_file_can_be_compared_but_is_no_run_folder(places, tmp_path):
     (tmp_path / "pyperf.json").write_text("{}")
     word = str(tmp_path / "pyperf.json")
