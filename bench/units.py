@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 MISSING = "\N{EN DASH}"
+MOST_DIGITS = 15  # of a number without an exponent
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -104,7 +105,7 @@ def format_number(value: float | None) -> str:
     """Format three significant digits, thousands separated."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:,.0f}" if abs(value) >= 1000 else _three_digits(value)
+    return f"{value:,.0f}" if 1000 <= abs(value) < 10**MOST_DIGITS else _three_digits(value)
 
 
 def short_commit(commit: str | None, missing: str = MISSING) -> str:
@@ -114,6 +115,8 @@ def short_commit(commit: str | None, missing: str = MISSING) -> str:
 
 def _three_digits(value: float) -> str:
     digits = 2 - math.floor(math.log10(abs(value))) if value else 2
+    if abs(digits) > MOST_DIGITS:
+        return f"{value:.3g}"
     if 10 ** (-digits) * round(abs(value) * 10**digits) >= 10 ** (3 - digits):  # 9.995 rounds to 10.0, not 10.00
         digits -= 1
     return f"{value:.{max(digits, 0)}f}"

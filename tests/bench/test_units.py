@@ -6,9 +6,11 @@ from bench.units import (
     MISSING,
     format_count,
     format_joules,
+    format_number,
     format_points,
     format_probability,
     format_range,
+    format_seconds,
 )
 
 
@@ -24,6 +26,9 @@ from bench.units import (
         (format_joules(4560.0), "4.56 kJ"),
         (format_count(7.0), "7"),
         (format_count(6.5), "6.5"),
+        (format_seconds(5e-324), "4.94e-315 ns"),
+        (format_number(-2e300), "-2e+300"),
+        (format_number(3e-308), "3e-308"),
     ],
 )
 def test_a_number_has_its_unit_and_its_digits(text, expected):

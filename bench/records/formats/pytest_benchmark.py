@@ -122,5 +122,7 @@ def _parse_benchmark(benchmark: dict[str, Any]) -> Benchmark:
     if data is None:
         raise BenchError(f"{name} has statistics but no samples: save it again with --benchmark-save-data.")
     extra = mapping(benchmark.get("extra_info"))
-    sizes = [process["num_samples"] for process in extra.get("processes") or []]
-    return Benchmark(name, split_by_process(name, finite_seconds(name, data), sizes), case_keys(extra.get("keys")))
+    keys = case_keys(extra.get("keys"))
+    # Other projects' extra_info may have ``processes``, too.
+    sizes = [process["num_samples"] for process in extra.get("processes") or []] if keys else []
+    return Benchmark(name, split_by_process(name, finite_seconds(name, data), sizes), keys)

@@ -281,3 +281,9 @@ def test_a_file_cut_short_anywhere_is_refused(valid, write, data):
     text = json.dumps(data.draw(st.sampled_from(valid)))
     with pytest.raises(BenchError, match="is not valid JSON"):
         read_foreign(write(text[: data.draw(st.integers(0, len(text) - 1))]))
+
+
+def test_extra_info_of_another_project_is_its_own_business(write):
+    benchmark = {"fullname": "theirs", "stats": {"data": [0.1, 0.2]}, "extra_info": {"processes": 4}}
+    found = read_foreign(write({"machine_info": {}, "benchmarks": [benchmark]}))
+    assert processes_by_name(found) == {"theirs": [[0.1, 0.2]]} and not found.left_out
