@@ -200,3 +200,17 @@ def test_folders_and_files_of_one_second_get_names_of_their_own(tmp_path):
     names = [files.new_folder(tmp_path / "runs" / "20260102-030405-0123456").name for _ in range(3)]
     assert names == ["20260102-030405-0123456", "20260102-030405-0123456-2", "20260102-030405-0123456-3"]
     assert [files.new_file(tmp_path / "a.json").name for _ in range(2)] == ["a.json", "a-2.json"]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES])
+def test_a_file_that_cannot_be_replaced_is_overwritten(tmp_path, monkeypatch, code):
+    """In a sticky folder, another user's file that everybody may write."""
+    path = tmp_path / "theirs.json"
+    path.write_text("a long old text")
+
+    def refuse(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    files.write(path, "new")
+    assert path.read_text() == "new" and os.listdir(tmp_path) == ["theirs.json"]
