@@ -34,6 +34,8 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
         try:
             if (path.exists() and not path.is_dir()) or (path / "run.json").is_file():  # a pipe is a file, too
                 return path
+        except PermissionError as error:
+            raise RecordError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
         except OSError:
             continue  # too long, or with an invalid character
         runs = sorted(found.parent for found in path.glob("*/run.json")) if word and path.is_dir() else []

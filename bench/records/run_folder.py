@@ -7,6 +7,7 @@ a readable folder.  JSON only, never pickle.  Raw samples are kept, statistics a
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,8 @@ class RunFolder:
         """
         found: dict[int, tuple[str, Replicate]] = {}
         self.problems, num_damaged = [], 0
+        if not os.access(self.path / "replicates", os.R_OK | os.X_OK):  # glob finds no file in such a folder
+            self.problems.append("its folder replicates is missing, or may not be read")
         # Our own names first: of a file and its copy, the copy is the one left out.
         paths = sorted((self.path / "replicates").glob("*.json"), key=lambda path: (not path.stem.isdigit(), path.name))
         for path in paths:

@@ -110,7 +110,10 @@ def open_run(path: Path) -> Run:
     trusted, left_out = drop_invalid(frames)
     series = series_of(trusted)
     if not series:
-        raise BenchError(f"run {folder.path.name} holds no samples to export: measure with {make_command('bench')}.")
+        why = f" ({folder.problems[0]})" if folder.problems else ""
+        raise BenchError(
+            f"run {folder.path.name} holds no samples to export{why}: measure with {make_command('bench')}."
+        )
     return Run(folder.header, folder.replicates(), frames, series, folder.problems + left_out)
 
 

@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -44,6 +45,15 @@ def test_a_pipe_is_a_file_as_a_shell_makes_one_of_a_command(places, tmp_path):
     assert find(str(tmp_path / "pipe"), *places) == tmp_path / "pipe"
     with pytest.raises(RecordError, match="is a file, not a run folder"):
         find_run(str(tmp_path / "pipe"), *places)
+
+
+def test_a_run_that_may_not_be_read_is_called_so(places, monkeypatch):
+    def refuse(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("pathlib.Path.is_file", refuse)
+    with pytest.raises(RecordError, match=r"older cannot be read \(Permission denied\): check its permissions"):
+        find_run("older", *places)
 
 
 @pytest.mark.parametrize(

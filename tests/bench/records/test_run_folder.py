@@ -7,7 +7,8 @@ import os
 import pytest
 from example_run import case, measurement, planned, replicate, run_header, write_example_run
 
-from bench.errors import RecordError
+from bench.errors import BenchError, RecordError
+from bench.records.formats import open_run
 from bench.records.run_folder import SCHEMA_VERSION, RunFolder, latest_run
 
 ONE = replicate(case("epoch"), [measurement("train_epoch", [2.0, 2.1], examples=50_000)])
@@ -242,3 +243,11 @@ def test_files_that_a_complete_run_has_lost_are_counted(tmp_path, status, num_pr
     folder = RunFolder.open(write_example_run(tmp_path, [ONE], plan=[planned(ONE["case"], 3)], status=status))
     assert len(folder.replicates()) == 1
     assert folder.problems == ["of its 3 processes, 2 have no file in replicates any more"] * num_problems
+
+
+def test_a_run_without_its_folder_of_replicates_says_so(tmp_path):
+    folder = RunFolder.open(write_example_run(tmp_path, []))
+    (folder.path / "replicates").rmdir()
+    assert folder.replicates() == [] and folder.problems == ["its folder replicates is missing, or may not be read"]
+    with pytest.raises(BenchError, match=r"holds no samples to export \(its folder replicates is missing"):
+        open_run(folder.path)
