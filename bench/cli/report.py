@@ -8,6 +8,7 @@ import click
 
 from bench import cli
 from bench.cli.candidates import run_ids
+from bench.errors import RecordError
 
 
 @click.command()
@@ -28,15 +29,20 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool, whole: bool) -> No
     \b
     Exit codes:
       0  the report was written
-      2  the run was not found, or it cannot be read or written
+      2  the run was not found or cannot be read, or the report was shown and cannot be written
     """
-    from bench.report.write import analysis_of, print_report, write_report
+    from bench.report.write import analysis_of, print_report, summary_json, write_report
 
-    path = cli.run_folder(run_id, runs_dir)
-    analysis = analysis_of(path)
-    written = write_report(analysis)
+    analysis = analysis_of(cli.run_folder(run_id, runs_dir))
+    try:
+        written, failure = f"report: {write_report(analysis)}, and report.html beside it", None
+    except RecordError as error:
+        written, failure = None, error
     if as_json:
-        cli.write((path / "summary.json").read_text(encoding="utf-8") + "\n")
-        return
-    print_report(analysis, cli.console, whole)
-    cli.console.print(f"report: {written}, and report.html beside it", markup=False, highlight=False)
+        cli.write(summary_json(analysis) + "\n")
+    else:
+        print_report(analysis, cli.console, whole)
+    if failure is not None:  # only now: a record that may only be read is shown, too
+        raise failure
+    if not as_json:
+        cli.console.print(written, markup=False, highlight=False)

@@ -134,7 +134,7 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     from bench.measure.begin import RunRequest, begin, reopen
     from bench.measure.process import end_with_parent
     from bench.report.load import REMEDY_AT_START, start_notice
-    from bench.report.write import analysis_of, print_report, write_report
+    from bench.report.write import analysis_of, print_report, summary_json, write_report
 
     end_with_parent()  # the one that started it by ``running``: a worker of a fleet
     if resume:
@@ -162,13 +162,11 @@ def run(resume: str | None, runs_dir: Path, as_json: bool, **options: Any) -> No
     try:
         written = f"report: {write_report(analysis)}, and report.html beside it"
     except RecordError as error:
-        if as_json:  # read from the written summary
-            raise
         written = f"warning: {error}"
     print_report(analysis, console)
     console.print(written, markup=False, highlight=False)
     if as_json:
-        cli.write((folder.path / "summary.json").read_text(encoding="utf-8") + "\n")
+        cli.write(summary_json(analysis) + "\n")
     sys.exit(cli.INTERRUPTED if interrupted else _exit_code(analysis))
 
 

@@ -68,17 +68,22 @@ def write_report(run: Path | RunAnalysis) -> Path:
     """
     analysis = analysis_of(run)
     folder = analysis.folder
-    charts, no_charts = draw_charts(analysis)
+    for name in ("samples", "phases", "epochs", "results", "timeline", "scaling", "processes", "failures"):
+        _write(folder.path / f"{name}.csv", shielded(getattr(analysis.recorded, name)).to_csv(index=False))
+    _write(folder.path / "summary.json", summary_json(analysis))
+    charts, no_charts = draw_charts(analysis)  # after the quick files, so that a folder that is full says so at once
     plots, no_plots = draw_plots(folder.path, charts)
     found = sections(analysis, [*no_plots, *no_charts])
     page = to_html(page_of(analysis, found, charts))
-    for name in ("samples", "phases", "epochs", "results", "timeline", "scaling", "processes", "failures"):
-        _write(folder.path / f"{name}.csv", shielded(getattr(analysis.recorded, name)).to_csv(index=False))
-    _write(folder.path / "summary.json", json.dumps(summarize(analysis), indent=1, allow_nan=False))
     report = folder.path / "report.md"
     _write(report, to_markdown(first_line(analysis), found, plots))
     _write(folder.path / "report.html", page)
     return report
+
+
+def summary_json(analysis: RunAnalysis) -> str:
+    """Return the text of summary.json."""
+    return json.dumps(summarize(analysis), indent=1, allow_nan=False)
 
 
 def page_of(analysis: RunAnalysis, found: list[Section], charts: Mapping[str, Chart]) -> Page:
@@ -97,7 +102,8 @@ def page_of(analysis: RunAnalysis, found: list[Section], charts: Mapping[str, Ch
 
 
 def _write(path: Path, text: str) -> None:
-    files.write(path, text, f"the record itself is kept: make room, then run {make_command('report')}")
+    remedy = f"make room, or copy its folder to where you may write, then run {make_command('report')}"
+    files.write(path, text, f"the record itself is kept: {remedy}")
 
 
 def print_report(run: Path | RunAnalysis, console: Console, whole: bool = False) -> None:

@@ -229,7 +229,13 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_is_printed(invoke, sma
     result = run_data(invoke, tmp_path)
     assert result.exit_code == 0
     assert "Dataset:" in result.stdout and "warning: cannot write report.md" in result.stdout
-    assert run_data(invoke, tmp_path, "--json").exit_code == cli.BAD_INPUT
+    result = run_data(invoke, tmp_path, "--json")
+    assert result.exit_code == 0 and "warning: cannot write report.md" in result.stderr
+    assert json.loads(result.stdout)["status"] == "complete"
+    for option, expected in (("--all", "Dataset:"), ("--json", '"status": "complete"')):
+        result = invoke("report", "latest", option, "--runs-dir", tmp_path / "runs")
+        assert result.exit_code == cli.BAD_INPUT and expected in result.stdout
+        assert "error: cannot write report.md" in result.stderr
 
 
 @pytest.mark.slow
