@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import RecordError
@@ -30,7 +29,7 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
     """Return the folder of a run as ``find_run``, or any file."""
     if word == LATEST:
         return latest_run(runs_dir)
-    for path in (absolute(word), runs_dir / word, records_dir / word, *_records_of_id(word, records_dir)):
+    for path in (absolute(word), runs_dir / word, records_dir / word):
         try:
             if (path.exists() and not path.is_dir()) or (path / "run.json").is_file():  # a pipe is a file, too
                 return path
@@ -41,6 +40,11 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
         runs = sorted(found.parent for found in path.glob("*/run.json")) if word and path.is_dir() else []
         if runs:
             raise RecordError(f"{word} is a folder of {len(runs)} runs: name one of them, e.g. {runs[-1]}.")
+    same = _records_of_id(word, records_dir)
+    if len(same) > 1:
+        raise RecordError(f"{len(same)} records are called {word}: name one by its path, e.g. {same[-1]}.")
+    if same:
+        return same[0]
     shown = word if len(word) <= SHOWN_CHARACTERS else f"{word[:SHOWN_CHARACTERS]}…"
     raise RecordError(
         f"{shown!r} is not a run: it is neither a run folder, nor an id in {runs_dir}, nor a record in {records_dir}, "
@@ -48,11 +52,10 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
     )
 
 
-def _records_of_id(word: str, records_dir: Path) -> Iterator[Path]:
-    """Yield the committed records whose run, or folder, has the name ``word``."""
-    for file in sorted(records_dir.glob("*/*/run.json")):
-        if word in (file.parent.name, _id_of(file)):
-            yield file.parent
+def _records_of_id(word: str, records_dir: Path) -> list[Path]:
+    """Return the committed records whose run, or folder, has the name ``word``."""
+    files = sorted(records_dir.glob("*/*/run.json"))
+    return [file.parent for file in files if word in (file.parent.name, _id_of(file))]
 
 
 def _id_of(file: Path) -> str | None:

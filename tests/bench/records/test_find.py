@@ -30,6 +30,9 @@ def test_the_id_that_history_shows_of_a_record_names_it(places):
     write_example_run(records / "other", [], run_id="20260102-030405-0123456").rename(records / "other" / "2026-01-02")
     assert find_run("20260102-030405-0123456", *places) == records / "other" / "2026-01-02"
     assert find_run("2026-01-02", *places) == records / "other" / "2026-01-02"
+    write_example_run(records / "another", [], run_id="2026-01-02")
+    with pytest.raises(RecordError, match=r"2 records are called 2026-01-02: name one by its path, .*other/2026"):
+        find_run("2026-01-02", *places)
 
 
 def test_a_file_can_be_compared_but_is_no_run_folder(places, tmp_path):
