@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -166,6 +167,15 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return _as_called(getattr(importlib.import_module(f"bench.cli.{cmd_name}"), cmd_name))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Raise UsageError for an unknown command, which names the one that was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if close := get_close_matches(args[0], COMMANDS, n=1):
+                error.message += f" Did you mean '{close[0]}'?"
+            raise
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Report the failed import of a package anywhere below as a sentence, and exit with code 2."""

@@ -84,6 +84,8 @@ def read_foreign(path: str | Path) -> Foreign:
         raise BenchError(f"{path} is not valid JSON ({error}): write it again, or {HINT}") from error
     module = _module_for(document)
     if module is None:
+        if (path.parent / "run.json").is_file():
+            raise BenchError(f"{path} is a part of a run: name the run's folder, {path.parent}.")
         raise BenchError(f"{path} has an unknown format: {HINT}")
     try:
         found = importlib.import_module(f"bench.records.formats.{module}").parse(document)

@@ -51,6 +51,13 @@ def test_bad_input_is_one_sentence(invoke, small_data, tmp_path, options, senten
     assert not list((tmp_path / "runs").glob("*/replicates/*"))
 
 
+@pytest.mark.parametrize(("word", "meant"), [("reprot", " Did you mean 'report'?"), ("xyz", "")])
+def test_a_misspelt_command_names_the_one_that_was_meant(invoke, word, meant):
+    result = invoke(word)
+    assert result.exit_code == cli.BAD_INPUT
+    assert result.stderr.endswith(f"No such command '{word}'.{meant}\n")
+
+
 @pytest.mark.parametrize(
     "options", [["--counts", "1,99999"], ["--harness", "copies", "--counts", "99999"], ["--seeds", "0"]]
 )

@@ -175,6 +175,12 @@ RESULT = ("results", 0)
 RUN = ("benchmarks", 0, "runs", 1)
 
 
+def test_a_file_of_a_run_names_its_folder(tmp_path):
+    run = write_example_run(tmp_path, [])
+    with pytest.raises(BenchError, match=rf"run\.json is a part of a run: name the run's folder, {run}\."):
+        read_foreign(run / "run.json")
+
+
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
