@@ -49,6 +49,7 @@ def test_sources_are_found_by_a_pip_that_is_quiet_or_isolated_or_warns(monkeypat
     variables = {"PIP_QUIET": "3", "PIP_ISOLATED": "1", "PYTHONWARNINGS": "error", "PIP_INDEX_URL": "file:///wheels"}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # pip's replaces the distutils of this process
     found = pip_environment()
     assert found["PIP_INDEX_URL"] == "file:///wheels"
     assert not found.keys() & {"PIP_QUIET", "PIP_ISOLATED", "PYTHONWARNINGS"}
