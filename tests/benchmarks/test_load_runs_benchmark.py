@@ -49,6 +49,7 @@ def test_over_a_limit_is_exit_code_1_on_a_slow_machine_as_on_a_fast_one(
     assert (measured["loads"], measured["factor"]) == ([load] * 3, cpu_seconds)
 
 
+@pytest.mark.slow
 def test_a_load_and_a_parse_are_measured_in_processes_of_their_own(record):
     load, parse = (load_runs.measure(work, record.parent) for work in (load_runs.LOAD, load_runs.PARSE))
     assert load["num_samples"] == 5
