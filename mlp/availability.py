@@ -1,8 +1,11 @@
-"""Availability of a backend on a device."""
+"""Availability of a backend on a device, and the answers of processes that are asked for it."""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,3 +21,9 @@ class Unavailable:
 
     reason: str
     remedy: str
+
+
+def read_answer(text: str) -> Any:
+    """Return the last JSON object or array that fills a line of a process's output; ValueError if there is none."""
+    lines = re.findall(r"^(?:\{.*\}|\[.*\])$", text, re.MULTILINE)  # preloaded libraries print lines of their own
+    return json.loads(lines[-1] if lines else "")

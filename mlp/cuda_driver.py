@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp.availability import Unavailable
+from mlp.availability import Unavailable, read_answer
 
 LIBRARY_LIMIT_SECONDS = 10.0  # the first cuInit with many GPUs and no persistence daemon takes seconds
 BANNER_LIMIT_SECONDS = 5.0
@@ -140,10 +140,10 @@ def driver_elsewhere() -> Driver | Unavailable:
     if exit_code:
         how = f"crashed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"ended with exit code {exit_code}"
         return Unavailable(f"asking the NVIDIA driver {how}", RESTART)
-    line = re.search(r"(?m)^\{.*\}$", text)  # libraries may print lines of their own
-    if line is None:
+    try:
+        fields = read_answer(text)
+    except ValueError:
         return Unavailable("asking the NVIDIA driver gave no answer", RESTART)
-    fields = json.loads(line[0])
     if "reason" in fields:
         return Unavailable(**fields)
     return Driver(tuple(fields["cuda_version"]), tuple(map(tuple, fields["compute_capabilities"])))

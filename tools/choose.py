@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from mlp import registry  # noqa: E402
-from mlp.availability import Unavailable  # noqa: E402
+from mlp.availability import Unavailable, read_answer  # noqa: E402
 from mlp.cuda_driver import NO_DRIVER, UPDATE_DRIVER, find_driver  # noqa: E402
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # as requires-python in pyproject.toml; newer ones lack wheels of pinned packages
@@ -228,8 +228,8 @@ def ask(python: str) -> list | None:
     try:
         argv = [python, "-I", "-c", ASK]  # -I: ignore the user's variables and user site
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=True)
-        return json.loads(done.stdout.splitlines()[-1])
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+        return read_answer(done.stdout.decode(errors="replace"))
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
 

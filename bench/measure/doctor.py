@@ -24,6 +24,7 @@ from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.records.fitness import OF_GPU, SETTINGS, gpu_hindrances, hindrances
 from bench.units import format_seconds, short_commit
 from mlp import registry
+from mlp.availability import read_answer
 from mlp.backends import Available, Unavailable, load_usable, names, probe
 from mlp.backends.base import is_installed
 from mlp.cuda_driver import find_driver
@@ -113,8 +114,8 @@ def _measured_process() -> Findings:
     case = Case("data", None, None, "cpu", fingerprint.usable_cores(), "")
     ended = run_to_end([sys.executable, "-m", "bench.measure.facts"], build(case, None), PROCESS_LIMIT_SECONDS)
     try:
-        facts = json.loads(ended.text.strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        facts = read_answer(ended.text)
+    except ValueError:
         why = f"it imports no NumPy and SciPy: {ended.cut_short or why_ended(ended.exit_code, ended.text)}"
         yield CheckResult("Measured process", MISSING, why, "make clean, then make doctor")
         return

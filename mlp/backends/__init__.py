@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from mlp import cuda_driver, registry
+from mlp.availability import read_answer
 from mlp.backends.base import Available, Backend, Unavailable, Variant
 from mlp.errors import BackendError
 from mlp.theano_compat.toolchain import toolchain_problem
@@ -157,13 +157,13 @@ def _probe_elsewhere(
     argv = [str(interpreter), "-m", "mlp.backends", name, device, *variants]
     try:
         done = subprocess.run(argv, env=variables, capture_output=True, errors="replace", timeout=PROBE_LIMIT_SECONDS)
-        found = json.loads(done.stdout.strip().splitlines()[-1])
+        found = read_answer(done.stdout)
         return {one: (Available if "detail" in found[one] else Unavailable)(**found[one]) for one in variants}
     except subprocess.TimeoutExpired:
         reason = f"asking for {device} took more than {PROBE_LIMIT_SECONDS:g} s"
     except OSError as error:
         reason = f"{interpreter} cannot be started ({error.strerror})"
-    except (IndexError, KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError):
         last_words = (done.stderr.strip().splitlines() or ["(none)"])[-1][:300]
         reason = f"asking for {device} ended with exit code {done.returncode}: {last_words}"
     return dict.fromkeys(variants, Unavailable(reason, f"Run {' '.join(argv)} to see more."))

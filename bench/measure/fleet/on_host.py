@@ -27,6 +27,7 @@ from bench.measure.environment import PROCESSES_OF_A_JOB
 from bench.measure.fleet.quiet_dask import monitors_off, versions
 from bench.measure.process import end_group, explain, how_ended, run_to_end, running, why_ended
 from bench.records.fleet import RUN_FILE
+from mlp.availability import read_answer
 
 LOCK = "/tmp/mlp-bench-fleet.lock"  # the same for all users and temporary folders of a host
 DESCRIBE_LIMIT_SECONDS = 300.0
@@ -84,8 +85,8 @@ def describe(request: Request) -> None:
     argv = [sys.executable, *request.program, *request.options]
     ended = run_to_end(argv, environment(), DESCRIBE_LIMIT_SECONDS, Path.cwd())
     try:
-        post("described", facts=json.loads(ended.text.strip().splitlines()[-1]), versions=versions())
-    except (ValueError, IndexError):
+        post("described", facts=read_answer(ended.text), versions=versions())
+    except ValueError:
         post("failed", reason=ended.cut_short or why_ended(ended.exit_code or 0, ended.text))
 
 

@@ -2,10 +2,12 @@
 
 import json
 import time
+from contextlib import nullcontext
 
 import pytest
 
 from mlp import backends, cuda_driver
+from mlp.availability import read_answer
 from mlp.backends import Unavailable, gpu
 from mlp.backends.torch.backend import build_problem
 
@@ -179,6 +181,21 @@ def test_the_answer_of_a_driver_is_found_between_lines_of_preloaded_libraries(mo
     assert cuda_driver.driver_elsewhere() == gpu.Driver((12, 4), ((9, 0),))
     monkeypatch.setattr(cuda_driver, "_run", lambda argv, limit_seconds: (0, "loaded\n"))
     assert cuda_driver.driver_elsewhere().reason == "asking the NVIDIA driver gave no answer"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("[1]\n[warn] unloaded\n", [1]),
+        ('{"a": 1}\n{"a": 2}\nbye\n', {"a": 2}),
+        ("3\n{\n", None),
+        ("", None),
+    ],
+)
+def test_the_last_line_of_json_is_the_answer_of_a_process(text, answer):
+    with nullcontext() if answer else pytest.raises(ValueError):
+        assert read_answer(text) == answer
 
 
 def test_a_driver_that_hangs_is_waited_for_once_and_not_by_every_stack(monkeypatch):
