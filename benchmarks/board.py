@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import subprocess
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -22,22 +21,16 @@ import msgspec
 
 from bench.records.run_folder import RunFolder
 from bench.units import format_bytes, format_seconds
+from benchmarks.fresh_process import measure
 
 BUDGET = {"seconds": 60.0, "peak_rss_bytes": 2 * 10**9, "largest_page_bytes": 10**6}
 RECORD = Path("results/records/amd-epyc-2-cores/2026-11-25-1a42118")
 START = datetime(2025, 1, 1, tzinfo=UTC)
 RUN_SPREAD = 0.02  # standard deviation of the logarithm of a run's factor
 FACTOR_OF_COMMIT = 0.95  # each commit is that much faster than the one before
-PROCESS = """
-import json, resource, sys, time
-start = time.perf_counter()
+BUILD = """
 from bench.cli import main
 main(["board", sys.argv[1], "--output", sys.argv[2]], standalone_mode=False)
-seconds = time.perf_counter() - start
-unit = 1 if sys.platform == "darwin" else 1024  # bytes in ru_maxrss, see getrusage(2)
-used = resource.getrusage(resource.RUSAGE_SELF)
-cpu_seconds = used.ru_utime + used.ru_stime
-print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_rss_bytes": used.ru_maxrss * unit}))
 """
 
 
@@ -86,11 +79,9 @@ def scaled(value: Any, factor: float, inside: bool = False) -> Any:
 
 def build_once(runs: Path, site: Path) -> dict[str, Any]:
     """Return seconds, CPU seconds and peak bytes of a fresh process that builds the board, and its largest page."""
-    argv = [sys.executable, "-c", PROCESS, str(runs), str(site)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    measured = measure(BUILD, runs, site)
     pages = {path.relative_to(site).as_posix(): path.stat().st_size for path in site.rglob("*.html")}
     largest = max(pages, key=pages.__getitem__)
-    measured = json.loads(done.stdout.splitlines()[-1])
     return {**measured, "num_pages": len(pages), "largest_page": largest, "largest_page_bytes": pages[largest]}
 
 

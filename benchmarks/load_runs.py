@@ -10,36 +10,26 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import click
 
 from bench.errors import BenchError
 from bench.records.run_folder import RunFolder
 from bench.units import format_bytes, format_seconds
+from benchmarks.fresh_process import measure
 
 LIMIT_FACTOR, LIMIT_BYTES = 1.5, 5 * 10**8
 RECORD = Path("results/records/amd-epyc-2-cores/2026-11-24-7b3b1d4")
-LOAD = "import bench; num_samples = len(bench.load_runs(sys.argv[1]).samples)"
-PARSE = (
-    "import pandas; num_samples = None; [json.loads(path.read_bytes()) for path in Path(sys.argv[1]).rglob('*.json')]"
-)
-PROCESS = """
-import json, resource, sys, time
+LOAD = "import bench; found['num_samples'] = len(bench.load_runs(sys.argv[1]).samples)"
+PARSE = """
+import pandas
 from pathlib import Path
-start, cpu_start = time.perf_counter(), time.process_time()
-{work}
-seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-unit = 1 if sys.platform == "darwin" else 1024  # bytes in ru_maxrss, see getrusage(2)
-peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-measured = {{"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_rss_bytes": peak_rss_bytes}}
-print(json.dumps(measured | {{"num_samples": num_samples}}))
+parsed = [json.loads(path.read_bytes()) for path in Path(sys.argv[1]).rglob("*.json")]
 """
 
 
@@ -59,13 +49,6 @@ def copy_until(num_samples: int, record: Path, target: Path) -> int:
     return num_copies
 
 
-def measure(work: str, runs: Path) -> dict[str, Any]:
-    """Return seconds, CPU seconds, peak resident bytes and number of samples of a fresh process that does ``work``."""
-    command = [sys.executable, "-c", PROCESS.format(work=work), str(runs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
 @click.command()
 @click.option("--samples", "num_samples", default=1_000_000, show_default=True, help="Samples to load, at least.")
 @click.option("--processes", "num_processes", default=5, show_default=True, help="Fresh processes to measure.")
@@ -83,7 +66,7 @@ def main(num_samples: int, num_processes: int, record: Path, as_json: bool) -> N
     """
     with tempfile.TemporaryDirectory(prefix="mlp-bench-") as scratch:
         num_runs = copy_until(num_samples, record, Path(scratch))
-        pairs = [(measure(LOAD, Path(scratch)), measure(PARSE, Path(scratch))) for _ in range(num_processes)]
+        pairs = [(measure(LOAD, scratch), measure(PARSE, scratch)) for _ in range(num_processes)]
     loads, parses = zip(*pairs, strict=True)
     seconds = [load["seconds"] for load in loads]
     factor = median(load["cpu_seconds"] / parse["cpu_seconds"] for load, parse in pairs)
