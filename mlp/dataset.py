@@ -34,12 +34,7 @@ from mlp.recipe import TEST_EXAMPLES, TRAINING_EXAMPLES, VALIDATION_EXAMPLES
 STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IMAGE_SHAPE = (28, 28)
 HEADER_BYTES = {1: 8, 3: 16}  # of IDX, by its dimensions
-# {magic number of another file: remark}
-KNOWN_MAGIC = {
-    0x0801: " (as labels have)",
-    0x0803: " (as images have)",
-    0x0C02: " (as the labels of QMNIST have)",
-}
+KNOWN_MAGIC = {0x0801: "labels", 0x0803: "images", 0x0C02: "the labels of QMNIST"}
 # (images, labels, examples) of the training and of the test files.
 PAIRS = (
     (*STEMS[:2], TRAINING_EXAMPLES + VALIDATION_EXAMPLES),
@@ -310,10 +305,9 @@ def parse_idx(content: bytes | memoryview, path: Path, ndim: int) -> np.ndarray:
         raise DatasetError(f"{path} ends after {len(content)} bytes, within its IDX header: {FETCH_AGAIN}.")
     magic, *shape = struct.unpack(f">{1 + ndim}I", content[:header_bytes])
     if magic != expected_magic:
-        raise DatasetError(
-            f"{path} has the magic number {magic:#010x}{KNOWN_MAGIC.get(magic, '')}, but "
-            f"{ndim}-dimensional bytes have {expected_magic:#010x}: {FETCH_AGAIN}."
-        )
+        known = f" (as {KNOWN_MAGIC[magic]} have)" if magic in KNOWN_MAGIC else ""
+        right = f"{ndim}-dimensional bytes have {expected_magic:#010x}"
+        raise DatasetError(f"{path} has the magic number {magic:#010x}{known}, but {right}: {FETCH_AGAIN}.")
     expected, actual = math.prod(shape), len(content) - header_bytes
     if actual > expected:
         raise DatasetError(f"{path} has {actual - expected} trailing bytes after {expected} of data: {FETCH_AGAIN}.")

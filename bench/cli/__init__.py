@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -173,6 +172,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from difflib import get_close_matches
+
             if close := get_close_matches(args[0], COMMANDS, n=1):
                 error.message += f" Did you mean '{close[0]}'?"
             raise

@@ -34,15 +34,16 @@ def report(run_id: str | None, runs_dir: Path, as_json: bool, whole: bool) -> No
     from bench.report.write import analysis_of, print_report, summary_json, write_report
 
     analysis = analysis_of(cli.run_folder(run_id, runs_dir))
+    failure = None
     try:
-        written, failure = f"report: {write_report(analysis)}, and report.html beside it", None
-    except RecordError as error:
-        written, failure = None, error
+        written = write_report(analysis)
+    except RecordError as error:  # raised below: a record that may only be read is shown, too
+        failure = error
     if as_json:
         cli.write(summary_json(analysis) + "\n")
     else:
         print_report(analysis, cli.console, whole)
-    if failure is not None:  # only now: a record that may only be read is shown, too
+    if failure:
         raise failure
     if not as_json:
-        cli.console.print(written, markup=False, highlight=False)
+        cli.console.print(f"report: {written}, and report.html beside it", markup=False, highlight=False)

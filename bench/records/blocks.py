@@ -40,12 +40,8 @@ class RowBlocks:
             values.append(keys[column])
         self._counts.append(count)
         for column, values in self._own.items():
-            size = len(values)
-            try:
-                values.extend(own[column])
-            except TypeError:  # an array takes no None
-                del values[size:]
-                values.extend([math.nan if value is None else value for value in own[column]])
+            is_float = isinstance(values, array) and values.typecode == "d"
+            values.extend([math.nan if value is None else value for value in own[column]] if is_float else own[column])
 
     def frame(self) -> pd.DataFrame:
         """Return all rows in insertion order.

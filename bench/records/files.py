@@ -27,8 +27,6 @@ NAMED_DESCRIPTORS = {STDOUT: STDOUT_NUMBER, "/dev/stdout": STDOUT_NUMBER, "/dev/
 ELSEWHERE = "name another place"
 # Errors of fsync, chmod and chown on file systems without them: shares, FUSE, bind mounts of containers.
 UNSUPPORTED = {errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
-# Errors of replacing a file that may still be written: a mount of this file alone, another user's in a sticky folder.
-NOT_REPLACEABLE = {errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES}
 _noticed: set[str] = set()
 
 
@@ -204,8 +202,8 @@ def _replace(path: Path, data: bytes, old: os.stat_result | None) -> None:
             if old is not None:
                 _keep(descriptor, old, path)
         os.replace(temporary, path)
-    except OSError as error:
-        if old is None or error.errno not in NOT_REPLACEABLE:
+    except OSError as error:  # a mount of this file alone, or another user's in a sticky folder, may still be written
+        if old is None or error.errno not in (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES):
             raise
         _overwrite(path, data)
     finally:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.errors import RecordError
-from bench.records.json_file import read_json
 from bench.records.paths import absolute
-from bench.records.run_folder import latest_run
+from bench.records.run_folder import header_field, latest_run
 
 LATEST = "latest"
 SHOWN_CHARACTERS = 200  # of an unknown word
@@ -55,11 +54,4 @@ def find(word: str, runs_dir: Path, records_dir: Path) -> Path:
 def _records_of_id(word: str, records_dir: Path) -> list[Path]:
     """Return the committed records whose run, or folder, has the name ``word``."""
     files = sorted(records_dir.glob("*/*/run.json"))
-    return [file.parent for file in files if word in (file.parent.name, _id_of(file))]
-
-
-def _id_of(file: Path) -> str | None:
-    try:
-        return read_json(file)["run_id"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    return [file.parent for file in files if word in (file.parent.name, header_field(file, "run_id"))]

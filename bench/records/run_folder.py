@@ -162,13 +162,18 @@ def latest_run(runs_dir: Path) -> Path:
 def started_seconds(path: Path) -> float:
     """Return the start of a run in seconds since 1970, or if unknown the time of its last change."""
     file = path / "run.json"
-    try:
-        started = moment(read_json(file)["started_at"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        started = None
+    started = moment(header_field(file, "started_at"))
     if started is not None:
         return started.timestamp()
     try:
         return file.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def header_field(file: Path, name: str) -> Any:
+    """Return a field of a run.json of any version; None if it is missing or the file is damaged."""
+    try:
+        return read_json(file)[name]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None

@@ -111,9 +111,8 @@ def open_run(path: Path) -> Run:
     series = series_of(trusted)
     if not series:
         why = f" ({folder.problems[0]})" if folder.problems else ""
-        raise BenchError(
-            f"run {folder.path.name} holds no samples to export{why}: measure with {make_command('bench')}."
-        )
+        none = f"run {folder.path.name} holds no samples to export{why}"
+        raise BenchError(f"{none}: measure with {make_command('bench')}.")
     return Run(folder.header, folder.replicates(), frames, series, folder.problems + left_out)
 
 
