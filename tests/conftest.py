@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -86,12 +87,15 @@ def once(run_directory):
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_directories(run_directory):
-    """Theano and PyTensor read their flags when they are imported, so this comes before any test can import them."""
+    """Frameworks look for their caches when they are imported, so this comes before any test can import them."""
     for variable, more in (("THEANO_FLAGS", QUICK_COMPILATION), ("PYTENSOR_FLAGS", "")):
         flags = os.environ.get(variable, "")
         if "compiledir" not in flags:
             directory = run_directory / variable.lower()
             os.environ[variable] = ",".join(filter(None, [flags, more, f"base_compiledir={directory}"]))
+    for backend in (registry.JAX, registry.TORCH):  # as in measured processes
+        for variable, value in backend.cache_variables.items():
+            os.environ.setdefault(variable, value.format(cache=run_directory))
 
 
 @pytest.fixture(scope="session")
@@ -103,25 +107,46 @@ def precompiled_header(once):
     need("theano", "as_published")
     backends.load("theano").import_framework()
     import theano
-    from theano.gof.cmodule import GCC_compiler
+    from theano.gof import cmodule
 
+    linker, graph, x = theano.gof.cc.CLinker(), theano.gof.FunctionGraph, theano.tensor.fvector()
+    options = linker.accept(graph([x], [theano.tensor.exp(x)])).compile_args()
+    with _compiled_with_header(cmodule, once, options):
+        yield
+
+
+@pytest.fixture(scope="session")
+def pytensor_header(once):
+    """The same for PyTensor."""
+    need("pytensor", "c")
+    backends.load("pytensor").import_framework()
+    import pytensor.tensor
+    from pytensor.graph import FunctionGraph
+    from pytensor.link.c import basic, cmodule
+
+    x = pytensor.tensor.fvector()
+    options = basic.CLinker().accept(FunctionGraph([x], [pytensor.tensor.exp(x)])).compile_args()
+    with _compiled_with_header(cmodule, once, options):
+        yield
+
+
+@contextmanager
+def _compiled_with_header(cmodule, once, options):
     from mlp.theano_fast.header import PrecompiledHeader
 
     def make(folder):
         folder.mkdir()
-        x = theano.tensor.fvector()
-        linker = theano.gof.cc.CLinker().accept(theano.gof.FunctionGraph([x], [theano.tensor.exp(x)]))
-        PrecompiledHeader(folder).make(linker.compile_args())
+        PrecompiledHeader(folder).make(options, cmodule)
 
-    header = once("precompiled_header", make) / "prefix.h"
-    options = ["-include", str(header)] if header.with_suffix(".h.gch").exists() else []
-    compile_str = GCC_compiler.compile_str
+    header = once(f"header_{cmodule.__name__}", make) / "prefix.h"
+    begin = ["-include", str(header)] if header.with_suffix(".h.gch").exists() else []
+    compile_str = cmodule.GCC_compiler.compile_str
 
     def compile_with_header(*arguments, preargs=(), **more):
-        return compile_str(*arguments, preargs=[*options, *(preargs or ())], **more)
+        return compile_str(*arguments, preargs=[*begin, *(preargs or ())], **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GCC_compiler, "compile_str", staticmethod(compile_with_header))
+        patch.setattr(cmodule.GCC_compiler, "compile_str", staticmethod(compile_with_header))
         yield
 
 
@@ -142,6 +167,13 @@ def cold(once, precompiled_header):
 
     folder = once("cold", make)
     return folder / "cache", json.loads((folder / "answer.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def compile_sooner(request):
+    """``compile_sooner(backend, variant)``: what the variant compiles afterwards in this process takes less time."""
+    fixtures = {("theano", "as_published"): "cold", ("theano", "tuned"): "cold", ("pytensor", "c"): "pytensor_header"}
+    return lambda *stack: stack in fixtures and request.getfixturevalue(fixtures[stack])
 
 
 @pytest.fixture(scope="session")

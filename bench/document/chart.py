@@ -78,7 +78,7 @@ def hover_text(text: str) -> str:
     return html.escape(clean(text, 160), quote=False).replace("{", "&#123;")
 
 
-def figure(traces: Iterable[Any], **layout: Any) -> dict[str, Any]:
+def figure(traces: Iterable[dict[str, Any]], **layout: Any) -> dict[str, Any]:
     """Return a figure without a background: the page's style sheet colours text, grid and paper.
 
     ``height`` in pixels is that of the plot; the page adds the legend's height.
@@ -86,22 +86,18 @@ def figure(traces: Iterable[Any], **layout: Any) -> dict[str, Any]:
     from plotly.io.json import to_json_plotly
 
     axes = {name: AXIS | layout.get(name, {}) for name in ("xaxis", "yaxis")}
-    made = {"data": [trace.to_plotly_json() for trace in traces], "layout": {**LAYOUT, **layout, **axes}}
+    made = {"data": list(traces), "layout": {**LAYOUT, **layout, **axes}}
     return json.loads(to_json_plotly(made))
 
 
-def scatter(**options: Any) -> Any:
-    """Return a trace of marks or lines; Plotly, whose import takes long, is imported here."""
-    import plotly.graph_objects as go
-
-    return go.Scatter(**options)
+def scatter(**options: Any) -> dict[str, Any]:
+    """Return a trace of marks or lines, which the browser draws: Plotly's classes would only check it, at a price."""
+    return {**options, "type": "scatter"}
 
 
-def bar(**options: Any) -> Any:
+def bar(**options: Any) -> dict[str, Any]:
     """Return a trace of bars."""
-    import plotly.graph_objects as go
-
-    return go.Bar(**options)
+    return {**options, "type": "bar"}
 
 
 def error_bars(points: Sequence[tuple[float, float | None, float | None]], scale: float = 1) -> dict[str, Any]:

@@ -24,21 +24,22 @@ class PrecompiledHeader:
         self._header = folder / "prefix.h"
         self._ready = False
 
-    def make(self, module_options: Sequence[str]) -> None:
+    def make(self, module_options: Sequence[str], cmodule: Any = None) -> None:
         """Compile the header with the options of modules, which takes about a second.
 
-        Clang is not supported: it finds precompiled headers in another way, and rejects mismatches.
+        ``cmodule`` is the module of Theano or PyTensor that compiles, Theano's by default.  Clang is not supported: it
+        finds precompiled headers in another way, and rejects mismatches.
         """
-        from theano import config
-        from theano.gof.cmodule import DynamicModule, std_include_dirs
-
-        if b"Free Software Foundation" not in _output([config.cxx, "--version"]):
+        if cmodule is None:
+            from theano.gof import cmodule
+        compiler = cmodule.config.cxx
+        if b"Free Software Foundation" not in _output([compiler, "--version"]):
             return
-        self._header.write_text("".join(f"#include {name}\n" for name in DynamicModule().includes))
-        folders = [f"-I{folder}" for folder in std_include_dirs()]
+        self._header.write_text("".join(f"#include {name}\n" for name in cmodule.DynamicModule().includes))
+        folders = [f"-I{folder}" for folder in cmodule.std_include_dirs()]
         options = ["-shared", *module_options, NO_DEBUGGING, *folders, "-fvisibility=hidden"]
         made = self._header.with_suffix(".h.gch")
-        command = [config.cxx, *options, "-x", "c++-header", str(self._header), "-o", str(made)]
+        command = [compiler, *options, "-x", "c++-header", str(self._header), "-o", str(made)]
         self._ready = subprocess.run(command, capture_output=True).returncode == 0
 
     def options(self) -> list[str]:

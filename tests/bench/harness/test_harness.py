@@ -14,6 +14,7 @@ import pytest
 from fakes import FakeClock
 
 from bench.harness import bench_ablation
+from bench.measure.worker import PYTEST
 from mlp.dataset import STEMS
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -41,11 +42,12 @@ def harness(black_dataset, tmp_path_factory):
         folder = tmp_path_factory.mktemp("harness")
         events, result = folder / "events.json", folder / "result.json"
         options = ["--backend=recording", f"--variant={variant}", f"--data={black_dataset}", f"--result={result}"]
-        argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "recording_backend"]
-        argv += ["--benchmark-quiet", "--quick", "--epochs=1", f"--batch-size={batch_size}", *options]
+        argv = [sys.executable, *PYTEST, "-p", "recording_backend"]
+        argv += ["--quick", "--epochs=1", f"--batch-size={batch_size}", *options]
         argv += [str(PROJECT / "bench" / "harness" / test) for test in tests]
         path = os.pathsep.join((str(PROJECT), str(Path(__file__).parents[1])))
         variables = {**os.environ, "PYTHONPATH": path, "RECORDED_EVENTS": str(events)}
+        variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         done = subprocess.run(argv, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         measured = json.loads(result.read_text())["measurements"]

@@ -36,11 +36,10 @@ def test_the_gpus_stacks_are_here_too():
 
 @every_stack
 @pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.name)
-def test_clause(stack, clause, request):
+def test_clause(stack, clause, compile_sooner):
     if clause.compiles and f"{stack.backend}/{stack.variant}" not in QUICK:
         pytest.skip("checked on the variants that compile in a moment")
-    if stack.backend == "theano":
-        request.getfixturevalue("precompiled_header")
+    compile_sooner(stack.backend, stack.variant)
     result = judge(clause, stack)
     if result.state is ClauseState.NOT_APPLICABLE:
         pytest.skip(result.detail)

@@ -203,7 +203,8 @@ def built(variant, recipe=RECIPE):
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def backend(request):
+def backend(request, compile_sooner):
+    compile_sooner("pytensor", request.param)
     return built(request.param)
 
 

@@ -48,10 +48,9 @@ class Profiled:
 
 
 @pytest.fixture(scope="module", params=STACKS)
-def profiled(request, toy_data):
+def profiled(request, toy_data, compile_sooner):
     need(*request.param.split("/"))
-    if request.param.startswith("theano"):
-        request.getfixturevalue("cold")  # it compiles sooner
+    compile_sooner(*request.param.split("/"))
     return request.param, Profiled(request.param, toy_data)
 
 
