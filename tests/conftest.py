@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).with_name("bench")))  # its examples serve te
 MAX_WORKERS = 8  # each may need a gigabyte, and the longest file takes about an eighth of the time of all
 # A process that finds Theano's compile lock taken sleeps 5 s to 10 s by default; and a sixth of g++'s time goes into
 # symbols for debuggers.
-QUICK_COMPILATION = "compile.wait=1,gcc.cxxflags=-g0"
+QUICK_COMPILATION = {"THEANO_FLAGS": "compile.wait=1,gcc.cxxflags=-g0", "PYTENSOR_FLAGS": "gcc__cxxflags=-g0"}
 
 # An example that takes long tells of the machine.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -88,7 +88,7 @@ def once(run_directory):
 @pytest.fixture(scope="session", autouse=True)
 def compile_directories(run_directory):
     """Frameworks look for their caches when they are imported, so this comes before any test can import them."""
-    for variable, more in (("THEANO_FLAGS", QUICK_COMPILATION), ("PYTENSOR_FLAGS", "")):
+    for variable, more in QUICK_COMPILATION.items():
         flags = os.environ.get(variable, "")
         if "compiledir" not in flags:
             directory = run_directory / variable.lower()
@@ -119,7 +119,7 @@ def precompiled_header(once):
 def pytensor_header(once):
     """The same for PyTensor."""
     need("pytensor", "c")
-    backends.load("pytensor").import_framework()
+    backends.create("pytensor", "c").import_framework()
     import pytensor.tensor
     from pytensor.graph import FunctionGraph
     from pytensor.link.c import basic, cmodule

@@ -232,7 +232,7 @@ def _digest(page: Page) -> str:
     titles, seen = [section.title for section in page.sections], page.sections[:NUM_SECTIONS]
     text = to_html(replace(page, sections=seen, charts={}))
     figures = [page.charts[name].figure for section in seen for name in section.plots if name in page.charts]
-    return hashlib.sha256(f"{text}{titles}{figures}".encode()).hexdigest()
+    return hashlib.sha256(f"{text}{titles}{json.dumps(figures, sort_keys=True)}".encode()).hexdigest()
 
 
 def digest_of_picture(path: Path) -> str | None:

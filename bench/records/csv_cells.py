@@ -41,6 +41,14 @@ def shielded(frame: pd.DataFrame, by: Callable[[Any], Any] = cell) -> pd.DataFra
     texts = {
         name: column.map(by, na_action="ignore")
         for name, column in frame.items()
-        if not is_numeric_dtype(column) and not is_bool_dtype(column)
+        if not is_numeric_dtype(column) and not is_bool_dtype(column) and not _is_plain(column, by)
     }
     return frame.assign(**texts)
+
+
+def _is_plain(column: pd.Series, by: Callable[[Any], Any]) -> bool:
+    """Return whether no name of a categorical column changes, which is sooner known than applied."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    names = column.cat.categories.tolist()
+    return names == [by(name) for name in names]

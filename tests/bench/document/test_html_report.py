@@ -176,7 +176,7 @@ def test_a_plot_that_cannot_be_drawn_is_named_in_both_reports(tmp_path, monkeypa
 def test_without_plotly_there_is_a_page_without_plots(tmp_path, monkeypatch):
     import sys
 
-    for name in ("plotly", "plotly.graph_objects", "plotly.offline"):
+    for name in {"plotly", *(name for name in sys.modules if name.startswith("plotly."))}:
         monkeypatch.setitem(sys.modules, name, None)
     path = write_example_run(tmp_path, replicates())
     write_report(path)
