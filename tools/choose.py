@@ -247,10 +247,13 @@ def needs_compiler(goals: list[str], options: dict[str, str]) -> bool:
 
 
 def toolchain_problem(python: str) -> str:
-    """Return the reason why ``python`` cannot compile C++ for itself; "" if it can."""
+    """Return the reason why ``python`` cannot compile C++ for itself; "" if it can, or cannot tell."""
     code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from mlp.theano_compat.toolchain import answer; answer()"
-    done = subprocess.run([python, "-I", "-c", code], stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip()
+    done = subprocess.run([python, "-I", "-c", code], stdout=subprocess.PIPE, errors="replace")
+    try:
+        return read_answer(done.stdout)["problem"]
+    except ValueError:
+        return ""
 
 
 # --- backends and GPUs -----------------------------------------------------------------------------------------------

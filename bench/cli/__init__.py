@@ -87,7 +87,7 @@ PATH = AbsolutePath()
 
 open_closed()
 never_fail(sys.stdout, sys.stderr)
-console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+console = Console(soft_wrap=True, width=None if getattr(sys.stdout, "isatty", bool)() else WIDE)  # some lack it
 errors = Console(stderr=True, soft_wrap=True)
 
 

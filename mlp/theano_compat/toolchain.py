@@ -7,6 +7,7 @@ Theano parses the options for the CPU from the output of GNU's g++, and would co
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from mlp.availability import Unavailable
+from mlp.availability import Unavailable, read_answer
 from mlp.theano_compat.compiler import INSTALL_COMPILER, NO_COMPILER, find_compiler
 from mlp.theano_compat.dialect import PYTENSOR, THEANO, Dialect
 
@@ -128,14 +129,17 @@ def problem_elsewhere(python: Path, variables: Mapping[str, str], dialect: Diale
     code = f"import sys; sys.path.insert(0, {project!r}); from mlp.theano_compat.toolchain import answer; answer"
     argv = [str(python), "-I", "-c", f"{code}({dialect.framework!r})"]
     try:
-        done = subprocess.run(argv, env=dict(variables), capture_output=True, text=True, timeout=2 * LIMIT_SECONDS)
+        limit_seconds = 2 * LIMIT_SECONDS
+        done = subprocess.run(argv, env=dict(variables), capture_output=True, errors="replace", timeout=limit_seconds)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip().removesuffix(".") or None
+    try:
+        return read_answer(done.stdout)["problem"].removesuffix(".") or None
+    except ValueError:
+        return None
 
 
 def answer(framework: str = THEANO.framework) -> None:
-    """Print the problem of this Python as a sentence, or nothing: for another Python, which asks."""
+    """Print the problem of this Python as JSON, "" for none: for another Python, which asks."""
     problem = toolchain_problem(THEANO if framework == THEANO.framework else PYTENSOR)
-    if problem is not None:
-        print(f"{problem.reason}. {problem.remedy}")
+    print(json.dumps({"problem": "" if problem is None else f"{problem.reason}. {problem.remedy}"}))

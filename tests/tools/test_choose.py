@@ -14,6 +14,7 @@ from plugins import write_plugin
 
 from mlp import cuda_driver
 from mlp.availability import Unavailable
+from mlp.theano_compat.toolchain import problem_elsewhere
 from tools import choose
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -246,6 +247,15 @@ def test_make_refuses_a_toolchain_without_headers_before_it_installs_anything(ch
     done = make(checkout, "bench")
     assert done.returncode == 2 and not (checkout / ".venv").exists()
     assert "g++ did not find the header Python.h" in done.stderr and "python3-dev" in done.stderr
+
+
+@pytest.mark.slow
+def test_what_a_preloaded_library_prints_is_no_problem_of_the_compiler(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    script(tmp_path / "python", f'echo "libwatch: attached"; exec {sys.executable} "$@"')
+    script(tmp_path / "g++", "exit 127")
+    for why in (choose.toolchain_problem(tmp_path / "python"), problem_elsewhere(tmp_path / "python", os.environ)):
+        assert "(no message)" in why and "libwatch" not in why
 
 
 # --- an environment that is there ------------------------------------------------------------------------------------
