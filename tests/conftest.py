@@ -12,11 +12,12 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from optional import need
 from plugins import write_plugin
-from small import make_toy_data
+from small import SMALL, make_toy_data
 
 from bench.machine.fingerprint import usable_cores
 from mlp import backends, registry
 from mlp.theano_compat.compiler import base_compile_directory
+from mlp.training import initial_parameters
 
 sys.path.append(str(Path(__file__).with_name("bench")))  # its examples serve tests elsewhere, too, whatever is run
 MAX_WORKERS = 8  # each may need a gigabyte, and the longest file takes about an eighth of the time of all
@@ -170,9 +171,26 @@ def cold(once, precompiled_header):
 
 
 @pytest.fixture(scope="session")
+def tuned_modules(once, cold):
+    """The modules of ``theano/tuned`` in the compile directory of all workers, which would all compile them at once."""
+    need("theano", "tuned")
+
+    def make(folder):
+        folder.mkdir()
+        backend = backends.create("theano", "tuned")
+        backend.build(SMALL, initial_parameters(SMALL))
+        backend.compile()
+
+    once("tuned_modules", make)
+
+
+@pytest.fixture(scope="session")
 def compile_sooner(request):
     """``compile_sooner(backend, variant)``: what the variant compiles afterwards in this process takes less time."""
-    fixtures = {("theano", "as_published"): "cold", ("theano", "tuned"): "cold", ("pytensor", "c"): "pytensor_header"}
+    fixtures = {
+        **{("theano", "as_published"): "cold", ("theano", "tuned"): "tuned_modules"},
+        ("pytensor", "c"): "pytensor_header",
+    }
     return lambda *stack: stack in fixtures and request.getfixturevalue(fixtures[stack])
 
 

@@ -147,18 +147,16 @@ def test_theano_and_pytensor_share_a_process(first, second):
     need("pytensor", second if second != "theano" else first)
     code = """
 import sys
-from dataclasses import replace
+from bench.measure.conformance.example import PLAIN
 from mlp import backends
-from mlp.recipe import CANONICAL
 from mlp.training import initial_parameters
 import numpy as np
-recipe = replace(CANONICAL, layer_widths=(784, 8, 10), batch_size=4, dropout=0.0)
 images, labels = np.eye(4, 784, dtype=np.float32), np.arange(4, dtype=np.uint8)
 losses = []
 for variant in sys.argv[1:] * 2:
     name = "theano" if variant == "theano" else "pytensor"
     backend = backends.create(name, None if name == "theano" else variant)
-    backend.build(recipe, initial_parameters(recipe))
+    backend.build(PLAIN, initial_parameters(PLAIN))  # as in the contract suite, whose modules it finds
     backend.compile()
     losses.append(backend.train_step(images, labels))
 print(np.ptp(losses) < 1e-6)
