@@ -86,8 +86,7 @@ def figure(traces: Iterable[dict[str, Any]], **layout: Any) -> dict[str, Any]:
     from plotly.io.json import to_json_plotly
 
     axes = {name: AXIS | layout.get(name, {}) for name in ("xaxis", "yaxis")}
-    made = {"data": list(traces), "layout": {**LAYOUT, **layout, **axes}}
-    return json.loads(to_json_plotly(made))
+    return json.loads(to_json_plotly({"data": list(traces), "layout": {**LAYOUT, **layout, **axes}}))
 
 
 def scatter(**options: Any) -> dict[str, Any]:

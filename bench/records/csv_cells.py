@@ -48,7 +48,4 @@ def shielded(frame: pd.DataFrame, by: Callable[[Any], Any] = cell) -> pd.DataFra
 
 def _is_plain(column: pd.Series, by: Callable[[Any], Any]) -> bool:
     """Return whether no name of a categorical column changes, which is sooner known than applied."""
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return False
-    names = column.cat.categories.tolist()
-    return names == [by(name) for name in names]
+    return isinstance(column.dtype, pd.CategoricalDtype) and all(by(one) == one for one in column.cat.categories)

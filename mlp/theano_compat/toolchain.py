@@ -129,13 +129,9 @@ def problem_elsewhere(python: Path, variables: Mapping[str, str], dialect: Diale
     code = f"import sys; sys.path.insert(0, {project!r}); from mlp.theano_compat.toolchain import answer; answer"
     argv = [str(python), "-I", "-c", f"{code}({dialect.framework!r})"]
     try:
-        limit_seconds = 2 * LIMIT_SECONDS
-        done = subprocess.run(argv, env=dict(variables), capture_output=True, errors="replace", timeout=limit_seconds)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    try:
+        done = subprocess.run(argv, env=variables, capture_output=True, errors="replace", timeout=2 * LIMIT_SECONDS)
         return read_answer(done.stdout)["problem"].removesuffix(".") or None
-    except ValueError:
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
 
 
