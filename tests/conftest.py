@@ -188,7 +188,8 @@ def tuned_modules(once, cold):
 def compile_sooner(request):
     """``compile_sooner(backend, variant)``: what the variant compiles afterwards in this process takes less time."""
     fixtures = {
-        **{("theano", "as_published"): "cold", ("theano", "tuned"): "tuned_modules"},
+        ("theano", "as_published"): "cold",
+        ("theano", "tuned"): "tuned_modules",
         ("pytensor", "c"): "pytensor_header",
     }
     return lambda *stack: stack in fixtures and request.getfixturevalue(fixtures[stack])

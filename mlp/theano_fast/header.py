@@ -32,13 +32,13 @@ class PrecompiledHeader:
         """
         if cmodule is None:
             from theano.gof import cmodule
-        compiler, folders = cmodule.config.cxx, [f"-I{folder}" for folder in cmodule.std_include_dirs()]
-        if b"Free Software Foundation" not in _output([compiler, "--version"]):
+        if b"Free Software Foundation" not in _output([cmodule.config.cxx, "--version"]):
             return
         self._header.write_text("".join(f"#include {name}\n" for name in cmodule.DynamicModule().includes))
+        folders = (f"-I{folder}" for folder in cmodule.std_include_dirs())
         options = ["-shared", *module_options, NO_DEBUGGING, *folders, "-fvisibility=hidden"]
         made = self._header.with_suffix(".h.gch")
-        command = [compiler, *options, "-x", "c++-header", str(self._header), "-o", str(made)]
+        command = [cmodule.config.cxx, *options, "-x", "c++-header", str(self._header), "-o", str(made)]
         self._ready = subprocess.run(command, capture_output=True).returncode == 0
 
     def options(self) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from plotly.graph_objects import Figure
 
 from bench.document.html import to_html
 from bench.document.section import to_markdown
@@ -301,6 +302,7 @@ def test_a_page_plots_every_stack_of_every_run_and_its_csv_holds_the_ratios():
     found = compare(BASE, [TWICE, third])
     chart = comparison_page(found).charts["train_epoch"]
     assert [len(trace["x"]) for trace in chart.figure["data"]] == [2, 2]
+    assert Figure(chart.figure).data  # it refuses what Plotly does not know
     assert list(chart.data["times_as_fast"]) == [ratio.speed.center for ratio in found.ratios]
     low = found.ratios[0].speed
     assert chart.figure["data"][0]["error_x"]["arrayminus"][0] == pytest.approx(low.center - low.low)

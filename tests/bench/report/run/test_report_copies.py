@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from example_run import case, header, measurement, reference_replicate, replicate, write_example_run
+from plotly.graph_objects import Figure
 from words import row, section, write_words
 
 from bench import cli
@@ -106,6 +107,7 @@ def test_copies_are_no_reference_runs_and_have_a_chart(written):
     chart = copies_chart("copies", analysis)
     assert f"{NAME} reaches 145 with 2 x 1 thread" in chart.alt
     assert list(chart.data["copies"]) == [1, 1, 2] and "<path" in svg_of_chart(chart)
+    assert Figure(chart.figure).data  # it refuses what Plotly does not know
 
 
 def test_an_invalid_time_costs_its_process(written):

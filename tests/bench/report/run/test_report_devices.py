@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from example_run import case, measurement, reference_replicate, replicate, write_example_run
+from plotly.graph_objects import Figure
 from words import row, titles, write_words
 
 from bench import cli
@@ -85,6 +86,7 @@ def test_real_devices_have_a_chart(written):
     chart = devices_chart("devices", RunAnalysis(RunFolder.open(path)))
     assert "the largest is 1.60, torch/ddp on cuda, weak, with 2" in chart.alt
     assert list(chart.data["scaling"]) == ["strong", "strong", "weak"] and "<path" in svg_of_chart(chart)
+    assert Figure(chart.figure).data  # it refuses what Plotly does not know
 
 
 def test_without_the_plain_training_there_is_no_speed_up(written):

@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from example_run import case, header, measurement, replicate, write_example_run
+from plotly.graph_objects import Figure
 from words import row, section, write_words
 
 from bench import cli
@@ -108,6 +109,7 @@ def test_four_points_on_equal_cores_have_both_laws(written):
     assert "theano/tuned on cpu reaches 4.19" in chart.alt
     assert list(chart.data["threads"]) == [1, 2, 4, 8] and chart.data["efficiency"].iloc[0] == pytest.approx(1)
     assert svg_of_chart(chart).count("<path") > 8
+    assert Figure(chart.figure).data  # it refuses what Plotly does not know
 
 
 @pytest.mark.parametrize("changes", [{"physical": 1}, {"kinds": 2}])
