@@ -81,10 +81,10 @@ bench: $(STAMP) $(EXTRAS)
 	@$(BIN)/python -m bench run $(RUN_OPTIONS)
 
 # With BACKENDS=..., the tests of those backends must run; without, of whatever is installed.  FAST=1: those that take
-# no time, to be run after each change.
+# no time, and fewer examples of each property, to be run after each change.
 test: $(STAMP) $(EXTRAS)
 	@MLP_BENCH_REQUIRED_BACKENDS="$(CHOSEN)" $(BIN)/python -m pytest --numprocesses auto --dist loadfile \
-		--no-loadscope-reorder $(if $(FAST),-m "not slow")
+		--no-loadscope-reorder $(if $(FAST),-m "not slow" --hypothesis-profile fast)
 
 report: $(STAMP)
 	@$(BIN)/python -m bench report

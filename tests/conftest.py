@@ -27,6 +27,7 @@ QUICK_COMPILATION = {"THEANO_FLAGS": "compile.wait=1,gcc.cxxflags=-g0", "PYTENSO
 
 # An example that takes long tells of the machine.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("any machine"), max_examples=25)
 settings.load_profile("any machine")
 
 

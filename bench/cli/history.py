@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from bench import cli
+from bench.errors import BenchError
 from bench.records import files
+
+
+def _all(metrics, part: str) -> str:
+    return ", ".join(dict.fromkeys(getattr(metric, part) for metric in metrics)) or "none"
 
 
 @click.command()
@@ -57,9 +62,19 @@ def history(
     quiet = files.check(targets, (source for path in paths for source in sources_of(path)))
     found = runs_over_time.history(cli.progress(paths, "reading runs"))
 
+    def of_stack(metric) -> bool:
+        return stack is None or stack in metric.stack
+
     def wanted(metric) -> bool:
         named = sections.is_headline(metric) if measurement is None else measurement in ("all", metric.measurement)
-        return named and (stack is None or stack in metric.stack)
+        return named and of_stack(metric)
+
+    metrics = [series.metric for series in found.series]
+    if stack is not None and not any(map(of_stack, metrics)):
+        raise BenchError(f"no run measured {stack!r}; measured were {_all(metrics, 'stack')}.")
+    if measurement is not None and not any(map(wanted, metrics)):
+        measured = _all(filter(of_stack, metrics), "measurement")
+        raise BenchError(f"no run measured {measurement!r}; measured were {measured}.")
 
     parts = sections.history_sections(found, wanted, everything)
     title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"

@@ -236,6 +236,7 @@ SET = {
     TUNING_PARAMETERS: "for the gate, what side A chose",
     "THEANO_FLAGS, PYTENSOR_FLAGS": "the compile directory of the case",
     "JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR, TRITON_CACHE_DIR": "the compile cache of the case",
+    "TMPDIR": "in the compile cache of the case: PyTorch's precompiled header lies with the temporary files",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "keep everything",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false, by the backends that use JAX: it takes no more GPU memory than it needs",
     "CUDA_LAUNCH_BLOCKING": "1, for a profile of Theano on a GPU",

@@ -198,7 +198,8 @@ class WorkerPool(ExitStack):
         result = self._scratch / f"result-{self._count}.json"
         argv = worker.command(case, self._data_directory, self._quick, result, data_digest=self._data_digest)
         limit_seconds = self._limits.get(case, 900.0)
-        variables = build(case, compile_directory, self._passed) | temporary_files_in(self._scratch)
+        temporary = temporary_files_in(compile_directory or self._scratch)
+        variables = build(case, compile_directory, self._passed) | temporary
         with pinned(cores_of_case(case)):
             return worker.measure(argv, variables, result, limit_seconds)
 

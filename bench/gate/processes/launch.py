@@ -146,7 +146,7 @@ class Launcher:
         flags = ",".join(filter(None, (SHORT_LOCK_WAIT, variables.get("THEANO_FLAGS"))))
         paths = joined_paths(str(side.directory), side.variables.get("PYTHONPATH"))
         variables |= {"PYTHONPATH": paths, "THEANO_FLAGS": flags}
-        return variables | compile_caches(variables, cache, self.stack.backend) | temporary_files_in(self.folder)
+        return variables | compile_caches(variables, cache, self.stack.backend) | temporary_files_in(cache)
 
 
 _numbers = itertools.count()

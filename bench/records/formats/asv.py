@@ -60,18 +60,25 @@ def render(run: Run) -> dict[str, bytes]:
 
 
 def beside(content: dict[str, bytes], folder: Path) -> dict[str, bytes]:
-    """Add the benchmarks that ``folder`` lists to ours: one list describes the results of all runs in it.
+    """Add what ``folder`` holds already to ours, as asv does: one list describes the benchmarks of all runs in it, and
+    of two runs of a commit the later one replaces what it measured and nothing else.
 
-    Raises BenchError if there is a list that cannot be read.
+    Raises BenchError if a file there cannot be read or has another format.
     """
-    path = folder / BENCHMARKS
+    return {name: _json(_merged(json.loads(data), folder / name)) for name, data in content.items()}
+
+
+def _merged(ours: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         known = read_json(path) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise BenchError(f"{path} would be replaced and cannot be read ({error}): name another folder.") from error
-    if not isinstance(known, dict) or known.get("version", BENCHMARKS_FORMAT) != BENCHMARKS_FORMAT:
-        raise BenchError(f"{path} is not a list of benchmarks of format {BENCHMARKS_FORMAT}: name another folder.")
-    return {**content, BENCHMARKS: _json({**known, **json.loads(content[BENCHMARKS])})}
+    if not isinstance(known, dict) or known.get("version", ours["version"]) != ours["version"]:
+        raise BenchError(f"{path} is not a file of asv's format {ours['version']}: name another folder.")
+    if path.name == BENCHMARKS:
+        return {**known, **ours}
+    results = known.get("results")
+    return {**ours, "results": {**results, **ours["results"]}} if isinstance(results, dict) else ours
 
 
 def _machine(run: Run) -> dict[str, str]:

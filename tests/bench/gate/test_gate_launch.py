@@ -1,7 +1,5 @@
 """Environment of a side's processes."""
 
-from pathlib import Path
-
 from bench.gate.processes.launch import Launcher, Primed, pins_of
 from bench.gate.processes.sides import Side
 from bench.measure.case import Stack
@@ -16,7 +14,7 @@ def primed(tuning):
 def variables(tmp_path, tuning, own=None):
     side = Side("B", "label", tmp_path, variables=own or {})
     launcher = Launcher(Stack("theano", "tuned", "cpu"), 2, tmp_path, pinned=pins_of(primed(tuning)))
-    return launcher._variables(side, Path("cache"))
+    return launcher._variables(side, tmp_path / "cache")
 
 
 def test_both_sides_compute_with_the_tuning_parameters_of_side_a(tmp_path, monkeypatch):
@@ -25,3 +23,4 @@ def test_both_sides_compute_with_the_tuning_parameters_of_side_a(tmp_path, monke
     assert variables(tmp_path, chosen)[TUNING] == "threads=2,weights_2=dense"
     assert variables(tmp_path, chosen, {TUNING: "default"})[TUNING] == "default"
     assert TUNING not in variables(tmp_path, None)
+    assert variables(tmp_path, None)["TMPDIR"].startswith(f"{tmp_path}/cache/")

@@ -1,11 +1,9 @@
 """The fingerprint: complete, JSON-ready, free of names and paths, and None where nothing is known."""
 
 import getpass
-import importlib.metadata
 import json
 import socket
 import sys
-from types import SimpleNamespace
 
 import pynvml
 import pytest
@@ -87,8 +85,7 @@ def test_the_hugepage_setting_in_force_is_the_one_in_brackets(tmp_path):
 
 @pytest.mark.parametrize(("wheel", "version"), [("nvidia-cudnn-cu13", "9.14.0.64"), ("nvidia-cublas", None)])
 def test_cudnn_is_known_by_its_wheel(monkeypatch, wheel, version):
-    installed = [SimpleNamespace(name="numpy", version="2.0"), SimpleNamespace(name=wheel, version="9.14.0.64")]
-    monkeypatch.setattr(importlib.metadata, "distributions", lambda: installed)
+    monkeypatch.setattr(fingerprint, "package_version", {"numpy": "2.0", wheel: "9.14.0.64"}.get)
     assert fingerprint.cudnn_version() == version
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -200,6 +201,16 @@ def test_asv_keeps_the_benchmarks_that_a_folder_already_lists(tmp_path, run):
     with pytest.raises(BenchError, match="would be replaced and cannot be read"):
         write_files(render("asv", run), tmp_path)
     assert listed.read_text() == "["
+
+
+def test_of_two_exports_of_one_commit_the_later_replaces_only_what_it_measured(tmp_path, run):
+    from asv.results import iter_results
+
+    for of_epochs in (True, False):
+        part = replace(run, series=[one for one in run.series if (one.harness == "epoch") is of_epochs])
+        write_files(render("asv", part), tmp_path)
+    (loaded,) = iter_results(str(tmp_path))
+    assert set(loaded.get_all_result_keys()) == {f"{one.harness}.time_{one.measurement}" for one in run.series}
 
 
 def mllog_lines(run, tmp_path):

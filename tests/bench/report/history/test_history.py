@@ -247,9 +247,15 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path, invoke):
 def test_a_stack_and_a_measurement_can_be_chosen(tmp_path, invoke):
     runs = write_runs(tmp_path, [1.0] * 2)
     assert "train_epoch" in invoke(runs, "--stack", "theano", "--all").stdout
-    assert "No run measured the chosen metrics" in invoke(runs, "--stack", "jax").stdout
-    assert "No run measured the chosen metrics" in invoke(runs, "--measurement", "train_step").stdout
     assert "train_epoch" in invoke(runs, "--measurement", "all", "--all").stdout
+
+
+def test_what_no_run_measured_is_refused_with_what_they_did_measure(tmp_path, invoke):
+    runs = write_runs(tmp_path, [1.0] * 2)
+    for option, value, measured in (("--stack", "jax", EPOCH.stack), ("--measurement", "train_step", "train_epoch")):
+        refused = invoke(runs, option, value, "--csv", tmp_path / "h.csv")
+        assert refused.exit_code == 2 and not (tmp_path / "h.csv").exists()
+        assert f"no run measured '{value}'; measured were {measured}." in refused.stderr
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path, invoke):
