@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -9,10 +10,6 @@ import click
 from bench import cli
 from bench.errors import BenchError
 from bench.records import files
-
-
-def _all(metrics, part: str) -> str:
-    return ", ".join(dict.fromkeys(getattr(metric, part) for metric in metrics)) or "none"
 
 
 @click.command()
@@ -71,10 +68,9 @@ def history(
 
     metrics = [series.metric for series in found.series]
     if stack is not None and not any(map(of_stack, metrics)):
-        raise BenchError(f"no run measured {stack!r}; measured were {_all(metrics, 'stack')}.")
+        raise _no_run(stack, (metric.stack for metric in metrics))
     if measurement is not None and not any(map(wanted, metrics)):
-        measured = _all(filter(of_stack, metrics), "measurement")
-        raise BenchError(f"no run measured {measurement!r}; measured were {measured}.")
+        raise _no_run(measurement, (metric.measurement for metric in metrics if of_stack(metric)))
 
     parts = sections.history_sections(found, wanted, everything)
     title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"
@@ -88,3 +84,7 @@ def history(
         cli.write_json(tables.to_json(found))
     if not quiet:
         to_terminal(title, parts, cli.console)
+
+
+def _no_run(wanted: str, measured: Iterable[str]) -> BenchError:
+    return BenchError(f"no run measured {wanted!r}; measured were {', '.join(dict.fromkeys(measured)) or 'none'}.")
