@@ -399,3 +399,12 @@ def test_make_j2_runs_one_target_at_a_time(checkout):
     assert done.returncode == 0, done.stderr
     words = [line.split()[0] for line in done.stdout.splitlines() if line.startswith(("start", "end"))]
     assert words == ["start", "end", "start", "end"]
+
+
+def test_what_make_is_told_of_python_reaches_no_command_as_a_variable(checkout):
+    """A report would warn of it."""
+    (checkout / "print.mk").write_text("help:\n\t@env\n")
+    options = (f"PYTHON={sys.executable}", "PYTHON311=python3.11")
+    done = make(checkout, "-f", "Makefile", "-f", "print.mk", "help", *options, PYTHONHOME="/nowhere")
+    names = {line.partition("=")[0] for line in done.stdout.splitlines()}
+    assert "PATH" in names and not names & {"PYTHON", "PYTHON311", "PYTHONHOME"}
