@@ -69,7 +69,7 @@ def history(
     metrics = [series.metric for series in found.series]
     if stack is not None and not any(map(of_stack, metrics)):
         raise _no_run(stack, (metric.stack for metric in metrics))
-    if measurement is not None and not any(map(wanted, metrics)):
+    if measurement not in (None, "all") and not any(map(wanted, metrics)):
         raise _no_run(measurement, (metric.measurement for metric in metrics if of_stack(metric)))
 
     parts = sections.history_sections(found, wanted, everything)

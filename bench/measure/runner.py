@@ -7,7 +7,6 @@ run ends early, its measurements are kept, and ``resume`` continues.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -165,33 +164,33 @@ class WorkerPool(ExitStack):
         self._quick = quick
         self._warn = warn
         self._scratch = self.enter_context(scratch_folder())
-        self._warm = self._scratch / "warm"
+        self._warm: dict[tuple[str | None, str | None, str], Path] = {}  # the compile cache of each stack
         self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
         self._count = 0
 
     def measure(self, case: Case) -> worker.WorkerResult:
         """Measure ``case`` in a fresh process."""
         code = (case.stack, case.without)  # without an optimization, a stack compiles other operations
+        if case.cache and case.stack not in self._warm:
+            self._warm[case.stack] = self.enter_context(scratch_folder(self._scratch))
+        warm = self._warm.get(case.stack) if case.cache else None
         if case.cache == "cold" and code not in self._primed:
-            outcome = self._run(case, self._warm)
+            outcome = self._run(case, warm)
             if outcome.reason is None:
                 self._primed.add(code)
             return outcome
         if case.cache == "cold":
-            cold = self._scratch / f"cold-{self._count}"
-            try:
+            with scratch_folder(self._scratch) as cold:
                 return self._run(case, cold)
-            finally:
-                shutil.rmtree(cold, ignore_errors=True)
         if case.cache == "warm" and code not in self._primed:
             self._primed.add(code)  # once, even if it fails: the measurement then fails with the reason
             if case.harness == "epoch":
-                return _compiled_cold(self._run(case, self._warm))
+                return _compiled_cold(self._run(case, warm))
             priming = Case("compile", *case.stack, case.threads, case.dataset, cache="cold", without=case.without)
-            outcome = self._run(priming, self._warm)
+            outcome = self._run(priming, warm)
             if outcome.reason is not None:
                 self._warn(f"the compile cache could not be primed: {outcome.reason}")
-        return self._run(case, self._warm if case.cache else None)
+        return self._run(case, warm)
 
     def _run(self, case: Case, compile_directory: Path | None) -> worker.WorkerResult:
         self._count += 1

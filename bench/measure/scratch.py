@@ -27,6 +27,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         remove_stale(parent)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         (folder / OWNER).write_text(Owner.current().to_json())
+        (folder / TEMPORARY).mkdir()
     except OSError as error:
         where = parent or "the temporary folder"
         raise BenchError(
@@ -39,15 +40,13 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 def temporary_files_in(folder: Path) -> dict[str, str]:
-    """Return the variables that put a process's temporary files below ``folder``, a scratch folder or one in it.
+    """Return the variables that put a process's temporary files into the scratch folder ``folder``.
 
-    Killed processes, such as compilers of a killed worker, do not remove their files.  For a process
-    that compiles, ``folder`` is its compile cache: PyTorch's precompiled header, which takes seconds to compile, lies
-    with the temporary files and not in TORCHINDUCTOR_CACHE_DIR (_HEADER_DIR in torch/_inductor/codecache.py).
+    Killed processes, such as compilers of a killed worker, do not remove their files.  A compile cache that is to be
+    cold is such a folder: PyTorch's precompiled header, which takes seconds to compile, lies with the temporary files
+    and not in TORCHINDUCTOR_CACHE_DIR (_HEADER_DIR in torch/_inductor/codecache.py).
     """
-    temporary = folder / TEMPORARY
-    temporary.mkdir(parents=True, exist_ok=True)
-    return {"TMPDIR": str(temporary)}
+    return {"TMPDIR": str(folder / TEMPORARY)}
 
 
 def remove_stale(parent: Path) -> list[Path]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from bench.gate.processes.process import PROGRAM, Process, ReplicateError
 from bench.gate.processes.sides import Side
 from bench.measure.case import Case, Stack
 from bench.measure.environment import TUNING_PARAMETERS, build, compile_caches, joined_paths
-from bench.measure.scratch import temporary_files_in
+from bench.measure.scratch import scratch_folder, temporary_files_in
 from mlp.backends import load
 from mlp.theano_compat.toolchain import problem_elsewhere
 
@@ -77,7 +75,7 @@ class Launcher:
             processes = []
             for side in sides:
                 with _naming(side):
-                    processes.append(stack.enter_context(self._started(side, 1, self._cache(side))))
+                    processes.append(stack.enter_context(self._started(side, 1)))
             replies: list[dict[str, Any]] = [{} for _ in sides]
             for do, arguments in PRIMING:
                 for process in processes:
@@ -91,16 +89,11 @@ class Launcher:
     @contextmanager
     def started(self, side: Side, seed: int) -> Iterator[Process]:
         """Start a fresh process of ``side`` and end it afterwards; raise ReplicateError if it cannot be started."""
-        cache = self._cache(side)
-        if self.cold:
-            cache = self.folder / f"cold-{next(_numbers)}"
-        with self._started(side, seed, cache) as process:
+        with (
+            scratch_folder(self.folder) if self.cold else nullcontext() as cold,
+            self._started(side, seed, cold) as process,
+        ):
             yield process
-        if self.cold:
-            shutil.rmtree(cache, ignore_errors=True)
-
-    def _cache(self, side: Side) -> Path:
-        return self.folder / f"cache-{side.name}"
 
     def _check_toolchains(self, sides: Sequence[Side]) -> None:
         """Raise SideError for a side whose Python cannot compile C++, where the stack needs it.
@@ -125,7 +118,7 @@ class Launcher:
         stack = self.stack
         return Case("epoch", stack.backend, stack.variant, stack.device, self.threads, dataset="")
 
-    def _started(self, side: Side, seed: int, cache: Path) -> Process:
+    def _started(self, side: Side, seed: int, cold: Path | None = None) -> Process:
         stack = self.stack
         configuration = {
             "backend": stack.backend,
@@ -138,18 +131,19 @@ class Launcher:
             "held_bytes": side.held_bytes,
         }
         argv = [str(self._python(side)), "-P", str(PROGRAM), json.dumps(configuration)]
-        return Process(argv, self._variables(side, cache), self.folder)
+        return Process(argv, self._variables(side, cold), self.folder)
 
-    def _variables(self, side: Side, cache: Path) -> dict[str, str]:
-        """Return the environment: the common variables, overridden by the side's, except for the compile cache."""
+    def _variables(self, side: Side, cold: Path | None) -> dict[str, str]:
+        """Return the environment: the common variables, overridden by the side's, except for the compile cache, which
+        is the folder ``cold`` or the side's."""
         variables = build(self._case(), None, {**self.pinned, **side.variables})
         flags = ",".join(filter(None, (SHORT_LOCK_WAIT, variables.get("THEANO_FLAGS"))))
         paths = joined_paths(str(side.directory), side.variables.get("PYTHONPATH"))
         variables |= {"PYTHONPATH": paths, "THEANO_FLAGS": flags}
-        return variables | compile_caches(variables, cache, self.stack.backend) | temporary_files_in(cache)
-
-
-_numbers = itertools.count()
+        cache = cold or self.folder / f"cache-{side.name}"
+        return (
+            variables | compile_caches(variables, cache, self.stack.backend) | temporary_files_in(cold or self.folder)
+        )
 
 
 @contextmanager

@@ -65,20 +65,23 @@ def beside(content: dict[str, bytes], folder: Path) -> dict[str, bytes]:
 
     Raises BenchError if a file there cannot be read or has another format.
     """
-    return {name: _json(_merged(json.loads(data), folder / name)) for name, data in content.items()}
+    return {name: _merged(data, path) if (path := folder / name).exists() else data for name, data in content.items()}
 
 
-def _merged(ours: dict[str, Any], path: Path) -> dict[str, Any]:
+def _merged(data: bytes, path: Path) -> bytes:
+    ours = json.loads(data)
     try:
-        known = read_json(path) if path.exists() else {}
+        known = read_json(path)
     except (OSError, ValueError) as error:
         raise BenchError(f"{path} would be replaced and cannot be read ({error}): name another folder.") from error
-    if not isinstance(known, dict) or known.get("version", ours["version"]) != ours["version"]:
+    form = {name: ours[name] for name in ("version", "result_columns") if name in ours}
+    if not isinstance(known, dict) or any(known.get(name, one) != one for name, one in form.items()):
         raise BenchError(f"{path} is not a file of asv's format {ours['version']}: name another folder.")
     if path.name == BENCHMARKS:
-        return {**known, **ours}
-    results = known.get("results")
-    return {**ours, "results": {**results, **ours["results"]}} if isinstance(results, dict) else ours
+        return _json({**known, **ours})
+    if isinstance(known.get("results"), dict):
+        ours["results"] = {**known["results"], **ours["results"]}
+    return _json(ours)
 
 
 def _machine(run: Run) -> dict[str, str]:

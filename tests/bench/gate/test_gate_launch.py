@@ -11,10 +11,10 @@ def primed(tuning):
     return Primed("", "", {}, {}, {}, tuning, None)
 
 
-def variables(tmp_path, tuning, own=None):
+def variables(tmp_path, tuning, own=None, cold=None):
     side = Side("B", "label", tmp_path, variables=own or {})
     launcher = Launcher(Stack("theano", "tuned", "cpu"), 2, tmp_path, pinned=pins_of(primed(tuning)))
-    return launcher._variables(side, tmp_path / "cache")
+    return launcher._variables(side, cold)
 
 
 def test_both_sides_compute_with_the_tuning_parameters_of_side_a(tmp_path, monkeypatch):
@@ -23,4 +23,9 @@ def test_both_sides_compute_with_the_tuning_parameters_of_side_a(tmp_path, monke
     assert variables(tmp_path, chosen)[TUNING] == "threads=2,weights_2=dense"
     assert variables(tmp_path, chosen, {TUNING: "default"})[TUNING] == "default"
     assert TUNING not in variables(tmp_path, None)
-    assert variables(tmp_path, None)["TMPDIR"].startswith(f"{tmp_path}/cache/")
+
+
+def test_the_temporary_files_of_a_cold_process_lie_with_its_compile_cache(tmp_path):
+    found = variables(tmp_path, None, cold=tmp_path / "cold")
+    for name in ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR"):
+        assert found[name].startswith(f"{tmp_path}/cold/")

@@ -180,15 +180,15 @@ def test_a_later_cold_compilation_gets_a_fresh_directory(tmp_path):
 
 
 def test_what_a_framework_keeps_with_its_temporary_files_is_as_cold_as_its_cache(tmp_path, monkeypatch):
-    """PyTorch's precompiled header is."""
+    """PyTorch's precompiled header is such a thing, and PyTensor's mode pytorch uses it, too."""
     seen = []
     monkeypatch.setattr(runner.worker, "measure", lambda argv, variables, *_: seen.append(variables) or OK)
     with WorkerPool(PLAN, tmp_path, False, print) as pool:
-        for _ in range(2):
-            pool.measure(Case("compile", "theano", "as_published", "cpu", 2, "mnist", cache="cold"))
+        for stack in (("torch", "compiled"), ("torch", "compiled"), ("pytensor", "pytorch")):
+            pool.measure(Case("compile", *stack, "cpu", 2, "mnist", cache="cold"))
     temporary = [Path(variables["TMPDIR"]) for variables in seen]
     assert [folder.parent for folder in temporary] == [Path(one["TORCHINDUCTOR_CACHE_DIR"]).parent for one in seen]
-    assert len(set(temporary)) == 2
+    assert len(set(temporary)) == 3
 
 
 def test_a_warm_case_alone_is_primed_first_and_only_once(tmp_path):

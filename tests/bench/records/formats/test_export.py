@@ -211,6 +211,10 @@ def test_of_two_exports_of_one_commit_the_later_replaces_only_what_it_measured(t
         write_files(render("asv", part), tmp_path)
     (loaded,) = iter_results(str(tmp_path))
     assert set(loaded.get_all_result_keys()) == {f"{one.harness}.time_{one.measurement}" for one in run.series}
+    (path,) = tmp_path.glob("*/*-existing.json")
+    path.write_text(path.read_text().replace('"started_at"', '"began"'))  # the columns of rows of another version
+    with pytest.raises(BenchError, match="is not a file of asv's format 2"):
+        write_files(render("asv", run), tmp_path)
 
 
 def mllog_lines(run, tmp_path):

@@ -258,6 +258,12 @@ def test_what_no_run_measured_is_refused_with_what_they_did_measure(tmp_path, in
         assert f"no run measured '{value}'; measured were {measured}." in refused.stderr
 
 
+def test_runs_that_measured_nothing_have_no_series_and_all_is_no_mistake(tmp_path, invoke):
+    write_example_run(tmp_path, [])
+    assert invoke(tmp_path, "--measurement", "all").exit_code == 0
+    assert "measured were none" in invoke(tmp_path, "--stack", "theano").stderr
+
+
 def test_an_empty_folder_is_one_sentence(tmp_path, invoke):
     for folder in (tmp_path, tmp_path / "nowhere"):
         result = invoke(folder)
