@@ -51,13 +51,13 @@ def export(run_id: str | None, name: str, output: Path | None, runs_dir: Path, a
       0  it was written
       2  unknown run or format, the run has no data for it, or the output cannot be written
     """
-    from bench.records.formats import FORMATS, open_run, render, write_files
+    from bench.records.formats import FOLDERS, open_run, render, write_files
     from bench.records.run_folder import sources_of
 
     output = cli.STDOUT if output is None else output
     if as_json and output == cli.STDOUT:
         raise BenchError("--json says what was written to files: name one with --output.")
-    is_folder = name in FORMATS and FORMATS[name].is_folder
+    is_folder = name in FOLDERS
     if is_folder and output == cli.STDOUT:
         raise BenchError(f"{name} is a folder of files: name one with --output.")
     path = cli.run_folder(run_id, runs_dir)

@@ -59,18 +59,16 @@ def history(
     quiet = files.check(targets, (source for path in paths for source in sources_of(path)))
     found = runs_over_time.history(cli.progress(paths, "reading runs"))
 
-    def of_stack(metric) -> bool:
-        return stack is None or stack in metric.stack
-
     def wanted(metric) -> bool:
         named = sections.is_headline(metric) if measurement is None else measurement in ("all", metric.measurement)
-        return named and of_stack(metric)
+        return named and (stack is None or stack in metric.stack)
 
     metrics = [series.metric for series in found.series]
-    if stack is not None and not any(map(of_stack, metrics)):
+    of_stack = [metric for metric in metrics if stack is None or stack in metric.stack]
+    if stack is not None and not of_stack:
         raise _no_run(stack, (metric.stack for metric in metrics))
     if measurement not in (None, "all") and not any(map(wanted, metrics)):
-        raise _no_run(measurement, (metric.measurement for metric in metrics if of_stack(metric)))
+        raise _no_run(measurement, (metric.measurement for metric in of_stack))
 
     parts = sections.history_sections(found, wanted, everything)
     title = f"Runs: {found.num_runs}; conditions: {len(found.conditions)}; series: {len(found.series)}"

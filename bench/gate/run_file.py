@@ -26,10 +26,7 @@ GATE_SCHEMA_VERSION = 2
 
 def new_path(runs_dir: Path, commit: str | None, command: str = "gate") -> Path:
     """Return the path for a run of ``command`` that starts now; raise RecordError if it cannot be written."""
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(f"{runs_dir} cannot be made ({error.strerror}): name another with --runs-dir.") from error
+    files.make_folder(runs_dir, "name another with --runs-dir")
     path = runs_dir / f"{new_run_id(commit)}-{command}.json"
     files.check({"--runs-dir": path})
     return path

@@ -22,7 +22,6 @@ from mlp import registry
 from mlp.cores import allowed_cores
 
 PACKAGES = (*registry.built_in_packages(), "nvidia-ml-py", "isal", "pandas", "pytest", "pytest-benchmark")
-CUDA_MAJORS = range(11, 16)  # of the names of cuDNN's wheels
 
 
 def fingerprint() -> dict[str, Any]:
@@ -79,7 +78,7 @@ def compiler_version() -> str | None:
 def cudnn_version() -> str | None:
     """Return the version of the wheel with cuDNN (e.g. nvidia-cudnn-cu12); None without one."""
     # By name: to list what is installed reads a file for each package, a tenth of a second in all.
-    return next(filter(None, (package_version(f"nvidia-cudnn-cu{cuda}") for cuda in CUDA_MAJORS)), None)
+    return next(filter(None, (package_version(f"nvidia-cudnn-cu{cuda}") for cuda in range(11, 16))), None)
 
 
 def package_version(name: str) -> str | None:

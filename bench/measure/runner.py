@@ -8,6 +8,7 @@ run ends early, its measurements are kept, and ``resume`` continues.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -164,16 +165,14 @@ class WorkerPool(ExitStack):
         self._quick = quick
         self._warn = warn
         self._scratch = self.enter_context(scratch_folder())
-        self._warm: dict[tuple[str | None, str | None, str], Path] = {}  # the compile cache of each stack
+        self._warm = defaultdict(lambda: self.enter_context(scratch_folder(self._scratch)))  # stack -> compile cache
         self._primed: set[tuple[tuple[str | None, str | None, str], str | None]] = set()
         self._count = 0
 
     def measure(self, case: Case) -> worker.WorkerResult:
         """Measure ``case`` in a fresh process."""
         code = (case.stack, case.without)  # without an optimization, a stack compiles other operations
-        if case.cache and case.stack not in self._warm:
-            self._warm[case.stack] = self.enter_context(scratch_folder(self._scratch))
-        warm = self._warm.get(case.stack) if case.cache else None
+        warm = self._warm[case.stack] if case.cache else None
         if case.cache == "cold" and code not in self._primed:
             outcome = self._run(case, warm)
             if outcome.reason is None:

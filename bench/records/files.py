@@ -47,13 +47,18 @@ def write(target: str | Path, content: str | bytes, remedy: str = ELSEWHERE) -> 
             _to_path(Path(target), data)
 
 
-def write_with_folders(path: Path, text: str, remedy: str = ELSEWHERE) -> None:
-    """Write a file, and make the folders above it; raise RecordError if one of them cannot be."""
+def make_folder(folder: Path, remedy: str = ELSEWHERE) -> None:
+    """Make a folder, unless it exists, and those above it; raise RecordError if one of them cannot be made."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordError(f"cannot make {path.parent} ({error.strerror}): {remedy}.") from error
-    write(path, text, remedy)
+        raise RecordError(f"{folder} cannot be made ({error.strerror}): {remedy}.") from error
+
+
+def write_with_folders(path: Path, content: str | bytes, remedy: str = ELSEWHERE) -> None:
+    """Write a file, and make the folders above it; raise RecordError if one of them cannot be."""
+    make_folder(path.parent, remedy)
+    write(path, content, remedy)
 
 
 def append(target: str | Path, text: str, remedy: str = ELSEWHERE) -> None:

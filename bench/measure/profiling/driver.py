@@ -15,6 +15,7 @@ from bench.measure.process import PROJECT, run_to_end, why_ended
 from bench.measure.profiling.worker import ProfileRequest
 from bench.measure.runner import new_run_id, now
 from bench.measure.scratch import scratch_folder, temporary_files_in
+from bench.records import files
 from bench.records.header import Environment
 from bench.records.profile import Profile
 from bench.records.profile_file import FILE_NAME, load, save
@@ -72,7 +73,7 @@ def collect(
     if registry.entry(profile.stack["backend"]).profiler is None:
         raise BenchError(f"{profile.stack['backend']} cannot be profiled: its entry names no profiler.")
     path = folder / FILE_NAME
-    _make(folder)
+    files.make_folder(folder, "name another with --output")
     save(profile, path)
     with scratch_folder() as scratch:
         request = ProfileRequest(str(path.resolve()), str(data_directory), data_digest, None, num_calls, num_rounds)
@@ -126,13 +127,6 @@ def _variables(profile: Profile, cache: Path | None) -> dict[str, Any]:
     if stack["backend"] == "theano" and stack["device"] != "cpu":
         variables["CUDA_LAUNCH_BLOCKING"] = "1"
     return variables
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BenchError(f"{folder} cannot be made ({error.strerror}): name another with --output.") from error
 
 
 def folder_name(profile: Profile) -> str:

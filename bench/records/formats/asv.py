@@ -77,11 +77,9 @@ def _merged(data: bytes, path: Path) -> bytes:
     form = {name: ours[name] for name in ("version", "result_columns") if name in ours}
     if not isinstance(known, dict) or any(known.get(name, one) != one for name, one in form.items()):
         raise BenchError(f"{path} is not a file of asv's format {ours['version']}: name another folder.")
-    if path.name == BENCHMARKS:
-        return _json({**known, **ours})
-    if isinstance(known.get("results"), dict):
-        ours["results"] = {**known["results"], **ours["results"]}
-    return _json(ours)
+    if "results" in ours:
+        ours["results"] = mapping(known.get("results")) | ours["results"]
+    return _json(known | ours)
 
 
 def _machine(run: Run) -> dict[str, str]:

@@ -6,7 +6,7 @@ fewer than three processes.
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 from bench.records.formats.series import Run
 from bench.stats import estimates
@@ -14,9 +14,8 @@ from bench.stats import estimates
 NANOSECONDS = 1e9  # in a second
 
 
-def render(run: Run) -> str:
-    document = {series.name: {"latency": metric_of(series.estimate())} for series in run.series}
-    return json.dumps(document, indent=1, allow_nan=False)
+def render(run: Run) -> dict[str, Any]:
+    return {series.name: {"latency": metric_of(series.estimate())} for series in run.series}
 
 
 def metric_of(estimate: estimates.Estimate) -> dict[str, float]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bench.records.formats.series import ExportSeries, Run
 from bench.units import format_interval
 
 
-def render(run: Run) -> str:
-    return json.dumps([_result(series) for series in run.series], indent=1, allow_nan=False)
+def render(run: Run) -> list[dict[str, Any]]:
+    return [_result(series) for series in run.series]
 
 
 def _result(series: ExportSeries) -> dict[str, Any]:

@@ -6,7 +6,6 @@ numbers of samples; user and system time were not measured and are null.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from typing import Any
@@ -27,8 +26,8 @@ from bench.records.formats.series import ExportSeries, Run
 SIZES = "samples_per_process"
 
 
-def render(run: Run) -> str:
-    return json.dumps({"results": [_result(series) for series in run.series]}, indent=1, allow_nan=False)
+def render(run: Run) -> dict[str, Any]:
+    return {"results": [_result(series) for series in run.series]}
 
 
 def _result(series: ExportSeries) -> dict[str, Any]:

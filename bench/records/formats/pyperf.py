@@ -6,7 +6,6 @@ empty, never null).
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bench.errors import BenchError
@@ -17,7 +16,7 @@ from bench.records.moments import moment
 KEY = "mlp_bench_"  # prefix of our own metadata, from which the case is read back
 
 
-def render(run: Run) -> str:
+def render(run: Run) -> dict[str, Any]:
     machine = run.header.machine
     shared = {
         "unit": "second",
@@ -28,12 +27,11 @@ def render(run: Run) -> str:
         "load_avg_1min": machine.get("load_average_1min"),
         "commit_id": run.header.commit.id,
     }
-    document = {
+    return {
         "version": "1.0",
         "metadata": _known(shared),
         "benchmarks": [_benchmark(series, _process_facts(run)) for series in run.series],
     }
-    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def _process_facts(run: Run) -> dict[int, dict[str, Any]]:

@@ -5,7 +5,6 @@ The format has one list of samples per benchmark; ``extra_info`` has the number 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bench.errors import BenchError
@@ -24,8 +23,8 @@ from bench.records.formats.series import ExportSeries, Run
 VERSION = "5.3.1"  # of pytest-benchmark, whose layout this is
 
 
-def render(run: Run) -> str:
-    document = {
+def render(run: Run) -> dict[str, Any]:
+    return {
         "machine_info": _machine_info(run),
         "commit_info": {
             "id": run.header.commit.id,
@@ -39,7 +38,6 @@ def render(run: Run) -> str:
         "datetime": run.header.started_at,
         "version": VERSION,
     }
-    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def _machine_info(run: Run) -> dict[str, Any]:
