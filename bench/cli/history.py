@@ -85,4 +85,5 @@ def history(
 
 
 def _no_run(wanted: str, measured: Iterable[str]) -> BenchError:
-    return BenchError(f"no run measured {wanted!r}; measured were {', '.join(dict.fromkeys(measured)) or 'none'}.")
+    known = ", ".join(filter(None, dict.fromkeys(measured)))  # loading has no stack
+    return BenchError(f"no run measured {wanted!r}; measured were {known or 'none'}.")

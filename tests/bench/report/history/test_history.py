@@ -256,6 +256,9 @@ def test_what_no_run_measured_is_refused_with_what_they_did_measure(tmp_path, in
         refused = invoke(runs, option, value, "--csv", tmp_path / "h.csv")
         assert refused.exit_code == 2 and not (tmp_path / "h.csv").exists()
         assert f"no run measured '{value}'; measured were {measured}." in refused.stderr
+    loading = replicate(case("data", backend=None, variant=None), [measurement("load", [0.1])])
+    write_example_run(runs, [loading], run_id="loading")
+    assert f"measured were {EPOCH.stack}." in invoke(runs, "--stack", "jax").stderr
 
 
 def test_runs_that_measured_nothing_have_no_series_and_all_is_no_mistake(tmp_path, invoke):
